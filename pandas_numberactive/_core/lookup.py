@@ -1,0 +1,334 @@
+"""The money rules: one look-up from its claim to its answer, as a generator that says what to do next.
+
+`lookup_flow` yields steps and is sent what happened; it never acts itself, so one rule serves the client,
+the model check and the simulated runs. Three lines carry the weight, each marked RULE below.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from dataclasses import dataclass, field, replace
+from enum import IntEnum
+
+from pandas_numberactive._core.protocol import (
+    Answer,
+    CodeOutcomes,
+    Outcome,
+    Reply,
+    Verdict,
+    judge_handle,
+    judge_query,
+)
+
+
+class LookupState(IntEnum):
+    """Where a look-up stands; the numbers are on disk and never change."""
+
+    RESERVED = 1  # money is reserved; handle may have been sent; no requestId on disk
+    PENDING = 2  # its requestId is on disk; query may have been sent
+    ANSWERED = 3
+    NO_DATA = 4
+    FAILED_CHARGED = 5
+    QUARANTINED = 6
+    FAILED = 7  # free; the next run may ask again
+    UNCERTAIN = 8  # may have been charged; held
+    RELEASED = 9  # given back, nothing was charged
+    WRITTEN_OFF = 10  # released by hand; the next purchase is a new generation
+
+
+SETTLED = frozenset(
+    {LookupState.ANSWERED, LookupState.NO_DATA, LookupState.FAILED_CHARGED, LookupState.QUARANTINED}
+)
+OPEN = frozenset({LookupState.RESERVED, LookupState.PENDING, LookupState.UNCERTAIN})
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """One purchase of one number: what is asked, where it stands, and what came of it."""
+
+    environment: str
+    number: int
+    generation: int = 1
+    state: LookupState = LookupState.RESERVED
+    epoch: int = 0  # fencing: grows with each claim
+    request_id: str | None = None
+    opened_at: float | None = None  # seconds since 1970, UTC: when the requestId was received
+    host: str | None = None  # where the requestId is valid
+    key: str | None = None  # fingerprint of the app key that opened it
+    answer: Answer = Answer()
+    charged: bool | None = None  # None: nobody knows, counted as charged
+    bought_at: float | None = None
+    code: str | None = None
+    msg: str = ""
+    reason: str | None = None
+    raw: bytes = field(default=b"", repr=False)
+
+    def __repr__(self) -> str:
+        return f"Lookup({self.environment}, {_masked(self.number)}, {self.state.name})"
+
+
+def _masked(number: int) -> str:
+    text = str(number)
+    return f"{text[:4]}****{text[-3:]}"
+
+
+def pack(state: LookupState, answer: Answer = Answer(), charged: bool | None = None, unknown: bool = False) -> int:
+    """Pack what a warm run needs into one small integer: state, signals, charge, unknown-value mark."""
+    charge = 2 if charged is None else int(charged)
+    signals = answer.telco_type << 4 | answer.active_level << 6 | answer.frequency_grade << 8
+    return int(state) | signals | charge << 10 | int(unknown) << 12
+
+
+def unpack(packed: int) -> tuple[LookupState, Answer, bool | None, bool]:
+    """Undo `pack`."""
+    answer = Answer(packed >> 4 & 3, packed >> 6 & 3, packed >> 8 & 3)
+    charge = packed >> 10 & 3
+    return LookupState(packed & 15), answer, None if charge == 2 else bool(charge), bool(packed >> 12 & 1)
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """How often and how long; times in seconds."""
+
+    handle_attempts: int = 4
+    query_attempts: int = 6
+    backoff: float = 0.5
+    max_backoff: float = 20.0
+    max_retry_after: float = 120.0
+    polls: tuple[float, ...] = (0.0, 1.0, 2.0, 4.0, 8.0, 10.0)
+    poll_for: float = 60.0
+    max_age: float = 24 * 3600.0  # of a requestId
+
+    def delay(self, attempt: int, asked: float | None, chance: float) -> float:
+        """Full jitter, or what the vendor asked for, bounded."""
+        if asked is not None:
+            return min(max(asked, 0.0), self.max_retry_after) + self.backoff * chance
+        ceiling: float = min(self.max_backoff, self.backoff * 2.0**attempt)
+        return ceiling * chance
+
+    def poll_delay(self, poll: int) -> float:
+        """How long to wait before this poll (0, 1, 2, ...) of a pending answer."""
+        return self.polls[min(poll, len(self.polls) - 1)]
+
+
+class RetryQuota:
+    """Tokens that retries take and successes give back, so that an outage fails fast (as in the AWS SDKs)."""
+
+    def __init__(self, tokens: float = 500.0) -> None:
+        self._most = tokens
+        self._tokens = tokens
+
+    def take(self, outcome: Outcome) -> bool:
+        """Take a retry's price; False when the quota is empty."""
+        price = 5.0 if outcome is Outcome.THROTTLED else 14.0
+        if self._tokens < price:
+            return False
+        self._tokens -= price
+        return True
+
+    def give(self) -> None:
+        """Give one token back for a success."""
+        self._tokens = min(self._most, self._tokens + 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Handle:
+    """Send handle for this number; answer with a Reply, or None where nothing was sent."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """Send query for this requestId; answer with a Reply, or None where nothing was sent."""
+
+    request_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Save:
+    """Have this on disk before going on; answer True, or False where another worker owns the look-up now."""
+
+    lookup: Lookup
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Wait; answer True, or False when the run is stopping."""
+
+    seconds: float
+    why: str = "backoff"
+
+
+@dataclass(frozen=True, slots=True)
+class Halt:
+    """Stop the whole run: no other number may be asked."""
+
+    verdict: Verdict
+
+
+Step = Handle | Query | Save | Wait | Halt
+Flow = Generator[Step, Reply | bool | None, Lookup | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What a flow must know beside its look-up."""
+
+    clock: Callable[[], float]  # seconds since 1970
+    chance: Callable[[], float]  # uniform in [0, 1)
+    quota: RetryQuota
+    host: str
+    key: str
+    policy: RetryPolicy = RetryPolicy()
+    handle_codes: CodeOutcomes | None = None
+    query_codes: CodeOutcomes | None = None
+    simulated: bool = False
+    handle_can_charge: bool = False  # this vendor was seen to answer, and charge, at handle
+    resumed: bool = False  # another call may have begun this look-up
+
+
+_STATES = {
+    Outcome.ANSWERED: LookupState.ANSWERED,
+    Outcome.NO_DATA: LookupState.NO_DATA,
+    Outcome.QUARANTINED: LookupState.QUARANTINED,
+    Outcome.UNCERTAIN: LookupState.UNCERTAIN,
+}
+
+
+def lookup_flow(lookup: Lookup, rules: Rules) -> Flow:
+    """Take one claimed look-up as far as it goes; return it, or None where another worker has it.
+
+    The caller holds the claim (money reserved, on disk) before it starts this.
+    """
+    if lookup.request_id is None:
+        if lookup.state is LookupState.UNCERTAIN:
+            return lookup
+        if rules.resumed and rules.handle_can_charge:
+            return (yield from _hold(lookup, "handle_reply_lost"))
+        opened = yield from _ask_handle(lookup, rules)
+        if opened is None or opened.state is not LookupState.PENDING:
+            return opened
+        lookup = opened
+    elif why := _unsafe_to_resume(lookup, rules):
+        # RULE 3: an id that is too old, or of another key or host, may be a new order there.
+        return (yield from _hold(lookup, why))
+    return (yield from _ask_query(lookup, rules))
+
+
+def _unsafe_to_resume(lookup: Lookup, rules: Rules) -> str | None:
+    age = rules.clock() - (lookup.opened_at if lookup.opened_at is not None else float("inf"))
+    if not 0 <= age < rules.policy.max_age:
+        return "request_id_too_old" if age >= 0 else "clock_went_back"
+    if lookup.host != rules.host:
+        return "other_host"
+    if lookup.key != rules.key:
+        return "other_app_key"
+    return "request_id_collision" if lookup.reason == "request_id_collision" else None
+
+
+def _ask_handle(lookup: Lookup, rules: Rules) -> Flow:
+    """Ask for a requestId; return the look-up PENDING once the id is on disk."""
+    attempt = 0
+    while True:
+        reply = yield Handle(lookup.number)
+        if not isinstance(reply, Reply):
+            return (yield from _release(lookup, "stopped"))
+        verdict = judge_handle(reply, lookup.number, codes=rules.handle_codes, simulated=rules.simulated)
+        if verdict.outcome is Outcome.PENDING:
+            return (yield from _open(lookup, verdict, rules))
+        if verdict.outcome is Outcome.STOP:
+            yield Halt(verdict)
+            return (yield from _release(lookup, verdict.reason or "stopped"))
+        if verdict.outcome not in (Outcome.RETRY, Outcome.THROTTLED, Outcome.AMBIGUOUS):
+            return (yield from _settle(lookup, verdict, reply, rules))
+        if verdict.outcome is Outcome.AMBIGUOUS and rules.handle_can_charge:
+            return (yield from _hold(lookup, "handle_reply_lost"))
+        attempt += 1
+        if attempt >= rules.policy.handle_attempts or not rules.quota.take(verdict.outcome):
+            return (yield from _settle(lookup, replace(verdict, outcome=Outcome.FAILED), reply, rules))
+        if not (yield _backoff(verdict, attempt, rules)):
+            return (yield from _release(lookup, "stopped"))
+
+
+def _open(lookup: Lookup, verdict: Verdict, rules: Rules) -> Flow:
+    opened = replace(
+        lookup,
+        state=LookupState.PENDING,
+        request_id=verdict.request_id,
+        opened_at=rules.clock(),
+        host=rules.host,
+        key=rules.key,
+        reason=None,
+    )
+    # RULE 1: no query before its requestId is on disk under our claim.
+    saved = yield Save(opened)
+    return opened if saved else None
+
+
+def _ask_query(lookup: Lookup, rules: Rules) -> Flow:
+    """Ask the same requestId until it answers, or leave it for the next run."""
+    attempt = polls = 0
+    first_poll = rules.clock()
+    while True:
+        # RULE 2: whatever happens from here on, no new handle: this id may have been charged.
+        reply = yield Query(lookup.request_id or "")
+        if not isinstance(reply, Reply):
+            return lookup
+        verdict = judge_query(reply, lookup.number, codes=rules.query_codes, simulated=rules.simulated)
+        if verdict.outcome is Outcome.STOP:
+            yield Halt(verdict)
+            return lookup
+        if verdict.outcome is Outcome.PENDING:
+            wait = Wait(rules.policy.poll_delay(polls), "poll")
+            polls += 1
+            if rules.clock() - first_poll + wait.seconds > rules.policy.poll_for:
+                return lookup
+        elif verdict.outcome in (Outcome.RETRY, Outcome.THROTTLED, Outcome.AMBIGUOUS):
+            attempt += 1
+            if attempt >= rules.policy.query_attempts or not rules.quota.take(verdict.outcome):
+                return (yield from _hold(replace(lookup, code=verdict.code, msg=verdict.msg), verdict.reason))
+            wait = _backoff(verdict, attempt, rules)
+        else:
+            return (yield from _settle(lookup, verdict, reply, rules))
+        if not (yield wait):
+            return lookup
+
+
+def _backoff(verdict: Verdict, attempt: int, rules: Rules) -> Wait:
+    why = "throttle" if verdict.outcome is Outcome.THROTTLED else "backoff"
+    return Wait(rules.policy.delay(attempt - 1, verdict.retry_after, rules.chance()), why)
+
+
+def _settle(lookup: Lookup, verdict: Verdict, reply: Reply, rules: Rules) -> Flow:
+    """Write the outcome down, charge and all."""
+    state = _STATES.get(verdict.outcome, LookupState.FAILED)
+    if state is LookupState.FAILED and verdict.charged:
+        state = LookupState.FAILED_CHARGED
+    if state in (LookupState.ANSWERED, LookupState.NO_DATA):
+        rules.quota.give()
+    done = replace(
+        lookup,
+        state=state,
+        answer=verdict.answer,
+        charged=verdict.charged,
+        bought_at=rules.clock(),
+        code=verdict.code,
+        msg=verdict.msg,
+        reason=verdict.reason,
+        raw=reply.body,
+    )
+    return done if (yield Save(done)) else None
+
+
+def _hold(lookup: Lookup, reason: str | None) -> Flow:
+    held = replace(lookup, state=LookupState.UNCERTAIN, charged=None, reason=reason)
+    if held == lookup:
+        return lookup
+    return held if (yield Save(held)) else None
+
+
+def _release(lookup: Lookup, reason: str) -> Flow:
+    """Give the reservation back: handle was not sent, or is free by assumption."""
+    released = replace(lookup, state=LookupState.RELEASED, charged=False, reason=reason)
+    return released if (yield Save(released)) else None

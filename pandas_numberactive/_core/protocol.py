@@ -1,0 +1,339 @@
+"""The wire: what is sent, how a reply is read, and what each reply means.
+
+Facts are from the vendor's page "Phone Number Active"; where it is silent the README's Assumptions say what we decided.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, Literal
+
+HANDLE_PATH = "/api/data/numberActive/handle"
+QUERY_PATH = "/api/data/numberActive/query"
+BASE_URLS: Mapping[str, str] = {
+    "production": "http://api.digiscore.id",
+    "sandbox": "http://test-platform.ferrystatic.com/openrisk",
+}
+MAX_BODY = 64 * 1024
+SIMULATOR_HEADER = "X-Numberactive-Simulator"
+SIMULATOR_FIELD = "simulator"
+
+TELCO_TYPES = ("prepaid", "postpaid")
+LEVELS = ("low", "medium", "high")
+_SIGNALS = ("telcoType", "activeLevel", "frequencyGrade")
+
+StepName = Literal["handle", "query"]
+
+
+def sign(params: Mapping[str, str], secret: str) -> str:
+    """Return the vendor's token: md5 of the sorted `key=value` pairs and the secret, joined by `&`.
+
+    Values are taken raw, as UTF-8 (vendor's page, "token description").
+
+    >>> sign({"appKey": "test_key", "phone": "8118899532"}, "20200101")
+    'a5bf37e07ec95a573e76caf7659c132e'
+    """
+    pairs = {key: value for key, value in params.items() if key != "token"} | {"secret": secret}
+    text = "&".join(f"{key}={pairs[key]}" for key in sorted(pairs))
+    return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
+
+
+def signed(params: Mapping[str, str], secret: str) -> dict[str, str]:
+    """Return the parameters with their token."""
+    return {**params, "token": sign(params, secret)}
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What came back from one call, before anyone judged it."""
+
+    status: int | None = None  # None: no whole reply was read
+    body: bytes = b""
+    sent: bool = True  # False: the connection was never made, so the vendor saw nothing
+    retry_after: float | None = None  # seconds
+    marked: bool = False  # the simulator's header stood in it
+
+    def __repr__(self) -> str:
+        return f"Reply(status={self.status}, bytes={len(self.body)}, sent={self.sent})"
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A reply's body, its loose types straightened; `data` keeps numbers as their text."""
+
+    code: int | str | None = None
+    msg: str = ""
+    data: Any = None
+    request_id: str | None = None
+    is_fee: bool | None = None
+    marked: bool = False
+
+    def __repr__(self) -> str:
+        return f"Message(code={self.code!r}, is_fee={self.is_fee})"
+
+
+class _Number(str):
+    """A JSON number as its own text, so that nothing is rounded."""
+
+    __slots__ = ()
+
+
+def parse(body: bytes) -> Message:
+    """Read a reply's body, tolerating the commas and types that the vendor's page shows; never raises."""
+    tree = _load(body.decode("utf-8-sig", "replace"))
+    if not isinstance(tree, dict):
+        return Message()
+    return Message(
+        code=_code(tree.get("code")),
+        msg=_text(tree.get("msg")),
+        data=tree.get("data"),
+        request_id=_request_id(tree.get("requestId")),
+        is_fee=_is_fee(tree.get("isFee")),
+        marked=tree.get(SIMULATOR_FIELD) is True,
+    )
+
+
+def _load(text: str) -> Any:
+    for candidate in (text, None):
+        try:
+            return json.loads(
+                _mend_commas(text) if candidate is None else candidate,
+                parse_int=_Number,
+                parse_float=_Number,
+                parse_constant=_Number,
+            )
+        except (ValueError, RecursionError):
+            continue
+    return None
+
+
+_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s{}\[\],:"]+', re.S)
+
+
+def _mend_commas(text: str) -> str:
+    """Drop commas before a closing bracket and add the missing ones between values; strings stay untouched."""
+    out: list[str] = []
+    for token in _TOKEN.findall(text):
+        last = out[-1] if out else ""
+        if token in "}]" and last == ",":
+            out.pop()
+        elif last and last not in "{[,:" and token not in "}],:":
+            out.append(",")
+        out.append(token)
+    return "".join(out)
+
+
+def _whole(value: Any) -> int | None:
+    """`200`, `"200"` and `200.0` are 200."""
+    if isinstance(value, str) and re.fullmatch(r"\s*-?\d{1,15}(?:\.0{1,9})?\s*", value, re.ASCII):
+        return int(value.strip().split(".")[0])
+    return None
+
+
+def _code(value: Any) -> int | str | None:
+    whole = _whole(value)
+    if whole is not None or not isinstance(value, str):
+        return whole
+    return value.strip()[:40] or None
+
+
+def _text(value: Any) -> str:
+    text = value if isinstance(value, str) else ""
+    return "".join(c if c.isprintable() else " " for c in text[:200]).strip()
+
+
+def _request_id(value: Any) -> str | None:
+    if not isinstance(value, str) or not value.strip() or len(value) > 256:
+        return None
+    return str(value) if value.isprintable() and "\ufffd" not in value else None
+
+
+def _is_fee(value: Any) -> bool | None:
+    if isinstance(value, bool):
+        return value
+    return {0: False, 1: True}.get(_whole(value) if _whole(value) is not None else -1)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The three signals as small codes: 0 is missing, else 1 + the position in TELCO_TYPES or LEVELS."""
+
+    telco_type: int = 0
+    active_level: int = 0
+    frequency_grade: int = 0
+
+    def __bool__(self) -> bool:
+        return bool(self.telco_type or self.active_level or self.frequency_grade)
+
+
+def read_answer(data: Any) -> tuple[Answer, bool]:
+    """Return the answer in `data`, and whether a value stood there that the vendor's page does not list."""
+    if not data:
+        return Answer(), False
+    if not isinstance(data, dict) or not any(name in data for name in _SIGNALS):
+        return Answer(), True
+    telco = _telco(data.get("telcoType"))
+    active, frequency = _level(data.get("activeLevel")), _level(data.get("frequencyGrade"))
+    unknown = None in (telco, active, frequency)
+    return Answer(telco or 0, active or 0, frequency or 0), unknown
+
+
+def _telco(value: Any) -> int | None:
+    if value is None or (isinstance(value, str) and value.strip().upper() in ("", "NA")):
+        return 0
+    whole = _whole(value)
+    return whole if whole in (0, 1, 2) else None
+
+
+def _level(value: Any) -> int | None:
+    if value is None:
+        return 0
+    word = value.strip().lower() if isinstance(value, str) else "?"
+    if word in ("", "na"):
+        return 0
+    return 1 + LEVELS.index(word) if word in LEVELS else None
+
+
+def names_other_phone(data: Any, number: int) -> bool:
+    """Whether the answer says, unmasked, that it is about another number than the one asked."""
+    said = data.get("userPhone") if isinstance(data, dict) else None
+    if not isinstance(said, str) or not said.strip() or re.search(r"[*xX#]", said):
+        return False
+    digits = re.sub(r"\D", "", re.sub(r"\.0+$", "", said.strip()))
+    return digits not in {f"{prefix}{number}" for prefix in ("", "0", "62", "0062", "620")}
+
+
+class Outcome(Enum):
+    """What a reply means for the look-up."""
+
+    STOP = "stop"  # no further call in this run
+    RETRY = "retry"  # the vendor did not take the call
+    THROTTLED = "throttled"
+    AMBIGUOUS = "ambiguous"  # nobody knows whether the vendor acted
+    PENDING = "pending"
+    ANSWERED = "answered"
+    NO_DATA = "no_data"
+    FAILED = "failed"
+    QUARANTINED = "quarantined"
+    UNCERTAIN = "uncertain"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A reply, judged: the outcome and what must be written down of it."""
+
+    outcome: Outcome
+    answer: Answer = Answer()
+    request_id: str | None = None
+    charged: bool | None = False  # None: nobody knows, counted as charged
+    code: str | None = None
+    msg: str = ""
+    reason: str | None = None
+    retry_after: float | None = None
+
+
+CodeOutcomes = Mapping[int | str, str]
+
+_STOP_STATUS = {401, 403, 404, 405, 415}
+_RETRY_STATUS = {408, 425, 429}
+
+
+def judge_handle(
+    reply: Reply, number: int, *, codes: CodeOutcomes | None = None, simulated: bool = False
+) -> Verdict:
+    """Decide what a reply to handle means; the outcome table, read from the top."""
+    message = parse(reply.body)
+    early = _judge_transport(reply, message, simulated)
+    if early:
+        return early
+    base = _base(message)
+    if message.code is None:
+        outcome = Outcome.AMBIGUOUS if reply.status == 200 else Outcome.FAILED
+        return _replace(base, outcome, reason="unreadable_reply")
+    if message.code in (200, 201):
+        if isinstance(message.data, dict) and any(name in message.data for name in _SIGNALS):
+            return _judge_data(message, number)
+        if message.request_id:
+            return _replace(base, Outcome.PENDING, request_id=message.request_id)
+    told = _told(message, codes)
+    if told in (Outcome.STOP, Outcome.RETRY):
+        return _replace(base, told)
+    return _replace(base, Outcome.FAILED, charged=message.is_fee is True, reason="code")
+
+
+def judge_query(
+    reply: Reply, number: int, *, codes: CodeOutcomes | None = None, simulated: bool = False
+) -> Verdict:
+    """Decide what a reply to query means; the outcome table, read from the top.
+
+    A 201 is pending whatever its isFee says: the same requestId is asked again, so nothing paid is given up.
+    """
+    message = parse(reply.body)
+    early = _judge_transport(reply, message, simulated)
+    if early:
+        return early
+    base = _base(message)
+    if message.code is None:
+        return _replace(base, Outcome.AMBIGUOUS, reason="unreadable_reply")
+    if names_other_phone(message.data, number):
+        return _replace(base, Outcome.QUARANTINED, charged=message.is_fee, reason="wrong_phone")
+    if message.code == 200:
+        return _judge_data(message, number)
+    told = Outcome.PENDING if message.code == 201 else _told(message, codes)
+    if told in (Outcome.STOP, Outcome.RETRY, Outcome.PENDING):
+        return _replace(base, told)
+    if told is Outcome.NO_DATA:
+        return _replace(base, told, charged=message.is_fee)
+    if message.is_fee is None:
+        return _replace(base, Outcome.UNCERTAIN, charged=None, reason="code")
+    return _replace(base, Outcome.FAILED, charged=message.is_fee, reason="code")
+
+
+def _base(message: Message) -> Verdict:
+    code = None if message.code is None else str(message.code)
+    return Verdict(Outcome.FAILED, code=code, msg=message.msg)
+
+
+def _replace(base: Verdict, outcome: Outcome, **changes: Any) -> Verdict:
+    fields = {"code": base.code, "msg": base.msg, **changes}
+    return Verdict(outcome, **fields)
+
+
+def _judge_transport(reply: Reply, message: Message, simulated: bool) -> Verdict | None:
+    """The rows of the table that both steps share."""
+    if reply.status is None:
+        outcome = Outcome.AMBIGUOUS if reply.sent else Outcome.RETRY
+        return Verdict(outcome, reason="lost_reply" if reply.sent else "connect_error")
+    base = _base(message)
+    if reply.status in _STOP_STATUS or 300 <= reply.status < 400:
+        return _replace(base, Outcome.STOP, reason=f"http_{reply.status}")
+    if reply.status in _RETRY_STATUS or reply.status >= 500:
+        throttled = reply.status == 429 or reply.retry_after is not None
+        outcome = Outcome.THROTTLED if throttled else Outcome.RETRY
+        return _replace(base, outcome, reason=f"http_{reply.status}", retry_after=reply.retry_after)
+    if (reply.marked or message.marked) and not simulated:
+        return _replace(base, Outcome.STOP, reason="simulator_answer")
+    return None
+
+
+def _judge_data(message: Message, number: int) -> Verdict:
+    base = _base(message)
+    if names_other_phone(message.data, number):
+        return _replace(base, Outcome.QUARANTINED, charged=message.is_fee, reason="wrong_phone")
+    answer, unknown = read_answer(message.data)
+    outcome = Outcome.ANSWERED if answer or unknown else Outcome.NO_DATA
+    reason = "unknown_value" if unknown else None
+    return _replace(base, outcome, answer=answer, charged=message.is_fee, reason=reason)
+
+
+def _told(message: Message, codes: CodeOutcomes | None) -> Outcome | None:
+    """What the user's `code_outcomes` says of this code."""
+    if not codes or message.code is None:
+        return None
+    word = codes.get(message.code, codes.get(str(message.code)))
+    return Outcome(word) if word else None

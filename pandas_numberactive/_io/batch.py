@@ -1,0 +1,216 @@
+"""Many look-ups as one run: read what is stored, buy the rest, keep everything, and tell what it cost."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pandas_numberactive._core.lookup import SETTLED, Lookup, LookupState
+from pandas_numberactive._io.buyer import Buyer, Tally
+from pandas_numberactive._io.plan import Options, Sorted, cap_of, confirm, make_plan, run_key, sort_out, started
+from pandas_numberactive._io.plan import plan as plan
+from pandas_numberactive._io.report import STATUSES, Progress, RunReport, Shape, utc
+from pandas_numberactive._io.store import LookupStore, Stored
+from pandas_numberactive._io.store_claims import RunRow
+from pandas_numberactive.errors import NumberActiveError, UnknownValueWarning
+from pandas_numberactive.settings import Settings, store_location, warn_plain_http
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_STATUS_OF = {
+    LookupState.ANSWERED: "answered",
+    LookupState.NO_DATA: "no_data",
+    LookupState.FAILED_CHARGED: "failed",
+    LookupState.FAILED: "failed",
+    LookupState.QUARANTINED: "quarantined",
+    LookupState.UNCERTAIN: "uncertain",
+    LookupState.PENDING: "pending",
+}
+_NOT_BOUGHT = STATUSES.index("not_bought")
+_STATUS_CODES = np.array(
+    [STATUSES.index(_STATUS_OF.get(LookupState(i), "not_bought")) if 0 < i <= 10 else _NOT_BOUGHT for i in range(16)],
+    np.int8,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What is known of each number asked for, in the order asked."""
+
+    status: NDArray[np.int8]  # position in STATUSES
+    packed: NDArray[np.int32]  # see _core.lookup.pack; 0 where nothing is known
+    bought_at: NDArray[np.int64]  # microseconds since 1970, UTC; 0 where nothing was bought
+    new: NDArray[np.bool_]  # bought by this call
+    lookups: dict[int, Lookup] = field(default_factory=dict)  # with details only
+
+    def details(self, numbers: NDArray[np.int64]) -> tuple[list[str | None], list[str | None]]:
+        """The requestId and the reason of each number; filled where the run was asked for details."""
+        rows = [self.lookups.get(number) for number in numbers.tolist()]
+        return [row.request_id if row else None for row in rows], [row.reason if row else None for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A run's answers and its report; `error` is what ended it early, to be raised by the caller."""
+
+    answers: Answers
+    report: RunReport
+    error: NumberActiveError | None = None
+
+
+class Run:
+    """One call of `enrich`: `go` is the coroutine, `stop` may be called from any thread at any time.
+
+    `numbers` are distinct national numbers. What can be charged: each number that is not stored, once.
+    """
+
+    def __init__(self, numbers: NDArray[np.int64], shape: Shape, settings: Settings, options: Options) -> None:
+        self._numbers = numbers
+        self._shape = shape
+        self._settings = settings
+        self._options = options
+        self._cap = cap_of(options, settings)
+        self._tally = Tally()
+        self._stored = 0
+        self._todo = 0
+        self._began = time.monotonic()
+
+    def stop(self) -> None:
+        """Begin nothing new; what was sent is drained and kept."""
+        self._tally.stop("stop")
+
+    @property
+    def progress(self) -> Progress:
+        """A snapshot, from any thread."""
+        tally, seconds = self._tally, max(time.monotonic() - self._began, 1e-9)
+        left = self._todo - tally.done
+        price = self._settings.unit_price
+        return Progress(
+            total=len(self._numbers),
+            done=self._stored + tally.done,
+            bought=tally.bought,
+            stored=self._stored,
+            failed=tally.failed,
+            uncertain=tally.uncertain,
+            spent=None if price is None else price * tally.charged,
+            currency=self._settings.currency,
+            rate=tally.done / seconds,
+            seconds_left=left * seconds / tally.done if tally.done else None,
+        )
+
+    async def go(self) -> Result:
+        """Buy what must be bought and return all answers; raises only before the first call."""
+        self._began = time.monotonic()
+        store = LookupStore.open(store_location(self._settings))
+        try:
+            return await self._go(store)
+        finally:
+            store.close()
+
+    async def _go(self, store: LookupStore) -> Result:
+        began_at, unfinished = await started(store, self._numbers, self._settings, self._options)
+        known, sorted_ = await self._read(store, self._options.since(began_at))
+        confirm(make_plan(known, sorted_, self._shape, self._settings, self._options), self._settings)
+        self._stored = int(sorted_.stored.sum())
+        self._todo = int(sorted_.todo.sum())
+        run, error = None, None
+        if self._todo or unfinished:  # where nothing is left to buy, the unfinished run is ended
+            run, error = await self._buy(store, self._in_order(sorted_))
+            known, _ = await self._read(store, self._options.since(run.started_at))
+        return await self._result(store, known, run, error)
+
+    async def _read(self, store: LookupStore, since: int) -> tuple[Stored, Sorted]:
+        known = await store.read(self._settings.environment or "", self._numbers, since=since)
+        return known, sort_out(known, since, self._options.retry_failed)
+
+    def _in_order(self, sorted_: Sorted) -> list[int]:
+        todo = self._numbers[sorted_.todo]
+        if self._options.order == "random":
+            # Sorted first: the sample must not depend on the order of the rows.
+            todo = np.random.default_rng(self._options.seed).permutation(np.sort(todo))
+        numbers: list[int] = todo.tolist()
+        return numbers
+
+    async def _buy(self, store: LookupStore, todo: list[int]) -> tuple[RunRow, NumberActiveError | None]:
+        warn_plain_http(self._settings)
+        settings = self._settings
+        run = await store.begin_run(
+            key=run_key(self._numbers, settings, self._options),
+            environment=settings.environment or "",
+            cap=self._cap,
+            price=settings.unit_price,
+            currency=settings.currency,
+        )
+        buyer = Buyer(store, settings, run, self._tally, cap=self._cap, options=self._options)
+        return run, await buyer.buy(todo)
+
+    async def _result(
+        self, store: LookupStore, known: Stored, run: RunRow | None, error: NumberActiveError | None
+    ) -> Result:
+        since = self._options.since(run.started_at if run else store.now())
+        status = _STATUS_CODES[known.packed & 15]
+        settled = np.isin(known.packed & 15, [int(s) for s in SETTLED])
+        if since and run:
+            status = np.where(settled & (known.bought_at < since), np.int8(_NOT_BOUGHT), status)
+        new = np.isin(self._numbers, np.array(self._tally.mine, np.int64))
+        lookups: dict[int, Lookup] = {}
+        if self._options.details:
+            lookups = await store.details(self._settings.environment or "", self._numbers.tolist())
+        answers = Answers(status, known.packed, np.where(settled, known.bought_at, 0), new, lookups)
+        report = self._report(answers, settled, run)
+        report.stopped_by = report.stopped_by or (str(error).splitlines()[0] if error else None)
+        self._warn_unknown(answers)
+        return Result(answers, report, error)
+
+    def _report(self, answers: Answers, settled: NDArray[np.bool_], run: RunRow | None) -> RunReport:
+        tally, shape = self._tally, self._shape
+        counts = dict(zip(STATUSES, np.bincount(answers.status, minlength=len(STATUSES)).tolist(), strict=True))
+        old = settled & ~answers.new & (answers.status != _NOT_BOUGHT)
+        ages = answers.bought_at[old]
+        return RunReport(
+            run=run.run if run else None,
+            environment=self._settings.environment or "",
+            started_at=utc(run.started_at) if run else utc(round(time.time() * 1e6)),
+            wall_seconds=time.monotonic() - self._began,
+            rows=shape.rows,
+            missing_rows=shape.missing,
+            invalid=dict(shape.invalid),
+            valid_rows=shape.valid_rows,
+            distinct=len(self._numbers),
+            bought=tally.bought,
+            stored=int(old.sum()),
+            failed=counts["failed"],
+            uncertain=counts["uncertain"],
+            quarantined=counts["quarantined"],
+            pending=counts["pending"],
+            not_bought=counts["not_bought"],
+            charged=tally.charged,
+            charge_unknown=tally.charge_unknown,
+            free=tally.free,
+            handles=tally.client.handles,
+            queries=tally.client.queries,
+            requeried=tally.client.requeries,
+            orphaned_handles=tally.client.lost_handles + tally.orphaned,
+            stored_oldest=utc(int(ages.min())) if len(ages) else None,
+            stored_newest=utc(int(ages.max())) if len(ages) else None,
+            unit_price=self._settings.unit_price,
+            currency=self._settings.currency,
+            resumed=bool(run and run.resumed),
+            stopped_by=tally.stopped_by,
+            failures=dict(tally.failures),
+        )
+
+    def _warn_unknown(self, answers: Answers) -> None:
+        unknown = int(((answers.packed >> 12 & 1 == 1) & answers.new).sum())
+        if unknown:
+            warnings.warn(
+                f"{unknown} answers held a value that the vendor's page does not list; it is missing in the result, "
+                "the raw answer is kept. Please tell the maintainers.",
+                UnknownValueWarning,
+                stacklevel=2,
+            )

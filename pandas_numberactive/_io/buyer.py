@@ -1,0 +1,349 @@
+"""The buying half of a run: claims in chunks, so many look-ups in flight, and when to stop everything."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+from pandas_numberactive._core.lookup import OPEN, SETTLED, Lookup, LookupState, RetryPolicy
+from pandas_numberactive._core.protocol import Verdict
+from pandas_numberactive._io.client import Client, ClientStats
+from pandas_numberactive._io.plan import Options
+from pandas_numberactive._io.store import LookupStore
+from pandas_numberactive._io.store_claims import RunRow, Work
+from pandas_numberactive.errors import AuthenticationError, NumberActiveError, StoreError, VendorError
+from pandas_numberactive.settings import Settings
+
+PROBES = 5  # until the first good answer: a wrong key must not be asked 64 times
+SAME_IN_A_ROW = 10
+UNREACHABLE_IN_A_ROW = 20
+BUSY_POLL = 0.2  # seconds between looks at what another process has claimed
+
+
+@dataclass(slots=True)
+class Tally:
+    """What has happened so far; written on the loop, read from any thread."""
+
+    done: int = 0
+    bought: int = 0
+    failed: int = 0
+    uncertain: int = 0
+    charged: int = 0
+    charge_unknown: int = 0
+    free: int = 0
+    orphaned: int = 0
+    mine: list[int] = field(default_factory=list)
+    failures: Counter[str] = field(default_factory=Counter)
+    client: ClientStats = field(default_factory=ClientStats)
+    stopped_by: str | None = None
+    _wake: Callable[[], None] | None = None
+
+    def stop(self, why: str) -> None:
+        """Begin nothing new; from any thread."""
+        self.stopped_by = self.stopped_by or why
+        if self._wake is not None:
+            with contextlib.suppress(RuntimeError):  # the loop has gone: so has the run
+                self._wake()
+
+    def wake_with(self, wake: Callable[[], None]) -> None:
+        """What `stop` calls so that nobody sleeps through it."""
+        self._wake = wake
+
+    def count(self, lookup: Lookup) -> None:
+        """Count a look-up that has come to its end in this run."""
+        self.done += 1
+        if lookup.state in SETTLED:
+            self.mine.append(lookup.number)
+            self.bought += lookup.state is not LookupState.FAILED_CHARGED
+            self.charged += lookup.charged is not False
+            self.charge_unknown += lookup.charged is None
+            self.free += lookup.charged is False
+        self.uncertain += lookup.state is LookupState.UNCERTAIN
+        if lookup.state in (LookupState.FAILED, LookupState.FAILED_CHARGED):
+            self.failed += 1
+            self.failures[_why(lookup)] += 1
+
+
+def _why(lookup: Lookup) -> str:
+    return f"code {lookup.code}: {lookup.msg}" if lookup.code else lookup.reason or "failed"
+
+
+class Streaks:
+    """Stops a run whose answers say that going on is no use."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._told = {str(code) for step in ("handle", "query") for code in settings.codes(step)}
+        self._kind: str | None = None
+        self._count = 0
+        self._ended = 0
+        self.proven = False
+
+    @property
+    def suspicion(self) -> int:
+        """How many alike bad answers stand in a row."""
+        return self._count
+
+    def see(self, lookup: Lookup) -> VendorError | None:
+        """Take note of an outcome; return the error that ends the run, if it must end."""
+        self._ended += 1
+        self.proven = self.proven or lookup.state in (
+            LookupState.ANSWERED,
+            LookupState.NO_DATA,
+            LookupState.PENDING,
+        )
+        kind = self._kind_of(lookup)
+        self._count = self._count + 1 if kind is not None and kind == self._kind else int(kind is not None)
+        self._kind = kind
+        return self._verdict(lookup) if kind else None
+
+    def _kind_of(self, lookup: Lookup) -> str | None:
+        if lookup.state in (LookupState.QUARANTINED, LookupState.UNCERTAIN) and not lookup.code:
+            return "held"
+        if lookup.state is LookupState.QUARANTINED:
+            return "held"
+        if lookup.state not in (LookupState.FAILED, LookupState.FAILED_CHARGED, LookupState.UNCERTAIN):
+            return None
+        if lookup.reason == "code":
+            return None if lookup.code in self._told else f"code {lookup.code}"
+        return "held" if lookup.state is LookupState.UNCERTAIN else "unreachable"
+
+    def _verdict(self, lookup: Lookup) -> VendorError | None:
+        kind = self._kind or ""
+        if kind == "unreachable":
+            if self._count < UNREACHABLE_IN_A_ROW:
+                return None
+            return VendorError(
+                f"The vendor could not be reached {self._count} times in a row ({lookup.reason}). What was bought is "
+                "stored; call again when it answers."
+            )
+        first = self._ended == self._count == PROBES and kind != "held"
+        if not first and self._count < SAME_IN_A_ROW:
+            return None
+        what = "uncertain or about another number" if kind == "held" else f"{kind} ({lookup.msg})"
+        return VendorError(
+            f"The last {self._count} answers were all {what}; the run was stopped and everything paid is stored. "
+            "Check the app key, the secret and the account with the vendor, or tell what the code means with "
+            "configure(code_outcomes={...}).",
+            code=lookup.code,
+            msg=lookup.msg,
+        )
+
+
+class Buyer:
+    """Claims, drives and counts; `buy` returns the error that ended the run early, or None."""
+
+    def __init__(
+        self, store: LookupStore, settings: Settings, run: RunRow, tally: Tally, *, cap: int | None, options: Options
+    ) -> None:
+        self._store = store
+        self._settings = settings
+        self._run = run
+        self._tally = tally
+        self._cap = cap
+        self._options = options
+        self._policy = RetryPolicy(poll_for=settings.poll_for)
+        self._streaks = Streaks(settings)
+        self._queue: asyncio.Queue[tuple[Lookup, bool] | None] = asyncio.Queue(settings.max_concurrency)
+        self._busy: list[int] = []
+        self._in_flight = 0
+        self._waiting = 0  # claimed, not begun
+        self._changed = asyncio.Event()
+        self._error: NumberActiveError | None = None
+        self._flag = f"handle_can_charge:{settings.environment}"
+        self._handle_can_charge = False
+        self._worker = 0
+
+    async def buy(self, todo: list[int]) -> NumberActiveError | None:
+        """Take every number as far as it goes."""
+        loop = asyncio.get_running_loop()
+        self._tally.wake_with(lambda: loop.call_soon_threadsafe(self._changed.set))
+        self._handle_can_charge = await self._store.flag(self._flag)
+        self._worker = await self._store.join(self._run.run, lease=self._settings.lease)
+        finished = False
+        try:
+            await self._all(todo)
+            finished = self._tally.stopped_by is None and self._error is None
+        finally:
+            with contextlib.suppress(StoreError):  # a store that fails here failed louder before
+                await self._store.leave(self._worker, self._run.run, finished=finished)
+        return self._error
+
+    async def _all(self, todo: list[int]) -> None:
+        heart = asyncio.create_task(self._beat())
+        try:
+            async with Client(self._settings, policy=self._policy) as client:
+                self._tally.client = client.stats
+                count = min(self._settings.max_concurrency, len(todo))
+                await _together([self._feed(todo, count), *(self._work(client) for _ in range(count))])
+        finally:
+            heart.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await heart
+
+    async def _beat(self) -> None:
+        while True:
+            await asyncio.sleep(self._settings.lease / 3)
+            try:
+                await self._store.renew(self._worker, self._run.run, lease=self._settings.lease)
+            except Exception as error:
+                self._halt(_as_ours(error))
+
+    @property
+    def _stopping(self) -> bool:
+        return self._tally.stopped_by is not None
+
+    def _halt(self, error: NumberActiveError) -> None:
+        if self._error is None and not self._stopping:
+            self._error = error
+        self._tally.stop("error")
+        self._changed.set()
+
+    async def _feed(self, todo: list[int], workers: int) -> None:
+        """Claim ahead in chunks, a transaction each; at the end wait for what others have claimed."""
+        terms = self._terms()
+        position, chunk = 0, max(self._settings.max_concurrency, 32)
+        try:
+            while not self._stopping:
+                if position < len(todo):
+                    numbers = todo[position : position + chunk]
+                    position += chunk
+                elif self._busy and not self._in_flight and not self._waiting:
+                    await self._pause(BUSY_POLL)
+                    numbers, self._busy = self._busy, []
+                elif self._in_flight or self._waiting:
+                    await self._next_change()
+                    continue
+                else:
+                    break
+                await self._claim(terms, numbers)
+        except Exception as error:
+            self._halt(_as_ours(error))
+        finally:
+            for _ in range(workers):
+                await self._queue.put(None)
+
+    def _terms(self) -> Work:
+        settings = self._settings
+        return Work(
+            environment=settings.environment or "",
+            run=self._run.run,
+            worker=self._worker,
+            cap=self._cap,
+            since=self._options.since(self._run.started_at),
+            called_at=self._store.now(),
+            retry_failed=self._options.retry_failed,
+            host=settings.host or "",
+            key=settings.credentials.fingerprint if settings.credentials else "",
+            max_id_age=round(self._policy.max_age * 1e6),
+            alive=self._store.alive,
+        )
+
+    async def _claim(self, terms: Work, numbers: list[int]) -> None:
+        claims = await self._store.claim(terms, numbers)
+        self._busy += claims.busy
+        self._tally.done += len(claims.over) + len(claims.settled)
+        self._waiting += len(claims.mine)
+        for item in claims.mine:
+            await self._queue.put(item)
+
+    async def _work(self, client: Client) -> None:
+        while (item := await self._queue.get()) is not None:
+            await self._permit()
+            self._waiting -= 1
+            self._in_flight += 1
+            try:
+                self._ended(item[0], await self._drive(client, *item))
+            except Exception as error:
+                self._halt(_as_ours(error))
+            finally:
+                self._in_flight -= 1
+                self._changed.set()
+
+    async def _permit(self) -> None:
+        """Until the vendor has shown one good answer, few are asked, and fewer the more alike bad ones came."""
+        while not (self._streaks.proven or self._stopping):
+            if self._in_flight + self._streaks.suspicion < PROBES or not self._in_flight:
+                return
+            await self._next_change()
+
+    async def _next_change(self) -> None:
+        self._changed.clear()
+        await self._changed.wait()
+
+    async def _pause(self, seconds: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            self._changed.clear()
+            await asyncio.wait_for(self._changed.wait(), seconds)
+
+    async def _drive(self, client: Client, lookup: Lookup, resumed: bool) -> Lookup | None:
+        done = await client.drive(
+            lookup,
+            save=self._save,
+            halt=self._halted,
+            stopping=lambda: self._stopping,
+            resumed=resumed,
+            handle_can_charge=self._handle_can_charge,
+        )
+        if done is not None and done.state in OPEN:
+            await self._store.unclaim(done, worker=self._worker)
+        return done
+
+    async def _save(self, lookup: Lookup) -> bool:
+        if lookup.state in SETTLED and lookup.request_id is None and lookup.charged is not False:
+            self._handle_can_charge = True
+            await self._store.flag(self._flag, on=True)
+        saved = await self._store.save(lookup, worker=self._worker, run=self._run.run)
+        if saved == "collision":
+            self._halt(
+                VendorError(
+                    "The vendor gave one requestId to two numbers. Neither was queried, both are held as uncertain; "
+                    "ask the vendor before you go on."
+                )
+            )
+        self._tally.orphaned += saved == "fenced" and lookup.state is LookupState.PENDING
+        return saved == "kept"
+
+    def _ended(self, claimed: Lookup, done: Lookup | None) -> None:
+        if done is None:  # another worker has it: its answer is waited for
+            self._busy.append(claimed.number)
+            return
+        self._tally.count(done)
+        if done.state is not LookupState.RELEASED and (error := self._streaks.see(done)):
+            self._halt(error)
+
+    def _halted(self, verdict: Verdict) -> None:
+        """The vendor said something after which no other number may be asked."""
+        said = " ".join(part for part in (verdict.reason, verdict.code and f"code {verdict.code}", verdict.msg) if part)
+        if verdict.reason in ("http_401", "http_403"):
+            kind, hint = AuthenticationError, "Check the app key, the secret, and whether this address is allowed."
+        elif verdict.reason == "simulator_answer":
+            kind, hint = VendorError, "A simulator answered in place of the vendor; check base_url."
+        else:
+            kind, hint = VendorError, "Check base_url, encoding and proxy."
+        message = f"The vendor's reply stopped the run: {said}. {hint} Everything paid is stored."
+        self._halt(kind(message, code=verdict.code, msg=verdict.msg))
+
+
+async def _together(work: list[Awaitable[None]]) -> None:
+    """Run all; on cancellation cancel all and wait for their ends."""
+    tasks = [asyncio.ensure_future(one) for one in work]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _as_ours(error: Exception) -> NumberActiveError:
+    """What ended the run, as one of our errors; anything unforeseen keeps its cause."""
+    if isinstance(error, NumberActiveError):
+        return error
+    unforeseen = NumberActiveError(
+        f"The run ended on an unforeseen {type(error).__name__}; everything paid is stored. Please report it."
+    )
+    unforeseen.__cause__ = error
+    return unforeseen

@@ -1,0 +1,172 @@
+"""Planning, pure but for one read: what of these numbers is stored, open, held, or to be bought."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pandas_numberactive._core.lookup import SETTLED, LookupState
+from pandas_numberactive._io.report import Plan, Shape, utc
+from pandas_numberactive._io.store import LookupStore, Stored
+from pandas_numberactive.errors import ConfigurationError, ConfirmationRequiredError
+from pandas_numberactive.settings import Settings
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+GUESSED_LATENCY = 0.25  # seconds a call, for the plan's likely time only
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the caller of one run asked for; `max_age` in seconds, `budget` in the settings' currency."""
+
+    max_charges: int | None = None
+    budget: float | None = None
+    max_age: float | None = None
+    refresh: bool = False
+    retry_failed: bool = True
+    order: str = "rows"
+    seed: int = 0
+    details: bool = False
+
+    def since(self, started_at: int) -> int:
+        """The moment (µs) before which an answer is bought again."""
+        if self.refresh:
+            return started_at
+        return 0 if self.max_age is None else max(0, started_at - round(self.max_age * 1e6))
+
+
+def cap_of(options: Options, settings: Settings) -> int | None:
+    """The most charges a run may make: `max_charges`, or what `budget` pays for, the smaller."""
+    caps = []
+    if options.max_charges is not None:
+        _check_count("max_charges", options.max_charges)
+        caps.append(int(options.max_charges))
+    if options.budget is not None:
+        if not settings.unit_price:
+            raise ConfigurationError("budget= needs a price: configure(unit_price=...), or use max_charges=.")
+        if not options.budget >= 0 or math.isinf(options.budget):
+            raise ConfigurationError("budget must be an amount of at least 0.")
+        caps.append(math.floor(options.budget / settings.unit_price + 1e-9))
+    return min(caps) if caps else None
+
+
+def _check_count(name: str, value: object) -> None:
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 0:
+        raise ConfigurationError(f"{name} must be a whole number of at least 0.")
+
+
+def run_key(numbers: NDArray[np.int64], settings: Settings, options: Options) -> str:
+    """Tell runs apart: same environment, numbers, caps, refresh and max_age are the same run."""
+    terms = (settings.environment, options.max_charges, options.budget, options.max_age, options.refresh)
+    digest = hashlib.sha256(repr(terms).encode())
+    digest.update(np.sort(numbers).tobytes())
+    return digest.hexdigest()[:32]
+
+
+@dataclass(frozen=True, slots=True)
+class Sorted:
+    """The numbers by what must be done; boolean masks over them."""
+
+    stored: NDArray[np.bool_]
+    outdated: NDArray[np.bool_]
+    open: NDArray[np.bool_]
+    held: NDArray[np.bool_]
+    failed: NDArray[np.bool_]
+    to_buy: NDArray[np.bool_]
+
+    @property
+    def todo(self) -> NDArray[np.bool_]:
+        """What a run must touch."""
+        return self.to_buy | self.open | self.held
+
+
+def sort_out(stored: Stored, since: int, retry_failed: bool) -> Sorted:
+    """Say for each number what must be done with it."""
+    state = stored.packed & 15
+    settled = np.isin(state, [int(s) for s in SETTLED])
+    fresh = settled & (stored.bought_at >= since)
+    failed = state == LookupState.FAILED
+    open_ = (state == LookupState.PENDING) | (state == LookupState.RESERVED)
+    held = state == LookupState.UNCERTAIN
+    again = np.isin(state, [0, LookupState.RELEASED, LookupState.WRITTEN_OFF])
+    to_buy = again | (settled & ~fresh) | (failed & retry_failed)
+    return Sorted(fresh, settled & ~fresh, open_, held, failed, to_buy)
+
+
+def make_plan(
+    stored: Stored, sorted_: Sorted, shape: Shape, settings: Settings, options: Options
+) -> Plan:
+    """Count what a run would do."""
+    bought = stored.bought_at[sorted_.stored]
+    to_buy, open_ = int(sorted_.to_buy.sum()), int(sorted_.open.sum())
+    return Plan(
+        environment=settings.environment or "",
+        rows=shape.rows,
+        missing=shape.missing,
+        invalid=dict(shape.invalid),
+        valid_rows=shape.valid_rows,
+        distinct=len(stored.packed),
+        stored=int(sorted_.stored.sum()),
+        stored_oldest=utc(int(bought.min())) if len(bought) else None,
+        stored_newest=utc(int(bought.max())) if len(bought) else None,
+        outdated=int(sorted_.outdated.sum()),
+        failed_before=int((sorted_.failed & sorted_.to_buy).sum()),
+        open=open_,
+        held=int(sorted_.held.sum()),
+        to_buy=to_buy,
+        unit_price=settings.unit_price,
+        currency=settings.currency,
+        seconds=_likely_seconds(to_buy + open_, settings),
+        max_charges=cap_of(options, settings),
+        warnings=shape.warnings,
+    )
+
+
+def _likely_seconds(numbers: int, settings: Settings) -> float | None:
+    calls = 2 * numbers
+    if not calls:
+        return None
+    at_rate = calls / settings.max_rate if settings.max_rate else 0.0
+    return max(at_rate, calls * GUESSED_LATENCY / settings.max_concurrency)
+
+
+def confirm(plan: Plan, settings: Settings) -> None:
+    """Refuse a big purchase in production that nobody has capped; spends nothing."""
+    if settings.environment != "production" or plan.max_charges is not None or plan.to_buy <= settings.confirm_above:
+        return
+    raise ConfirmationRequiredError(
+        f"This would buy {plan.to_buy:,} numbers, more than confirm_above={settings.confirm_above:,}. "
+        f"Nothing was bought. If that is meant, add max_charges={plan.purchases} to the call.\n{plan!r}",
+        plan,
+    )
+
+
+async def plan(numbers: NDArray[np.int64], shape: Shape, settings: Settings, options: Options) -> Plan:
+    """Plan a run over distinct numbers; reads the store, sends and spends nothing."""
+    from pandas_numberactive.settings import store_location
+
+    store = LookupStore.open(store_location(settings))
+    try:
+        began_at, _ = await started(store, numbers, settings, options)
+        since = options.since(began_at)
+        known = await store.read(settings.environment or "", numbers, since=since)
+    finally:
+        store.close()
+    return make_plan(known, sort_out(known, since, options.retry_failed), shape, settings, options)
+
+
+async def started(
+    store: LookupStore, numbers: NDArray[np.int64], settings: Settings, options: Options
+) -> tuple[int, bool]:
+    """When the run began, and whether it goes on with an unfinished one that asked for newer answers."""
+    if options.refresh or options.max_age is not None:
+        began_at = await store.unfinished(run_key(numbers, settings, options))
+        if began_at is not None:
+            return began_at, True
+    return store.now(), False

@@ -1,0 +1,235 @@
+"""LookupStore: every answer, every open requestId and the ledger, in one private SQLite file."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+
+from pandas_numberactive._core.lookup import SETTLED, Lookup
+from pandas_numberactive._io import store_claims as claims
+from pandas_numberactive._io.store_alive import Liveness
+from pandas_numberactive._io.store_journal import Database, Engine, Journal, SQLiteEngine
+from pandas_numberactive._io.store_schema import connect
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+T = TypeVar("T")
+_MEMORY: dict[str, LookupStore] = {}
+_SETTLED_CODES = np.array(sorted(SETTLED))
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What the store holds of the numbers asked for, in their order; zeros where it holds nothing."""
+
+    packed: NDArray[np.int32]  # see _core.lookup.pack
+    bought_at: NDArray[np.int64]  # microseconds since 1970, UTC
+
+
+class LookupStore:
+    """The journal of paid look-ups: answers, open requestIds, claims and the ledger of charges.
+
+    `location` is a path, `sqlite:PATH`, or `":memory:"`. The file is 0600 in a folder of 0700, written with
+    fsync before anything is acted on, and may be used by many processes of one machine at once.
+    Opening it charges nothing. Raises StoreError where it cannot be used.
+
+    >>> with LookupStore(":memory:") as store:
+    ...     store.count()
+    0
+    """
+
+    def __init__(self, location: str | os.PathLike[str], *, clock: Callable[[], float] = time.time) -> None:
+        self.location = os.fspath(location).removeprefix("sqlite:")
+        self.path = None if self.location == ":memory:" else Path(self.location).expanduser().absolute()
+        self._clock = clock
+        self._pid = os.getpid()
+        self._alive = Liveness(self.path)
+        self._journal = Journal(self._engine())
+
+    def _engine(self) -> Engine:
+        return SQLiteEngine(connect(self.path))
+
+    @classmethod
+    def open(cls, location: str) -> LookupStore:
+        """Open a store, the one in memory being the same one for the whole process."""
+        if location.startswith(("postgresql://", "postgres://")):
+            from pandas_numberactive._io.store_postgres import PostgresStore
+
+            return PostgresStore(location)
+        if location.removeprefix("sqlite:") != ":memory:":
+            return cls(location)
+        kept = _MEMORY.get(":memory:")
+        if kept is None or kept._pid != os.getpid():
+            kept = _MEMORY[":memory:"] = cls(":memory:")
+        return kept
+
+    def __enter__(self) -> LookupStore:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"LookupStore({self.location!r})"
+
+    def close(self) -> None:
+        """Finish what is queued and close the file; the shared store in memory stays open."""
+        if _MEMORY.get(":memory:") is not self:
+            self._journal.close()
+            self._alive.close()
+
+    def now(self) -> int:
+        """The store's clock, microseconds since 1970, UTC."""
+        return round(self._clock() * 1e6)
+
+    def do(self, work: Callable[[Database], T]) -> T:
+        """Run statements in one transaction and wait for its fsync; not from an event loop."""
+        return self._journal.do(work)
+
+    def count(self) -> int:
+        """How many purchases, open or done, the store holds."""
+        return self.do(lambda db: int(db.execute("SELECT count(*) FROM lookups").fetchone()[0]))
+
+    # What a run needs, awaited on the bridge's loop.
+
+    async def begin_run(
+        self, *, key: str, environment: str, cap: int | None, price: float | None, currency: str
+    ) -> claims.RunRow:
+        """Begin a run or go on with an unfinished one of the same key."""
+        return await self._journal.write(
+            lambda db: claims.begin_run(
+                db, key=key, environment=environment, now=self.now(), cap=cap, price=price, currency=currency
+            )
+        )
+
+    async def unfinished(self, key: str) -> int | None:
+        """When the unfinished run of this key began, if there is one."""
+        now = self.now()
+        return await self._journal.write(lambda db: claims.unfinished(db, key, now))
+
+    async def join(self, run: int, *, lease: float) -> int:
+        """Register this worker with a lease in seconds."""
+        token = secrets.token_hex(8)
+        self._alive.hold(token)
+        until = self.now() + round(lease * 1e6)
+        host = socket.gethostname()
+        return await self._journal.write(
+            lambda db: claims.join(db, run=run, pid=os.getpid(), host=host, token=token, lease_until=until)
+        )
+
+    async def renew(self, worker: int, run: int, *, lease: float) -> None:
+        """Prolong the lease."""
+        now = self.now()
+        until = now + round(lease * 1e6)
+        await self._journal.write(lambda db: claims.renew(db, worker=worker, run=run, now=now, lease_until=until))
+
+    async def leave(self, worker: int, run: int, *, finished: bool) -> None:
+        """Take this worker off."""
+        await self._journal.write(
+            lambda db: claims.leave(db, worker=worker, run=run, now=self.now(), finished=finished)
+        )
+        self._alive.release()
+
+    async def claim(self, work: claims.Work, numbers: Sequence[int]) -> claims.Claims:
+        """Claim numbers in sorted order, reserving their money."""
+        return await self._journal.write(lambda db: claims.claim(db, work, numbers))
+
+    async def save(self, lookup: Lookup, *, worker: int, run: int) -> claims.Saved:
+        """Have a step on disk."""
+        now = self.now()
+        return await self._journal.write(lambda db: claims.save(db, lookup, worker=worker, run=run, now=now))
+
+    async def unclaim(self, lookup: Lookup, *, worker: int) -> None:
+        """Leave an open look-up for the next run."""
+        await self._journal.write(lambda db: claims.unclaim(db, lookup, worker=worker))
+
+    def alive(self, db: Database, worker: int) -> bool:
+        """Whether a worker still holds its lease and its process lives."""
+        row = db.execute("SELECT token, lease_until FROM workers WHERE worker = ?", (worker,)).fetchone()
+        if row is None or row[1] < self.now():
+            return False
+        return self._alive.lives(row[0])
+
+    async def flag(self, name: str, *, on: bool = False) -> bool:
+        """Read a mark, or set it for good."""
+        if on:
+            await self._journal.write(lambda db: claims.set_flag(db, name))
+            return True
+        return await self._journal.write(lambda db: claims.get_flag(db, name))
+
+    async def read(self, environment: str, numbers: NDArray[np.int64], *, since: int = 0) -> Stored:
+        """Read what is known of distinct numbers.
+
+        The newest answer bought at or after `since` serves; where there is none, the newest look-up's state stands.
+        """
+        code = claims.ENVIRONMENTS[environment]
+        return await self._journal.write(lambda db: self._read(db, code, numbers, since))
+
+    def _read(self, db: Database, code: int, numbers: NDArray[np.int64], since: int) -> Stored:
+        packed = np.zeros(len(numbers), np.int32)
+        bought = np.zeros(len(numbers), np.int64)
+        if not len(numbers):
+            return Stored(packed, bought)
+        order = np.argsort(numbers, kind="stable")
+        wanted = numbers[order]
+        rows = self._rows(db, code, wanted)
+        found, row_packed, row_bought = _newest(rows, since)
+        place = np.searchsorted(wanted, found)
+        packed[order[place]] = row_packed
+        bought[order[place]] = row_bought
+        return Stored(packed, bought)
+
+    def _rows(self, db: Database, code: int, wanted: NDArray[np.int64]) -> NDArray[np.int64]:
+        """All generations of the wanted numbers, ordered: columns number, packed, bought_at."""
+        parts = [
+            np.array(self._chunk(db, code, chunk), np.int64).reshape(-1, 3)
+            for chunk in np.array_split(wanted, max(1, len(wanted) // 50_000))
+        ]
+        return np.concatenate(parts)
+
+    def _chunk(self, db: Database, code: int, wanted: NDArray[np.int64]) -> list[Any]:
+        columns = "SELECT number, packed, bought_at FROM lookups WHERE environment = ?"
+        order = "ORDER BY number, generation"
+        if len(wanted) <= 500:
+            marks = ",".join("?" * len(wanted))
+            return list(db.execute(f"{columns} AND number IN ({marks}) {order}", (code, *wanted.tolist())).fetchall())
+        low, high = int(wanted[0]), int(wanted[-1])
+        rows = db.execute(f"{columns} AND number BETWEEN ? AND ? {order}", (code, low, high)).fetchall()
+        held = set(wanted.tolist())
+        return [row for row in rows if row[0] in held]
+
+    async def details(self, environment: str, numbers: Sequence[int]) -> dict[int, Lookup]:
+        """The newest look-up of each number that has one, whole."""
+        code = claims.ENVIRONMENTS[environment]
+
+        def work(db: Database) -> dict[int, Lookup]:
+            rows = ((number, claims.latest(db, code, number)) for number in numbers)
+            return {number: claims.to_lookup(row, environment) for number, row in rows if row}
+
+        return await self._journal.write(work)
+
+    async def spent(self, run: int) -> int:
+        """Charges made and reserved by a run."""
+        return await self._journal.write(lambda db: claims.spent(db, run))
+
+
+def _newest(
+    rows: NDArray[np.int64], since: int
+) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int64]]:
+    """From rows ordered by number and generation: one a number, the newest good answer, else the newest row."""
+    number, packed, bought = rows[:, 0], rows[:, 1], rows[:, 2]
+    last = np.flatnonzero(np.append(number[1:] != number[:-1], True)) if len(number) else np.zeros(0, np.int64)
+    serves = np.isin(packed & 15, _SETTLED_CODES) & (bought >= since)
+    newest_good = np.maximum.accumulate(np.where(serves, np.arange(len(number)), -1))[last]
+    first = np.append(0, last[:-1] + 1) if len(last) else last
+    pick = np.where(newest_good >= first, newest_good, last)
+    return number[last], packed[pick].astype(np.int32), bought[pick]

@@ -1,0 +1,186 @@
+"""The store's writer thread: many small writes, one transaction, one fsync.
+
+A write's future resolves only after its transaction is on disk; whoever waits for it may act on it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import threading
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any, Protocol, TypeVar
+
+from pandas_numberactive.errors import StoreError
+
+T = TypeVar("T")
+
+
+class Database(Protocol):
+    """What the store's statements run on; `?` marks a parameter on every engine."""
+
+    def execute(self, sql: str, parameters: Any = ..., /) -> Any: ...
+
+
+class Engine(Protocol):
+    """A connection that can group writes."""
+
+    def begin(self) -> Database: ...
+    def commit(self) -> None: ...
+    def rollback(self) -> None: ...
+    def close(self) -> None: ...
+
+
+class SQLiteEngine:
+    """Begin, commit and roll back on one sqlite3 connection."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def begin(self) -> Database:
+        """Take the write lock at once: a later upgrade of a read lock could fail."""
+        self._connection.execute("BEGIN IMMEDIATE")
+        return self._connection
+
+    def commit(self) -> None:
+        """Put the group on disk."""
+        self._connection.execute("COMMIT")
+
+    def rollback(self) -> None:
+        """Undo the group."""
+        if self._connection.in_transaction:
+            self._connection.execute("ROLLBACK")
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
+
+
+Work = Callable[[Database], T]
+_Job = tuple[Work[Any], Callable[[Any, BaseException | None], None], asyncio.AbstractEventLoop | None]
+
+
+class Journal:
+    """Runs work on one connection in one thread, grouping what waits into one transaction."""
+
+    def __init__(self, engine: Engine, *, most: int = 512) -> None:
+        self._engine = engine
+        self._most = most
+        self._jobs: deque[_Job] = deque()
+        self._wake = threading.Condition()
+        self._closed = False
+        self._thread = threading.Thread(target=self._serve, name="numberactive-store", daemon=True)
+        self._thread.start()
+
+    def write(self, work: Work[T]) -> asyncio.Future[T]:
+        """Queue work from a running loop; the future resolves after the fsync."""
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[T] = loop.create_future()
+
+        def deliver(result: Any, error: BaseException | None) -> None:
+            if future.done():  # its task was cancelled; the write stands
+                return
+            if error is not None:
+                future.set_exception(error)
+            else:
+                future.set_result(result)
+
+        self._put((work, deliver, loop))
+        return future
+
+    def do(self, work: Work[T]) -> T:
+        """Run work from any other thread and wait for it."""
+        future: Future[T] = Future()
+
+        def deliver(result: Any, error: BaseException | None) -> None:
+            if error is not None:
+                future.set_exception(error)
+            else:
+                future.set_result(result)
+
+        self._put((work, deliver, None))
+        return future.result()
+
+    def close(self) -> None:
+        """Finish what is queued and close the connection."""
+        with self._wake:
+            self._closed = True
+            self._wake.notify()
+        self._thread.join()
+
+    def _put(self, job: _Job) -> None:
+        with self._wake:
+            if self._closed:
+                raise StoreError("The store is closed; open it again.")
+            self._jobs.append(job)
+            self._wake.notify()
+
+    def _serve(self) -> None:
+        while group := self._take():
+            self._run(group)
+        self._engine.close()
+
+    def _take(self) -> list[_Job]:
+        with self._wake:
+            while not self._jobs and not self._closed:
+                self._wake.wait()
+            return [self._jobs.popleft() for _ in range(min(len(self._jobs), self._most))]
+
+    def _run(self, group: list[_Job]) -> None:
+        done = self._attempt(group)
+        if done is None and len(group) > 1:  # one bad write must not cost the others theirs
+            for job in group:
+                self._run([job])
+            return
+        _deliver(group, done or [])
+
+    def _attempt(self, group: list[_Job]) -> list[tuple[Any, BaseException | None]] | None:
+        try:
+            database = self._engine.begin()
+            results: list[tuple[Any, BaseException | None]] = [(job[0](database), None) for job in group]
+            self._engine.commit()
+            return results
+        except BaseException as error:
+            try:
+                self._engine.rollback()
+            except Exception as second:
+                error.add_note(f"rollback failed too: {type(second).__name__}")
+            return None if len(group) > 1 else [(None, _as_ours(error))]
+
+
+def _as_ours(error: BaseException) -> BaseException:
+    if not isinstance(error, sqlite3.Error):
+        return error
+    ours = StoreError(
+        f"The store could not be read or written ({error}); nothing more was asked. Free disk space, end what "
+        "locks the file, or name another store, and call again."
+    )
+    ours.__cause__ = error
+    return ours
+
+
+def _deliver(group: list[_Job], done: list[tuple[Any, BaseException | None]]) -> None:
+    """One call into each loop for the whole group: a call per write would cost more than the write."""
+    by_loop: dict[asyncio.AbstractEventLoop, list[Callable[[], None]]] = {}
+    for (_, deliver, loop), (result, error) in zip(group, done, strict=True):
+        call = _bind(deliver, result, error)
+        if loop is None:
+            call()
+        else:
+            by_loop.setdefault(loop, []).append(call)
+    for loop, calls in by_loop.items():
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(_call_all, calls)
+
+
+def _bind(
+    deliver: Callable[[Any, BaseException | None], None], result: Any, error: BaseException | None
+) -> Callable[[], None]:
+    return lambda: deliver(result, error)
+
+
+def _call_all(calls: list[Callable[[], None]]) -> None:
+    for call in calls:
+        call()

@@ -1,0 +1,179 @@
+"""Everything this package raises or warns about, in one tree.
+
+    NumberActiveError
+    ├── ConfigurationError (ValueError)       settings are missing or contradict each other
+    ├── InvalidPhoneError (ValueError)        a cell is no Indonesian mobile number
+    ├── ColumnNotFoundError (KeyError)        no column of that name
+    ├── BudgetExceededError                   the purchase would cost more than was allowed
+    │   └── ConfirmationRequiredError         nobody confirmed a big purchase
+    ├── VendorError                           the vendor's replies stopped the run
+    │   └── AuthenticationError (PermissionError)
+    ├── LookupFailedError (RuntimeError)      errors="raise", and a look-up failed
+    ├── StoreError (OSError)                  answers cannot be read or written
+    │   └── StoreVersionError                 the store was written by a newer version
+    └── MissingExtraError (ImportError)       an optional package is not installed
+
+    IncompleteRunWarning, PlainHttpWarning, UnknownValueWarning (UserWarning)
+
+Each class answers three questions: `charged` (was money spent by what failed?), `retry` (may the same call simply
+be made again?) and `fault` (who has to do something?). The message says what to do.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from typing import Any, ClassVar, Literal
+
+Charged = Literal["no", "maybe", "stored"]  # stored: what was charged is on disk, asking again buys nothing twice
+Fault = Literal["caller", "vendor", "machine"]
+
+
+class NumberActiveError(Exception):
+    """The root: `except NumberActiveError` catches all that this package raises on purpose.
+
+    `partial` is the result as far as it is known and `report` the run's report, where a run was under way.
+    """
+
+    charged: ClassVar[Charged] = "no"
+    retry: ClassVar[bool] = False
+    fault: ClassVar[Fault] = "caller"
+
+    partial: Any = None
+    report: Any = None
+
+    def __str__(self) -> str:
+        return str(self.args[0]) if self.args else type(self).__name__
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuild, (type(self), self.args, dict(self.__dict__))
+
+
+def _rebuild(kind: type[NumberActiveError], args: tuple[Any, ...], state: dict[str, Any]) -> NumberActiveError:
+    error = kind.__new__(kind, *args)
+    error.args = args
+    error.__dict__.update(state)
+    return error
+
+
+class ConfigurationError(NumberActiveError, ValueError):
+    """Settings are missing, wrong or contradict each other; nothing was sent."""
+
+
+class InvalidPhoneError(NumberActiveError, ValueError):
+    """A cell is not one Indonesian mobile number; it was not sent."""
+
+
+class ColumnNotFoundError(NumberActiveError, KeyError):
+    """The frame has no such column; the message names those that look alike.
+
+    >>> print(ColumnNotFoundError("phone", ["Phone", "name"]))
+    There is no column 'phone'. Did you mean 'Phone'?
+    """
+
+    def __init__(self, column: object, available: Iterable[object] = ()) -> None:
+        self.column = column
+        super().__init__(_no_such_column(column, list(available)))
+
+
+def _no_such_column(column: object, available: list[object]) -> str:
+    near = near_misses(str(column), [str(name) for name in available])
+    if near:
+        return f"There is no column {column!r}. Did you mean {' or '.join(map(repr, near))}?"
+    shown = ", ".join(repr(name) for name in available[:10]) + (", ..." if len(available) > 10 else "")
+    return f"There is no column {column!r}. The columns are: {shown or '(none)'}."
+
+
+def near_misses(word: str, known: Iterable[str]) -> list[str]:
+    """Return up to three of the known words that look like this one, the nearest first.
+
+    >>> near_misses("max_rates", ["max_rate", "store"])
+    ['max_rate']
+    """
+    by_folded = {name.casefold().strip(): name for name in known}
+    return [by_folded[hit] for hit in difflib.get_close_matches(word.casefold().strip(), by_folded, 3, 0.6)]
+
+
+class BudgetExceededError(NumberActiveError):
+    """The purchase would cost more than the caller allowed; nothing above the cap was bought."""
+
+    charged: ClassVar[Charged] = "stored"
+
+
+class ConfirmationRequiredError(BudgetExceededError):
+    """More look-ups than `confirm_above` would be bought and nobody said so; `plan` tells what they cost."""
+
+    charged: ClassVar[Charged] = "no"
+
+    def __init__(self, message: str, plan: Any = None) -> None:
+        super().__init__(message)
+        self.plan = plan
+
+
+class VendorError(NumberActiveError):
+    """The vendor's replies stopped the run; `code` and `msg` are the vendor's own words."""
+
+    charged: ClassVar[Charged] = "stored"
+    retry: ClassVar[bool] = True
+    fault: ClassVar[Fault] = "vendor"
+
+    def __init__(self, message: str, code: int | str | None = None, msg: str = "") -> None:
+        super().__init__(message)
+        self.code = code
+        self.msg = msg
+
+
+class AuthenticationError(VendorError, PermissionError):
+    """The vendor does not accept the app key, the secret, or this machine's address."""
+
+    retry: ClassVar[bool] = False
+    fault: ClassVar[Fault] = "caller"
+
+
+class LookupFailedError(NumberActiveError, RuntimeError):
+    """At least one look-up failed and `errors="raise"` was asked; the others are stored and in `partial`."""
+
+    charged: ClassVar[Charged] = "maybe"
+    retry: ClassVar[bool] = True
+    fault: ClassVar[Fault] = "vendor"
+
+
+class StoreError(NumberActiveError, OSError):
+    """The store of bought answers cannot be opened, read or written; no call goes out without it."""
+
+    charged: ClassVar[Charged] = "stored"
+    fault: ClassVar[Fault] = "machine"
+
+
+class StoreVersionError(StoreError):
+    """The store was written by a newer version of this package; upgrade the package to use it."""
+
+    charged: ClassVar[Charged] = "no"
+    fault: ClassVar[Fault] = "caller"
+
+
+class MissingExtraError(NumberActiveError, ImportError):
+    """An optional package is not installed; the message holds the line that installs it."""
+
+
+def missing_extra(extra: str, module: str) -> MissingExtraError:
+    """Return the error to raise where `module`, of this package's extra, cannot be imported.
+
+    >>> print(missing_extra("notebook", "ipywidgets"))
+    This needs ipywidgets. Install it with: pip install "pandas-numberactive[notebook]"
+    """
+    error = MissingExtraError(f'This needs {module}. Install it with: pip install "pandas-numberactive[{extra}]"')
+    error.name = module
+    return error
+
+
+class IncompleteRunWarning(UserWarning):
+    """Rows are left pending, uncertain or not bought; calling again goes on where the run ended."""
+
+
+class PlainHttpWarning(UserWarning):
+    """Phone numbers travel to the vendor unencrypted; an https base_url avoids it."""
+
+
+class UnknownValueWarning(UserWarning):
+    """An answer held a value that the vendor's page does not list; it is a missing value in the result."""
