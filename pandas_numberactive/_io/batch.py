@@ -113,6 +113,7 @@ class Run:
             store.close()
 
     async def _go(self, store: LookupStore) -> Result:
+        self._rescue = await store.recover()
         began_at, unfinished = await started(store, self._numbers, self._settings, self._options)
         known, sorted_ = await self._read(store, self._options.since(began_at))
         confirm(make_plan(known, sorted_, self._shape, self._settings, self._options), self._settings)
@@ -146,7 +147,9 @@ class Run:
             price=settings.unit_price,
             currency=settings.currency,
         )
-        buyer = Buyer(store, settings, run, self._tally, cap=self._cap, options=self._options)
+        buyer = Buyer(
+            store, settings, run, self._tally, cap=self._cap, options=self._options, rescue=self._rescue
+        )
         return run, await buyer.buy(todo)
 
     async def _result(

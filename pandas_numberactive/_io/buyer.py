@@ -12,6 +12,7 @@ from pandas_numberactive._core.lookup import OPEN, SETTLED, Lookup, LookupState,
 from pandas_numberactive._core.protocol import Verdict
 from pandas_numberactive._io.client import Client, ClientStats
 from pandas_numberactive._io.plan import Options
+from pandas_numberactive._io.rescue import Rescue
 from pandas_numberactive._io.store import LookupStore
 from pandas_numberactive._io.store_claims import RunRow, Work
 from pandas_numberactive.errors import AuthenticationError, NumberActiveError, StoreError, VendorError
@@ -136,8 +137,17 @@ class Buyer:
     """Claims, drives and counts; `buy` returns the error that ended the run early, or None."""
 
     def __init__(
-        self, store: LookupStore, settings: Settings, run: RunRow, tally: Tally, *, cap: int | None, options: Options
+        self,
+        store: LookupStore,
+        settings: Settings,
+        run: RunRow,
+        tally: Tally,
+        *,
+        cap: int | None,
+        options: Options,
+        rescue: Rescue,
     ) -> None:
+        self._rescue = rescue
         self._store = store
         self._settings = settings
         self._run = run
@@ -295,7 +305,11 @@ class Buyer:
         if lookup.state in SETTLED and lookup.request_id is None and lookup.charged is not False:
             self._handle_can_charge = True
             await self._store.flag(self._flag, on=True)
-        saved = await self._store.save(lookup, worker=self._worker, run=self._run.run)
+        try:
+            saved = await self._store.save(lookup, worker=self._worker, run=self._run.run)
+        except StoreError as error:
+            self._halt(self._keep_aside(lookup, error) if lookup.state in SETTLED else error)
+            return False
         if saved == "collision":
             self._halt(
                 VendorError(
@@ -305,6 +319,15 @@ class Buyer:
             )
         self._tally.orphaned += saved == "fenced" and lookup.state is LookupState.PENDING
         return saved == "kept"
+
+    def _keep_aside(self, lookup: Lookup, error: StoreError) -> StoreError:
+        """The store did not take a paid answer: it goes to an emergency file."""
+        path = self._rescue.keep(lookup)
+        if path is None:
+            error.add_note("A paid answer could not be kept anywhere; its requestId is in the store and is asked again.")
+        else:
+            error.add_note(f"The paid answer waits in {path.parent}; the next run on this store reads it back.")
+        return error
 
     def _ended(self, claimed: Lookup, done: Lookup | None) -> None:
         if done is None:  # another worker has it: its answer is waited for

@@ -69,13 +69,16 @@ class ClientStats:
     throttled: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Hooks:
-    """What the caller of `drive` does on its behalf."""
+@dataclass(slots=True, repr=False)
+class _Drive:
+    """One look-up under way; it holds the step, which names the whole number, so that no frame has to."""
 
+    lookup: Lookup
+    step: Step
     save: Callable[[Lookup], Awaitable[bool]]
     halt: Callable[[Verdict], None]
     stopping: Callable[[], bool]
+    asked: str | None  # the requestId that was, or may have been, sent to query before
 
 
 class Client:
@@ -139,6 +142,7 @@ class Client:
             await self._session.close()
             self._session = None
 
+    # Not `async def`: a frame that waits would hold the number.
     def handle(self, number: int) -> Coroutine[Any, Any, Reply]:
         """Ask for a requestId; assumed free of charge. Network trouble becomes a Reply, never an exception."""
         return self._post(self._handle_url, self._payload("phone", str(number)), self._handle_timeout)
@@ -166,8 +170,6 @@ class Client:
             return Reply(sent=False)
         except _LOST:
             return Reply()
-        except asyncio.CancelledError as error:
-            raise error.with_traceback(None) from None  # aiohttp's frames hold what was sent
 
     async def _read(self, response: aiohttp.ClientResponse) -> Reply:
         headers = response.headers
@@ -213,13 +215,11 @@ class Client:
         Lookup or None
             As it was saved last; None where another worker has it.
         """
-        hooks = Hooks(save, halt, stopping)
         flow = lookup_flow(lookup, self._rules(resumed, handle_can_charge))
-        asked = {lookup.request_id} - {None}
         try:
-            step = next(flow)
+            work = _Drive(lookup, next(flow), save, halt, stopping, asked=lookup.request_id)
             while True:
-                step = flow.send(await self._perform(step, lookup, hooks, asked))
+                work.step = flow.send(await self._perform(work))
         except StopIteration as end:
             done: Lookup | None = end.value
             return done
@@ -239,50 +239,46 @@ class Client:
             resumed=resumed,
         )
 
-    async def _perform(
-        self, step: Step, lookup: Lookup, hooks: Hooks, asked: set[str | None]
-    ) -> Reply | bool | None:
-        match step:
+    async def _perform(self, work: _Drive) -> Reply | bool | None:
+        match work.step:
             case Handle() | Query():
-                return await self._send(step, lookup, hooks, asked)
-            case Save(changed):
-                return await hooks.save(changed)
+                return await self._send(work)
+            case Save(lookup):
+                return await work.save(lookup)
             case Wait(seconds):
-                return await nap(seconds, self._sleep, hooks.stopping)
+                return await nap(seconds, self._sleep, work.stopping)
             case Halt(verdict):
-                hooks.halt(verdict)
+                work.halt(verdict)
         return None
 
-    async def _send(
-        self, step: Handle | Query, lookup: Lookup, hooks: Hooks, asked: set[str | None]
-    ) -> Reply | None:
+    async def _send(self, work: _Drive) -> Reply | None:
         """Wait for a place and a turn, then send, unless the run is stopping by then."""
-        if hooks.stopping():
+        if work.stopping():
             return None
         async with self.gate:
-            await self.pacer.wait_turn(hooks.stopping)
-            if hooks.stopping():
+            await self.pacer.wait_turn(work.stopping)
+            if work.stopping():
                 return None
-            is_handle = isinstance(step, Handle)
-            reply = await (self.handle(step.number) if isinstance(step, Handle) else self.query(step.request_id))
-        again = isinstance(step, Query) and step.request_id in asked
-        if isinstance(step, Query) and reply.sent:
-            asked.add(step.request_id)
-        self._count(is_handle, again, reply)
+            reply = await self._call(work.step)
+        if reply.sent:
+            self._count(work, reply)
         if log.isEnabledFor(logging.DEBUG):
-            log.debug("%s %r: %r", "handle" if is_handle else "query", lookup, reply)
+            log.debug("%s %r: %r", type(work.step).__name__.lower(), work.lookup, reply)
         return reply
 
-    def _count(self, is_handle: bool, again: bool, reply: Reply) -> None:
+    def _call(self, step: Step) -> Coroutine[Any, Any, Reply]:
+        assert isinstance(step, (Handle, Query))
+        return self.handle(step.number) if isinstance(step, Handle) else self.query(step.request_id)
+
+    def _count(self, work: _Drive, reply: Reply) -> None:
         stats = self.stats
-        if not reply.sent:
-            return
-        if is_handle:
+        if isinstance(work.step, Query):
+            stats.queries += 1
+            stats.requeries += work.asked == work.step.request_id
+            work.asked = work.step.request_id
+        else:
             stats.handles += 1
             stats.lost_handles += reply.status is None or (reply.status == 200 and not reply.body)
-        else:
-            stats.queries += 1
-            stats.requeries += again
         if reply.status == 429 or (reply.retry_after is not None and (reply.status or 0) >= 500):
             stats.throttled += 1
             if self.pacer.throttled():

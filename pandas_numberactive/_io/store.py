@@ -8,6 +8,7 @@ import socket
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -15,6 +16,7 @@ import numpy as np
 
 from pandas_numberactive._core.lookup import SETTLED, Lookup
 from pandas_numberactive._io import store_claims as claims
+from pandas_numberactive._io.rescue import Rescue
 from pandas_numberactive._io.store_alive import Liveness
 from pandas_numberactive._io.store_journal import Database, Engine, Journal, SQLiteEngine
 from pandas_numberactive._io.store_schema import connect
@@ -95,6 +97,10 @@ class LookupStore:
         """Run statements in one transaction and wait for its fsync; not from an event loop."""
         return self._journal.do(work)
 
+    def compact(self) -> None:
+        """Rewrite the file so that nothing deleted is left in it."""
+        self._journal.compact()
+
     def count(self) -> int:
         """How many purchases, open or done, the store holds."""
         return self.do(lambda db: int(db.execute("SELECT count(*) FROM lookups").fetchone()[0]))
@@ -147,6 +153,16 @@ class LookupStore:
         """Have a step on disk."""
         now = self.now()
         return await self._journal.write(lambda db: claims.save(db, lookup, worker=worker, run=run, now=now))
+
+    async def recover(self) -> Rescue:
+        """Read back what an earlier run had to keep aside; returns where to keep more."""
+        fresh = secrets.token_hex(16)
+        store_id = await self._journal.write(lambda db: claims.store_id(db, fresh))
+        rescue = Rescue(store_id, self.path)
+        for path, lookup in rescue.waiting():
+            if await self._journal.write(partial(claims.restore, lookup=lookup, now=self.now())):
+                path.unlink(missing_ok=True)
+        return rescue
 
     async def unclaim(self, lookup: Lookup, *, worker: int) -> None:
         """Leave an open look-up for the next run."""

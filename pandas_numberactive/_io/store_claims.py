@@ -333,9 +333,11 @@ def _hold_collision(
 
 def _save_settled(db: Database, lookup: Lookup, code: int, worker: int, run: int, now: int) -> Saved:
     row = db.execute(
-        "SELECT packed, request_id, epoch, worker FROM lookups WHERE environment = ? AND number = ? AND generation = ?",
+        "SELECT packed, request_id, epoch, worker, bought_at FROM lookups WHERE environment = ? AND number = ? AND generation = ?",
         (code, lookup.number, lookup.generation),
     ).fetchone()
+    if row is not None and _is_replay(row, lookup):
+        return "kept"
     _keep_body(db, lookup, code, now)
     owned = row is not None and row[3] == worker and row[2] == lookup.epoch
     same_id = row is not None and row[1] == lookup.request_id
@@ -360,6 +362,29 @@ def _save_settled(db: Database, lookup: Lookup, code: int, worker: int, run: int
     )
     log(db, now, lookup.state.name.lower(), lookup, code, run)
     return "kept" if owned else "fenced"
+
+
+def _is_replay(row: Any, lookup: Lookup) -> bool:
+    """The very same write again: its COMMIT went through, but the connection was lost before we heard so."""
+    mine = (_packed(lookup), lookup.request_id, lookup.epoch, round((lookup.bought_at or 0) * 1e6))
+    return (row[0], row[1], row[2], row[4]) == mine
+
+
+def restore(db: Database, lookup: Lookup, *, now: int) -> bool:
+    """Take a rescued answer in; True where it is on disk by now, False where its look-up is not the open one."""
+    code = ENVIRONMENTS[lookup.environment]
+    row = latest(db, code, lookup.number)
+    if row is None or (row.generation, row.request_id) != (lookup.generation, lookup.request_id):
+        return False
+    if row.state in OPEN:
+        _save_settled(db, lookup, code, row.worker or 0, row.run or 0, now)
+    return True
+
+
+def store_id(db: Database, fresh: str) -> str:
+    """The store's own name, given once."""
+    db.execute("INSERT INTO meta (name, value) VALUES ('store_id', ?) ON CONFLICT DO NOTHING", (fresh,))
+    return str(db.execute("SELECT value FROM meta WHERE name = 'store_id'").fetchone()[0])
 
 
 def unclaim(db: Database, lookup: Lookup, *, worker: int) -> None:

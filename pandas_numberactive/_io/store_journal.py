@@ -27,14 +27,19 @@ class Database(Protocol):
 class Engine(Protocol):
     """A connection that can group writes."""
 
+    errors: tuple[type[Exception], ...]  # what a failing store raises
+
     def begin(self) -> Database: ...
     def commit(self) -> None: ...
     def rollback(self) -> None: ...
+    def compact(self) -> None: ...
     def close(self) -> None: ...
 
 
 class SQLiteEngine:
     """Begin, commit and roll back on one sqlite3 connection."""
+
+    errors: tuple[type[Exception], ...] = (sqlite3.Error,)
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
@@ -53,13 +58,19 @@ class SQLiteEngine:
         if self._connection.in_transaction:
             self._connection.execute("ROLLBACK")
 
+    def compact(self) -> None:
+        """Rewrite the file without what was deleted, its side files included."""
+        self._connection.execute("VACUUM")
+        self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
     def close(self) -> None:
         """Close the connection."""
         self._connection.close()
 
 
 Work = Callable[[Database], T]
-_Job = tuple[Work[Any], Callable[[Any, BaseException | None], None], asyncio.AbstractEventLoop | None]
+# A job without work asks to compact: that cannot stand inside a transaction, so it runs alone.
+_Job = tuple[Work[Any] | None, Callable[[Any, BaseException | None], None], asyncio.AbstractEventLoop | None]
 
 
 class Journal:
@@ -93,15 +104,15 @@ class Journal:
     def do(self, work: Work[T]) -> T:
         """Run work from any other thread and wait for it."""
         future: Future[T] = Future()
-
-        def deliver(result: Any, error: BaseException | None) -> None:
-            if error is not None:
-                future.set_exception(error)
-            else:
-                future.set_result(result)
-
-        self._put((work, deliver, None))
+        self._put((work, _deliver_to(future), None))
         return future.result()
+
+    def compact(self) -> None:
+        """Rewrite the file without what was deleted; waits its turn and holds everything else up."""
+
+        future: Future[None] = Future()
+        self._put((None, _deliver_to(future), None))
+        future.result()
 
     def close(self) -> None:
         """Finish what is queued and close the connection."""
@@ -126,7 +137,12 @@ class Journal:
         with self._wake:
             while not self._jobs and not self._closed:
                 self._wake.wait()
-            return [self._jobs.popleft() for _ in range(min(len(self._jobs), self._most))]
+            group: list[_Job] = []
+            while self._jobs and len(group) < self._most and (not group or self._jobs[0][0] is not None):
+                group.append(self._jobs.popleft())
+                if group[-1][0] is None:
+                    break
+            return group
 
     def _run(self, group: list[_Job]) -> None:
         done = self._attempt(group)
@@ -138,8 +154,13 @@ class Journal:
 
     def _attempt(self, group: list[_Job]) -> list[tuple[Any, BaseException | None]] | None:
         try:
+            if group[0][0] is None:
+                self._engine.compact()
+                return [(None, None)]
             database = self._engine.begin()
-            results: list[tuple[Any, BaseException | None]] = [(job[0](database), None) for job in group]
+            results: list[tuple[Any, BaseException | None]] = [
+                (work(database), None) for work, _, _ in group if work is not None
+            ]
             self._engine.commit()
             return results
         except BaseException as error:
@@ -147,18 +168,27 @@ class Journal:
                 self._engine.rollback()
             except Exception as second:
                 error.add_note(f"rollback failed too: {type(second).__name__}")
-            return None if len(group) > 1 else [(None, _as_ours(error))]
+            return None if len(group) > 1 else [(None, self._as_ours(error))]
+
+    def _as_ours(self, error: BaseException) -> BaseException:
+        if not isinstance(error, self._engine.errors):
+            return error
+        ours = StoreError(
+            f"The store could not be read or written ({type(error).__name__}: {error}); nothing more was asked. Free "
+            "disk space, end what locks it, or name another store, and call again."
+        )
+        ours.__cause__ = error
+        return ours
 
 
-def _as_ours(error: BaseException) -> BaseException:
-    if not isinstance(error, sqlite3.Error):
-        return error
-    ours = StoreError(
-        f"The store could not be read or written ({error}); nothing more was asked. Free disk space, end what "
-        "locks the file, or name another store, and call again."
-    )
-    ours.__cause__ = error
-    return ours
+def _deliver_to(future: Future[Any]) -> Callable[[Any, BaseException | None], None]:
+    def deliver(result: Any, error: BaseException | None) -> None:
+        if error is not None:
+            future.set_exception(error)
+        else:
+            future.set_result(result)
+
+    return deliver
 
 
 def _deliver(group: list[_Job], done: list[tuple[Any, BaseException | None]]) -> None:

@@ -1,0 +1,90 @@
+"""Paid answers that the store could not take (disk full, file gone read-only): kept aside, read back by the next run.
+
+One file an answer, 0600, in a folder of 0700 that is ours. It is read back only into the store it belongs to, and
+only where the number's open requestId is the answer's own.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import json
+import os
+import secrets
+import stat
+import tempfile
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from pandas_numberactive._core.lookup import Lookup, LookupState
+from pandas_numberactive._core.protocol import Answer
+
+
+class Rescue:
+    """The emergency files of one store; `beside` is the store's file, None where it has none."""
+
+    def __init__(self, store_id: str, beside: Path | None) -> None:
+        self._id = store_id
+        own = [] if beside is None else [beside.with_name(beside.name + ".rescue")]
+        user = os.getuid() if hasattr(os, "getuid") else "user"
+        self._folders = [*own, Path(tempfile.gettempdir()) / f"numberactive-rescue-{user}"]
+
+    def keep(self, lookup: Lookup) -> Path | None:
+        """Write a paid answer aside, fsync'd; None where no folder takes it."""
+        text = json.dumps({"store": self._id, "lookup": _plain(lookup)}).encode()
+        for folder in self._folders:
+            with contextlib.suppress(OSError):
+                return self._write(folder, text)
+        return None
+
+    def _write(self, folder: Path, text: bytes) -> Path:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not _is_ours(folder):
+            raise PermissionError(folder.name)
+        path = folder / f"{self._id[:8]}-{secrets.token_hex(8)}.json"
+        file = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+        try:
+            with os.fdopen(file, "wb") as out:
+                out.write(text)
+                out.flush()
+                os.fsync(out.fileno())
+        except OSError:
+            path.unlink(missing_ok=True)
+            raise
+        return path
+
+    def waiting(self) -> Iterator[tuple[Path, Lookup]]:
+        """The answers of this store that wait to be read back."""
+        for folder in self._folders:
+            if not (folder.is_dir() and _is_ours(folder)):
+                continue
+            for path in sorted(folder.glob(f"{self._id[:8]}-*.json")):
+                with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+                    content = json.loads(path.read_bytes())
+                    if content["store"] == self._id:
+                        yield path, _lookup(content["lookup"])
+
+
+def _is_ours(folder: Path) -> bool:
+    """A folder that others own, or may write to, could hold a forged answer."""
+    found = folder.lstat()
+    if not stat.S_ISDIR(found.st_mode):
+        return False
+    return not hasattr(os, "getuid") or (found.st_uid == os.getuid() and not found.st_mode & 0o077)
+
+
+def _plain(lookup: Lookup) -> dict[str, Any]:
+    return asdict(lookup) | {"state": int(lookup.state), "raw": base64.b64encode(lookup.raw).decode()}
+
+
+def _lookup(plain: dict[str, Any]) -> Lookup:
+    return Lookup(
+        **plain
+        | {
+            "state": LookupState(plain["state"]),
+            "answer": Answer(**plain["answer"]),
+            "raw": base64.b64decode(plain["raw"]),
+        }
+    )

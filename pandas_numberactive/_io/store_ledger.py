@@ -1,0 +1,178 @@
+"""The store's books: what was charged, what to do by hand with a held look-up, and how a number is forgotten."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pandas_numberactive._core.lookup import OPEN, Lookup, LookupState, pack
+from pandas_numberactive._core.protocol import Answer
+from pandas_numberactive._io import store_claims as claims
+from pandas_numberactive._io.store_journal import Database
+from pandas_numberactive.errors import StoreError
+
+BOUGHT = ("answered", "no_data", "failed_charged", "quarantined", "late")
+
+HISTORY_COLUMNS = (
+    "at",
+    "kind",
+    "environment",
+    "number",
+    "generation",
+    "run",
+    "request_id",
+    "charged",
+    "code",
+    "reason",
+)
+
+
+def history(db: Database, since: int) -> list[Any]:
+    """Every event from a moment on, oldest first."""
+    sql = f"SELECT {', '.join(HISTORY_COLUMNS)} FROM events WHERE at >= ? ORDER BY id"
+    return list(db.execute(sql, (since,)).fetchall())
+
+
+CHARGE_COLUMNS = ("at", "environment", "number", "generation", "run", "request_id", "charged", "price", "currency")
+
+
+def charges(db: Database) -> list[Any]:
+    """What was paid for: one row a requestId, however often its answer came; charged is 1, or None where unknown."""
+    kinds = ", ".join(f"'{kind}'" for kind in BOUGHT)
+    return list(
+        db.execute(
+            "SELECT min(e.at), e.environment, min(e.number), min(e.generation), min(e.run), min(e.request_id), "
+            "max(e.charged), min(r.price), min(r.currency) FROM events e LEFT JOIN runs r ON r.run = e.run "
+            f"WHERE e.kind IN ({kinds}) AND (e.charged IS NULL OR e.charged = 1) "
+            "GROUP BY e.environment, coalesce(e.request_id, '#' || CAST(e.id AS TEXT)) ORDER BY 1"
+        ).fetchall()
+    )
+
+
+def opened_ids(db: Database) -> set[str]:
+    """Every requestId that this store ever opened or heard of."""
+    rows = db.execute("SELECT DISTINCT request_id FROM events WHERE request_id IS NOT NULL").fetchall()
+    return {request_id for (request_id,) in rows}
+
+
+def held(db: Database) -> list[Any]:
+    """Look-ups that wait for a person: uncertain and quarantined, newest generation only."""
+    return list(
+        db.execute(
+            "SELECT environment, number, generation, packed & 15, request_id, opened_at, code, msg, reason "
+            "FROM lookups WHERE (packed & 15) IN (?, ?) ORDER BY number, generation",
+            (int(LookupState.UNCERTAIN), int(LookupState.QUARANTINED)),
+        ).fetchall()
+    )
+
+
+def resolve(
+    db: Database,
+    store: Any,
+    *,
+    environment: str,
+    number: int,
+    release: bool,
+    answer: Answer,
+    charged: bool | None,
+    now: int,
+) -> LookupState:
+    """Settle or release a held look-up by hand; refuses one that a live worker has or that needs no decision."""
+    code = claims.ENVIRONMENTS[environment]
+    row = claims.latest(db, code, number)
+    if row is None or row.state not in (LookupState.UNCERTAIN, LookupState.QUARANTINED, LookupState.PENDING):
+        stands = "unknown here" if row is None else row.state.name.lower()
+        raise StoreError(f"This number is {stands}: only uncertain, quarantined and pending look-ups can be resolved.")
+    if row.worker is not None and store.alive(db, row.worker):
+        raise StoreError("A running call has this number; stop it first, then resolve.")
+    state = _resolved_state(release, answer)
+    db.execute(
+        "UPDATE lookups SET packed = ?, bought_at = ?, reason = 'by_hand', worker = NULL, epoch = epoch + 1, spend = ? "
+        "WHERE environment = ? AND number = ? AND generation = ?",
+        (
+            pack(state, answer, charged),
+            row.bought_at or now,
+            int(charged is not False),
+            code,
+            number,
+            row.generation,
+        ),
+    )
+    done = Lookup(
+        environment, number, row.generation, state, request_id=row.request_id, charged=charged, reason="by_hand"
+    )
+    claims.log(db, now, "released_by_hand" if release else state.name.lower(), done, code, row.run)
+    return state
+
+
+def _resolved_state(release: bool, answer: Answer) -> LookupState:
+    if release:
+        return LookupState.WRITTEN_OFF
+    return LookupState.ANSWERED if answer else LookupState.FAILED_CHARGED
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """One answer that was paid for elsewhere; times in microseconds since 1970."""
+
+    number: int
+    answer: Answer
+    bought_at: int
+    request_id: str | None
+    charged: bool | None
+
+
+def import_answers(db: Database, environment: str, answers: Sequence[Imported], now: int) -> int:
+    """Take in answers for numbers that this store knows nothing of; return how many."""
+    code, taken = claims.ENVIRONMENTS[environment], 0
+    for item in answers:
+        if claims.latest(db, code, item.number) is not None:
+            continue
+        state = LookupState.ANSWERED if item.answer else LookupState.NO_DATA
+        db.execute(
+            "INSERT INTO lookups (environment, number, generation, packed, bought_at, request_id, spend, reason) "
+            "VALUES (?, ?, 1, ?, ?, ?, 0, 'imported')",
+            (code, item.number, pack(state, item.answer, item.charged), item.bought_at, item.request_id),
+        )
+        done = Lookup(environment, item.number, request_id=item.request_id, charged=item.charged, reason="imported")
+        claims.log(db, now, "imported", done, code, None)
+        taken += 1
+    return taken
+
+
+def forget(db: Database, numbers: Iterable[int], now: int) -> int:
+    """Delete numbers, in every environment; the ledger keeps their charges without them. All or none."""
+    wanted = sorted(set(numbers))
+    found = 0
+    for number in wanted:
+        rows = db.execute("SELECT packed & 15 FROM lookups WHERE number = ?", (number,)).fetchall()
+        if any(LookupState(state) in OPEN for (state,) in rows):
+            raise StoreError(
+                "A number to forget has an open look-up that may have been charged: run it to its end, or settle it "
+                "with LookupStore.resolve(), first. Nothing was forgotten."
+            )
+        found += bool(rows)
+    for number in wanted:
+        db.execute("DELETE FROM lookups WHERE number = ?", (number,))
+        db.execute("DELETE FROM bodies WHERE number = ?", (number,))
+        db.execute("UPDATE events SET number = NULL WHERE number = ?", (number,))
+    return found
+
+
+def older_than(db: Database, moment: int) -> list[int]:
+    """Numbers whose every look-up is settled or free, and whose newest is older than a moment."""
+    open_states = ", ".join(str(int(state)) for state in OPEN)
+    rows = db.execute(
+        "SELECT number FROM lookups GROUP BY number "
+        f"HAVING max(bought_at) < ? AND sum(CASE WHEN (packed & 15) IN ({open_states}) THEN 1 ELSE 0 END) = 0",
+        (moment,),
+    ).fetchall()
+    return [number for (number,) in rows]
+
+
+def summary(db: Database) -> dict[str, int]:
+    """How many look-ups stand where."""
+    rows = db.execute("SELECT packed & 15, count(*) FROM lookups GROUP BY packed & 15").fetchall()
+    return {LookupState(state).name.lower(): count for state, count in rows}
+

@@ -1,0 +1,299 @@
+"""pna.LookupStore: the books as frames, and what a person may do to them by hand."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from typing import Any, Literal, cast
+
+import numpy as np
+import pandas as pd
+
+from pandas_numberactive._core.lookup import LookupState
+from pandas_numberactive._core.phone import mask, parse_phone
+from pandas_numberactive._core.protocol import LEVELS, TELCO_TYPES, Answer
+from pandas_numberactive._io import store_ledger as ledger
+from pandas_numberactive._io.store import LookupStore as Journalled
+from pandas_numberactive._io.store_claims import ENVIRONMENTS
+from pandas_numberactive.errors import ColumnNotFoundError, ConfigurationError, InvalidPhoneError
+from pandas_numberactive.settings import settings, store_location
+
+_NAMES = {code: name for name, code in ENVIRONMENTS.items()}
+
+
+class LookupStore:
+    """The store of paid answers and its ledger: read it, check it against an invoice, settle what is held.
+
+    `location` is a path, `sqlite:PATH` or a `postgresql://` URL; without it, the one that the settings name.
+    Nothing here calls the vendor, so nothing here is charged. Raises StoreError where it cannot be used.
+
+    >>> with LookupStore(":memory:") as store:
+    ...     len(store)
+    0
+    """
+
+    def __init__(self, location: str | os.PathLike[str] | None = None) -> None:
+        where = store_location(settings()) if location is None else os.fspath(location)
+        self._store = Journalled.open(where)
+
+    def __enter__(self) -> LookupStore:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._store.close()
+
+    def __repr__(self) -> str:
+        return repr(self._store)
+
+    def __len__(self) -> int:
+        return self._store.count()
+
+    @property
+    def location(self) -> str:
+        """Where it is; a password in it is masked."""
+        return self._store.location
+
+    def summary(self) -> dict[str, int]:
+        """How many look-ups stand where (answered, no_data, pending, uncertain, ...)."""
+        return self._store.do(ledger.summary)
+
+    def history(self, since: object = None, *, mask: bool = True) -> pd.DataFrame:
+        """Return the ledger's events, oldest first: what was opened, bought, held, released, and when.
+
+        `since` is a date or anything pandas reads as one (UTC). Numbers are masked unless `mask=False`.
+        """
+        moment = 0 if since is None else _micros(since)
+        rows = self._store.do(lambda db: ledger.history(db, moment))
+        frame = _frame(rows, ledger.HISTORY_COLUMNS)
+        frame["kind"] = frame["kind"].astype("category")
+        return _presentable(frame, mask)
+
+    def charges(self, *, mask: bool = True) -> pd.DataFrame:
+        """Return what was paid for, one row a requestId; `charged` is missing where no isFee came (counted as paid)."""
+        rows = self._store.do(ledger.charges)
+        return _presentable(_frame(rows, ledger.CHARGE_COLUMNS), mask)
+
+    def spend(self, by: Literal["day", "run", "environment"] = "day") -> pd.DataFrame:
+        """Return charges by day (UTC), run or environment: `charged`, `charge_unknown` and `cost`.
+
+        `cost` is in the currency of each run, missing where the run had no unit price.
+        """
+        if by not in ("day", "run", "environment"):
+            raise ConfigurationError(f'by must be "day", "run" or "environment", not {by!r}.')
+        frame = self.charges()
+        frame["day"] = frame["at"].dt.floor("D")
+        groups = frame.groupby([by, frame["currency"].fillna("")], observed=True, sort=True, dropna=False)
+        out = groups.agg(charged=("at", "size"), known=("charged", "count"), cost=("price", _sum_or_missing))
+        out["charge_unknown"] = out["charged"] - out.pop("known")
+        return out.reset_index()[[by, "charged", "charge_unknown", "cost", "currency"]]
+
+    def held(self, *, mask: bool = True) -> pd.DataFrame:
+        """Return what waits for a person: uncertain and quarantined look-ups, with their requestIds."""
+        columns = (
+            "environment",
+            "number",
+            "generation",
+            "state",
+            "request_id",
+            "opened_at",
+            "code",
+            "msg",
+            "reason",
+        )
+        frame = _frame(self._store.do(ledger.held), columns)
+        frame["state"] = [LookupState(int(state)).name.lower() for state in frame["state"]]
+        return _presentable(frame, mask)
+
+    def resolve(
+        self,
+        phone: object,
+        how: Literal["release", "settle"],
+        *,
+        charged: bool | None = None,
+        telco_type: str | None = None,
+        active_level: str | None = None,
+        frequency_grade: str | None = None,
+        environment: str | None = None,
+    ) -> str:
+        """Decide by hand about an uncertain, quarantined or pending look-up; returns its new state.
+
+        "release": the next run buys the number again, as a new generation (it may have been charged before: say
+        `charged=` if the vendor told you). "settle": it is final and never asked again, with the answer given, or
+        without one. Raises StoreError where there is nothing to resolve or a running call has the number.
+        """
+        if how not in ("release", "settle"):
+            raise ConfigurationError(f'how must be "release" or "settle", not {how!r}.')
+        answer = _answer(telco_type, active_level, frequency_grade)
+        if answer and how == "release":
+            raise ConfigurationError('An answer can only be given with how="settle".')
+        number, environment = _national(phone), _environment(environment)
+        store = self._store
+        state = store.do(
+            lambda db: ledger.resolve(
+                db,
+                store,
+                environment=environment,
+                number=number,
+                release=how == "release",
+                answer=answer,
+                charged=charged,
+                now=store.now(),
+            )
+        )
+        return state.name.lower()
+
+    def reconcile(self, invoice: pd.DataFrame, *, request_id: str = "requestId") -> pd.DataFrame:
+        """Compare an invoice with the ledger, by requestId.
+
+        Returns a frame with `request_id`, `verdict` (matched, only_on_invoice, only_here, charged_twice), `times`
+        on the invoice, `charged` as our ledger has it (missing: no isFee came), and `at`. "charged_twice": billed
+        more than once, or its number was billed on another requestId of the same purchase, too.
+        """
+        if request_id not in invoice.columns:
+            raise ColumnNotFoundError(request_id, invoice.columns)
+        times = invoice[request_id].dropna().astype(str).str.strip().value_counts()
+        ours = self.charges(mask=False).dropna(subset=["request_id"]).set_index("request_id")
+        out = pd.DataFrame(index=times.index.union(ours.index))
+        out.index.name = "request_id"
+        out["times"] = times.reindex(out.index).fillna(0).astype("int64")
+        out = out.join(ours[["at", "environment", "number", "generation", "charged"]])
+        billed = out[out["times"] > 0].dropna(subset=["number"])
+        twice = billed.duplicated(["environment", "number", "generation"], keep=False)
+        here = out.index.isin(ours.index)
+        verdict = np.where(out["times"] == 0, "only_here", np.where(here, "matched", "only_on_invoice")).astype(object)
+        again = (out["times"] > 1).to_numpy() | out.index.isin(billed.index[twice])
+        verdict[again] = "charged_twice"
+        out.insert(0, "verdict", pd.Categorical(verdict, _VERDICTS))
+        return out[["verdict", "times", "charged", "at"]].reset_index()
+
+    def import_answers(
+        self, answers: pd.DataFrame, *, phone: str = "phone", environment: str | None = None
+    ) -> dict[str, int]:
+        """Take in what a team has paid for with an older loop; returns counts: imported, known, invalid.
+
+        `answers` has the phone column, `looked_up_at`, any of `telco_type`, `active_level`, `frequency_grade` (the
+        vendor's codes or our words), and, where known, `request_id` and `charged`. Numbers that this store knows
+        already are left as they are.
+        """
+        for name in (phone, "looked_up_at"):
+            if name not in answers.columns:
+                raise ColumnNotFoundError(name, answers.columns)
+        items: dict[int, ledger.Imported] = {}
+        invalid = 0
+        for row in answers.to_dict("records"):
+            national, _ = parse_phone(row[phone])
+            if national is None:
+                invalid += 1
+            else:
+                items.setdefault(int(national), _imported(int(national), cast("dict[str, Any]", row)))
+        target, now = _environment(environment), self._store.now()
+        taken = self._store.do(lambda db: ledger.import_answers(db, target, list(items.values()), now))
+        return {"imported": taken, "known": len(items) - taken, "invalid": invalid}
+
+    def forget(self, phones: Iterable[object]) -> int:
+        """Remove numbers from the file itself, in all environments; returns how many were there.
+
+        The count of charges stays. A forgotten number costs again if it is looked up again. Raises StoreError,
+        and forgets nothing, while one of them has an open look-up.
+        """
+        numbers = [_national(phone) for phone in phones]
+        now = self._store.now()
+        found = self._store.do(lambda db: ledger.forget(db, numbers, now))
+        self._store.compact()
+        return found
+
+    def purge(self, *, older_than: str | pd.Timedelta) -> int:
+        """Forget every number whose newest answer is older than, say, "365D"; open look-ups are left alone."""
+        moment = self._store.now() - round(pd.Timedelta(older_than).total_seconds() * 1e6)
+        now = self._store.now()
+        found = self._store.do(lambda db: ledger.forget(db, ledger.older_than(db, moment), now))
+        self._store.compact()
+        return found
+
+
+_VERDICTS = ["matched", "only_on_invoice", "only_here", "charged_twice"]
+
+
+def _sum_or_missing(prices: pd.Series) -> float:
+    return float(prices.sum(min_count=len(prices)))
+
+
+def _micros(moment: object) -> int:
+    stamp = pd.Timestamp(cast("Any", moment))
+    stamp = stamp.tz_localize("UTC") if stamp.tzinfo is None else stamp.tz_convert("UTC")
+    return int(stamp.as_unit("us").value)
+
+
+def _frame(rows: list[Any], columns: tuple[str, ...]) -> pd.DataFrame:
+    return pd.DataFrame.from_records(rows, columns=list(columns))
+
+
+def _presentable(frame: pd.DataFrame, masked: bool) -> pd.DataFrame:
+    """Dates, words and typed columns in place of what is on disk; phones as text."""
+    frame["environment"] = pd.Categorical([_NAMES[int(code)] for code in frame["environment"]], list(ENVIRONMENTS))
+    for name in ("at", "opened_at"):
+        if name in frame:
+            micros = pd.to_numeric(frame[name]).astype("Int64")
+            frame[name] = pd.to_datetime(micros, unit="us", utc=True).dt.as_unit("us")
+    if "charged" in frame:
+        frame["charged"] = pd.to_numeric(frame["charged"]).astype("boolean")
+    if "price" in frame:
+        frame["price"] = pd.to_numeric(frame["price"]).astype("float64")
+    for name in ("generation", "run"):
+        if name in frame:
+            frame[name] = pd.to_numeric(frame[name]).astype("Int64")
+    shown = [None if pd.isna(n) else mask(str(int(n))) if masked else str(int(n)) for n in frame["number"]]
+    frame["number"] = pd.Series(shown, index=frame.index, dtype="string")
+    return frame
+
+
+def _national(phone: object) -> int:
+    national, reason = parse_phone(phone)
+    if national is None:
+        raise InvalidPhoneError(f"This is no Indonesian mobile number ({reason}); nothing was changed.")
+    return int(national)
+
+
+def _environment(given: str | None) -> str:
+    name = given or settings().environment
+    if name not in ENVIRONMENTS:
+        raise ConfigurationError('Which environment? Say environment="production", "sandbox" or "simulator".')
+    return name
+
+
+def _answer(telco_type: object, active_level: object, frequency_grade: object) -> Answer:
+    return Answer(
+        _code("telco_type", telco_type, TELCO_TYPES),
+        _code("active_level", active_level, LEVELS),
+        _code("frequency_grade", frequency_grade, LEVELS),
+    )
+
+
+def _code(name: str, value: object, words: tuple[str, ...]) -> int:
+    """A word of ours, or for telco_type the vendor's 0, 1, 2, as its small code; "NA" and missing are 0."""
+    if value is None or value is pd.NA or value != value:
+        return 0
+    text = str(value).strip().lower().removesuffix(".0")
+    if text in ("", "na", "0"):
+        return 0
+    if name == "telco_type" and text in ("1", "2"):
+        return int(text)
+    if text not in words:
+        raise ConfigurationError(f"{name} must be one of {', '.join(words)} or missing.")
+    return 1 + words.index(text)
+
+
+def _imported(number: int, row: dict[str, Any]) -> ledger.Imported:
+    answer = _answer(row.get("telco_type"), row.get("active_level"), row.get("frequency_grade"))
+    request_id, charged = row.get("request_id"), row.get("charged")
+    return ledger.Imported(
+        number,
+        answer,
+        _micros(row["looked_up_at"]),
+        None if request_id is None or pd.isna(request_id) else str(request_id),
+        None if charged is None or pd.isna(charged) else bool(charged),
+    )

@@ -1,0 +1,750 @@
+"""The client: every row of the outcome table, what is sent, what is never sent, and what a traceback shows."""
+
+import asyncio
+import contextlib
+import dataclasses
+import gzip
+import json
+import logging
+import traceback
+import zlib
+from unittest.mock import Mock
+from urllib.parse import parse_qs
+
+import aiohttp
+import pytest
+from aioresponses import CallbackResult, aioresponses
+
+from pandas_numberactive._core.lookup import Lookup, LookupState, RetryPolicy
+from pandas_numberactive._core.protocol import MAX_BODY, Reply, sign
+from pandas_numberactive._io.client import Client, _retry_after
+from pandas_numberactive.errors import ConfigurationError
+from pandas_numberactive.settings import settings
+
+NUMBER = 8118899532
+SECRET = "hush-hush-hush"
+BASE = "https://vendor.test/openrisk"
+KEYS = {"app_key": "my-app-key", "secret": SECRET}
+DATA = {"userPhone": "628118899532", "telcoType": 1, "activeLevel": "high", "frequencyGrade": "low"}
+OPENED = {"code": 201, "msg": "ok", "data": None, "requestId": "id-1"}
+ANSWERED = {"code": 200, "msg": "ok", "data": DATA, "requestId": "id-2", "isFee": 1}
+NO_CONNECTION = aiohttp.ClientConnectorError(Mock(ssl=False), OSError("refused"))
+DROPPED = aiohttp.ServerDisconnectedError()
+
+
+class Response314(aiohttp.ClientResponse):
+    """aioresponses 0.7.9 does not fill in what aiohttp 3.14 asks for."""
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **{"stream_writer": Mock(output_size=0), **kwargs})
+
+
+class Vendor:
+    """Answers by script, the last answer again and again, and remembers what it was asked."""
+
+    def __init__(self, handle=(OPENED,), query=(ANSWERED,)):
+        self.script = {"handle": list(handle), "query": list(query)}
+        self.asked = {"handle": [], "query": []}
+        self.events = []
+
+    def callback(self, step):
+        def answer(url, data=None, **kwargs):
+            self.events.append(step)
+            self.asked[step].append(json.loads(data.decode()))
+            turn = min(len(self.asked[step]), len(self.script[step])) - 1
+            return reply(self.script[step][turn])
+
+        return answer
+
+
+def reply(spec):
+    """A dict is JSON with status 200, a number a status, text a body, a pair (status, headers) or (status, body)."""
+    if isinstance(spec, BaseException):
+        raise spec
+    status, body, headers = 200, spec, {}
+    if isinstance(spec, int):
+        status, body = spec, "<html>oops</html>"
+    elif isinstance(spec, tuple):
+        status, body, headers = spec
+    if isinstance(body, dict):
+        body = json.dumps(body)
+    return CallbackResult(status=status, body=body, headers=headers, response_class=Response314)
+
+
+class Run:
+    """One look-up driven against a scripted vendor, with a clock that only sleeping moves."""
+
+    def __init__(self, vendor, lookup=None, stop_after=None, save=True, policy=None, **options):
+        self.vendor, self.saved, self.halted, self.slept = vendor, [], [], []
+        self.now = 1_000_000.0
+        self.stop_after = stop_after
+        self.policy = policy
+        self.can_save = save
+        drive = {name: options.pop(name) for name in ("resumed", "handle_can_charge") if name in options}
+        options = {"environment": "production", "base_url": BASE, **KEYS, **options}
+        self.settings = settings(**options)
+        self.lookup = lookup or Lookup("production", NUMBER)
+        self.result = asyncio.run(self.main(drive))
+        self.calls = (len(vendor.asked["handle"]), len(vendor.asked["query"]))
+
+    async def main(self, drive):
+        client = Client(
+            self.settings, clock=lambda: self.now, sleep=self.sleep, chance=lambda: 0.5, policy=self.policy
+        )
+        with aioresponses() as mock:
+            for step in ("handle", "query"):
+                url = f"{BASE}/api/data/numberActive/{step}"
+                mock.post(url, callback=self.vendor.callback(step), repeat=True)
+            async with client:
+                self.stats = client.stats
+                return await client.drive(
+                    self.lookup, save=self.save, halt=self.halted.append, stopping=self.stopping, **drive
+                )
+
+    async def sleep(self, seconds):
+        self.slept.append(seconds)
+        self.now += seconds
+        await asyncio.sleep(0)
+
+    async def save(self, lookup):
+        self.vendor.events.append(lookup.state.name)
+        self.saved.append(lookup)
+        return self.can_save
+
+    def stopping(self):
+        return bool(self.halted) or (
+            self.stop_after is not None and len(self.vendor.events) >= self.stop_after
+        )
+
+    @property
+    def state(self):
+        return self.result.state.name
+
+
+def test_a_number_is_asked_opened_on_disk_queried_and_stored():
+    run = Run(Vendor())
+    assert run.vendor.events == ["handle", "PENDING", "query", "ANSWERED"]
+    answer = run.result.answer
+    assert (answer.telco_type, answer.active_level, answer.frequency_grade) == (1, 3, 1)
+    assert (run.result.charged, run.result.request_id, run.result.host) == (True, "id-1", "vendor.test/openrisk")
+    assert dataclasses.astuple(run.stats) == (1, 1, 0, 0, 0)
+
+
+def test_what_is_sent_is_signed_json_with_the_national_number():
+    run = Run(Vendor())
+    (handle,), (query,) = run.vendor.asked["handle"], run.vendor.asked["query"]
+    assert handle.pop("token") == sign(handle, SECRET)
+    assert handle == {"appKey": "my-app-key", "phone": "8118899532"}
+    assert query.pop("token") == sign(query, SECRET)
+    assert query == {"appKey": "my-app-key", "requestId": "id-1"}
+
+
+# --- the rows for both steps ----------------------------------------------------------------------------------------
+
+STOPS = [301, 302, 307, 308, 401, 403, 404, 405, 415]
+RETRIES = [408, 425, 429, 500, 502, 503, 504, NO_CONNECTION, DROPPED, TimeoutError(), "", "<html>", "[1]", '{"code"']
+
+
+@pytest.mark.parametrize("status", STOPS)
+def test_a_status_that_stops_at_handle_gives_the_reservation_back(status):
+    run = Run(Vendor(handle=[status]))
+    assert (run.state, run.calls, run.halted[0].reason) == ("RELEASED", (1, 0), f"http_{status}")
+
+
+@pytest.mark.parametrize("status", STOPS)
+def test_a_status_that_stops_at_query_keeps_the_request_open(status):
+    run = Run(Vendor(query=[status]))
+    assert (run.state, run.calls, run.halted[0].reason) == ("PENDING", (1, 1), f"http_{status}")
+
+
+@pytest.mark.parametrize("trouble", RETRIES, ids=repr)
+def test_passing_trouble_at_handle_is_retried(trouble):
+    run = Run(Vendor(handle=[trouble, trouble, OPENED]))
+    assert (run.state, run.calls) == ("ANSWERED", (3, 1))
+    assert len(run.slept) >= 2
+
+
+@pytest.mark.parametrize("trouble", RETRIES, ids=repr)
+def test_lasting_trouble_at_handle_is_given_up_free_of_charge(trouble):
+    run = Run(Vendor(handle=[trouble]))
+    assert (run.state, run.calls, run.result.charged) == ("FAILED", (4, 0), False)
+
+
+@pytest.mark.parametrize("trouble", RETRIES, ids=repr)
+def test_passing_trouble_at_query_asks_the_same_request_again(trouble):
+    run = Run(Vendor(query=[trouble, trouble, ANSWERED]))
+    assert (run.state, run.calls) == ("ANSWERED", (1, 3))
+    assert {asked["requestId"] for asked in run.vendor.asked["query"]} == {"id-1"}
+
+
+@pytest.mark.parametrize("trouble", RETRIES, ids=repr)
+def test_lasting_trouble_at_query_is_held_as_uncertain(trouble):
+    run = Run(Vendor(query=[trouble]))
+    assert (run.state, run.calls, run.result.charged) == ("UNCERTAIN", (1, 6), None)
+    assert run.result.request_id == "id-1"
+
+
+@pytest.mark.parametrize("step", ["handle", "query"])
+@pytest.mark.parametrize("header", [{"X-Numberactive-Simulator": "1"}, {}])
+def test_a_simulators_answer_stops_production(step, header):
+    mark = {} if header else {"simulator": True}
+    fake = (200, {**(OPENED if step == "handle" else ANSWERED), **mark}, header)
+    run = Run(Vendor(**{step: [fake]}))
+    assert run.halted[0].reason == "simulator_answer"
+    assert run.state in ("RELEASED", "PENDING")
+
+
+def test_a_simulators_answer_serves_the_simulator_environment():
+    fake = (200, ANSWERED, {"X-Numberactive-Simulator": "1"})
+    vendor = Vendor(query=[fake])
+    options = settings(environment="simulator", base_url="http://127.0.0.1:9", **KEYS)
+
+    async def main():
+        with aioresponses() as mock:
+            for step in ("handle", "query"):
+                url = f"http://127.0.0.1:9/api/data/numberActive/{step}"
+                mock.post(url, callback=vendor.callback(step), repeat=True)
+            async with Client(options) as client:
+                return await client.drive(
+                    Lookup("simulator", NUMBER), save=always, halt=pytest.fail, stopping=lambda: False
+                )
+
+    assert asyncio.run(main()).state is LookupState.ANSWERED
+
+
+async def always(_):
+    return True
+
+
+# --- handle ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("body", "state", "charged", "calls"),
+    [
+        (OPENED, "ANSWERED", True, (1, 1)),
+        ({**OPENED, "code": 200}, "ANSWERED", True, (1, 1)),
+        ({**OPENED, "code": "201"}, "ANSWERED", True, (1, 1)),
+        ('{"code": 201.0, "msg": "ok", "requestId": "id-1",}', "ANSWERED", True, (1, 1)),
+        (ANSWERED, "ANSWERED", True, (1, 0)),
+        ({**ANSWERED, "code": 201, "isFee": 0}, "ANSWERED", False, (1, 0)),
+        ({"code": 201, "requestId": ""}, "FAILED", False, (1, 0)),
+        ({"code": 200, "data": {}}, "FAILED", False, (1, 0)),
+        ({"code": 11008, "msg": "no", "requestId": "id-1"}, "FAILED", False, (1, 0)),
+        ({"code": "E_BAD", "msg": "no"}, "FAILED", False, (1, 0)),
+        ({"code": 11008, "isFee": 1}, "FAILED_CHARGED", True, (1, 0)),
+    ],
+    ids=repr,
+)
+def test_what_a_reply_to_handle_comes_to(body, state, charged, calls):
+    run = Run(Vendor(handle=[body]))
+    assert (run.state, run.result.charged, run.calls) == (state, charged, calls)
+    assert run.saved[-1] == run.result
+    assert not run.halted
+
+
+@pytest.mark.parametrize(
+    ("word", "state", "calls", "halts"),
+    [("stop", "RELEASED", (1, 0), 1), ("retry", "FAILED", (4, 0), 0), ("failed", "FAILED", (1, 0), 0)],
+)
+def test_the_user_may_say_what_a_code_means_at_handle(word, state, calls, halts):
+    run = Run(Vendor(handle=[{"code": 11008, "msg": "no"}]), code_outcomes={11008: word})
+    assert (run.state, run.calls, len(run.halted)) == (state, calls, halts)
+
+
+def test_where_handle_can_charge_a_lost_reply_is_held():
+    run = Run(Vendor(handle=[DROPPED]), handle_can_charge=True)
+    assert (run.state, run.calls) == ("UNCERTAIN", (1, 0))
+    assert run.stats.lost_handles == 1
+
+
+def test_where_handle_can_charge_a_connection_never_made_is_retried():
+    run = Run(Vendor(handle=[NO_CONNECTION, OPENED]), handle_can_charge=True)
+    assert (run.state, run.stats.lost_handles) == ("ANSWERED", 0)
+
+
+# --- query ----------------------------------------------------------------------------------------------------------
+
+
+def data(**changes):
+    return {**ANSWERED, "data": {**DATA, **changes}}
+
+
+def without(answer, name):
+    return {key: value for key, value in answer.items() if key != name}
+
+
+@pytest.mark.parametrize(
+    ("body", "state", "charged", "reason"),
+    [
+        (ANSWERED, "ANSWERED", True, None),
+        ({**ANSWERED, "isFee": "0"}, "ANSWERED", False, None),
+        (without(ANSWERED, "isFee"), "ANSWERED", None, None),
+        (data(telcoType="2", activeLevel="NA", frequencyGrade=None), "ANSWERED", True, None),
+        (data(userPhone="6281****532"), "ANSWERED", True, None),
+        (json.dumps(ANSWERED)[:-1] + ",}", "ANSWERED", True, None),
+        (data(telcoType=0, activeLevel="NA", frequencyGrade="NA"), "NO_DATA", True, None),
+        ({**ANSWERED, "data": None, "isFee": 0}, "NO_DATA", False, None),
+        ({**ANSWERED, "data": {}}, "NO_DATA", True, None),
+        (without({**ANSWERED, "data": None}, "isFee"), "NO_DATA", None, None),
+        (data(activeLevel="extreme"), "ANSWERED", True, "unknown_value"),
+        (data(telcoType=7, activeLevel="NA", frequencyGrade="NA"), "ANSWERED", True, "unknown_value"),
+        (data(userPhone="628118899533"), "QUARANTINED", True, "wrong_phone"),
+        ({**data(userPhone="628118899533"), "code": 11008}, "QUARANTINED", True, "wrong_phone"),
+        ({"code": 11008, "msg": "no", "isFee": 1}, "FAILED_CHARGED", True, "code"),
+        ({"code": 11008, "msg": "no", "isFee": 0}, "FAILED", False, "code"),
+        ({"code": 11008, "msg": "no"}, "UNCERTAIN", None, "code"),
+    ],
+    ids=repr,
+)
+def test_what_a_reply_to_query_comes_to(body, state, charged, reason):
+    run = Run(Vendor(query=[body]))
+    assert (run.state, run.result.charged, run.result.reason) == (state, charged, reason)
+    assert run.calls == (1, 1)
+    assert run.saved[-1] == run.result
+    assert run.result.raw
+
+
+def test_a_pending_answer_is_asked_for_at_once_then_ever_later_for_a_minute():
+    run = Run(Vendor(query=[{"code": 201, "isFee": 1}]))
+    assert (run.state, run.calls[0]) == ("PENDING", 1)
+    assert run.calls[1] == 10
+    assert 50 < sum(run.slept) <= 60
+    assert run.stats.requeries == run.stats.queries - 1 == 9
+
+
+def test_how_long_to_poll_is_a_setting():
+    assert Run(Vendor(query=[{"code": 201}]), poll_for=4).calls == (1, 4)
+
+
+@pytest.mark.parametrize(
+    ("word", "state", "queries", "halts"),
+    [
+        ("stop", "PENDING", 1, 1),
+        ("retry", "UNCERTAIN", 6, 0),
+        ("pending", "PENDING", 10, 0),
+        ("no_data", "NO_DATA", 1, 0),
+        ("failed", "UNCERTAIN", 1, 0),
+    ],
+)
+def test_the_user_may_say_what_a_code_means_at_query(word, state, queries, halts):
+    run = Run(Vendor(query=[{"code": 11008, "msg": "no"}]), code_outcomes={"query": {11008: word}})
+    assert (run.state, run.calls[1], len(run.halted)) == (state, queries, halts)
+
+
+def test_failed_at_query_is_free_only_where_the_vendor_says_so():
+    run = Run(Vendor(query=[{"code": 11008, "isFee": 0}]), code_outcomes={11008: "failed"})
+    assert (run.state, run.result.charged) == ("FAILED", False)
+
+
+# --- stopping, losing the claim, coming back ------------------------------------------------------------------------
+
+
+def test_a_run_that_is_stopping_sends_nothing():
+    run = Run(Vendor(), stop_after=0)
+    assert (run.state, run.calls) == ("RELEASED", (0, 0))
+
+
+def test_a_stop_between_the_calls_leaves_the_request_open():
+    run = Run(Vendor(), stop_after=2)
+    assert (run.vendor.events, run.state) == (["handle", "PENDING"], "PENDING")
+
+
+def test_a_stop_ends_a_long_wait():
+    run = Run(Vendor(query=[(503, "", {"Retry-After": "100"})]), stop_after=3)
+    assert (run.state, run.calls, run.slept) == ("PENDING", (1, 1), [])
+
+
+def test_a_stop_while_waiting_for_a_turn_sends_nothing():
+    run = Run(Vendor(query=[{"code": 201}]), stop_after=4, max_rate=0.5)
+    assert run.calls == (1, 2)
+
+
+def test_a_claim_lost_before_the_query_means_no_query():
+    run = Run(Vendor(), save=False)
+    assert (run.result, run.calls) == (None, (1, 0))
+
+
+def open_lookup(**changes):
+    fingerprint = settings(environment="sandbox", **KEYS).credentials.fingerprint
+    opened = Lookup(
+        "production", NUMBER, state=LookupState.PENDING, request_id="old", opened_at=999_000.0,
+        host="vendor.test/openrisk", key=fingerprint,
+    )
+    return dataclasses.replace(opened, **changes)
+
+
+def test_an_open_request_is_resumed_without_a_new_handle():
+    run = Run(Vendor(), lookup=open_lookup(), resumed=True)
+    assert (run.state, run.calls, run.vendor.asked["query"][0]["requestId"]) == ("ANSWERED", (0, 1), "old")
+    assert run.stats.requeries == 1
+
+
+@pytest.mark.parametrize("change", [{"host": "other"}, {"key": "other"}, {"opened_at": 0.0}, {"opened_at": 2e6}])
+def test_a_request_that_may_be_a_new_order_is_held_and_not_asked(change):
+    run = Run(Vendor(), lookup=open_lookup(**change), resumed=True)
+    assert (run.state, run.calls) == ("UNCERTAIN", (0, 0))
+
+
+# --- throttling -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_retry_after_is_heeded_and_the_pace_gives_way(status):
+    run = Run(Vendor(handle=[(status, "", {"Retry-After": "7"}), OPENED]))
+    assert run.state == "ANSWERED"
+    assert 7 <= sum(run.slept) <= 9
+    assert run.stats.throttled == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("7", 7.0), (" 0 ", 0.0), ("1.5", 1.5), ("-3", None), ("soon", None), ("nan", None), ("", None),
+     ("Thu, 01 Jan 1970 00:02:00 GMT", 20.0), ("Thu, 01 Jan 1970 00:00:00 GMT", 0.0), ("९", None)],
+)
+def test_retry_after_comes_in_seconds_or_as_a_date(text, seconds):
+    assert _retry_after(text, now=100.0) == seconds
+
+
+def test_a_throttled_vendor_is_asked_by_fewer_at_once():
+    vendor = Vendor(handle=[429])
+
+    async def main():
+        client = Client(settings(environment="production", base_url=BASE, **KEYS), sleep=lambda _: asyncio.sleep(0))
+        with aioresponses() as mock:
+            mock.post(f"{BASE}/api/data/numberActive/handle", callback=vendor.callback("handle"), repeat=True)
+            async with client:
+                await client.drive(
+                    Lookup("production", NUMBER), save=always, halt=pytest.fail, stopping=lambda: False
+                )
+        return client
+
+    client = asyncio.run(main())
+    assert client.gate.limit == 11
+    assert client.pacer.rate is not None
+
+
+# --- over a real socket ---------------------------------------------------------------------------------------------
+
+
+@contextlib.asynccontextmanager
+async def server(answer):
+    """A server that reads one request a time and lets `answer(writer, request)` reply; yields its base URL."""
+    requests = []
+
+    tasks = set()
+
+    async def connected(reader, writer):
+        tasks.add(asyncio.current_task())
+        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            while True:
+                head = await reader.readuntil(b"\r\n\r\n")
+                length = int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
+                requests.append(head + await reader.readexactly(length))
+                if await answer(writer, requests[-1]) is False:
+                    break
+        writer.close()
+        with contextlib.suppress(ConnectionError, asyncio.CancelledError):
+            await writer.wait_closed()
+
+    listening = await asyncio.start_server(connected, "127.0.0.1", 0)
+    host, port = listening.sockets[0].getsockname()
+    try:
+        yield f"http://{host}:{port}", requests
+    finally:
+        listening.close()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks)
+        await listening.wait_closed()
+
+
+def client_of(url, **options):
+    return Client(settings(environment="production", base_url=url, **KEYS, **options))
+
+
+def http(body, status="200 OK", headers="", length=None):
+    size = len(body) if length is None else length
+    return f"HTTP/1.1 {status}\r\nContent-Length: {size}\r\n{headers}\r\n".encode() + body
+
+
+def ask(answer, **options):
+    """Send one handle to a server that answers so; return the reply and the requests it saw."""
+
+    async def main():
+        async with server(answer) as (url, requests), client_of(url, **options) as client:
+            return await client.handle(NUMBER), requests
+
+    return asyncio.run(main())
+
+
+def writes(data, stay=True):
+    async def answer(writer, request):
+        writer.write(data)
+        await writer.drain()
+        return stay
+
+    return answer
+
+
+def test_a_whole_reply_is_read():
+    reply, requests = ask(writes(http(b'{"code":201}', headers="Retry-After: 3\r\nX-Numberactive-Simulator: 1\r\n")))
+    assert reply == Reply(200, b'{"code":201}', retry_after=3.0, marked=True)
+    head, body = requests[0].split(b"\r\n\r\n")
+    assert head.startswith(b"POST /api/data/numberActive/handle HTTP/1.1\r\n")
+    assert b"Content-Type: application/json" in head
+    assert b"Cookie" not in head
+    assert json.loads(body)["phone"] == "8118899532"
+
+
+def test_the_form_encoding_is_a_setting():
+    _, requests = ask(writes(http(b"{}")), encoding="form")
+    head, body = requests[0].split(b"\r\n\r\n")
+    assert b"Content-Type: application/x-www-form-urlencoded" in head
+    sent = {name: values[0] for name, values in parse_qs(body.decode()).items()}
+    assert sent.pop("token") == sign(sent, SECRET)
+    assert sent == {"appKey": "my-app-key", "phone": "8118899532"}
+
+
+def test_where_nobody_listens_nothing_was_sent():
+    async def main():
+        async with server(writes(b"")) as (url, _):
+            pass
+        async with client_of(url) as client:
+            return await client.handle(NUMBER)
+
+    assert asyncio.run(main()) == Reply(sent=False)
+
+
+@pytest.mark.parametrize("data", [b"", b"HTTP/1.1 200", b"garbage\r\n\r\n"])
+def test_a_connection_dropped_before_the_reply_counts_as_sent_once(data):
+    reply, requests = ask(writes(data, stay=False))
+    assert reply == Reply(sent=True)
+    assert len(requests) == 1
+
+
+def test_a_body_cut_short_keeps_its_status():
+    reply, _ = ask(writes(http(b'{"code":', "503 Busy", length=500), stay=False))
+    assert reply == Reply(503)
+
+
+def test_a_dropped_idle_connection_is_not_asked_twice():
+    count = iter(range(9))
+
+    async def answer(writer, request):
+        if next(count) == 1:
+            return False
+        writer.write(http(b"{}"))
+        return True
+
+    async def main():
+        async with server(answer) as (url, requests), client_of(url) as client:
+            return [await client.handle(NUMBER) for _ in range(2)], len(requests)
+
+    replies, seen = asyncio.run(main())
+    assert replies == [Reply(200, b"{}"), Reply(sent=True)]
+    assert seen == 2
+
+
+@pytest.mark.parametrize("status", ["301 Moved", "307 Temporary", "308 Permanent"])
+def test_a_redirect_carries_nothing_to_another_host(status):
+    async def main():
+        async with server(writes(http(b"{}"))) as (elsewhere, stolen):
+            redirect = writes(http(b"", status, f"Location: {elsewhere}/x\r\n"))
+            async with server(redirect) as (url, _), client_of(url) as client:
+                return await client.handle(NUMBER), stolen
+
+    reply, stolen = asyncio.run(main())
+    assert reply.status == int(status[:3])
+    assert stolen == []
+
+
+def test_a_hanging_vendor_is_given_up_after_the_time_out():
+    async def hang(writer, request):
+        await asyncio.Event().wait()
+
+    reply, _ = ask(hang, handle_timeout=0.2)
+    assert reply == Reply(sent=True)
+
+
+@pytest.mark.parametrize("status", ["200 OK", "500 Oops"])
+def test_an_oversized_body_is_no_body(status):
+    reply, _ = ask(writes(http(b"x" * (MAX_BODY + 1), status), stay=False))
+    assert reply == Reply(int(status[:3]))
+
+
+def test_a_body_of_the_largest_size_is_read():
+    reply, _ = ask(writes(http(b"x" * MAX_BODY)))
+    assert len(reply.body) == MAX_BODY
+
+
+def raw_deflate(data):
+    packer = zlib.compressobj(wbits=-15)
+    return packer.compress(data) + packer.flush()
+
+
+@pytest.mark.parametrize(
+    ("coding", "pack"), [("gzip", gzip.compress), ("deflate", zlib.compress), ("deflate", raw_deflate)]
+)
+def test_a_packed_body_is_unpacked(coding, pack):
+    reply, _ = ask(writes(http(pack(b'{"code":201}'), headers=f"Content-Encoding: {coding}\r\n")))
+    assert reply.body == b'{"code":201}'
+
+
+def test_a_gzip_bomb_is_no_body():
+    bomb = gzip.compress(b"\0" * 50_000_000)
+    assert len(bomb) < MAX_BODY
+    reply, _ = ask(writes(http(bomb, headers="Content-Encoding: gzip\r\n")))
+    assert reply == Reply(200)
+
+
+@pytest.mark.parametrize("coding", ["br", "gzip"])
+def test_a_body_that_cannot_be_unpacked_is_no_body(coding):
+    reply, _ = ask(writes(http(b"\x00\x01garbage", headers=f"Content-Encoding: {coding}\r\n")))
+    assert reply == Reply(200)
+
+
+def test_cookies_and_proxies_of_the_surroundings_are_ignored(monkeypatch):
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+
+    async def main():
+        async with server(writes(http(b"{}", headers="Set-Cookie: a=b\r\n"))) as (url, requests), client_of(url) as client:
+            return [await client.handle(NUMBER) for _ in range(2)], requests
+
+    replies, requests = asyncio.run(main())
+    assert replies == [Reply(200, b"{}")] * 2
+    assert b"Cookie" not in requests[1]
+
+
+def test_a_proxy_that_is_set_gets_the_call():
+    async def main():
+        async with server(writes(http(b"{}"))) as (proxy, requests):
+            options = settings(environment="production", base_url="http://vendor.test", proxy=proxy, **KEYS)
+            async with Client(options) as client:
+                return await client.handle(NUMBER), requests
+
+    reply, requests = asyncio.run(main())
+    assert reply == Reply(200, b"{}")
+    assert requests[0].startswith(b"POST http://vendor.test/api")
+
+
+# --- what nobody may see --------------------------------------------------------------------------------------------
+
+
+def assert_clean(text):
+    assert text
+    assert str(NUMBER) not in text
+    assert SECRET not in text
+    assert KEYS["app_key"] not in text
+    assert sign({"appKey": KEYS["app_key"], "phone": str(NUMBER)}, SECRET) not in text
+    assert sign({"appKey": KEYS["app_key"], "requestId": "id-1"}, SECRET) not in text
+
+
+def with_locals(error, only=""):
+    """The traceback with its locals, without the frames of this file, which know everything."""
+    told = traceback.TracebackException.from_exception(error, capture_locals=True)
+    frames = [frame for frame in told.stack if frame.filename != __file__ and only in frame.filename]
+    assert len(frames) >= 3
+    told.stack = traceback.StackSummary.from_list(frames)
+    return "".join(told.format())
+
+
+def drive_until_it_raises(vendor, save=always):
+    async def main():
+        options = settings(environment="production", base_url=BASE, **KEYS)
+        with aioresponses() as mock:
+            for step in ("handle", "query"):
+                url = f"{BASE}/api/data/numberActive/{step}"
+                mock.post(url, callback=vendor.callback(step), repeat=True)
+            async with Client(options) as client:
+                await client.drive(Lookup("production", NUMBER), save=save, halt=pytest.fail, stopping=lambda: False)
+
+    with pytest.raises(BaseException) as caught:
+        asyncio.run(main())
+    return caught.value
+
+
+def test_a_store_that_fails_gives_nothing_away():
+    async def fail(lookup):
+        raise OSError("disk full")
+
+    error = drive_until_it_raises(Vendor(), save=fail)
+    assert "Lookup(production, 8118****532, PENDING)" in with_locals(error)
+    assert_clean(with_locals(error))
+
+
+@pytest.mark.parametrize("step", ["handle", "query"])
+def test_an_unforeseen_failure_while_sending_gives_nothing_away(step):
+    error = drive_until_it_raises(Vendor(**{step: [RuntimeError("a bug")]}))
+    assert "a bug" in with_locals(error)
+    assert_clean(with_locals(error, only="pandas_numberactive"))  # the mock's own frames hold the body
+
+
+@pytest.mark.parametrize("step", ["handle", "query"])
+def test_a_cancelled_call_gives_nothing_away(step):
+    async def main():
+        arrived = asyncio.Event()
+
+        async def answer(writer, request):
+            if step == "query" and b"/handle" in request:
+                writer.write(http(json.dumps(OPENED).encode()))
+                return
+            arrived.set()
+            await asyncio.Event().wait()
+
+        async with server(answer) as (url, _), client_of(url) as client:
+            lookup = Lookup("production", NUMBER)
+            task = asyncio.create_task(
+                client.drive(lookup, save=always, halt=pytest.fail, stopping=lambda: False)
+            )
+            await asyncio.wait_for(arrived.wait(), 5)
+            task.cancel()
+            try:
+                await task
+            except asyncio.CancelledError as error:
+                return with_locals(error)
+
+    assert_clean(asyncio.run(main()))
+
+
+def test_log_records_and_reprs_give_nothing_away(caplog):
+    with caplog.at_level(logging.DEBUG):
+        run = Run(Vendor(handle=[503, OPENED]))
+    ours = [record.getMessage() for record in caplog.records if record.name.startswith("pandas_numberactive")]
+    assert len(ours) == 3
+    assert "8118****532" in ours[0]
+    assert_clean("".join(ours))
+    client = Client(run.settings)
+    assert_clean(repr(vars(client)))
+    assert_clean(repr(client._payload("phone", str(NUMBER))))
+
+
+def test_a_client_needs_somewhere_to_send_to():
+    with pytest.raises(ConfigurationError, match=r"configure\(\)"):
+        Client(settings(environment="simulator"))
+
+
+def test_a_closed_client_says_so():
+    with pytest.raises(RuntimeError, match="async with"):
+        asyncio.run(Client(settings(environment="sandbox", **KEYS)).handle(NUMBER))
+
+
+def test_the_retry_policy_may_be_given():
+    assert Run(Vendor(handle=[503]), policy=RetryPolicy(handle_attempts=2)).calls == (2, 0)
+
+
+def test_an_outage_empties_the_retry_quota_and_then_fails_fast():
+    vendor = Vendor(handle=[503])
+
+    async def main():
+        client = Client(settings(environment="production", base_url=BASE, **KEYS), sleep=lambda _: asyncio.sleep(0))
+        with aioresponses() as mock:
+            mock.post(f"{BASE}/api/data/numberActive/handle", callback=vendor.callback("handle"), repeat=True)
+            async with client:
+                for number in range(100):
+                    lookup = Lookup("production", NUMBER + number)
+                    await client.drive(lookup, save=always, halt=pytest.fail, stopping=lambda: False)
+
+    asyncio.run(main())
+    assert len(vendor.asked["handle"]) == 100 + 500 // 14

@@ -1,0 +1,313 @@
+"""Settings: where a value comes from, what is refused, and what is never shown."""
+
+import contextvars
+import copy
+import pickle
+import sys
+import threading
+import types
+import warnings
+
+import pytest
+
+from pandas_numberactive import errors
+from pandas_numberactive import settings as module
+from pandas_numberactive.errors import ConfigurationError, PlainHttpWarning
+from pandas_numberactive.settings import (
+    Credentials,
+    configure,
+    override,
+    require,
+    settings,
+    store_location,
+    warn_plain_http,
+)
+
+KEYS = {"app_key": "my-app-key-1", "secret": "hush-hush-hush"}
+
+
+@pytest.fixture(autouse=True)
+def clean(monkeypatch):
+    """No variable, no keyring and no earlier configure() reaches these tests."""
+    for variable in module.VARIABLES.values():
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setitem(sys.modules, "keyring", None)
+    module._reset()
+    yield
+    module._reset()
+
+
+def fake_keyring(monkeypatch, get_password):
+    monkeypatch.setitem(sys.modules, "keyring", types.SimpleNamespace(get_password=get_password))
+
+
+def test_the_order_is_explicit_override_configure_variable_default(monkeypatch):
+    assert settings().source["environment"] == "default"
+    monkeypatch.setenv("NUMBERACTIVE_ENVIRONMENT", "sandbox")
+    assert settings().environment == "sandbox"
+    assert settings().source["environment"] == "environment variable NUMBERACTIVE_ENVIRONMENT"
+    configure(environment="production")
+    assert (settings().environment, settings().source["environment"]) == ("production", "configure()")
+    with override(environment="simulator"):
+        assert (settings().environment, settings().source["environment"]) == ("simulator", "override()")
+        assert settings(environment="sandbox").source["environment"] == "explicit"
+    assert settings().environment == "production"
+
+
+def test_every_variable_is_read(monkeypatch):
+    for name, text in {
+        "APP_KEY": "k", "SECRET": "s", "ENVIRONMENT": "formal", "BASE_URL": "https://h/x/", "STORE": "/tmp/a.db",
+    }.items():
+        monkeypatch.setenv(f"NUMBERACTIVE_{name}", text)
+    found = require(settings())
+    assert (found.environment, found.base_url, found.store) == ("production", "https://h/x", "/tmp/a.db")
+    assert (found.credentials.app_key, found.credentials.secret) == ("k", "s")
+
+
+def test_a_wrong_variable_is_named(monkeypatch):
+    monkeypatch.setenv("NUMBERACTIVE_ENVIRONMENT", "prod")
+    with pytest.raises(ConfigurationError, match="NUMBERACTIVE_ENVIRONMENT.*'production', 'sandbox', 'simulator'"):
+        settings()
+
+
+def test_none_forgets_in_configure_and_lifts_in_override():
+    configure(max_rate=5, environment="sandbox")
+    with override(max_rate=None):
+        assert settings().max_rate is None
+    assert settings(max_rate=None).max_rate == 5
+    assert configure(max_rate=None).max_rate is None
+
+
+def test_override_nests_and_stays_in_its_thread_and_context():
+    seen = []
+    with override(max_concurrency=4), override(currency="USD"):
+        assert (settings().max_concurrency, settings().currency) == (4, "USD")
+        thread = threading.Thread(target=lambda: seen.append(settings().max_concurrency))
+        thread.start()
+        thread.join()
+        inside = contextvars.copy_context()
+    assert seen == [16]
+    assert settings().max_concurrency == 16
+    assert inside.run(lambda: settings().max_concurrency) == 4
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"max_rates": 1}, "max_rate?"),
+        ({"nonsense_here": 1}, "The settings are"),
+        ({"environment": "prod"}, "'production'"),
+        ({"base_url": "ftp://h"}, "http"),
+        ({"base_url": "https://user:pw@h"}, "no user"),
+        ({"base_url": "https://h/?a=1"}, "no query"),
+        ({"base_url": "http://[bad"}, "http"),
+        ({"encoding": "xml"}, "'json', 'form'"),
+        ({"max_concurrency": 0}, "at least 1"),
+        ({"max_concurrency": True}, "at least 1"),
+        ({"max_concurrency": 1.5}, "whole"),
+        ({"max_rate": 0}, "above 0"),
+        ({"unit_price": -1}, "at least 0"),
+        ({"handle_timeout": "30"}, "above 0"),
+        ({"max_digits": 20}, "at most 13"),
+        ({"store": "mysql://h/db"}, "postgresql://"),
+        ({"store": " "}, "not blank"),
+        ({"app_key": "k\n"}, "copy it again"),
+        ({"secret": 5}, "text"),
+        ({"proxy": "socks5://h:1"}, "http://host:port"),
+        ({"code_outcomes": {11008: "again"}}, "'failed', 'retry', 'stop'"),
+        ({"code_outcomes": {"handle": {11008: "pending"}}}, "'failed', 'retry', 'stop'"),
+        ({"code_outcomes": {200: "stop"}}, "other than 200"),
+        ({"code_outcomes": [11008]}, "mapping"),
+        ({"progress": 3.5}, "'auto'"),
+    ],
+)
+def test_a_wrong_option_says_what_to_do(options, says):
+    before = settings()
+    with pytest.raises(ConfigurationError) as caught:
+        configure(**options)
+    assert says in str(caught.value)
+    assert settings() == before
+
+
+def test_a_refused_secret_is_not_repeated():
+    with pytest.raises(ConfigurationError) as caught:
+        configure(secret="hush-hush \n")
+    assert "hush" not in str(caught.value)
+
+
+def test_code_outcomes_hold_for_both_steps_or_for_one():
+    both = settings(code_outcomes={"11008": "stop"})
+    assert both.codes("handle") == both.codes("query") == {11008: "stop"}
+    one = settings(code_outcomes={"query": {11008: "no_data", "E7": "retry"}})
+    assert (one.codes("handle"), one.codes("query")) == ({}, {11008: "no_data", "E7": "retry"})
+
+
+def test_require_names_the_variables_and_the_simulator():
+    with pytest.raises(ConfigurationError) as caught:
+        require(settings())
+    for word in ("NUMBERACTIVE_APP_KEY", "NUMBERACTIVE_SECRET", "NUMBERACTIVE_ENVIRONMENT", '"simulator"'):
+        assert word in str(caught.value)
+
+
+def test_neither_production_nor_sandbox_is_assumed():
+    with pytest.raises(ConfigurationError, match="Which environment"):
+        require(settings(**KEYS))
+
+
+def test_require_names_only_what_is_missing():
+    with pytest.raises(ConfigurationError) as caught:
+        require(settings(environment="sandbox", app_key="k"))
+    assert "NUMBERACTIVE_SECRET" in str(caught.value)
+    assert "NUMBERACTIVE_APP_KEY" not in str(caught.value)
+
+
+def test_the_vendors_addresses_are_the_defaults():
+    assert settings(environment="formal").base_url == "http://api.digiscore.id"
+    assert settings(environment="sandbox").base_url == "http://test-platform.ferrystatic.com/openrisk"
+    assert settings(environment="sandbox").host == "test-platform.ferrystatic.com/openrisk"
+    assert settings(environment="simulator").base_url is None
+
+
+@pytest.mark.parametrize("where", ["variables", "configure", "configure with the word", "explicit"])
+def test_real_keys_never_reach_the_simulator(monkeypatch, where):
+    if where == "variables":
+        monkeypatch.setenv("NUMBERACTIVE_APP_KEY", "real-key")
+        monkeypatch.setenv("NUMBERACTIVE_SECRET", "real-secret")
+        monkeypatch.setenv("NUMBERACTIVE_BASE_URL", "http://127.0.0.1:9")
+    elif where != "explicit":
+        word = {"environment": "simulator"} if where.endswith("word") else {}
+        configure(app_key="real-key", secret="real-secret", **word)
+    explicit = {"app_key": "real-key", "secret": "real-secret"} if where == "explicit" else {}
+    assert require(settings(environment="simulator", **explicit)).credentials == Credentials("simulator", "simulator")
+
+
+def test_a_simulator_of_ones_own_has_its_own_keys():
+    configure(environment="production", **KEYS)
+    with override(environment="simulator", base_url="http://127.0.0.1:9", app_key="a", secret="b") as found:
+        assert found.credentials == Credentials("a", "b")
+    assert settings().credentials == Credentials(*KEYS.values())
+
+
+def test_the_simulator_is_on_this_machine():
+    with pytest.raises(ConfigurationError, match="this machine only"):
+        settings(environment="simulator", base_url="https://api.example.com")
+    for url in ("http://localhost:8000", "http://127.0.0.2:1", "http://[::1]:8000"):
+        assert settings(environment="simulator", base_url=url).base_url == url
+
+
+def test_a_base_url_meant_for_production_is_left_out_of_the_simulator():
+    configure(environment="production", base_url="https://gateway.example.com")
+    with override(environment="simulator") as found:
+        assert found.base_url is None
+
+
+def test_the_keyring_is_asked_only_when_variables_are_absent(monkeypatch):
+    asked = []
+    fake_keyring(monkeypatch, lambda service, name: asked.append((service, name)) or f"from-{name}")
+    monkeypatch.setenv("NUMBERACTIVE_SECRET", "variable")
+    found = settings(environment="sandbox")
+    assert (found.credentials.app_key, found.credentials.secret) == ("from-app_key", "variable")
+    assert found.source["app_key"] == "keyring"
+    assert asked == [("pandas-numberactive", "app_key")]
+
+
+def test_a_failing_keyring_is_named_and_does_no_harm(monkeypatch):
+    def fail(service, name):
+        raise LookupError("locked")
+
+    fake_keyring(monkeypatch, fail)
+    assert settings().credentials is None
+    assert settings().source["secret"] == "not found (keyring: LookupError)"
+
+
+def test_nothing_that_is_printed_gives_a_secret_away():
+    found = settings(
+        environment="production",
+        store="postgresql://me:pa55@db/x?sslpassword=pa55",
+        proxy="http://me:pa55@proxy:3128",
+        **KEYS,
+    )
+    for text in (repr(found), str(found), found._repr_html_(), repr(found.credentials), f"{found.credentials}"):
+        assert "pa55" not in text
+        assert KEYS["secret"] not in text
+        assert KEYS["app_key"] not in text
+    assert "me:***@db" in repr(found)
+    assert "my***" in repr(found)
+    assert "NUMBERACTIVE" not in found._repr_html_()
+
+
+def test_credentials_refuse_to_be_pickled():
+    keys = Credentials("a", "b")
+    for victim in (keys, settings(environment="sandbox", **KEYS)):
+        with pytest.raises(TypeError, match="never pickled"):
+            pickle.dumps(victim)
+    assert copy.deepcopy(keys) is keys
+    assert keys.fingerprint == Credentials("a", "c").fingerprint != Credentials("b", "b").fingerprint
+    assert len(keys.fingerprint) == 16
+
+
+def test_plain_http_is_warned_of_once():
+    plain = settings(environment="production", **KEYS)
+    with pytest.warns(PlainHttpWarning, match=r"api\.digiscore\.id over plain http"):
+        warn_plain_http(plain)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        warn_plain_http(plain)
+        warn_plain_http(settings(environment="production", base_url="https://api.digiscore.id"))
+        warn_plain_http(settings(environment="production", base_url="http://127.0.0.1:1"))
+
+
+def test_each_source_of_answers_has_its_own_default_store():
+    def name(**options):
+        return store_location(settings(**options)).replace("\\", "/").rsplit("/", 1)[1]
+
+    vendor = name(environment="production")
+    assert vendor == "lookups.sqlite3" == name(environment="production", base_url="https://api.digiscore.id")
+    assert name(environment="simulator") == "simulator.sqlite3"
+    mock = name(environment="production", base_url="http://127.0.0.1:8000")
+    assert mock.startswith("lookups-127-0-0-1-")
+    assert mock != name(environment="production", base_url="http://127.0.0.1:8001")
+    assert "pandas-numberactive" in store_location(settings())
+
+
+def test_a_named_store_is_used_as_it_is(tmp_path):
+    assert store_location(settings(store=tmp_path / "a.db")) == str(tmp_path / "a.db")
+    assert store_location(settings(store=f"sqlite:{tmp_path}/a.db")) == str(tmp_path / "a.db")
+    url = "postgresql://me:pa55@db/x"
+    assert store_location(settings(store=url)) == url
+
+
+def test_a_store_in_memory_is_for_play_only():
+    for environment in ("simulator", "sandbox"):
+        assert store_location(settings(environment=environment, store=":memory:")) == ":memory:"
+    with pytest.raises(ConfigurationError, match="forgets"):
+        require(settings(environment="production", store=":memory:", **KEYS))
+
+
+def test_every_error_survives_pickling_and_keeps_what_it_says():
+    made = [
+        errors.ColumnNotFoundError("phone", ["Phone", "name"]),
+        errors.ConfirmationRequiredError("too many", plan={"to_buy": 5}),
+        errors.VendorError("stopped", code=11008, msg="no"),
+        errors.AuthenticationError("refused", code=401, msg="sign"),
+        errors.StoreVersionError("newer"),
+        errors.LookupFailedError("failed"),
+        errors.missing_extra("plot", "matplotlib"),
+    ]
+    made[0].partial = [1]
+    for error in made:
+        again = pickle.loads(pickle.dumps(error))
+        assert (type(again), str(again), again.__dict__) == (type(error), str(error), error.__dict__)
+    assert str(made[0]) == "There is no column 'phone'. Did you mean 'Phone'?"
+    assert (made[3].code, made[3].errno) == (401, None)
+    assert made[-1].name == "matplotlib"
+
+
+def test_every_error_is_in_the_drawing_and_answers_the_three_questions():
+    kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, Exception)]
+    assert len(kinds) == 15
+    for kind in kinds:
+        assert kind.__name__ in errors.__doc__
+        if issubclass(kind, errors.NumberActiveError):
+            assert kind.charged in ("no", "maybe", "stored")
+            assert kind.fault in ("caller", "vendor", "machine")
