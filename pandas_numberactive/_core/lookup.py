@@ -135,7 +135,7 @@ class RetryQuota:
 class Handle:
     """Send handle for this number; answer with a Reply, or None where nothing was sent."""
 
-    number: int
+    number: int = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)

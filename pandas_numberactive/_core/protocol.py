@@ -156,7 +156,8 @@ def _request_id(value: Any) -> str | None:
 def _is_fee(value: Any) -> bool | None:
     if isinstance(value, bool):
         return value
-    return {0: False, 1: True}.get(_whole(value) if _whole(value) is not None else -1)
+    whole = _whole(value)
+    return bool(whole) if whole in (0, 1) else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,6 +85,11 @@ class Run:
         self._tally.stop("stop")
 
     @property
+    def stopping(self) -> bool:
+        """Whether the run begins nothing new any more."""
+        return self._tally.stopped_by is not None
+
+    @property
     def progress(self) -> Progress:
         """A snapshot, from any thread."""
         tally, seconds = self._tally, max(time.monotonic() - self._began, 1e-9)

@@ -129,22 +129,28 @@ def call(work: Work[T], *, stop: Tick, tick: Tick | None = None, drain: float) -
             "This blocking call was made on the background loop itself and would wait forever: "
             "await the async twin (aenrich, alookup) instead."
         )
-    draw = _Ticker(tick)
-    future: Future[T] | None = None
     try:
         future = submit(work)
+    except BaseException:
+        stop()
+        raise
+    return join(future, stop=stop, tick=tick, drain=drain)
+
+
+def join(future: Future[T], *, stop: Tick, tick: Tick | None = None, drain: float) -> T:
+    """Block until submitted work is done; an interrupt stops it and drains it, as in `call`."""
+    draw = _Ticker(tick)
+    try:
         _block(future, draw, None)
         return future.result()
     except BaseException:
-        if future is None or not future.done():
+        if not future.done():
             stop()
             _drain(future, draw, drain)
         raise
 
 
-def _drain(future: Future[Any] | None, draw: _Ticker, seconds: float) -> None:
-    if future is None:
-        return
+def _drain(future: Future[Any], draw: _Ticker, seconds: float) -> None:
     try:
         _block(future, draw, seconds)
     except BaseException:

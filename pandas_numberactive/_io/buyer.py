@@ -169,7 +169,11 @@ class Buyer:
     async def buy(self, todo: list[int]) -> NumberActiveError | None:
         """Take every number as far as it goes."""
         loop = asyncio.get_running_loop()
-        self._tally.wake_with(lambda: loop.call_soon_threadsafe(self._changed.set))
+
+        def wake() -> None:
+            loop.call_soon_threadsafe(self._changed.set)
+
+        self._tally.wake_with(wake)
         self._handle_can_charge = await self._store.flag(self._flag)
         self._worker = await self._store.join(self._run.run, lease=self._settings.lease)
         finished = False
@@ -340,6 +344,7 @@ class Buyer:
     def _halted(self, verdict: Verdict) -> None:
         """The vendor said something after which no other number may be asked."""
         said = " ".join(part for part in (verdict.reason, verdict.code and f"code {verdict.code}", verdict.msg) if part)
+        kind: type[VendorError]
         if verdict.reason in ("http_401", "http_403"):
             kind, hint = AuthenticationError, "Check the app key, the secret, and whether this address is allowed."
         elif verdict.reason == "simulator_answer":

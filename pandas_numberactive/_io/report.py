@@ -31,7 +31,7 @@ def money(amount: float | None, currency: str) -> str:
     return "unknown (set unit_price)" if amount is None else f"{currency} {amount:,.0f}"
 
 
-def _table(title: str, lines: list[tuple[str, str]], note: str = "") -> str:
+def html_table(title: str, lines: list[tuple[str, str]], note: str = "") -> str:
     """A two-column HTML table that follows the theme; everything escaped."""
     cell = "padding:1px 12px 1px 0;text-align:left;background:none"
     rows = "".join(
@@ -46,7 +46,7 @@ def _table(title: str, lines: list[tuple[str, str]], note: str = "") -> str:
     )
 
 
-def _text(title: str, lines: list[tuple[str, str]], note: str = "") -> str:
+def text_table(title: str, lines: list[tuple[str, str]], note: str = "") -> str:
     width = max((len(name) for name, _ in lines), default=0)
     body = "\n".join(f"  {name:<{width}}  {text}" for name, text in lines)
     return f"{title}\n{body}" + (f"\n  {note}" if note else "")
@@ -136,10 +136,10 @@ class Plan:
         return asdict(self) | {"duplicates": self.duplicates, "purchases": self.purchases, "cost": self.cost}
 
     def __repr__(self) -> str:
-        return _text(f"Plan ({self.environment})", self.lines(), "; ".join(self.warnings))
+        return text_table(f"Plan ({self.environment})", self.lines(), "; ".join(self.warnings))
 
     def _repr_html_(self) -> str:
-        return _table(f"Plan ({self.environment})", self.lines(), "; ".join(self.warnings))
+        return html_table(f"Plan ({self.environment})", self.lines(), "; ".join(self.warnings))
 
 
 def _duration(seconds: float) -> str:
@@ -250,7 +250,7 @@ class RunReport:
         return f"Run {self.run or '-'} ({self.environment}): {'complete' if self.complete else 'INCOMPLETE'}"
 
     def __repr__(self) -> str:
-        return _text(self._title(), self.lines())
+        return text_table(self._title(), self.lines())
 
     def _repr_html_(self) -> str:
-        return _table(self._title(), self.lines())
+        return html_table(self._title(), self.lines())

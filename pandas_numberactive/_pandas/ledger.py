@@ -167,7 +167,7 @@ class LookupStore:
         verdict = np.where(out["times"] == 0, "only_here", np.where(here, "matched", "only_on_invoice")).astype(object)
         again = (out["times"] > 1).to_numpy() | out.index.isin(billed.index[twice])
         verdict[again] = "charged_twice"
-        out.insert(0, "verdict", pd.Categorical(verdict, _VERDICTS))
+        out["verdict"] = pd.Categorical(verdict, _VERDICTS)
         return out[["verdict", "times", "charged", "at"]].reset_index()
 
     def import_answers(

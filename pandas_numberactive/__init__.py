@@ -1,0 +1,110 @@
+"""Phone-number signals for Indonesian lenders in pandas: every number bought once, no answer lost.
+
+    import pandas_numberactive
+    df = df.numberactive.enrich("phone")
+
+Importing this registers the accessors and loads nothing heavy beside pandas.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from pandas_numberactive._pandas.accessor import register
+
+# Not lazily: once the module of that name is loaded, the package's `settings` would be the module.
+from pandas_numberactive.settings import configure, override, settings
+
+if TYPE_CHECKING:
+    from pandas_numberactive import risk as risk
+    from pandas_numberactive import simulator as simulator
+    from pandas_numberactive._io.report import Plan as Plan
+    from pandas_numberactive._io.report import Progress as Progress
+    from pandas_numberactive._io.report import RunReport as RunReport
+    from pandas_numberactive._jupyter.form import LookupForm as LookupForm
+    from pandas_numberactive._jupyter.panel import EnrichPanel as EnrichPanel
+    from pandas_numberactive._pandas.columns import ACTIVE_LEVEL as ACTIVE_LEVEL
+    from pandas_numberactive._pandas.columns import FREQUENCY_GRADE as FREQUENCY_GRADE
+    from pandas_numberactive._pandas.columns import LOOKUP_STATUS as LOOKUP_STATUS
+    from pandas_numberactive._pandas.columns import TELCO_TYPE as TELCO_TYPE
+    from pandas_numberactive._pandas.columns import restore_dtypes as restore_dtypes
+    from pandas_numberactive._pandas.ledger import LookupStore as LookupStore
+    from pandas_numberactive.api import Lookup as Lookup
+    from pandas_numberactive.api import aenrich as aenrich
+    from pandas_numberactive.api import alookup as alookup
+    from pandas_numberactive.api import enrich as enrich
+    from pandas_numberactive.api import history as history
+    from pandas_numberactive.api import last_run as last_run
+    from pandas_numberactive.api import lookup as lookup
+    from pandas_numberactive.api import normalize as normalize
+    from pandas_numberactive.api import plan as plan
+    from pandas_numberactive.api import spend as spend
+    from pandas_numberactive.api import start as start
+    from pandas_numberactive.diagnose import doctor as doctor
+    from pandas_numberactive.diagnose import show_versions as show_versions
+    from pandas_numberactive.job import Job as Job
+    from pandas_numberactive.settings import Settings as Settings
+
+__version__ = "0.1.0"
+
+_WHERE = {
+    "ACTIVE_LEVEL": "_pandas.columns",
+    "EnrichPanel": "_jupyter.panel",
+    "FREQUENCY_GRADE": "_pandas.columns",
+    "Job": "job",
+    "LOOKUP_STATUS": "_pandas.columns",
+    "Lookup": "api",
+    "LookupForm": "_jupyter.form",
+    "LookupStore": "_pandas.ledger",
+    "Plan": "_io.report",
+    "Progress": "_io.report",
+    "RunReport": "_io.report",
+    "Settings": "settings",
+    "TELCO_TYPE": "_pandas.columns",
+    "aenrich": "api",
+    "alookup": "api",
+    "doctor": "diagnose",
+    "enrich": "api",
+    "errors": "",
+    "history": "api",
+    "last_run": "api",
+    "lookup": "api",
+    "normalize": "api",
+    "plan": "api",
+    "restore_dtypes": "_pandas.columns",
+    "risk": "",
+    "show_versions": "diagnose",
+    "simulator": "",
+    "spend": "api",
+    "start": "api",
+}
+
+__all__ = sorted([*_WHERE, "configure", "override", "settings"])
+_EXTRAS = {"ipywidgets": "notebook", "matplotlib": "plot"}
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name when it is first used; an extra that is missing is named in the error."""
+    if name not in _WHERE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    where = _WHERE[name]
+    try:
+        module = importlib.import_module(f"{__name__}.{where or name}")
+    except ImportError as error:
+        extra = _EXTRAS.get((error.name or "").partition(".")[0])
+        if extra is None:
+            raise
+        from pandas_numberactive.errors import missing_extra
+
+        raise missing_extra(extra, str(error.name)) from error
+    value = getattr(module, name) if where else module
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])
+
+
+register()

@@ -1,0 +1,1 @@
+"""Whole columns in, typed columns out; the only layer that knows pandas."""

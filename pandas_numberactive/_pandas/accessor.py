@@ -1,0 +1,89 @@
+"""DataFrame.numberactive and Series.numberactive: thin delegates to the functions of the package."""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine, Hashable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+if TYPE_CHECKING:
+    from pandas_numberactive._io.report import Plan
+    from pandas_numberactive.job import Job
+
+Columns = Hashable | Sequence[Hashable]
+
+
+class FrameAccessor:
+    """Buy and look at phone-number signals for the columns of a frame; options are those of `pna.enrich`."""
+
+    def __init__(self, frame: pd.DataFrame) -> None:
+        self._frame = frame
+
+    def enrich(self, column: Columns, **options: Any) -> pd.DataFrame:
+        """Buy what is not stored and return a new frame; see `pna.enrich`."""
+        from pandas_numberactive import api
+
+        return api.enrich(self._frame, column, **options)
+
+    def aenrich(self, column: Columns, **options: Any) -> Coroutine[Any, Any, pd.DataFrame]:
+        """The same, to be awaited; see `pna.aenrich`."""
+        from pandas_numberactive import api
+
+        return api.aenrich(self._frame, column, **options)
+
+    def start(self, column: Columns, **options: Any) -> Job:
+        """The same in the background; see `pna.start`."""
+        from pandas_numberactive import api
+
+        return api.start(self._frame, column, **options)
+
+    def plan(self, column: Columns, **options: Any) -> Plan:
+        """What `enrich` would do and cost; spends nothing; see `pna.plan`."""
+        from pandas_numberactive import api
+
+        return api.plan(self._frame, column, **options)
+
+    def normalize(self, column: Hashable) -> pd.DataFrame:
+        """Numbers in national form, or the reason why not, of one column; see `pna.normalize`."""
+        from pandas_numberactive import api
+        from pandas_numberactive._pandas.frames import phone_columns
+
+        return api.normalize(self._frame[phone_columns(self._frame, [column])[0]])
+
+
+class SeriesAccessor:
+    """The same for one column on its own; an unnamed Series counts as "phone"."""
+
+    def __init__(self, series: pd.Series[Any]) -> None:
+        self._series = series
+
+    def enrich(self, **options: Any) -> pd.DataFrame:
+        """Buy what is not stored; returns the result columns alone, on the same index; see `pna.enrich`."""
+        from pandas_numberactive import api
+
+        name = "phone" if self._series.name is None else self._series.name
+        return api.enrich(self._series.to_frame(name), [name], **options).iloc[:, 1:]
+
+    def plan(self, **options: Any) -> Plan:
+        """What `enrich` would do and cost; spends nothing; see `pna.plan`."""
+        from pandas_numberactive import api
+
+        name = "phone" if self._series.name is None else self._series.name
+        return api.plan(self._series.to_frame(name), [name], **options)
+
+    def normalize(self) -> pd.DataFrame:
+        """Numbers in national form, or the reason why not; see `pna.normalize`."""
+        from pandas_numberactive import api
+
+        return api.normalize(self._series)
+
+
+def register() -> None:
+    """Register both accessors; a second import or reload registers nothing twice, and warns of nothing."""
+    for kind, accessor, decorate in (
+        (pd.DataFrame, FrameAccessor, pd.api.extensions.register_dataframe_accessor),
+        (pd.Series, SeriesAccessor, pd.api.extensions.register_series_accessor),
+    ):
+        if not hasattr(kind, "numberactive"):
+            decorate("numberactive")(accessor)  # type: ignore[operator]

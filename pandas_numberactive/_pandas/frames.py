@@ -1,0 +1,244 @@
+"""From a frame to a run and back: which numbers to ask for, and where each answer belongs."""
+
+from __future__ import annotations
+
+import warnings
+from collections import Counter
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from pandas_numberactive._core.phone import REASONS, explain, mask_cell
+from pandas_numberactive._io.plan import Options
+from pandas_numberactive._io.report import RunReport, Shape
+from pandas_numberactive._pandas import columns
+from pandas_numberactive._pandas.normalize import MISSING, Normalized, normalize_column, numeric_warning
+from pandas_numberactive.errors import (
+    ColumnNotFoundError,
+    ConfigurationError,
+    IncompleteRunWarning,
+    InvalidPhoneError,
+    LookupFailedError,
+)
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from pandas_numberactive._io.batch import Result
+
+MAX_PROBLEMS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What the caller of `enrich` said, as it was said."""
+
+    column: Hashable | Sequence[Hashable] = "phone"
+    prefix: str | None = None
+    details: bool = False
+    overwrite: bool = False
+    max_charges: int | None = None
+    budget: float | None = None
+    max_age: Any = None
+    refresh: bool = False
+    retry_failed: bool = True
+    order: str = "rows"
+    seed: int = 0
+    errors: str = "coerce"
+    progress: bool | Literal["auto"] = "auto"
+
+    def options(self) -> Options:
+        """The part that a run needs."""
+        if self.order not in ("rows", "random"):
+            raise ConfigurationError(f'order must be "rows" or "random", not {self.order!r}.')
+        if self.errors not in ("coerce", "raise"):
+            raise ConfigurationError(f'errors must be "coerce" or "raise", not {self.errors!r}.')
+        return Options(
+            max_charges=self.max_charges,
+            budget=self.budget,
+            max_age=_seconds(self.max_age),
+            refresh=self.refresh,
+            retry_failed=self.retry_failed,
+            order=self.order,
+            seed=self.seed,
+            details=self.details,
+        )
+
+
+def _seconds(max_age: Any) -> float | None:
+    if max_age is None:
+        return None
+    try:
+        seconds = float(pd.Timedelta(max_age).total_seconds())
+    except (ValueError, TypeError) as error:
+        raise ConfigurationError(f'max_age must be a time such as "30D", not {max_age!r}.') from error
+    if not seconds >= 0:
+        raise ConfigurationError('max_age must be a time such as "30D", and not negative.')
+    return seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A frame, read: its distinct numbers and where each row's number stands among them."""
+
+    frame: pd.DataFrame
+    request: Request
+    names: list[Hashable]
+    prefixes: list[str]
+    cells: list[Normalized]
+    places: list[NDArray[np.intp]]
+    numbers: NDArray[np.int64]
+    shape: Shape
+
+
+def prepare(frame: pd.DataFrame, request: Request, max_digits: int) -> Prepared:
+    """Read the phone columns and check everything that can be checked before a call is made."""
+    names = phone_columns(frame, request.column)
+    prefixes = _prefixes(names, request.prefix)
+    _check_output(frame, prefixes, request)
+    cells = [normalize_column(frame[name], max_digits=max_digits) for name in names]
+    every = np.concatenate([c.number for c in cells]) if cells else np.zeros(0, np.int64)
+    codes, distinct = pd.factorize(np.where(every == 0, np.int64(-1), every))
+    numbers = np.asarray(distinct, np.int64)
+    none = np.flatnonzero(numbers == -1)
+    if len(none):  # the mark for "no number" leaves the numbers, and the codes close up
+        codes = np.where(codes == none[0], -1, codes - (codes > none[0]))
+        numbers = np.delete(numbers, none)
+    places = np.split(codes, np.cumsum([len(c.number) for c in cells])[:-1])
+    prepared = Prepared(frame, request, names, prefixes, cells, places, numbers, _shape(frame, names, cells))
+    if request.errors == "raise":
+        _refuse_invalid(prepared)
+    return prepared
+
+
+def phone_columns(frame: pd.DataFrame, column: Hashable | Sequence[Hashable]) -> list[Hashable]:
+    """The names asked for, each of which must be one column of the frame."""
+    if isinstance(frame.columns, pd.MultiIndex):
+        raise ConfigurationError(
+            "The frame has columns of several levels. Flatten them first, for example with "
+            'df.columns = ["_".join(map(str, c)) for c in df.columns].'
+        )
+    wanted: list[Hashable] = list(column) if isinstance(column, (list, tuple, pd.Index)) else [column]  # type: ignore[list-item]
+    if not wanted:
+        raise ConfigurationError("Name at least one phone column.")
+    for name in wanted:
+        found = int((frame.columns == name).sum()) if name in frame.columns else 0
+        if not found:
+            raise ColumnNotFoundError(name, frame.columns)
+        if found > 1 or wanted.count(name) > 1:
+            raise ConfigurationError(f"There are {max(found, 2)} columns {name!r}: rename them, or name it once.")
+    return wanted
+
+
+def _prefixes(names: list[Hashable], prefix: str | None) -> list[str]:
+    if prefix is None:
+        return [f"{name}_" for name in names]
+    return [prefix] if len(names) == 1 else [f"{prefix}{name}_" for name in names]
+
+
+def _check_output(frame: pd.DataFrame, prefixes: list[str], request: Request) -> None:
+    new = [name for prefix in prefixes for name in columns.names(prefix, request.details)]
+    there = [name for name in new if name in frame.columns]
+    if there and not request.overwrite:
+        raise ConfigurationError(
+            f"The frame has {', '.join(map(repr, there[:3]))} already: pass overwrite=True, or another prefix=."
+        )
+
+
+def _shape(frame: pd.DataFrame, names: list[Hashable], cells: list[Normalized]) -> Shape:
+    reasons = np.concatenate([c.reason for c in cells])
+    counts = np.bincount(reasons[reasons >= 0], minlength=len(REASONS)).tolist()
+    warned = [text for name in names if (text := numeric_warning(frame[name]))]
+    return Shape(
+        rows=len(frame),
+        missing=counts[MISSING],
+        invalid={reason: count for reason, count in zip(REASONS, counts, strict=True) if reason != "missing"},
+        valid_rows=int((reasons < 0).sum()),
+        warnings=tuple(warned),
+    )
+
+
+def _refuse_invalid(prepared: Prepared) -> None:
+    bad = problems(prepared, most=5)
+    if len(bad):
+        shown = "; ".join(f"row {row}: {cell!r} ({reason})" for row, _, cell, reason in bad.itertuples(index=False))
+        raise InvalidPhoneError(
+            f"{sum(prepared.shape.invalid.values())} cells are no Indonesian mobile number, so nothing was sent: "
+            f'{shown}. Clean them, or use errors="coerce".'
+        )
+
+
+def problems(prepared: Prepared, most: int = MAX_PROBLEMS) -> pd.DataFrame:
+    """The first cells that were refused: index label, column, masked cell, reason."""
+    rows: list[tuple[Any, Hashable, str, str]] = []
+    for name, cells in zip(prepared.names, prepared.cells, strict=True):
+        at = np.flatnonzero((cells.reason >= 0) & (cells.reason != MISSING))[: most - len(rows)]
+        column, index = prepared.frame[name], prepared.frame.index
+        rows += [(index[i], name, mask_cell(column.iloc[i]), REASONS[cells.reason[i]]) for i in at]
+    return pd.DataFrame(rows, columns=["row", "column", "cell", "reason"])
+
+
+def finish(prepared: Prepared, result: Result) -> tuple[pd.DataFrame, RunReport]:
+    """Put the answers where they belong; raises what ended the run, with the frame as `.partial`."""
+    frame = attach(prepared, result)
+    report = result.report
+    report.problems = problems(prepared)
+    if result.error is not None:
+        result.error.partial, result.error.report = frame, report
+        raise result.error
+    if prepared.request.errors == "raise" and report.failed:
+        error = LookupFailedError(
+            f"{report.failed} look-ups failed ({'; '.join(report.failures) or 'in an earlier run'}); the other answers "
+            "are stored, and in .partial of this error."
+        )
+        error.partial, error.report = frame, report
+        raise error
+    warn_incomplete(report)
+    return frame, report
+
+
+def attach(prepared: Prepared, result: Result) -> pd.DataFrame:
+    """The frame with its new columns at the end: same index, same rows, same order."""
+    new: dict[str, Any] = {}
+    for prefix, place, cells in zip(prepared.prefixes, prepared.places, prepared.cells, strict=True):
+        new |= columns.build(
+            prefix, place, cells, prepared.numbers, result.answers, prepared.request.details
+        )
+    kept = prepared.frame.drop(columns=[name for name in new if name in prepared.frame.columns])
+    added = pd.DataFrame(new, index=kept.index)
+    return pd.concat([kept, added], axis=1) if len(kept.columns) else added
+
+
+def warn_incomplete(report: RunReport) -> None:
+    """One warning where rows have no final outcome, with the counts."""
+    held = report.uncertain + report.quarantined
+    if report.complete and not held and not report.failures:
+        return
+    counts = ", ".join(
+        f"{getattr(report, name):,} {name.replace('_', ' ')}"
+        for name in ("not_bought", "pending", "failed", "uncertain", "quarantined")
+        if getattr(report, name)
+    )
+    why = "; ".join([*report.failures][:3])
+    advice = "Calling again goes on where this ended." if not report.complete or report.failed else ""
+    if held:
+        advice += " See pna.LookupStore().held() for what waits for a decision."
+    warnings.warn(
+        f"{counts} of {report.distinct:,} numbers{f' ({why})' if why else ''}. {advice}",
+        IncompleteRunWarning,
+        stacklevel=2,
+    )
+
+
+def reasons_of(shape: Shape) -> Counter[str]:
+    """The refused cells by reason, in words."""
+    return Counter({explain(reason): count for reason, count in shape.invalid.items() if count})
+
+
+def of_series(series: pd.Series[Any], request: Request) -> tuple[pd.DataFrame, Request]:
+    """A Series as a frame of one column; an unnamed one counts as "phone"."""
+    name = "phone" if series.name is None else series.name
+    return series.to_frame(name=name), replace(request, column=[name])

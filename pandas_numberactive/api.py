@@ -1,0 +1,323 @@
+"""The functions behind the public names: one coroutine, three fronts (enrich, aenrich, start)."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from pandas_numberactive._core.phone import explain, mask, parse_phone
+from pandas_numberactive._io import batch, bridge
+from pandas_numberactive._io.plan import Options
+from pandas_numberactive._io.report import STATUSES, Plan, RunReport, Shape, utc
+from pandas_numberactive._pandas import frames, ledger
+from pandas_numberactive._pandas import normalize as columns_at_once
+from pandas_numberactive._pandas.columns import ACTIVE_LEVEL, FREQUENCY_GRADE, TELCO_TYPE
+from pandas_numberactive._pandas.progress import Bar
+from pandas_numberactive.errors import ConfigurationError, InvalidPhoneError
+from pandas_numberactive.job import Job
+from pandas_numberactive.settings import Settings, require, settings
+
+if TYPE_CHECKING:
+    from pandas_numberactive.simulator import Simulator
+
+Columns = Hashable | Sequence[Hashable]
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """One number's answer; the phone is masked when printed.
+
+    `status` is one of the lookup_status categories, `source` "new" or "stored", `charged` None where the vendor
+    did not say (counted as charged).
+    """
+
+    phone: str = field(repr=False)
+    status: str
+    telco_type: str | None
+    active_level: str | None
+    frequency_grade: str | None
+    looked_up_at: datetime | None
+    charged: bool | None
+    source: str | None
+    request_id: str | None
+    code: str | None
+    msg: str
+    reason: str | None
+    environment: str
+
+    @property
+    def masked(self) -> str:
+        """The phone as it may be shown."""
+        return mask(self.phone)
+
+    def __repr__(self) -> str:
+        signals = ", ".join(
+            f"{name}={getattr(self, name)}" for name in ("telco_type", "active_level", "frequency_grade")
+        )
+        return f"Lookup({self.masked}, {self.status}, {signals}, {self.source or 'not bought'}, {self.environment})"
+
+
+_latest: list[RunReport] = []
+
+
+def last_run() -> RunReport | None:
+    """Return the report of the last run in this process, with `.problems`; None before the first."""
+    return _latest[-1] if _latest else None
+
+
+def _remember(report: RunReport) -> None:
+    _latest[:] = [report]
+
+
+_simulators: list[Simulator] = []
+_starting = threading.Lock()
+
+
+def _ready(given: Settings) -> Settings:
+    """Settings that a run can start with; the simulator is started in the process where none is named."""
+    ready = require(given)
+    if not ready.simulated or ready.base_url is not None:
+        return ready
+    with _starting:
+        if not _simulators:
+            from pandas_numberactive.simulator import Simulator
+
+            started = Simulator()
+            started.start()
+            _simulators.append(started)
+    return settings(environment="simulator", base_url=_simulators[0].base_url, **_kept(ready))
+
+
+def _kept(given: Settings) -> dict[str, Any]:
+    """What the caller had set beside the environment and the address."""
+    names = (
+        "store encoding max_concurrency max_rate unit_price currency confirm_above handle_timeout query_timeout "
+        "poll_for lease drain max_digits code_outcomes progress"
+    )
+    return {name: getattr(given, name) for name in names.split() if getattr(given, name) is not None}
+
+
+def _prepared(df: pd.DataFrame, column: Columns, options: dict[str, Any]) -> tuple[frames.Prepared, batch.Run, Settings]:
+    request = frames.Request(column=column, **options)
+    run_options = request.options()
+    ready = _ready(settings())
+    prepared = frames.prepare(df, request, ready.max_digits)
+    return prepared, batch.Run(prepared.numbers, prepared.shape, ready, run_options), ready
+
+
+async def _enrich(prepared: frames.Prepared, run: batch.Run) -> batch.Result:
+    result = await run.go()
+    _remember(result.report)
+    return result
+
+
+def _finish(prepared: frames.Prepared, result: batch.Result) -> pd.DataFrame:
+    frame, _ = frames.finish(prepared, result)
+    return frame
+
+
+def enrich(
+    df: pd.DataFrame,
+    column: Columns,
+    *,
+    prefix: str | None = None,
+    details: bool = False,
+    overwrite: bool = False,
+    max_charges: int | None = None,
+    budget: float | None = None,
+    max_age: str | pd.Timedelta | None = None,
+    refresh: bool = False,
+    retry_failed: bool = True,
+    order: Literal["rows", "random"] = "rows",
+    seed: int = 0,
+    errors: Literal["coerce", "raise"] = "coerce",
+    progress: bool | Literal["auto"] = "auto",
+) -> pd.DataFrame:
+    """Return a new frame with the signals of one or more phone columns, buying what is not stored.
+
+    Each distinct valid number that is not in the store is charged once, whatever the rows, and never again.
+
+    Parameters
+    ----------
+    column
+        The phone column, or a list of them: one dedupe, one bill over all.
+    prefix
+        Of the new columns; by default the column's name and "_".
+    details
+        Adds charged (boolean), request_id, reason, source (new, stored) and national.
+    max_charges, budget
+        The most charges (count), or money (in the settings' currency; needs unit_price), this call may make. At the
+        cap nothing raises: the rest is `not_bought`, with one IncompleteRunWarning.
+    max_age, refresh
+        Buy again what is older ("30D"), or everything; without them a stored answer serves whatever its age.
+    retry_failed
+        Ask again for what failed without charge in an earlier run.
+    order, seed
+        "random" makes a capped pilot a fair sample of the numbers.
+    errors
+        "raise": an invalid cell raises before any call; a failed look-up raises at the end, with `.partial`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Same index, rows and order; new columns `<prefix>telco_type`, `active_level`, `frequency_grade`,
+        `lookup_status` (categories) and `looked_up_at` (datetime64[us, UTC]) at the end.
+
+    Raises
+    ------
+    ColumnNotFoundError, ConfigurationError
+        Before anything is sent.
+    ConfirmationRequiredError
+        More than `confirm_above` numbers to buy in production, and no cap; nothing is sent.
+    VendorError, StoreError
+        The run had to stop; everything paid is stored, `.partial` is the frame so far.
+
+    >>> import pandas as pd, pandas_numberactive as pna
+    >>> with pna.override(environment="simulator", store=":memory:"):
+    ...     out = pna.enrich(pd.DataFrame({"phone": ["0811 8899 532", "x"]}), "phone")
+    >>> out["phone_lookup_status"].tolist()
+    ['answered', 'invalid']
+    """
+    said = dict(locals())
+    prepared, run, ready = _prepared(said.pop("df"), said.pop("column"), said)
+    with Bar(run, progress, ready) as bar:
+        result = bridge.call(lambda: _enrich(prepared, run), stop=run.stop, tick=bar.draw, drain=_drain(ready))
+    return _finish(prepared, result)
+
+
+def _drain(given: Settings) -> float:
+    return given.drain
+
+
+async def aenrich(df: pd.DataFrame, column: Columns, **options: Any) -> pd.DataFrame:
+    """Like `enrich`, to be awaited, in a notebook or any other event loop; takes the same options.
+
+    Cancelling it, or the kernel's interrupt, stops the run and keeps what is paid.
+    """
+    prepared, run, ready = _prepared(df, column, options)
+    with Bar(run, options.get("progress", "auto"), ready) as bar:
+        future = bridge.submit(lambda: _enrich(prepared, run))
+        result = await bridge.wait(future, stop=run.stop, tick=bar.draw, drain=_drain(ready))
+    return _finish(prepared, result)
+
+
+def start(df: pd.DataFrame, column: Columns, **options: Any) -> Job:
+    """Start `enrich` in the background and return its Job at once; takes the same options."""
+    prepared, run, ready = _prepared(df, column, options)
+
+    async def work() -> pd.DataFrame:
+        return _finish(prepared, await _enrich(prepared, run))
+
+    return Job(run, bridge.submit(work), _drain(ready))
+
+
+def plan(df: pd.DataFrame, column: Columns, **options: Any) -> Plan:
+    """Return what `enrich` with the same options would do and cost; reads the store, sends and spends nothing."""
+    request = frames.Request(column=column, **options)
+    run_options = request.options()
+    given = settings()
+    ready = given if given.simulated else require(given)
+    prepared = frames.prepare(df, request, ready.max_digits)
+    return bridge.call(
+        lambda: batch.plan(prepared.numbers, prepared.shape, ready, run_options), stop=lambda: None, drain=1.0
+    )
+
+
+def normalize(series: pd.Series[Any]) -> pd.DataFrame:
+    """Return the national number (str) of each cell, or the reason (category) why it has none; sends nothing.
+
+    >>> import pandas as pd
+    >>> normalize(pd.Series(["+62 811-8899-532"]))["national"].tolist()
+    ['8118899532']
+    """
+    return columns_at_once.normalize(series)
+
+
+def _one(phone: object, options: Options) -> tuple[str, batch.Run, Settings]:
+    given = settings()
+    national, reason = parse_phone(phone, max_digits=given.max_digits)
+    if national is None:
+        raise InvalidPhoneError(f"{explain(reason or '')} Nothing was sent.")
+    ready = _ready(given)
+    return national, batch.Run(np.array([int(national)]), Shape(rows=1, valid_rows=1), ready, options), ready
+
+
+def _single_options(refresh: bool, max_age: Any) -> Options:
+    request = frames.Request(refresh=refresh, max_age=max_age, details=True, max_charges=1)
+    return request.options()
+
+
+def lookup(phone: object, *, refresh: bool = False, max_age: str | pd.Timedelta | None = None) -> Lookup:
+    """Look one number up; free where it is stored, else charged once.
+
+    Raises InvalidPhoneError, before anything is sent, where `phone` is no Indonesian mobile number.
+
+    >>> import pandas_numberactive as pna
+    >>> with pna.override(environment="simulator", store=":memory:"):
+    ...     pna.lookup("0811 8899 532").status
+    'answered'
+    """
+    national, run, ready = _one(phone, _single_options(refresh, max_age))
+    return _single(national, bridge.call(run.go, stop=run.stop, drain=_drain(ready)), ready)
+
+
+async def alookup(phone: object, *, refresh: bool = False, max_age: str | pd.Timedelta | None = None) -> Lookup:
+    """Like `lookup`, to be awaited."""
+    national, run, ready = _one(phone, _single_options(refresh, max_age))
+    result = await bridge.wait(bridge.submit(run.go), stop=run.stop, drain=_drain(ready))
+    return _single(national, result, ready)
+
+
+def _single(national: str, result: batch.Result, ready: Settings) -> Lookup:
+    _remember(result.report)
+    if result.error is not None:
+        result.error.report = result.report
+        raise result.error
+    answers = result.answers
+    status, packed, bought = STATUSES[answers.status[0]], int(answers.packed[0]), int(answers.bought_at[0])
+    row = answers.lookups.get(int(national))
+    shown = packed if status == "answered" else 0
+    source = None if not bought else "new" if answers.new[0] else "stored"
+    return Lookup(
+        phone=national,
+        status=status,
+        telco_type=_word(shown >> 4 & 3, TELCO_TYPE),
+        active_level=_word(shown >> 6 & 3, ACTIVE_LEVEL),
+        frequency_grade=_word(shown >> 8 & 3, FREQUENCY_GRADE),
+        looked_up_at=utc(bought) if bought else None,
+        charged=row.charged if row else False,
+        source=source,
+        request_id=row.request_id if row else None,
+        code=row.code if row else None,
+        msg=row.msg if row else "",
+        reason=row.reason if row else None,
+        environment=ready.environment or "",
+    )
+
+
+def _word(code: int, dtype: pd.CategoricalDtype) -> str | None:
+    return str(dtype.categories[code - 1]) if code else None
+
+
+def history(since: object = None, *, mask: bool = True) -> pd.DataFrame:
+    """Return the ledger's events from `since` on (a date, UTC), numbers masked unless `mask=False`."""
+    return _with_store(lambda store: store.history(since, mask=mask))
+
+
+def spend(by: Literal["day", "run", "environment"] = "day") -> pd.DataFrame:
+    """Return charges and cost by day (UTC), run or environment, straight from the ledger."""
+    return _with_store(lambda store: store.spend(by))
+
+
+def _with_store(read: Callable[[ledger.LookupStore], pd.DataFrame]) -> pd.DataFrame:
+    given = settings()
+    if given.environment is None and given.store is None:
+        raise ConfigurationError("Which store? Set an environment or a store: see configure().")
+    with ledger.LookupStore() as store:
+        return read(store)

@@ -1,0 +1,118 @@
+"""What is configured and what might go wrong, without sending anything: doctor() and show_versions()."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sqlite3
+import sys
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from pandas_numberactive._core.protocol import BASE_URLS
+from pandas_numberactive._io.report import html_table, text_table
+from pandas_numberactive._io.store_schema import WAL_IS_SAFE
+from pandas_numberactive.errors import ConfigurationError
+from pandas_numberactive.settings import Settings, settings, store_location
+
+_PACKAGES = (
+    "pandas-numberactive pandas numpy pyarrow aiohttp platformdirs tqdm ipywidgets ipykernel jupyterlab matplotlib "
+    "keyring psycopg dask openpyxl nest-asyncio nest-asyncio2"
+).split()
+_NETWORK = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "fuse.sshfs", "9p", "afs", "ceph", "glusterfs", "lustre"}
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Diagnosis:
+    """Pairs of label and text; `warnings` is what should be mended."""
+
+    title: str
+    lines: tuple[tuple[str, str], ...]
+    warnings: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        return text_table(self.title, list(self.lines), "\n  ".join(f"! {text}" for text in self.warnings))
+
+    def _repr_html_(self) -> str:
+        return html_table(self.title, list(self.lines), " ".join(self.warnings))
+
+
+def doctor() -> Diagnosis:
+    """Tell which environment, credentials (where found, never their value), store, and versions are in use.
+
+    Sends nothing and spends nothing; `warnings` of the result says what should be mended.
+    """
+    given = settings()
+    lines = [
+        ("environment", f"{given.environment or 'none'} ({given.source['environment']})"),
+        ("app key", given.source["app_key"]),
+        ("secret", given.source["secret"]),
+        ("base URL", given.base_url or ("started in the process" if given.simulated else "none")),
+        ("unit price", "not set: costs are unknown" if given.unit_price is None else f"{given.unit_price:,.2f}"),
+    ]
+    warned = _settings_warnings(given)
+    lines += _store_lines(given, warned)
+    lines += [("SQLite", f"{sqlite3.sqlite_version}, journal {'wal' if WAL_IS_SAFE else 'truncate'}")]
+    lines += [("nest-asyncio", _nested()), ("Python", platform.python_version()), ("pandas", _version("pandas"))]
+    return Diagnosis("pandas-numberactive doctor", tuple(lines), tuple(warned))
+
+
+def _settings_warnings(given: Settings) -> list[str]:
+    warned = []
+    if given.environment is None:
+        warned.append('No environment: set NUMBERACTIVE_ENVIRONMENT, or try configure(environment="simulator").')
+    elif given.credentials is None:
+        warned.append("No credentials: set NUMBERACTIVE_APP_KEY and NUMBERACTIVE_SECRET.")
+    if given.environment == "production" and (given.base_url or "").startswith("http://"):
+        what = "as the vendor documents it" if given.base_url == BASE_URLS["production"] else "by your base_url"
+        warned.append(f"Plain http ({what}): numbers can be read on the way; use https or a proxy= if you can.")
+    return warned
+
+
+def _store_lines(given: Settings, warned: list[str]) -> list[tuple[str, str]]:
+    try:
+        location = store_location(given)
+    except ConfigurationError as error:
+        warned.append(str(error))
+        return []
+    if "://" in location or location == ":memory:":
+        return [("store", given.shown()["store"])]
+    path = Path(location)
+    size = f"{path.stat().st_size / 1e6:,.1f} MB" if path.exists() else "not made yet"
+    system = _file_system(path)
+    if system in _NETWORK:
+        warned.append(f"The store is on a network file system ({system}), where file locks may fail: use a local disk.")
+    folder = next(parent for parent in path.parents if parent.exists())
+    if not os.access(path if path.exists() else folder, os.W_OK):
+        warned.append("The store cannot be written: name another place with store=.")
+    return [("store", f"{path} ({size}{', ' + system if system else ''})")]
+
+
+def _file_system(path: Path) -> str:
+    """The type of the file system, where the system tells (Linux)."""
+    try:
+        mounts = [line.split()[1:3] for line in Path("/proc/mounts").read_text().splitlines()]
+    except OSError:
+        return ""
+    text = str(path)
+    inside = [(point, kind) for point, kind in mounts if text == point or text.startswith(point.rstrip("/") + "/")]
+    return max(inside, default=("", ""), key=lambda mount: len(mount[0]))[1]
+
+
+def _nested() -> str:
+    applied = [name for name in ("nest_asyncio", "nest_asyncio2") if name in sys.modules]
+    return f"{', '.join(applied)} imported: works, and is not needed" if applied else "not applied"
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"
+
+
+def show_versions() -> None:
+    """Print the versions of everything that matters in a report of a fault."""
+    rows = [("Python", platform.python_version()), ("system", platform.platform()), ("SQLite", sqlite3.sqlite_version)]
+    print(text_table("versions", rows + [(name, _version(name)) for name in _PACKAGES]))

@@ -1,0 +1,450 @@
+"""A local vendor: a real HTTP server on the loopback that speaks the documented protocol, keeps a ledger, and can fail.
+
+Its answers are made up by a hash of the number alone, so they are equal in every process; they carry a marker that
+every real environment refuses. Nothing here costs money.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import hashlib
+import json
+import random
+import re
+import signal
+import threading
+import time
+import uuid
+from collections import Counter, deque
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import IO, Any
+
+from aiohttp import web
+
+from pandas_numberactive._core.protocol import HANDLE_PATH, QUERY_PATH, SIMULATOR_FIELD, SIMULATOR_HEADER, sign
+from pandas_numberactive.customers import customers as customers
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+_LEVELS = ("high", "medium", "low", "NA")
+
+
+def answer_for(national: str, seed: int = 0) -> dict[str, Any]:
+    """Return what the simulator says about a number, always: the vendor's data field, made up from a hash.
+
+    About 8 in 100 numbers have no data, as on the vendor's page; the rest spread over all levels.
+
+    >>> answer_for("8118899532") == answer_for("8118899532")
+    True
+    """
+    digest = hashlib.sha256(f"{seed}:{national}".encode()).digest()
+    if digest[0] < 21:
+        telco, active, frequency = 0, "NA", "NA"
+    else:
+        telco = 2 if digest[1] < 51 else 1
+        active = _LEVELS[min(digest[2] // 80, 3)]
+        near = _LEVELS.index(active) if active != "NA" else digest[3] % 3
+        frequency = _LEVELS[min(digest[4] // 80, 3)] if digest[3] < 128 else _LEVELS[near]
+        telco = 0 if digest[5] < 6 else telco
+    return {"userPhone": f"62{national}", "telcoType": telco, "activeLevel": active, "frequencyGrade": frequency}
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """One charge: a requestId is charged once, however often it is queried."""
+
+    request_id: str
+    phone: str
+    at: float
+
+
+class Ledger:
+    """The vendor's own books, apart from the library's: what was asked and what was charged. Reads are copies."""
+
+    def __init__(self, path: str | None = None) -> None:
+        self._lock = threading.Lock()
+        self._charges: dict[str, Charge] = {}
+        self._asked: list[str] = []
+        self.handles = self.queries = self.requeries = 0
+        self._file: IO[str] | None = open(path, "a", buffering=1) if path else None  # noqa: SIM115
+
+    def asked(self, phone: str) -> None:
+        """Note that handle was sent for a number."""
+        with self._lock:
+            self._asked.append(phone)
+            self.handles += 1
+
+    def charge(self, request_id: str, phone: str) -> None:
+        """Charge a requestId, once."""
+        with self._lock:
+            if request_id in self._charges:
+                self.requeries += 1
+                return
+            self._charges[request_id] = Charge(request_id, phone, time.time())
+            if self._file is not None:
+                self._file.write(json.dumps({"requestId": request_id, "phone": phone}) + "\n")
+
+    def charges(self) -> list[Charge]:
+        """All charges, oldest first."""
+        with self._lock:
+            return list(self._charges.values())
+
+    def charged_phones(self) -> Counter[str]:
+        """How often each number was charged."""
+        return Counter(charge.phone for charge in self.charges())
+
+    def asked_phones(self) -> Counter[str]:
+        """How often handle was sent for each number, charged or not."""
+        with self._lock:
+            return Counter(self._asked)
+
+    def double_charged(self) -> list[str]:
+        """Numbers that were charged on more than one requestId."""
+        return [phone for phone, times in self.charged_phones().items() if times > 1]
+
+    @property
+    def total(self) -> int:
+        """How many charges."""
+        return len(self.charges())
+
+    def to_dict(self) -> dict[str, Any]:
+        """The books as plain values."""
+        charges = [{"requestId": c.request_id, "phone": c.phone} for c in self.charges()]
+        return {"handles": self.handles, "queries": self.queries, "requeries": self.requeries, "charges": charges}
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+
+KINDS = (
+    "ok drop_before drop_after http_500 http_502 http_503 http_500_after html truncated trailing_commas loose_types "
+    "hang pending throttle throttle_no_header code code_free code_charged redirect wrong_phone masked_phone "
+    "same_request_id no_request_id huge gzip_bomb unknown_value empty_data null_data no_is_fee handle_200_data "
+    "http_401 http_403 http_404 missing_commas"
+).split()
+
+
+class Faults:
+    """Which replies go wrong: `rates` of kinds per step (seeded), `script` per step or number, taken in order.
+
+    >>> faults = Faults(query={"drop_after": 0.1}, seed=1)
+    >>> faults = Faults(script={"handle": ["throttle", "ok"], "8118899532": ["drop_before"]})
+    """
+
+    def __init__(
+        self,
+        *,
+        handle: Mapping[str, float] | None = None,
+        query: Mapping[str, float] | None = None,
+        script: Mapping[str, Iterable[str]] | None = None,
+        seed: int = 0,
+        retry_after: float = 1.0,
+        code: int = 11008,
+        redirect_to: str = "",
+        hang_for: float = 3600.0,
+    ) -> None:
+        self._rates = {"handle": dict(handle or {}), "query": dict(query or {})}
+        self._script = {key: deque(kinds) for key, kinds in (script or {}).items()}
+        known = set(KINDS)
+        used = {*self._rates["handle"], *self._rates["query"], *(k for kinds in self._script.values() for k in kinds)}
+        if used - known:
+            raise ValueError(f"There is no fault {sorted(used - known)[0]!r}; the faults are: {', '.join(KINDS)}.")
+        self._random = random.Random(seed)
+        self._lock = threading.Lock()
+        self.retry_after, self.code, self.redirect_to, self.hang_for = retry_after, code, redirect_to, hang_for
+
+    def next(self, step: str, phone: str) -> str:
+        """The kind of the next reply."""
+        with self._lock:
+            for key in (f"{step}:{phone}", phone, step):
+                if self._script.get(key):
+                    return self._script[key].popleft()
+            rates = self._rates[step]
+            point = self._random.random() if rates else 1.0
+            for kind, rate in rates.items():
+                if point < rate:
+                    return kind
+                point -= rate
+            return "ok"
+
+
+@dataclass
+class _Book:
+    phone: str
+    polls: int = 0
+
+
+@dataclass
+class Simulator:
+    """The vendor's double, as a context manager: `with Simulator() as sim: ... sim.base_url ... sim.ledger`.
+
+    Parameters
+    ----------
+    app_key, secret
+        What it accepts; by default "simulator" both.
+    port
+        0 takes a free one. It listens on the loopback only.
+    latency
+        Seconds before each reply.
+    faults
+        What goes wrong, and how often.
+    encoding
+        "json", "form" or "any": what it accepts.
+    stand_in
+        Leave the marker out, for tests that play the vendor.
+    pending_times
+        How often query says 201 before it answers.
+    ledger_path
+        A file to which each charge is written at once, a JSON object a line.
+    """
+
+    app_key: str = "simulator"
+    secret: str = field(default="simulator", repr=False)
+    port: int = 0
+    host: str = "127.0.0.1"
+    latency: float = 0.0
+    faults: Faults = field(default_factory=Faults)
+    encoding: str = "any"
+    stand_in: bool = False
+    seed: int = 0
+    pending_times: int = 0
+    ledger_path: str | None = None
+    calls: list[tuple[float, str, str]] = field(default_factory=list, repr=False)
+    ledger: Ledger = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        if self.host not in LOOPBACK:
+            raise ValueError("The simulator listens on the loopback only: host must be 127.0.0.1.")
+        self.ledger = Ledger(self.ledger_path)
+        self._ids: dict[str, _Book] = {}
+        self._last_id = ""
+        self._thread: threading.Thread | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._ended: asyncio.Event | None = None
+
+    @property
+    def base_url(self) -> str:
+        """Where it listens."""
+        return f"http://{self.host}:{self.port}"
+
+    def answer(self, national: str) -> dict[str, Any]:
+        """What it always says about a number."""
+        return answer_for(national, self.seed)
+
+    def __enter__(self) -> Simulator:
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def start(self) -> Simulator:
+        """Serve from a background thread, with a loop of its own; returns itself when it listens."""
+        ready = threading.Event()
+        failed: list[BaseException] = []
+        self._thread = threading.Thread(
+            target=self._run, args=(ready, failed), name="numberactive-simulator", daemon=True
+        )
+        self._thread.start()
+        ready.wait()
+        if failed:
+            self._thread.join()
+            raise failed[0]
+        return self
+
+    def stop(self) -> None:
+        """Stop serving; open connections are cut."""
+        loop, ended, thread = self._loop, self._ended, self._thread
+        if loop is None or ended is None or thread is None:
+            return
+        loop.call_soon_threadsafe(ended.set)
+        thread.join()
+        self._thread = None
+        self.ledger.close()
+
+    def _run(self, ready: threading.Event, failed: list[BaseException]) -> None:
+        with asyncio.Runner() as runner:
+            runner.run(self._serve(ready, failed))
+
+    async def _serve(self, ready: threading.Event, failed: list[BaseException]) -> None:
+        self._loop, self._ended = asyncio.get_running_loop(), asyncio.Event()
+        app = web.Application(client_max_size=64 * 1024)
+        app.router.add_route("*", HANDLE_PATH, self._handle)
+        app.router.add_route("*", QUERY_PATH, self._query)
+        app.router.add_get("/ledger", self._books)
+        runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=0.1)
+        try:
+            await runner.setup()
+            site = web.TCPSite(runner, self.host, self.port, backlog=512)
+            await site.start()
+            self.port = runner.addresses[0][1]
+        except BaseException as error:
+            failed.append(error)
+            ready.set()
+            await runner.cleanup()
+            return
+        ready.set()
+        await self._ended.wait()
+        await runner.cleanup()
+
+    async def _books(self, _: web.Request) -> web.Response:
+        return web.json_response(self.ledger.to_dict())
+
+    async def _handle(self, request: web.Request) -> web.StreamResponse:
+        params, refusal = await self._params(request, "phone")
+        if params is None:
+            return refusal or web.Response(status=400)
+        phone = params.get("phone", "")
+        self.calls.append((time.monotonic(), "handle", phone))
+        kind = self.faults.next("handle", phone)
+        if (early := await self._before(request, kind)) is not None:
+            return early
+        if not re.fullmatch(r"8\d{8,12}", phone):
+            return self._reply({"code": 10001, "msg": "phone is invalid", "data": None, "requestId": _new_id()})
+        self.ledger.asked(phone)
+        request_id = self._last_id if kind == "same_request_id" and self._last_id else _new_id()
+        self._last_id = request_id
+        self._ids.setdefault(request_id, _Book(phone))
+        body: dict[str, Any] = {"code": 201, "msg": "ok", "data": None, "requestId": request_id}
+        if kind == "handle_200_data":
+            self.ledger.charge(request_id, phone)
+            body |= {"code": 200, "data": self.answer(phone), "isFee": 1}
+        if kind == "no_request_id":
+            del body["requestId"]
+        return self._after(request, kind, self._coded(kind, body))
+
+    async def _query(self, request: web.Request) -> web.StreamResponse:
+        params, refusal = await self._params(request, "requestId")
+        if params is None:
+            return refusal or web.Response(status=400)
+        request_id = params.get("requestId", "")
+        book = self._ids.get(request_id)
+        phone = book.phone if book else ""
+        self.calls.append((time.monotonic(), "query", request_id))
+        self.ledger.queries += 1
+        kind = self.faults.next("query", phone)
+        if (early := await self._before(request, kind)) is not None:
+            return early
+        shown = _new_id()  # as on the vendor's page: the answer shows another id
+        if book is None:
+            return self._reply(
+                {"code": 10004, "msg": "requestId is unknown", "data": None, "requestId": shown, "isFee": 0}
+            )
+        book.polls += 1
+        if kind == "pending" or book.polls <= self.pending_times:
+            return self._reply({"code": 201, "msg": "need query", "data": None, "requestId": shown})
+        free = kind in ("code", "code_free")
+        if not free:
+            self.ledger.charge(request_id, phone)
+        body: dict[str, Any] = {"code": 200, "msg": "ok", "data": self.answer(phone), "requestId": shown, "isFee": 1}
+        return self._after(request, kind, self._coded(kind, body))
+
+    async def _params(
+        self, request: web.Request, name: str
+    ) -> tuple[dict[str, str] | None, web.StreamResponse | None]:
+        """The call's parameters, if method, encoding, app key and token are right."""
+        if request.method != "POST":
+            return None, web.Response(status=405)
+        is_json = request.content_type == "application/json"
+        if self.encoding not in ("any", "json" if is_json else "form"):
+            return None, web.Response(status=415)
+        try:
+            raw = await request.json() if is_json else dict(await request.post())
+        except ValueError:
+            return None, web.Response(status=400)
+        params = {str(key): str(value) for key, value in raw.items()} if isinstance(raw, dict) else {}
+        signed = {key: value for key, value in params.items() if key != "token"}
+        if params.get("appKey") != self.app_key or params.get("token") != sign(signed, self.secret):
+            body = {"code": 10003, "msg": "invalid appKey or token", "data": None, "requestId": _new_id()}
+            return None, self._reply(body | ({"isFee": 0} if name == "requestId" else {}))
+        return params, None
+
+    async def _before(self, request: web.Request, kind: str) -> web.StreamResponse | None:
+        """Latency, and what happens before the vendor has done anything."""
+        if self.latency:
+            await asyncio.sleep(self.latency)
+        if kind == "hang":
+            await asyncio.sleep(self.faults.hang_for)
+        if kind == "drop_before":
+            _cut(request)
+            return web.Response()
+        if kind in ("throttle", "throttle_no_header"):
+            after = f"{self.faults.retry_after:g}"
+            return web.Response(status=429, headers={"Retry-After": after} if kind == "throttle" else None)
+        if kind == "redirect":
+            return web.Response(status=307, headers={"Location": self.faults.redirect_to})
+        status = re.fullmatch(r"http_(\d+)", kind)
+        return web.Response(status=int(status[1]), text="unavailable") if status else None
+
+    def _coded(self, kind: str, body: dict[str, Any]) -> dict[str, Any]:
+        """The body with what a fault changes in it."""
+        code = {"code": self.faults.code, "msg": "simulated error", "data": None}
+        changes: dict[str, dict[str, Any]] = {
+            "code": code,
+            "code_free": code | {"isFee": 0},
+            "code_charged": code | {"isFee": 1},
+            "empty_data": {"data": {}},
+            "null_data": {"data": None},
+        }
+        body = {**body, **changes.get(kind, {})}
+        if kind in ("code", "no_is_fee"):
+            body.pop("isFee", None)
+        data = body.get("data")
+        if data:
+            other = {"wrong_phone": "628110000001", "masked_phone": "62811****532"}.get(kind, data["userPhone"])
+            body["data"] = {**data, "userPhone": other}
+            if kind == "unknown_value":
+                body["data"]["activeLevel"] = "very_high"
+        return body
+
+    def _after(self, request: web.Request, kind: str, body: dict[str, Any]) -> web.StreamResponse:
+        """What happens after the vendor has done its work, and charged."""
+        if kind == "drop_after":
+            _cut(request)
+        if kind == "http_500_after":
+            return web.Response(status=500)
+        if kind == "html":
+            return web.Response(text="<html><body>Service busy</body></html>", content_type="text/html")
+        return self._reply(body, kind)
+
+    def _reply(self, body: dict[str, Any], kind: str = "ok") -> web.Response:
+        if kind == "loose_types":
+            body = {**body, "code": str(body["code"]), "isFee": float(body.get("isFee", 0))}
+        if not self.stand_in:
+            body = {**body, SIMULATOR_FIELD: True}
+        text = json.dumps(body)
+        headers = {} if self.stand_in else {SIMULATOR_HEADER: "1"}
+        if kind == "trailing_commas":
+            text = text.replace("}", ",}")
+        elif kind == "missing_commas":
+            text = text.replace(', "', ' "')
+        elif kind == "truncated":
+            text = text[: len(text) // 2]
+        elif kind == "huge":
+            text += " " * 200_000
+        elif kind == "gzip_bomb":
+            packed = gzip.compress(text.encode() + b" " * 20_000_000)
+            return web.Response(body=packed, headers={**headers, "Content-Encoding": "gzip"})
+        return web.Response(text=text, content_type="application/json", headers=headers)
+
+
+def _cut(request: web.Request) -> None:
+    if request.transport is not None:
+        request.transport.abort()
+
+
+def _new_id() -> str:
+    return uuid.uuid4().hex
+
+
+def serve_forever(port: int = 0, host: str = "127.0.0.1", **options: Any) -> None:
+    """Serve until SIGINT or SIGTERM; prints the base URL on one line when it listens."""
+    ended = threading.Event()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(name, lambda *_: ended.set())
+    with Simulator(port=port, host=host, **options) as simulator:
+        print(simulator.base_url, flush=True)
+        ended.wait()
