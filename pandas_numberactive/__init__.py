@@ -14,16 +14,15 @@ from typing import TYPE_CHECKING, Any
 from pandas_numberactive._pandas.accessor import register
 
 # Not lazily: once the module of that name is loaded, the package's `settings` would be the module.
-from pandas_numberactive.settings import configure, override, settings
+from pandas_numberactive.settings import configure as configure
+from pandas_numberactive.settings import override as override
+from pandas_numberactive.settings import settings as settings
 
 if TYPE_CHECKING:
-    from pandas_numberactive import risk as risk
     from pandas_numberactive import simulator as simulator
     from pandas_numberactive._io.report import Plan as Plan
     from pandas_numberactive._io.report import Progress as Progress
     from pandas_numberactive._io.report import RunReport as RunReport
-    from pandas_numberactive._jupyter.form import LookupForm as LookupForm
-    from pandas_numberactive._jupyter.panel import EnrichPanel as EnrichPanel
     from pandas_numberactive._pandas.columns import ACTIVE_LEVEL as ACTIVE_LEVEL
     from pandas_numberactive._pandas.columns import FREQUENCY_GRADE as FREQUENCY_GRADE
     from pandas_numberactive._pandas.columns import LOOKUP_STATUS as LOOKUP_STATUS
@@ -50,12 +49,10 @@ __version__ = "0.1.0"
 
 _WHERE = {
     "ACTIVE_LEVEL": "_pandas.columns",
-    "EnrichPanel": "_jupyter.panel",
     "FREQUENCY_GRADE": "_pandas.columns",
     "Job": "job",
     "LOOKUP_STATUS": "_pandas.columns",
     "Lookup": "api",
-    "LookupForm": "_jupyter.form",
     "LookupStore": "_pandas.ledger",
     "Plan": "_io.report",
     "Progress": "_io.report",
@@ -73,7 +70,6 @@ _WHERE = {
     "normalize": "api",
     "plan": "api",
     "restore_dtypes": "_pandas.columns",
-    "risk": "",
     "show_versions": "diagnose",
     "simulator": "",
     "spend": "api",

@@ -103,7 +103,9 @@ def _kept(given: Settings) -> dict[str, Any]:
     return {name: getattr(given, name) for name in names.split() if getattr(given, name) is not None}
 
 
-def _prepared(df: pd.DataFrame, column: Columns, options: dict[str, Any]) -> tuple[frames.Prepared, batch.Run, Settings]:
+def _prepared(
+    df: pd.DataFrame, column: Columns, options: dict[str, Any]
+) -> tuple[frames.Prepared, batch.Run, Settings]:
     request = frames.Request(column=column, **options)
     run_options = request.options()
     ready = _ready(settings())

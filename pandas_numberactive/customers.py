@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import pandas as pd
 
-_PREFIXES = "811 812 813 821 822 852 853 814 815 856 857 858 817 818 819 859 877 878 895 896 897 881 882 831 838".split()
+_PREFIXES = (
+    "811 812 813 821 822 852 853 814 815 856 857 858 817 818 819 859 877 878 895 896 897 881 882 831 838".split()
+)
 _CITIES = ("Jakarta", "Surabaya", "Bandung", "Medan", "Semarang", "Makassar", "Palembang", "Denpasar")
 _PRODUCTS = ("cash loan", "pay later", "motorcycle", "micro")
 

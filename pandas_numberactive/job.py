@@ -60,12 +60,3 @@ class Job:
             f"Job ({state}): {now.done:,} of {now.total:,} numbers; bought {now.bought:,}, stored {now.stored:,}, "
             f"failed {now.failed:,}, spent {money(now.spent, now.currency)}{left}"
         )
-
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
-        """A live view where ipywidgets is installed, else the text."""
-        try:
-            from pandas_numberactive._jupyter.views import job_view
-        except ImportError:
-            return {"text/plain": repr(self)}
-        bundle: dict[str, Any] = job_view(self)
-        return bundle

@@ -25,7 +25,7 @@ from urllib.parse import urlsplit
 import platformdirs
 
 from pandas_numberactive._core.protocol import BASE_URLS, CodeOutcomes
-from pandas_numberactive.errors import ConfigurationError, PlainHttpWarning, near_misses
+from pandas_numberactive.errors import ConfigurationError, PlainHttpWarning, missing_extra, near_misses
 
 ENVIRONMENTS = ("production", "sandbox", "simulator")
 VARIABLES: Mapping[str, str] = {
@@ -250,7 +250,7 @@ def _code_outcomes(name: str, value: Any) -> dict[str, dict[int | str, str]]:
     if not isinstance(value, Mapping):
         raise _wrong(name, 'a mapping such as {11008: "stop"}', value)
     per_step = bool(value) and set(value) <= set(_WORDS)
-    given = value if per_step else {step: value for step in _WORDS}
+    given = value if per_step else dict.fromkeys(_WORDS, value)
     out: dict[str, dict[int | str, str]] = {}
     for step, codes in given.items():
         allowed = _WORDS[step] if per_step else _WORDS["query"]
@@ -421,13 +421,46 @@ def _use_keyring(values: dict[str, Any], sources: dict[str, str]) -> None:
 def _from_keyring(name: str) -> tuple[str | None, str]:
     try:
         keyring = importlib.import_module("keyring")
-    except Exception:  # noqa: BLE001 - a broken package is as good as none
+    except Exception:
         return None, "not found"
     try:
         found = keyring.get_password(KEYRING_SERVICE, name)
         return (_key(name, found), "keyring") if found else (None, "not found (keyring asked)")
-    except Exception as error:  # noqa: BLE001 - whatever a back end raises, doctor() names it
+    except Exception as error:
         return None, f"not found (keyring: {type(error).__name__})"
+
+
+def save_to_keyring(app_key: str, secret: str) -> None:
+    """Keep both in the system's keyring; raises MissingExtraError without the extra `keyring`."""
+    checked = {"app_key": _key("app_key", app_key), "secret": _key("secret", secret)}
+    try:
+        keyring = importlib.import_module("keyring")
+    except ImportError as error:
+        raise missing_extra("keyring", "keyring") from error
+    try:
+        for name, value in checked.items():
+            keyring.set_password(KEYRING_SERVICE, name, value)
+    except Exception as error:
+        raise ConfigurationError(
+            f"The system's keyring did not take the keys ({type(error).__name__}); set "
+            f"{VARIABLES['app_key']} and {VARIABLES['secret']} instead."
+        ) from None
+
+
+@contextmanager
+def simulator_only(**options: Any) -> Iterator[Settings]:
+    """The simulator in this process whatever else is configured: for the demo."""
+    hidden = {name: os.environ.pop(variable) for name, variable in VARIABLES.items() if variable in os.environ}
+    token = _overridden.set({})
+    before = dict(_configured)
+    try:
+        _configured.clear()
+        with override(environment="simulator", **options) as given:
+            yield given
+    finally:
+        _configured.update(before)
+        _overridden.reset(token)
+        os.environ.update({VARIABLES[name]: value for name, value in hidden.items()})
 
 
 def _reset() -> None:

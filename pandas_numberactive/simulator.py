@@ -120,12 +120,12 @@ class Ledger:
             self._file = None
 
 
-KINDS = (
+KINDS = tuple(
     "ok drop_before drop_after http_500 http_502 http_503 http_500_after html truncated trailing_commas loose_types "
     "hang pending throttle throttle_no_header code code_free code_charged redirect wrong_phone masked_phone "
     "same_request_id no_request_id huge gzip_bomb unknown_value empty_data null_data no_is_fee handle_200_data "
-    "http_401 http_403 http_404 missing_commas"
-).split()
+    "http_401 http_403 http_404 missing_commas".split()
+)
 
 
 class Faults:
@@ -342,9 +342,7 @@ class Simulator:
         body: dict[str, Any] = {"code": 200, "msg": "ok", "data": self.answer(phone), "requestId": shown, "isFee": 1}
         return self._after(request, kind, self._coded(kind, body))
 
-    async def _params(
-        self, request: web.Request, name: str
-    ) -> tuple[dict[str, str] | None, web.StreamResponse | None]:
+    async def _params(self, request: web.Request, name: str) -> tuple[dict[str, str] | None, web.StreamResponse | None]:
         """The call's parameters, if method, encoding, app key and token are right."""
         if request.method != "POST":
             return None, web.Response(status=405)

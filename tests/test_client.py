@@ -88,9 +88,7 @@ class Run:
         self.calls = (len(vendor.asked["handle"]), len(vendor.asked["query"]))
 
     async def main(self, drive):
-        client = Client(
-            self.settings, clock=lambda: self.now, sleep=self.sleep, chance=lambda: 0.5, policy=self.policy
-        )
+        client = Client(self.settings, clock=lambda: self.now, sleep=self.sleep, chance=lambda: 0.5, policy=self.policy)
         with aioresponses() as mock:
             for step in ("handle", "query"):
                 url = f"{BASE}/api/data/numberActive/{step}"
@@ -112,9 +110,7 @@ class Run:
         return self.can_save
 
     def stopping(self):
-        return bool(self.halted) or (
-            self.stop_after is not None and len(self.vendor.events) >= self.stop_after
-        )
+        return bool(self.halted) or (self.stop_after is not None and len(self.vendor.events) >= self.stop_after)
 
     @property
     def state(self):
@@ -368,8 +364,13 @@ def test_a_claim_lost_before_the_query_means_no_query():
 def open_lookup(**changes):
     fingerprint = settings(environment="sandbox", **KEYS).credentials.fingerprint
     opened = Lookup(
-        "production", NUMBER, state=LookupState.PENDING, request_id="old", opened_at=999_000.0,
-        host="vendor.test/openrisk", key=fingerprint,
+        "production",
+        NUMBER,
+        state=LookupState.PENDING,
+        request_id="old",
+        opened_at=999_000.0,
+        host="vendor.test/openrisk",
+        key=fingerprint,
     )
     return dataclasses.replace(opened, **changes)
 
@@ -399,8 +400,18 @@ def test_retry_after_is_heeded_and_the_pace_gives_way(status):
 
 @pytest.mark.parametrize(
     ("text", "seconds"),
-    [("7", 7.0), (" 0 ", 0.0), ("1.5", 1.5), ("-3", None), ("soon", None), ("nan", None), ("", None),
-     ("Thu, 01 Jan 1970 00:02:00 GMT", 20.0), ("Thu, 01 Jan 1970 00:00:00 GMT", 0.0), ("९", None)],
+    [
+        ("7", 7.0),
+        (" 0 ", 0.0),
+        ("1.5", 1.5),
+        ("-3", None),
+        ("soon", None),
+        ("nan", None),
+        ("", None),
+        ("Thu, 01 Jan 1970 00:02:00 GMT", 20.0),
+        ("Thu, 01 Jan 1970 00:00:00 GMT", 0.0),
+        ("९", None),
+    ],
 )
 def test_retry_after_comes_in_seconds_or_as_a_date(text, seconds):
     assert _retry_after(text, now=100.0) == seconds
@@ -414,9 +425,7 @@ def test_a_throttled_vendor_is_asked_by_fewer_at_once():
         with aioresponses() as mock:
             mock.post(f"{BASE}/api/data/numberActive/handle", callback=vendor.callback("handle"), repeat=True)
             async with client:
-                await client.drive(
-                    Lookup("production", NUMBER), save=always, halt=pytest.fail, stopping=lambda: False
-                )
+                await client.drive(Lookup("production", NUMBER), save=always, halt=pytest.fail, stopping=lambda: False)
         return client
 
     client = asyncio.run(main())
@@ -609,7 +618,10 @@ def test_cookies_and_proxies_of_the_surroundings_are_ignored(monkeypatch):
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
 
     async def main():
-        async with server(writes(http(b"{}", headers="Set-Cookie: a=b\r\n"))) as (url, requests), client_of(url) as client:
+        async with (
+            server(writes(http(b"{}", headers="Set-Cookie: a=b\r\n"))) as (url, requests),
+            client_of(url) as client,
+        ):
             return [await client.handle(NUMBER) for _ in range(2)], requests
 
     replies, requests = asyncio.run(main())
@@ -695,9 +707,7 @@ def test_a_cancelled_call_gives_nothing_away(step):
 
         async with server(answer) as (url, _), client_of(url) as client:
             lookup = Lookup("production", NUMBER)
-            task = asyncio.create_task(
-                client.drive(lookup, save=always, halt=pytest.fail, stopping=lambda: False)
-            )
+            task = asyncio.create_task(client.drive(lookup, save=always, halt=pytest.fail, stopping=lambda: False))
             await asyncio.wait_for(arrived.wait(), 5)
             task.cancel()
             try:

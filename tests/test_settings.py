@@ -11,7 +11,6 @@ import warnings
 import pytest
 
 from pandas_numberactive import errors
-from pandas_numberactive import settings as module
 from pandas_numberactive.errors import ConfigurationError, PlainHttpWarning
 from pandas_numberactive.settings import (
     Credentials,
@@ -22,6 +21,8 @@ from pandas_numberactive.settings import (
     store_location,
     warn_plain_http,
 )
+
+module = sys.modules["pandas_numberactive.settings"]  # the package's attribute of that name is the function
 
 KEYS = {"app_key": "my-app-key-1", "secret": "hush-hush-hush"}
 
@@ -56,7 +57,11 @@ def test_the_order_is_explicit_override_configure_variable_default(monkeypatch):
 
 def test_every_variable_is_read(monkeypatch):
     for name, text in {
-        "APP_KEY": "k", "SECRET": "s", "ENVIRONMENT": "formal", "BASE_URL": "https://h/x/", "STORE": "/tmp/a.db",
+        "APP_KEY": "k",
+        "SECRET": "s",
+        "ENVIRONMENT": "formal",
+        "BASE_URL": "https://h/x/",
+        "STORE": "/tmp/a.db",
     }.items():
         monkeypatch.setenv(f"NUMBERACTIVE_{name}", text)
     found = require(settings())

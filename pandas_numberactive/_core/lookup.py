@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from enum import IntEnum
 
 from pandas_numberactive._core.protocol import (
+    NO_ANSWER,
     Answer,
     CodeOutcomes,
     Outcome,
@@ -36,9 +37,7 @@ class LookupState(IntEnum):
     WRITTEN_OFF = 10  # released by hand; the next purchase is a new generation
 
 
-SETTLED = frozenset(
-    {LookupState.ANSWERED, LookupState.NO_DATA, LookupState.FAILED_CHARGED, LookupState.QUARANTINED}
-)
+SETTLED = frozenset({LookupState.ANSWERED, LookupState.NO_DATA, LookupState.FAILED_CHARGED, LookupState.QUARANTINED})
 OPEN = frozenset({LookupState.RESERVED, LookupState.PENDING, LookupState.UNCERTAIN})
 
 
@@ -55,7 +54,7 @@ class Lookup:
     opened_at: float | None = None  # seconds since 1970, UTC: when the requestId was received
     host: str | None = None  # where the requestId is valid
     key: str | None = None  # fingerprint of the app key that opened it
-    answer: Answer = Answer()
+    answer: Answer = NO_ANSWER
     charged: bool | None = None  # None: nobody knows, counted as charged
     bought_at: float | None = None
     code: str | None = None
@@ -72,7 +71,7 @@ def _masked(number: int) -> str:
     return f"{text[:4]}****{text[-3:]}"
 
 
-def pack(state: LookupState, answer: Answer = Answer(), charged: bool | None = None, unknown: bool = False) -> int:
+def pack(state: LookupState, answer: Answer = NO_ANSWER, charged: bool | None = None, unknown: bool = False) -> int:
     """Pack what a warm run needs into one small integer: state, signals, charge, unknown-value mark."""
     charge = 2 if charged is None else int(charged)
     signals = answer.telco_type << 4 | answer.active_level << 6 | answer.frequency_grade << 8

@@ -115,14 +115,17 @@ def _load(text: str) -> Any:
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s{}\[\],:"]+', re.S)
 
 
+_OPENING, _CLOSING = ("{", "[", ",", ":"), ("}", "]")
+
+
 def _mend_commas(text: str) -> str:
     """Drop commas before a closing bracket and add the missing ones between values; strings stay untouched."""
     out: list[str] = []
     for token in _TOKEN.findall(text):
         last = out[-1] if out else ""
-        if token in "}]" and last == ",":
+        if token in _CLOSING and last == ",":
             out.pop()
-        elif last and last not in "{[,:" and token not in "}],:":
+        elif last and last not in _OPENING and token not in (*_CLOSING, ",", ":"):
             out.append(",")
         out.append(token)
     return "".join(out)
@@ -224,12 +227,15 @@ class Outcome(Enum):
     UNCERTAIN = "uncertain"
 
 
+NO_ANSWER = Answer()
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """A reply, judged: the outcome and what must be written down of it."""
 
     outcome: Outcome
-    answer: Answer = Answer()
+    answer: Answer = NO_ANSWER
     request_id: str | None = None
     charged: bool | None = False  # None: nobody knows, counted as charged
     code: str | None = None
@@ -244,9 +250,7 @@ _STOP_STATUS = {401, 403, 404, 405, 415}
 _RETRY_STATUS = {408, 425, 429}
 
 
-def judge_handle(
-    reply: Reply, number: int, *, codes: CodeOutcomes | None = None, simulated: bool = False
-) -> Verdict:
+def judge_handle(reply: Reply, number: int, *, codes: CodeOutcomes | None = None, simulated: bool = False) -> Verdict:
     """Decide what a reply to handle means; the outcome table, read from the top."""
     message = parse(reply.body)
     early = _judge_transport(reply, message, simulated)
@@ -267,9 +271,7 @@ def judge_handle(
     return _replace(base, Outcome.FAILED, charged=message.is_fee is True, reason="code")
 
 
-def judge_query(
-    reply: Reply, number: int, *, codes: CodeOutcomes | None = None, simulated: bool = False
-) -> Verdict:
+def judge_query(reply: Reply, number: int, *, codes: CodeOutcomes | None = None, simulated: bool = False) -> Verdict:
     """Decide what a reply to query means; the outcome table, read from the top.
 
     A 201 is pending whatever its isFee says: the same requestId is asked again, so nothing paid is given up.

@@ -152,9 +152,7 @@ class Run:
             price=settings.unit_price,
             currency=settings.currency,
         )
-        buyer = Buyer(
-            store, settings, run, self._tally, cap=self._cap, options=self._options, rescue=self._rescue
-        )
+        buyer = Buyer(store, settings, run, self._tally, cap=self._cap, options=self._options, rescue=self._rescue)
         return run, await buyer.buy(todo)
 
     async def _result(

@@ -47,9 +47,7 @@ class _Bridge:
     def _start(self) -> None:
         self.loop = asyncio.new_event_loop()
         self._pid = os.getpid()
-        self._thread = threading.Thread(
-            target=_serve, args=(self.loop,), name="numberactive-bridge", daemon=True
-        )
+        self._thread = threading.Thread(target=_serve, args=(self.loop,), name="numberactive-bridge", daemon=True)
         self._thread.start()
 
     def is_current_thread(self) -> bool:
@@ -191,9 +189,7 @@ async def wait(future: Future[T], *, stop: Tick, tick: Tick | None = None, drain
     return wrapped.result()
 
 
-async def _drain_async(
-    wrapped: asyncio.Future[Any], future: Future[Any], draw: _Ticker, seconds: float
-) -> None:
+async def _drain_async(wrapped: asyncio.Future[Any], future: Future[Any], draw: _Ticker, seconds: float) -> None:
     try:
         await _beat(wrapped, draw, seconds)
     except BaseException:
@@ -221,5 +217,5 @@ class _Ticker:
             return
         try:
             self._tick()
-        except Exception:  # noqa: BLE001 - whatever a progress bar raises
+        except Exception:
             self._tick = None

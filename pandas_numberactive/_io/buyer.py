@@ -328,7 +328,9 @@ class Buyer:
         """The store did not take a paid answer: it goes to an emergency file."""
         path = self._rescue.keep(lookup)
         if path is None:
-            error.add_note("A paid answer could not be kept anywhere; its requestId is in the store and is asked again.")
+            error.add_note(
+                "A paid answer could not be kept anywhere; its requestId is in the store and is asked again."
+            )
         else:
             error.add_note(f"The paid answer waits in {path.parent}; the next run on this store reads it back.")
         return error

@@ -81,7 +81,8 @@ class Pacer:
         return max(1.0, float(sum(now - seen <= 1.0 for seen in self._seen)))
 
     def _recover(self, now: float) -> None:
-        assert self._rate is not None and self._base is not None
+        assert self._rate is not None
+        assert self._base is not None
         quiet = now - max(self._grown_at, self._cut_at + COOL_DOWN)
         if quiet <= 0:
             return

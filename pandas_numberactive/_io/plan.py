@@ -99,9 +99,7 @@ def sort_out(stored: Stored, since: int, retry_failed: bool) -> Sorted:
     return Sorted(fresh, settled & ~fresh, open_, held, failed, to_buy)
 
 
-def make_plan(
-    stored: Stored, sorted_: Sorted, shape: Shape, settings: Settings, options: Options
-) -> Plan:
+def make_plan(stored: Stored, sorted_: Sorted, shape: Shape, settings: Settings, options: Options) -> Plan:
     """Count what a run would do."""
     bought = stored.bought_at[sorted_.stored]
     to_buy, open_ = int(sorted_.to_buy.sum()), int(sorted_.open.sum())

@@ -111,7 +111,10 @@ class Plan:
         """The plan as pairs of label and text."""
         out = [("rows", f"{self.rows:,}"), ("blank", f"{self.missing:,}")]
         out += [(f"invalid: {reason}", f"{count:,}") for reason, count in self.invalid.items() if count]
-        out += [("distinct numbers", f"{self.distinct:,} ({self.duplicates:,} repeats)"), ("stored, free", self._ages())]
+        out += [
+            ("distinct numbers", f"{self.distinct:,} ({self.duplicates:,} repeats)"),
+            ("stored, free", self._ages()),
+        ]
         if self.outdated:
             out.append(("stored, bought again", f"{self.outdated:,} (older than you asked for)"))
         if self.open:

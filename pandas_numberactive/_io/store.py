@@ -238,9 +238,7 @@ class LookupStore:
         return await self._journal.write(lambda db: claims.spent(db, run))
 
 
-def _newest(
-    rows: NDArray[np.int64], since: int
-) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int64]]:
+def _newest(rows: NDArray[np.int64], since: int) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int64]]:
     """From rows ordered by number and generation: one a number, the newest good answer, else the newest row."""
     number, packed, bought = rows[:, 0], rows[:, 1], rows[:, 2]
     last = np.flatnonzero(np.append(number[1:] != number[:-1], True)) if len(number) else np.zeros(0, np.int64)

@@ -333,7 +333,8 @@ def _hold_collision(
 
 def _save_settled(db: Database, lookup: Lookup, code: int, worker: int, run: int, now: int) -> Saved:
     row = db.execute(
-        "SELECT packed, request_id, epoch, worker, bought_at FROM lookups WHERE environment = ? AND number = ? AND generation = ?",
+        "SELECT packed, request_id, epoch, worker, bought_at FROM lookups "
+        "WHERE environment = ? AND number = ? AND generation = ?",
         (code, lookup.number, lookup.generation),
     ).fetchone()
     if row is not None and _is_replay(row, lookup):

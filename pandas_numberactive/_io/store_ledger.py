@@ -175,4 +175,3 @@ def summary(db: Database) -> dict[str, int]:
     """How many look-ups stand where."""
     rows = db.execute("SELECT packed & 15, count(*) FROM lookups GROUP BY packed & 15").fetchall()
     return {LookupState(state).name.lower(): count for state, count in rows}
-

@@ -251,4 +251,3 @@ class PostgresStore(LookupStore):
             (code, wanted.tolist()),
         )
         return list(rows.fetchall())
-

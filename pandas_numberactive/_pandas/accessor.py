@@ -86,4 +86,4 @@ def register() -> None:
         (pd.Series, SeriesAccessor, pd.api.extensions.register_series_accessor),
     ):
         if not hasattr(kind, "numberactive"):
-            decorate("numberactive")(accessor)  # type: ignore[operator]
+            decorate("numberactive")(accessor)

@@ -121,7 +121,7 @@ def phone_columns(frame: pd.DataFrame, column: Hashable | Sequence[Hashable]) ->
             "The frame has columns of several levels. Flatten them first, for example with "
             'df.columns = ["_".join(map(str, c)) for c in df.columns].'
         )
-    wanted: list[Hashable] = list(column) if isinstance(column, (list, tuple, pd.Index)) else [column]  # type: ignore[list-item]
+    wanted: list[Hashable] = list(column) if isinstance(column, (list, tuple, pd.Index)) else [column]
     if not wanted:
         raise ConfigurationError("Name at least one phone column.")
     for name in wanted:
@@ -204,9 +204,7 @@ def attach(prepared: Prepared, result: Result) -> pd.DataFrame:
     """The frame with its new columns at the end: same index, same rows, same order."""
     new: dict[str, Any] = {}
     for prefix, place, cells in zip(prepared.prefixes, prepared.places, prepared.cells, strict=True):
-        new |= columns.build(
-            prefix, place, cells, prepared.numbers, result.answers, prepared.request.details
-        )
+        new |= columns.build(prefix, place, cells, prepared.numbers, result.answers, prepared.request.details)
     kept = prepared.frame.drop(columns=[name for name in new if name in prepared.frame.columns])
     added = pd.DataFrame(new, index=kept.index)
     return pd.concat([kept, added], axis=1) if len(kept.columns) else added

@@ -38,9 +38,7 @@ class Normalized:
 
 def normalize_column(column: pd.Series[Any], *, max_digits: int = 12) -> Normalized:
     """Read every cell of a column of any dtype; never raises on a cell."""
-    parts = [
-        _normalize_chunk(column.iloc[start : start + CHUNK], max_digits) for start in range(0, len(column), CHUNK)
-    ]
+    parts = [_normalize_chunk(column.iloc[start : start + CHUNK], max_digits) for start in range(0, len(column), CHUNK)]
     if not parts:
         return Normalized(np.zeros(0, np.int64), np.zeros(0, np.int8))
     return Normalized(np.concatenate([p.number for p in parts]), np.concatenate([p.reason for p in parts]))
@@ -61,7 +59,7 @@ def _normalize_chunk(column: pd.Series[Any], max_digits: int) -> Normalized:
         return _nullable(column, np.float64, _floats, max_digits)
     if isinstance(dtype, pd.StringDtype) or "string" in str(dtype):
         return _strings(column, max_digits)
-    if dtype == object:
+    if pd.api.types.is_object_dtype(dtype):
         return _objects(column.to_numpy(), max_digits)
     if "decimal" in str(dtype):
         return _each(column.astype(object).to_numpy(), max_digits)
@@ -230,7 +228,7 @@ def normalize(series: pd.Series[Any], *, max_digits: int | None = None) -> pd.Da
     return pd.DataFrame(
         {
             "national": national_text(done.number),
-            "reason": pd.Categorical.from_codes(done.reason, list(REASONS)),
+            "reason": pd.Categorical.from_codes(done.reason, dtype=pd.CategoricalDtype(list(REASONS))),
         },
         index=series.index,
     )

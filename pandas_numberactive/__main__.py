@@ -1,0 +1,226 @@
+"""python -m pandas_numberactive: demo, plan, enrich, simulate, doctor, history, login.
+
+Exit codes: 0 complete, 3 incomplete (rows left pending or not bought), 2 bad usage or configuration.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import warnings
+from collections.abc import Callable, Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import platformdirs
+
+import pandas_numberactive as pna
+from pandas_numberactive import api
+from pandas_numberactive._core.phone import mask_cell
+from pandas_numberactive.diagnose import doctor
+from pandas_numberactive.errors import (
+    ConfigurationError,
+    IncompleteRunWarning,
+    NumberActiveError,
+    missing_extra,
+)
+from pandas_numberactive.settings import save_to_keyring, simulator_only
+
+COMPLETE, USAGE, INCOMPLETE = 0, 2, 3
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code; errors are one line on stderr."""
+    parsed = _parser().parse_args(arguments)
+    warnings.simplefilter("default", IncompleteRunWarning)
+    try:
+        run: Callable[[argparse.Namespace], int] = parsed.run
+        return run(parsed)
+    except NumberActiveError as error:
+        print(f"Error: {error}", file=sys.stderr)
+        for note in getattr(error, "__notes__", []):
+            print(note, file=sys.stderr)
+        report = error.report
+        if report is not None:
+            print(report, file=sys.stderr)
+        return INCOMPLETE if report is not None else USAGE
+    except (OSError, ValueError) as error:
+        print(f"Error: {error}", file=sys.stderr)
+        return USAGE
+    except KeyboardInterrupt:
+        print("Interrupted: what was paid is stored; the same command goes on where this ended.", file=sys.stderr)
+        return INCOMPLETE
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("python -m pandas_numberactive", description="Phone-number signals for tables.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _add(commands, "demo", _demo, "enrich a made-up table on the simulator; costs nothing")
+    plan = _add(commands, "plan", _plan, "what enriching a file would do and cost; spends nothing")
+    enrich = _add(commands, "enrich", _enrich, "enrich a file")
+    for command in (plan, enrich):
+        command.add_argument("file", help="csv, xlsx or parquet; phones are read as text")
+        command.add_argument("--column", default=["phone"], action="extend", nargs="+", help="phone column(s)")
+        command.add_argument("--max-charges", type=int, help="the most charges")
+        command.add_argument("--budget", type=float, help="the most money; needs --unit-price")
+        command.add_argument("--unit-price", type=float, help="what a charged answer costs")
+        command.add_argument("--max-age", help='buy again what is older, for example "180D"')
+        command.add_argument("--refresh", action="store_true", help="buy everything again")
+    enrich.add_argument("--out", required=True, help="csv, xlsx or parquet")
+    enrich.add_argument("--details", action="store_true", help="with charged, request_id, reason, source, national")
+    simulate = _add(commands, "simulate", _simulate, "serve the simulator on the loopback")
+    simulate.add_argument("--port", type=int, default=8900)
+    simulate.add_argument("--latency", type=float, default=0.0, help="seconds before each reply")
+    _add(commands, "doctor", _doctor, "what is configured, without spending")
+    history = _add(commands, "history", _history, "the ledger, numbers masked")
+    history.add_argument("--since", help="a date")
+    history.add_argument("--spend", choices=("day", "run", "environment"), help="charges and cost instead")
+    _add(commands, "login", _login, "keep app key and secret in the system's keyring")
+    return parser
+
+
+def _add(commands: Any, name: str, run: Callable[[argparse.Namespace], int], text: str) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = commands.add_parser(name, help=text, description=text)
+    parser.set_defaults(run=run)
+    return parser
+
+
+def _demo(_: argparse.Namespace) -> int:
+    store = Path(platformdirs.user_data_dir("pandas-numberactive", appauthor=False)) / "demo.sqlite3"
+    with simulator_only(store=str(store), unit_price=500.0):
+        with files("pandas_numberactive").joinpath("_data/customers.csv").open() as file:
+            df = pd.read_csv(file, dtype=str, keep_default_na=False)
+        print(f"{len(df):,} made-up customers; the simulator answers, nothing is spent.\n")
+        print(pna.plan(df, "phone"), "\n", flush=True)
+        out = pna.enrich(df, "phone", progress=True)
+        _show(out)
+        return _exit_code()
+
+
+def _show(out: pd.DataFrame) -> None:
+    shown = out[["customer_id", "phone", *[name for name in out if str(name).startswith("phone_")]]].head(10).copy()
+    shown["phone"] = [mask_cell(cell) for cell in shown["phone"]]
+    shown["phone_looked_up_at"] = shown["phone_looked_up_at"].dt.strftime("%Y-%m-%d")
+    shown.columns = [str(name).removeprefix("phone_") for name in shown.columns]
+    print("\nThe first ten rows (the table has the whole numbers and phone_ before the new columns):")
+    print(shown.astype(object).where(shown.notna(), "").to_string(index=False), "\n")
+    print("Rows by status:")
+    print(out["phone_lookup_status"].value_counts().loc[lambda counts: counts > 0].to_string(header=False), "\n")
+    print(f"The bill:\n{pna.last_run()}")
+    report = api.last_run()
+    if report is not None and not report.bought:
+        print("\n0 bought: everything was in the store already.")
+
+
+def _exit_code() -> int:
+    report = api.last_run()
+    return COMPLETE if report is None or report.complete else INCOMPLETE
+
+
+def _plan(arguments: argparse.Namespace) -> int:
+    with pna.override(unit_price=arguments.unit_price):
+        print(pna.plan(_read(arguments.file), _columns(arguments), **_terms(arguments)))
+    return COMPLETE
+
+
+def _enrich(arguments: argparse.Namespace) -> int:
+    _check_target(arguments.out)
+    df = _read(arguments.file)
+    with pna.override(unit_price=arguments.unit_price):
+        try:
+            out = pna.enrich(df, _columns(arguments), details=arguments.details, **_terms(arguments))
+        except NumberActiveError as error:
+            if error.partial is not None:  # what is paid goes to the file, too
+                _write(error.partial, arguments.out)
+            raise
+    _write(out, arguments.out)
+    print(api.last_run())
+    return _exit_code()
+
+
+def _columns(arguments: argparse.Namespace) -> list[str]:
+    named = arguments.column[1:]
+    return named or ["phone"]
+
+
+def _terms(arguments: argparse.Namespace) -> dict[str, Any]:
+    names = ("max_charges", "budget", "max_age", "refresh")
+    return {name: getattr(arguments, name) for name in names}
+
+
+def _read(name: str) -> pd.DataFrame:
+    """Read a table, every cell as the text that stands in it."""
+    path = Path(name)
+    if not path.exists():
+        raise ConfigurationError(f"There is no file {name!r}.")
+    kind = path.suffix.lower()
+    if kind == ".csv":
+        return pd.read_csv(path, dtype=str, keep_default_na=False)
+    if kind == ".parquet":
+        return pd.read_parquet(path)
+    if kind in (".xlsx", ".xlsm"):
+        _need_openpyxl()
+        return pd.read_excel(path, dtype=str, keep_default_na=False)
+    raise ConfigurationError(f"{name!r} must be a .csv, .xlsx or .parquet file.")
+
+
+def _check_target(name: str) -> None:
+    path = Path(name)
+    if path.suffix.lower() not in (".csv", ".xlsx", ".parquet"):
+        raise ConfigurationError(f"--out {name!r} must end in .csv, .xlsx or .parquet.")
+    if path.suffix.lower() == ".xlsx":
+        _need_openpyxl()
+    if not path.absolute().parent.is_dir():
+        raise ConfigurationError(f"There is no folder for --out {name!r}.")
+
+
+def _need_openpyxl() -> None:
+    try:
+        import openpyxl  # noqa: F401
+    except ImportError as error:
+        raise missing_extra("excel", "openpyxl") from error
+
+
+def _write(df: pd.DataFrame, name: str) -> None:
+    kind = Path(name).suffix.lower()
+    if kind == ".csv":
+        df.to_csv(name, index=False)
+    elif kind == ".parquet":
+        df.to_parquet(name, index=False)
+    else:
+        dates = df.select_dtypes("datetimetz").columns  # Excel knows no time zones; the values are UTC
+        df.assign(**{str(c): df[c].dt.tz_localize(None) for c in dates}).to_excel(name, index=False)
+
+
+def _simulate(arguments: argparse.Namespace) -> int:
+    from pandas_numberactive.simulator import serve_forever
+
+    serve_forever(arguments.port, latency=arguments.latency)
+    return COMPLETE
+
+
+def _doctor(_: argparse.Namespace) -> int:
+    print(doctor())
+    return COMPLETE
+
+
+def _history(arguments: argparse.Namespace) -> int:
+    frame = pna.spend(arguments.spend) if arguments.spend else pna.history(arguments.since)
+    print(frame.to_string(index=False) if len(frame) else "The ledger is empty.")
+    return COMPLETE
+
+
+def _login(_: argparse.Namespace) -> int:
+    import getpass
+
+    app_key = input("App key: ").strip()
+    secret = getpass.getpass("Secret (not shown): ").strip()
+    save_to_keyring(app_key, secret)
+    print("Kept in the system's keyring.")
+    return COMPLETE
+
+
+if __name__ == "__main__":
+    sys.exit(main())

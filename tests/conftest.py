@@ -1,0 +1,114 @@
+"""Every test starts from nothing: no settings of the user's, a store of its own, and no network but the loopback."""
+
+from __future__ import annotations
+
+import os
+import socket
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+import pandas_numberactive as pna
+from pandas_numberactive import settings as _settings_function
+from pandas_numberactive.simulator import Simulator
+
+IN_CI = bool(os.environ.get("NUMBERACTIVE_CI"))
+MUST_RUN = ("browser", "postgres", "kernel")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Any:
+    """On CI a test that was skipped for want of a program is a failure: CI is where it must run."""
+    report = yield
+    if (
+        IN_CI
+        and report.skipped
+        and not hasattr(report, "wasxfail")
+        and any(item.get_closest_marker(m) for m in MUST_RUN)
+    ):
+        report.outcome = "failed"
+        report.longrepr = f"skipped on CI: {report.longrepr}"
+    return report
+
+
+@pytest.fixture(autouse=True)
+def clean_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    """No variable, no keyring, no configured value of another test."""
+    for name in list(os.environ):
+        if name.startswith("NUMBERACTIVE_") and name != "NUMBERACTIVE_CI":
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.null.Keyring")
+    _reset()
+    yield
+    _reset()
+
+
+def _reset() -> None:
+    import sys
+
+    sys.modules[_settings_function.__module__]._reset()
+
+
+@pytest.fixture(autouse=True)
+def loopback_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A test that would reach another host fails before it does."""
+    connect = socket.socket.connect
+
+    def guarded(self: socket.socket, address: Any) -> None:
+        host = address[0] if isinstance(address, tuple) else "127.0.0.1"
+        if self.family != socket.AF_UNIX and host not in ("127.0.0.1", "::1", "localhost"):
+            raise AssertionError(f"a test tried to reach {host}")
+        connect(self, address)
+
+    monkeypatch.setattr(socket.socket, "connect", guarded)
+
+
+@pytest.fixture
+def simulator() -> Iterator[Simulator]:
+    """The vendor's double, with its marker."""
+    with Simulator() as running:
+        yield running
+
+
+@pytest.fixture
+def vendor() -> Iterator[Simulator]:
+    """The vendor's double in the part of the vendor."""
+    with Simulator(stand_in=True, app_key="made-up-key", secret="made-up-secret") as running:
+        yield running
+
+
+@pytest.fixture
+def as_production(vendor: Simulator, tmp_path: Path) -> Callable[..., Any]:
+    """Configure production against the stand-in, with a store in the test's folder."""
+
+    def configure(**options: Any) -> Any:
+        given = {"store": str(tmp_path / "store.sqlite3"), "unit_price": 500.0, **options}
+        return pna.configure(
+            environment="production",
+            base_url=vendor.base_url,
+            app_key="made-up-key",
+            secret="made-up-secret",
+            **given,
+        )
+
+    return configure
+
+
+@pytest.fixture
+def book() -> pd.DataFrame:
+    """A small messy table: 6 rows, 3 distinct numbers, an invalid cell and a blank."""
+    phones = ["0811-8899-532", "+62 811 8899 532", "8.123456789E9", "08579876543", "0811 / 0812", ""]
+    return pd.DataFrame({"name": list("abcdef"), "phone": phones}, index=[5, 5, 4, 3, 2, 1])
+
+
+@pytest.fixture
+def quiet_incomplete() -> Iterator[None]:
+    """For runs that are meant to end early."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", pna.errors.IncompleteRunWarning)
+        yield

@@ -1,0 +1,28 @@
+"""Other people's scripts call these names."""
+
+from __future__ import annotations
+
+import pytest
+
+import pandas_numberactive as pna
+
+PINNED = """
+configure settings override enrich aenrich start plan normalize lookup alookup last_run history spend doctor
+show_versions restore_dtypes LookupStore simulator TELCO_TYPE ACTIVE_LEVEL FREQUENCY_GRADE LOOKUP_STATUS
+""".split()
+
+
+def test_every_pinned_name_is_there_and_public():
+    assert set(PINNED) <= set(pna.__all__)
+    assert pna.__all__ == sorted(pna.__all__)
+    assert callable(pna.simulator.Simulator)
+
+
+@pytest.mark.parametrize("name", pna.__all__)
+def test_every_public_name_loads_and_says_what_it_is(name):
+    assert getattr(pna, name).__doc__
+
+
+def test_an_unknown_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="no attribute 'enrichh'"):
+        pna.enrichh  # noqa: B018

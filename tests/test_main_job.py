@@ -1,0 +1,356 @@
+"""The main job against the simulator: the ledger of the vendor's double and the result frame agree to the cell."""
+
+from __future__ import annotations
+
+import asyncio
+import warnings
+from importlib.resources import files
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import pandas_numberactive as pna
+from pandas_numberactive._core.phone import parse_phone
+from pandas_numberactive.errors import (
+    ColumnNotFoundError,
+    ConfigurationError,
+    ConfirmationRequiredError,
+    IncompleteRunWarning,
+    InvalidPhoneError,
+    LookupFailedError,
+    VendorError,
+)
+from pandas_numberactive.simulator import Faults, Simulator
+
+RESULT = ["phone_telco_type", "phone_active_level", "phone_frequency_grade"]
+
+
+def shipped() -> pd.DataFrame:
+    with files("pandas_numberactive").joinpath("_data/customers.csv").open() as file:
+        return pd.read_csv(file, dtype=str, keep_default_na=False)
+
+
+def expected(vendor, cell):
+    """What the vendor's double says of a cell, in our words; None where the cell is no number."""
+    national, _ = parse_phone(cell)
+    if national is None:
+        return None
+    said = vendor.answer(national)
+    telco = {0: None, 1: "prepaid", 2: "postpaid"}[said["telcoType"]]
+    return telco, *(None if said[name] == "NA" else said[name] for name in ("activeLevel", "frequencyGrade"))
+
+
+def cells(frame):
+    return [tuple(None if pd.isna(v) else v for v in row) for row in frame[RESULT].itertuples(index=False)]
+
+
+def test_five_thousand_messy_rows_cost_their_distinct_numbers_and_every_cell_is_the_vendors(as_production, vendor):
+    as_production(max_concurrency=64)
+    df = shipped()
+    numbers = {national for cell in df["phone"] if (national := parse_phone(cell)[0])}
+    assert len(numbers) > 3000
+    out = df.numberactive.enrich("phone", max_charges=5000)
+    assert vendor.ledger.charged_phones() == dict.fromkeys(numbers, 1)
+    wanted = [expected(vendor, cell) for cell in df["phone"]]
+    assert [row for row, want in zip(cells(out), wanted, strict=True) if want] == [w for w in wanted if w]
+    assert out["phone_telco_type"].dtype == pna.TELCO_TYPE
+    assert out["phone_active_level"].dtype == pna.ACTIVE_LEVEL
+    assert out["phone_frequency_grade"].dtype == pna.FREQUENCY_GRADE
+    assert out["phone_lookup_status"].dtype == pna.LOOKUP_STATUS
+    assert set(out["phone_active_level"].dropna()) == {"low", "medium", "high"}
+    report = pna.last_run()
+    assert (report.bought, report.charged, report.cost) == (len(numbers), len(numbers), 500.0 * len(numbers))
+
+    shuffled = df.sample(frac=1, random_state=1).assign(extra=1)
+    again = shuffled.numberactive.enrich("phone")
+    halves = pd.concat([df.iloc[:2000].numberactive.enrich("phone"), df.iloc[2000:].numberactive.enrich("phone")])
+    assert vendor.ledger.total == len(numbers)
+    new = [*RESULT, "phone_lookup_status", "phone_looked_up_at"]
+    pd.testing.assert_frame_equal(again[new].sort_index(), out[new])
+    pd.testing.assert_frame_equal(halves[new], out[new])
+
+
+def test_a_small_book_keeps_index_rows_and_order(as_production, vendor, book):
+    as_production()
+    out = book.numberactive.enrich("phone", details=True)
+    assert out.index.tolist() == [5, 5, 4, 3, 2, 1]
+    assert out["phone_lookup_status"].tolist()[-2:] == ["invalid", "missing"]
+    nationals = ["8118899532", "8118899532", "8123456789", "8579876543"]
+    assert out["phone_national"].tolist()[:4] == nationals
+    assert vendor.ledger.total == 3
+    assert out["phone_source"].tolist()[:4] == ["new"] * 4
+    assert out["phone_charged"].tolist()[:4] == [True] * 4
+    problems = pna.last_run().problems
+    assert problems["reason"].tolist() == ["several_numbers"]
+    assert "0812" not in problems["cell"].iloc[0][4:]
+
+
+def test_two_phone_columns_share_one_purchase(as_production, vendor):
+    as_production()
+    df = pd.DataFrame({"home": ["08118899532", "08123456789"], "work": ["08123456789", "08139999999"]})
+    out = df.numberactive.enrich(["home", "work"])
+    assert vendor.ledger.total == 3
+    assert out["home_active_level"].astype(object)[1] == out["work_active_level"].astype(object)[0] or (
+        pd.isna(out["home_active_level"][1]) and pd.isna(out["work_active_level"][0])
+    )
+
+
+@pytest.mark.parametrize("encoding", ["json", "form"])
+def test_production_works_from_environment_variables_alone(monkeypatch, tmp_path, encoding):
+    with Simulator(stand_in=True, app_key="k", secret="s", encoding=encoding) as vendor:
+        for name, value in {
+            "APP_KEY": "k",
+            "SECRET": "s",
+            "ENVIRONMENT": "production",
+            "BASE_URL": vendor.base_url,
+            "STORE": str(tmp_path / "x.sqlite3"),
+        }.items():
+            monkeypatch.setenv(f"NUMBERACTIVE_{name}", value)
+        if encoding == "form":
+            pna.configure(encoding="form")
+        df = pd.DataFrame({"phone": [f"0811{i:07d}" for i in range(1000)]})
+        out = df.numberactive.enrich("phone")
+        assert vendor.ledger.total == 1000
+        assert out["phone_lookup_status"].isin(["answered", "no_data"]).all()
+        more = pd.DataFrame({"phone": [f"0812{i:07d}" for i in range(1001)]})
+        with pytest.raises(ConfirmationRequiredError, match="max_charges=1001"):
+            more.numberactive.enrich("phone")
+        assert vendor.ledger.total == 1000
+        more.numberactive.enrich("phone", max_charges=1001)
+        assert vendor.ledger.total == 2001
+
+
+def test_the_cap_holds_and_says_so_once(as_production, vendor):
+    as_production()
+    df = pd.DataFrame({"phone": [f"0811{i:07d}" for i in range(100)]})
+    with pytest.warns(IncompleteRunWarning, match="70 not bought") as caught:
+        out = df.numberactive.enrich("phone", max_charges=30)
+    assert len(caught) == 1
+    assert vendor.ledger.total == 30
+    assert (out["phone_lookup_status"] == "not_bought").sum() == 70
+    assert pna.last_run().complete is False
+    with pytest.warns(IncompleteRunWarning):
+        df.numberactive.enrich("phone", budget=20 * 500)
+    assert vendor.ledger.total == 50
+
+
+def test_a_random_pilot_is_the_same_sample_whatever_the_order_of_rows(as_production, vendor, quiet_incomplete):
+    as_production()
+    df = pd.DataFrame({"phone": [f"0811{i:07d}" for i in range(200)]})
+    first = df.numberactive.enrich("phone", max_charges=20, order="random", seed=3)
+    bought = set(df["phone"][first["phone_lookup_status"] != "not_bought"])
+    assert bought != set(df["phone"][:20])
+    with Simulator(stand_in=True, app_key="made-up-key", secret="made-up-secret") as other:
+        pna.configure(base_url=other.base_url, store=None)
+        df[::-1].numberactive.enrich("phone", max_charges=20, order="random", seed=3)
+        assert {"0" + phone for phone in other.ledger.charged_phones()} == bought
+
+
+def test_refresh_and_max_age_buy_again_and_the_plan_says_how_many(as_production, vendor):
+    as_production()
+    df = pd.DataFrame({"phone": [f"0811{i:07d}" for i in range(10)]})
+    df.numberactive.enrich("phone")
+    assert df.numberactive.plan("phone").to_buy == 0
+    assert df.numberactive.plan("phone", max_age="30D").to_buy == 0
+    refresh = df.numberactive.plan("phone", refresh=True)
+    assert (refresh.to_buy, refresh.outdated, refresh.cost) == (10, 10, 5000.0)
+    assert vendor.ledger.total == 10
+    df.numberactive.enrich("phone", refresh=True)
+    assert vendor.ledger.total == 20
+    assert pna.spend("environment")["charged"].tolist() == [20]
+
+
+def test_a_wrong_secret_costs_five_calls_and_raises_the_vendors_words(vendor, tmp_path):
+    pna.configure(
+        environment="production",
+        base_url=vendor.base_url,
+        app_key="made-up-key",
+        secret="wrong",
+        store=str(tmp_path / "s.sqlite3"),
+        max_concurrency=64,
+    )
+    df = pd.DataFrame({"phone": [f"0811{i:07d}" for i in range(300)]})
+    with pytest.raises(VendorError, match="10003.*invalid appKey or token") as caught:
+        df.numberactive.enrich("phone")
+    assert len(vendor.calls) == 0
+    assert vendor.ledger.total == 0
+    partial = caught.value.partial
+    assert len(partial) == 300
+    assert (partial["phone_lookup_status"] == "failed").sum() <= 5
+    assert caught.value.code == "10003"
+    assert "wrong" not in str(caught.value)
+
+
+def test_no_credentials_says_which_variables_and_names_the_simulator():
+    with pytest.raises(ConfigurationError, match=r"NUMBERACTIVE_APP_KEY.*simulator"):
+        pd.DataFrame({"phone": ["08118899532"]}).numberactive.enrich("phone")
+
+
+def test_a_missing_column_names_its_near_miss(book):
+    pna.configure(environment="simulator", store=":memory:")
+    with pytest.raises(ColumnNotFoundError, match="Did you mean 'phone'"):
+        book.numberactive.enrich("Phone ")
+    with pytest.raises(KeyError):
+        book.numberactive.enrich("zzz")
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        pd.Series(["08118899532", "x", None], dtype=object),
+        pd.Series(["08118899532", "x", None], dtype="string"),
+        pd.Series(["08118899532", "x", None], dtype="string[pyarrow]"),
+        pd.Series(["08118899532", "x", None], dtype="category"),
+        pd.Series([8118899532, 5, None], dtype="Int64"),
+        pd.Series([8118899532.0, 5.0, np.nan]),
+    ],
+    ids=lambda s: str(s.dtype),
+)
+def test_every_dtype_of_phone_column_works(column):
+    pna.configure(environment="simulator", store=":memory:")
+    out = pd.DataFrame({"phone": column}).numberactive.enrich("phone")
+    assert out["phone_lookup_status"].tolist() == ["answered", "invalid", "missing"]
+
+
+def test_empty_and_blank_frames_and_odd_indexes_work():
+    pna.configure(environment="simulator", store=":memory:")
+    empty = pd.DataFrame({"phone": pd.Series([], dtype=object)}).numberactive.enrich("phone")
+    assert len(empty) == 0
+    assert empty["phone_active_level"].dtype == pna.ACTIVE_LEVEL
+    blank = pd.DataFrame({"phone": [None, ""]}).numberactive.enrich("phone")
+    assert blank["phone_lookup_status"].tolist() == ["missing", "missing"]
+    index = pd.MultiIndex.from_tuples([("a", 1), ("a", 1)])
+    both = pd.DataFrame({"phone": ["08118899532"] * 2}, index=index).numberactive.enrich("phone")
+    assert both.index.equals(index)
+    twins = pd.DataFrame([["x", "y", "08118899532"]], columns=["a", "a", "phone"]).numberactive.enrich("phone")
+    assert twins.shape == (1, 8)
+
+
+def test_columns_of_several_levels_and_existing_columns_are_refused(book):
+    pna.configure(environment="simulator", store=":memory:")
+    levels = pd.DataFrame([["08118899532"]], columns=pd.MultiIndex.from_tuples([("a", "phone")]))
+    with pytest.raises(ConfigurationError, match="Flatten"):
+        levels.numberactive.enrich(("a", "phone"))
+    out = book.numberactive.enrich("phone")
+    with pytest.raises(ConfigurationError, match="overwrite=True"):
+        out.numberactive.enrich("phone")
+    assert out.numberactive.enrich("phone", overwrite=True).columns.tolist() == out.columns.tolist()
+
+
+def test_errors_raise_refuses_before_and_raises_after(as_production, vendor, book):
+    as_production()
+    with pytest.raises(InvalidPhoneError, match="row 2"):
+        book.numberactive.enrich("phone", errors="raise")
+    assert not vendor.calls
+    with Simulator(
+        stand_in=True,
+        app_key="made-up-key",
+        secret="made-up-secret",
+        faults=Faults(script={"query:8118899532": ["code_free"]}),
+    ) as failing:
+        pna.configure(base_url=failing.base_url, store=None)
+        df = pd.DataFrame({"phone": ["08118899532", "08123456789"]})
+        with pytest.raises(LookupFailedError) as caught:
+            df.numberactive.enrich("phone", errors="raise")
+        assert caught.value.partial["phone_lookup_status"].tolist()[0] == "failed"
+        again = df.numberactive.enrich("phone")
+        assert again["phone_lookup_status"].isin(["answered", "no_data"]).all()
+        assert failing.ledger.total == 2
+
+
+def test_a_numeric_phone_column_works_and_the_plan_warns():
+    pna.configure(environment="simulator", store=":memory:")
+    df = pd.DataFrame({"phone": [8118899532.0, 628119000000.0]})
+    assert "leading zeros" in df.numberactive.plan("phone").warnings[0]
+    assert df.numberactive.enrich("phone")["phone_lookup_status"].tolist() == ["answered", "invalid"]
+
+
+def test_series_lookup_start_and_await_all_share_the_store(as_production, vendor):
+    as_production()
+    series = pd.Series(["08118899532"])
+    assert series.numberactive.enrich().columns.tolist()[0] == "phone_telco_type"
+    assert series.numberactive.normalize()["national"].tolist() == ["8118899532"]
+    assert pna.lookup("+62 811 8899 532").source == "stored"
+    df = series.to_frame("phone")
+    job = df.numberactive.start("phone")
+    assert job.result().shape == (1, 6)
+    assert "done" in repr(job)
+
+    async def main():
+        awaited = await df.numberactive.start("phone")
+        return awaited, await df.numberactive.aenrich("phone"), await pna.alookup(8118899532)
+
+    awaited, enriched, one = asyncio.run(main())
+    pd.testing.assert_frame_equal(awaited, enriched)
+    assert one.status in ("answered", "no_data")
+    assert vendor.ledger.total == 1
+
+
+def test_a_simulators_answer_is_refused_in_production(tmp_path):
+    with Simulator(app_key="k", secret="s") as marked:
+        pna.configure(
+            environment="production",
+            base_url=marked.base_url,
+            app_key="k",
+            secret="s",
+            store=str(tmp_path / "p.sqlite3"),
+        )
+        with pytest.raises(VendorError, match="simulator answered"):
+            pd.DataFrame({"phone": ["08118899532"]}).numberactive.enrich("phone")
+        assert marked.ledger.total == 0
+
+
+def test_dtypes_come_back_after_csv(as_production, tmp_path):
+    as_production()
+    out = pd.DataFrame({"phone": ["08118899532", "x"]}).numberactive.enrich("phone", details=True)
+    out.to_csv(tmp_path / "x.csv", index=False)
+    back = pna.restore_dtypes(pd.read_csv(tmp_path / "x.csv", dtype={"phone": str, "phone_national": str}))
+    new = [name for name in out if name.startswith("phone_")]
+    pd.testing.assert_frame_equal(back[new], out[new])
+
+
+def test_a_failing_progress_bar_costs_nothing(as_production, vendor, monkeypatch):
+    as_production()
+    from pandas_numberactive._pandas import progress
+
+    def broken(total):
+        raise RuntimeError("no bar today")
+
+    monkeypatch.setattr(progress, "_new_bar", broken)
+    df = pd.DataFrame({"phone": [f"0811{i:07d}" for i in range(50)]})
+    out = df.numberactive.enrich("phone", progress=True)
+    assert out["phone_lookup_status"].isin(["answered", "no_data"]).all()
+    assert vendor.ledger.total == 50
+
+
+def test_faults_on_both_steps_cost_no_number_twice(tmp_path):
+    rates = {
+        "drop_before": 0.04,
+        "drop_after": 0.04,
+        "http_500": 0.02,
+        "http_500_after": 0.02,
+        "truncated": 0.02,
+        "html": 0.02,
+    }
+    with (
+        Simulator(stand_in=True, app_key="k", secret="s", faults=Faults(handle=rates, query=rates, seed=5)) as vendor,
+        warnings.catch_warnings(),
+    ):
+        warnings.simplefilter("ignore", IncompleteRunWarning)
+        pna.configure(
+            environment="sandbox",
+            base_url=vendor.base_url,
+            app_key="k",
+            secret="s",
+            store=str(tmp_path / "f.sqlite3"),
+            max_concurrency=64,
+        )
+        df = pd.DataFrame({"phone": [f"0811{i:07d}" for i in range(400)]})
+        for _ in range(6):
+            out = df.numberactive.enrich("phone")
+            if out["phone_lookup_status"].isin(["answered", "no_data"]).all():
+                break
+        assert out["phone_lookup_status"].isin(["answered", "no_data"]).all()
+        assert vendor.ledger.double_charged() == []
+        assert vendor.ledger.total == 400

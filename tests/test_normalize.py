@@ -1,0 +1,156 @@
+"""A whole column: the same verdict as one cell at a time, for every dtype."""
+
+from __future__ import annotations
+
+import random
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pandas_numberactive._core.phone import REASONS, parse_phone
+from pandas_numberactive._pandas.normalize import normalize, normalize_column
+from tests.test_phone import READ, REFUSED
+
+CELLS = [*READ, *(cell for cells in REFUSED.values() for cell in cells)]
+TEXTS = [cell for cell in CELLS if isinstance(cell, str)]
+
+
+def assert_same(column, cells):
+    done = normalize_column(column)
+    assert len(done.number) == len(cells)
+    for number, reason, cell in zip(done.number, done.reason, cells, strict=True):
+        got = (str(number) if number else None, REASONS[reason] if reason >= 0 else None)
+        assert got == parse_phone(cell), repr(cell)
+
+
+def test_a_column_of_mixed_objects_is_read_cell_by_cell():
+    assert_same(pd.Series(CELLS, dtype=object), CELLS)
+
+
+@pytest.mark.parametrize(
+    "dtype", ["str", "string[python]", "string[pyarrow]", "category", "large_string[pyarrow]", object]
+)
+def test_text_of_every_dtype(dtype):
+    assert_same(pd.Series(TEXTS, dtype=object).astype(dtype), TEXTS)
+
+
+@pytest.mark.parametrize(
+    "dtype", ["int64", "Int64", "int64[pyarrow]", "uint64", "float64", "Float64", "double[pyarrow]", "float32"]
+)
+def test_numbers_of_every_dtype(dtype):
+    values = [
+        8118899532,
+        628118899532,
+        6208118899532,
+        62,
+        0,
+        8418899532,
+        81188995,
+        8118899532123,
+        628119000000,
+        8120000000,
+    ]
+    column = pd.Series(values, dtype="int64").astype(dtype)
+    assert_same(column, column.to_numpy().tolist() if dtype != "float32" else list(column.to_numpy()))
+
+
+def test_blanks_in_nullable_columns_are_missing():
+    for column in (pd.Series([8118899532, None], dtype="Int64"), pd.Series([True, None], dtype="boolean")):
+        assert REASONS[normalize_column(column).reason[1]] == "missing"
+
+
+def test_dates_are_no_numbers():
+    done = normalize_column(pd.Series(pd.to_datetime(["2026-01-01", None])))
+    assert [REASONS[code] for code in done.reason] == ["not_a_number", "missing"]
+
+
+SHAPES = st.sampled_from(
+    [
+        "{n}",
+        "0{n}",
+        "+62{n}",
+        "62{n}",
+        "+62 {a}-{b}",
+        "(0{a}) {b}",
+        "0{a}.{b}",
+        "{n}.0",
+        "0{a} {b}",
+        "+62(0){n}",
+        "0 {n}",
+    ]
+)
+NUMBERS = st.from_regex(r"8[0-9]{6,13}", fullmatch=True)
+
+
+@settings(deadline=None)
+@given(
+    st.lists(
+        st.one_of(
+            st.builds(lambda s, n: s.format(n=n, a=n[:3], b=n[3:]), SHAPES, NUMBERS),
+            st.text(alphabet="0123456789+-. ()/,E", max_size=18),
+            st.text(max_size=12),
+        ),
+        max_size=30,
+    )
+)
+def test_text_columns_agree_with_single_cells(cells):
+    assert_same(pd.Series(cells, dtype=object), cells)
+
+
+@settings(deadline=None)
+@given(
+    st.lists(
+        st.one_of(
+            st.integers(-(2**62), 2**62), st.integers(80000000, 8999999999999), st.integers(62 * 10**8, 63 * 10**12)
+        ),
+        max_size=30,
+    )
+)
+def test_integer_columns_agree_with_single_cells(values):
+    assert_same(pd.Series(values, dtype="int64"), values)
+
+
+@settings(deadline=None)
+@given(
+    st.lists(
+        st.one_of(
+            st.floats(), st.integers(80000000, 899999999999).map(float), st.integers(62 * 10**8, 63 * 10**12).map(float)
+        ),
+        max_size=30,
+    )
+)
+def test_float_columns_agree_with_single_cells(values):
+    assert_same(pd.Series(values, dtype="float64"), values)
+
+
+def test_many_cells_agree_with_single_cells():
+    rng = random.Random(7)
+    shapes = [
+        "{n}",
+        "0{n}",
+        "+62{n}",
+        "+62 {a}-{b}",
+        "0{a}.{b}",
+        "{n}.0",
+        "",
+        "0{n}/0{n}",
+        "62{n}",
+        "x{n}",
+        "{n}.5",
+        "0{a} {b}",
+    ]
+    numbers = [str(rng.randrange(8 * 10 ** rng.randrange(6, 13), 9 * 10**12)) for _ in range(100_000)]
+    cells = [rng.choice(shapes).format(n=n, a=n[:3], b=n[3:]) for n in numbers]
+    assert_same(pd.Series(cells), cells)
+
+
+def test_the_public_frame_has_the_index_and_says_why():
+    out = normalize(pd.Series(["+62 811-8899-532", "6.28119E+11", None], index=[3, 3, 1]))
+    assert out.index.tolist() == [3, 3, 1]
+    assert out["national"].tolist()[0] == "8118899532"
+    assert out["national"].isna().tolist() == [False, True, True]
+    assert out["reason"].astype(object).where(out["reason"].notna(), "").tolist() == ["", "precision_lost", "missing"]
+    assert np.array_equal(out["reason"].cat.categories, REASONS)

@@ -1,0 +1,104 @@
+"""One cell: what it must become, and the damaged cells that must never become a stranger's number."""
+
+from __future__ import annotations
+
+import datetime
+import decimal
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pandas_numberactive._core.phone import REASONS, explain, mask, mask_cell, operator_of, parse_phone
+
+OURS = "8118899532"
+
+READ = [
+    "8118899532", "08118899532", "+62 811-8899-532", "628118899532", "0062811 8899 532", "620811889 9532",
+    "+62 (0)811-8899532", "0628118899532", "８１１８８９９５３２", "\u202a+62 811\u20118899\u2011532\u202c", "8.118899532E9",
+    "8118899532.0", "٠٨١١٨٨٩٩٥٣٢", "'08118899532", 8118899532, 8118899532.0, "HP: 0811-8899-532",
+    "tel:+62-811-8899-532", "0811.8899.532", "(0811) 8899532", "+62\u00a0811\u00a08899\u00a0532", "8118899532.00",
+    "8118899532,0", "8,118899532E+09", 628118899532, np.int64(8118899532), np.float64(8118899532), "8,118,899,532",
+    "8.118.899.532,00", "8118 8995 32.0", decimal.Decimal("8118899532"), "No. HP / WA: 0811 8899 532", '"08118899532"',
+]  # fmt: skip
+
+REFUSED = {
+    "not_mobile": ["0628-21234", "84212345678", "0215551234", "0628-1188-9953", "12345678901"],
+    "bad_characters": ["0811CALLMEE", "08118899532 ext 12", "O8118899532", "0811 8899 532 (WA)", "0811****532", "x" * 999],
+    "several_numbers": [
+        "0811-8899-532 / 33", "08118899532/081234567890", "0811889953 atau 0812345678", "+62811 +62812", "08118899532\n08123456789",
+        "08118899532; 0812",
+    ],
+    "precision_lost": [
+        "6.28119E+11", 628119000000.0, "8.11889953E9", 8120000000.0, np.float32(8118899532), "8E9",
+    ],
+    "not_indonesian": ["+65 8118 8995", "+1 811 889 9532", "+8118899532", "0065 8118 8995"],
+    "too_short": ["81188995", "0811", 811],
+    "too_long": ["8118899532123", 10**30],
+    "missing": [None, "", "  ", "nan", float("nan"), pd.NA, pd.NaT, "-", "N/A"],
+    "not_a_number": [
+        True, -8118899532, "-8118899532", float("inf"), 8118899532.5, "8118899532.5", "811889953.123", b"8118899532", [],
+        {}, datetime.date(2026, 1, 1), object(), np.bool_(True), "8.118.899.532.0",
+    ],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("cell", READ, ids=repr)
+def test_a_cell_in_any_usual_shape_is_read(cell):
+    assert parse_phone(cell) == (OURS, None)
+
+
+@pytest.mark.parametrize(("reason", "cell"), [(r, c) for r, cells in REFUSED.items() for c in cells], ids=repr)
+def test_a_cell_that_is_no_single_indonesian_mobile_number_is_refused_with_its_reason(reason, cell):
+    assert parse_phone(cell) == (None, reason)
+
+
+@pytest.mark.parametrize(
+    ("cell", "national"),
+    [
+        ("811889953", "811889953"),
+        ("811889953212", "811889953212"),
+        (8120000000, "8120000000"),
+        ("08120000000", "8120000000"),
+    ],
+)
+def test_short_long_and_pretty_numbers_are_never_refused(cell, national):
+    assert parse_phone(cell) == (national, None)
+
+
+@given(
+    st.one_of(st.text(), st.integers(), st.floats(), st.none(), st.binary(), st.decimals(), st.booleans(), st.dates())
+)
+def test_any_object_gets_a_number_of_the_right_form_or_a_known_reason(cell):
+    national, reason = parse_phone(cell)
+    assert (national is None) == (reason in REASONS)
+    assert national is None or re.fullmatch(r"8[1-35-9]\d{7,10}", national)
+
+
+@given(st.from_regex(r"8[1-35-9][0-9]{7,10}", fullmatch=True), st.sampled_from(["", "0", "62", "+62", "0062", "+62 "]))
+def test_a_prefix_changes_nothing(national, prefix):
+    assert parse_phone(prefix + national) == (national, None)
+
+
+@given(st.text(alphabet="0123456789+-. ()/,E", max_size=24))
+def test_a_number_read_from_text_has_only_digits_that_stood_there_in_that_order(cell):
+    national, _ = parse_phone(cell)
+    if national is not None and "E" not in cell:
+        assert national in re.sub(r"\D", "", cell)
+
+
+def test_max_digits_is_a_limit_that_can_be_moved():
+    assert parse_phone("8118899532123", max_digits=13) == ("8118899532123", None)
+
+
+def test_masks_show_seven_digits_at_most():
+    assert mask(OURS) == "8118****532"
+    assert mask("811") == "****"
+    assert mask_cell("0811-8899-532 / 33") == "0811-****-*** / **"
+    assert len(mask_cell("9" * 500)) < 50
+    assert operator_of(OURS) == "Telkomsel"
+    assert operator_of("8000000000") is None
+    assert all(explain(reason).endswith(".") for reason in REASONS)
