@@ -1,0 +1,1 @@
+"""The proof that money is safe: model check, simulated runs, negative controls, kill loops."""

@@ -1,0 +1,42 @@
+"""The protocol in every interleaving within bounds, and in seeded runs; and the same harness on broken protocols."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.money.variants import BROKEN
+from tests.money.world import Bounds, Variant, Vendor, ViolationError, explore, simulate_all
+
+
+def test_two_workers_in_every_interleaving_with_every_fault_never_pay_twice_nor_lose_an_answer():
+    assert explore(Variant(), Bounds(faults=2, switches=2, restarts=2)) > 10_000
+
+
+def test_one_worker_with_three_faults_in_every_place_resumes_from_the_store():
+    assert explore(Variant(), Bounds(faults=3, switches=0, restarts=3), workers=1) > 1000
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_broken_protocol_is_caught_by_the_model_check(name):
+    with pytest.raises(ViolationError):
+        explore(BROKEN[name], Bounds(faults=2, switches=2, restarts=2))
+
+
+@pytest.mark.parametrize("chunk", range(4))
+def test_two_thousand_simulated_runs_hold_the_rules(chunk):
+    simulate_all(range(chunk * 500, chunk * 500 + 500), Variant())
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_broken_protocol_is_caught_by_the_simulated_runs(name):
+    with pytest.raises(ViolationError, match="seed"):
+        simulate_all(range(2000), BROKEN[name])
+
+
+def test_a_free_failure_is_asked_again_and_paid_once():
+    vendor = Vendor(free_failures=1)
+    from tests.money.world import Choices, World
+
+    World(Choices(), Variant(), Bounds(0, 0, 0, 0), workers=1, vendor=vendor).run()
+    assert len(vendor.queried) == 2
+    assert len(vendor.charged) == 1

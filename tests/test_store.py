@@ -1,0 +1,320 @@
+"""The journal on disk: private, durable, fenced; and what it refuses."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sqlite3
+import stat
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from pandas_numberactive._core.lookup import LookupState, unpack
+from pandas_numberactive._core.protocol import Answer
+from pandas_numberactive._io.store import LookupStore
+from pandas_numberactive._io.store_claims import Work
+from pandas_numberactive.errors import StoreError, StoreVersionError
+
+NUMBER = 8118899532
+DAY = 24 * 3600
+
+
+class Clock:
+    def __init__(self):
+        self.time = 1_800_000_000.0
+
+    def __call__(self):
+        return self.time
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def store(tmp_path, clock):
+    with LookupStore(tmp_path / "own" / "s.sqlite3", clock=clock) as opened:
+        yield opened
+
+
+def run(work):
+    return asyncio.run(work)
+
+
+async def begin(store, cap=None, key="k", lease=60.0):
+    row = await store.begin_run(key=key, environment="sandbox", cap=cap, price=None, currency="IDR")
+    worker = await store.join(row.run, lease=lease)
+    return row, worker
+
+
+def terms(store, row, worker, cap=None, since=0, **changes):
+    base = Work(
+        environment="sandbox", run=row.run, worker=worker, cap=cap, since=since, called_at=store.now(), retry_failed=True,
+        host="h", key="f", max_id_age=DAY * 10**6, alive=store.alive,
+    )  # fmt: skip
+    return replace(base, **changes)
+
+
+def opened(lookup, clock, request_id="r1"):
+    return replace(lookup, state=LookupState.PENDING, request_id=request_id, opened_at=clock(), host="h", key="f")
+
+
+def answered(lookup, clock, charged=True):
+    return replace(
+        lookup,
+        state=LookupState.ANSWERED,
+        answer=Answer(1, 3, 2),
+        charged=charged,
+        bought_at=clock(),
+        code="200",
+        raw=b"{}",
+    )
+
+
+async def buy(store, clock, number=NUMBER, request_id="r1", key="k"):
+    row, worker = await begin(store, key=key)
+    claims = await store.claim(terms(store, row, worker), [number])
+    lookup = opened(claims.mine[0][0], clock, request_id)
+    assert await store.save(lookup, worker=worker, run=row.run) == "kept"
+    assert await store.save(answered(lookup, clock), worker=worker, run=row.run) == "kept"
+    await store.leave(worker, row.run, finished=True)
+    return row
+
+
+def state_of(store, number=NUMBER):
+    async def read():
+        return (await store.details("sandbox", [number])).get(number)
+
+    return run(read())
+
+
+def test_the_file_is_for_its_owner_only(store):
+    mode = stat.S_IMODE(os.stat(store.path).st_mode)
+    folder = stat.S_IMODE(os.stat(store.path.parent).st_mode)
+    assert (mode, folder) == (0o600, 0o700)
+    run(buy(store, Clock()))
+    for entry in store.path.parent.iterdir():
+        assert stat.S_IMODE(entry.stat().st_mode) & 0o077 == 0, entry.name
+
+
+def test_what_is_saved_is_on_disk_for_others_before_it_is_acted_on(store, clock):
+    async def work():
+        row, worker = await begin(store)
+        claims = await store.claim(terms(store, row, worker), [NUMBER])
+        await store.save(opened(claims.mine[0][0], clock), worker=worker, run=row.run)
+        other = sqlite3.connect(store.path)
+        try:
+            return other.execute("SELECT request_id FROM lookups").fetchall()
+        finally:
+            other.close()
+
+    assert run(work()) == [("r1",)]
+
+
+def test_an_answer_is_found_again_whole(store, clock):
+    run(buy(store, clock))
+    found = state_of(store)
+    assert (found.state, found.answer, found.charged, found.request_id) == (
+        LookupState.ANSWERED,
+        Answer(1, 3, 2),
+        True,
+        "r1",
+    )
+
+
+def test_a_living_workers_claim_is_respected_and_a_dead_ones_is_taken_over(store, clock, tmp_path):
+    async def work():
+        row, first = await begin(store)
+        await store.claim(terms(store, row, first), [NUMBER])
+        row2, second = await begin(store, key="other")
+        busy = await store.claim(terms(store, row2, second), [NUMBER])
+        clock.time += 61  # the first worker's lease ends
+        taken = await store.claim(terms(store, row2, second), [NUMBER])
+        return busy, taken
+
+    busy, taken = run(work())
+    assert busy.busy == [NUMBER]
+    lookup, resumed = taken.mine[0]
+    assert (lookup.epoch, resumed) == (2, True)
+
+
+def test_a_late_worker_may_not_open_a_request_but_its_paid_answer_is_kept(store, clock):
+    async def work():
+        row, first = await begin(store)
+        mine = (await store.claim(terms(store, row, first), [NUMBER])).mine[0][0]
+        clock.time += 61
+        row2, second = await begin(store, key="other")
+        theirs = (await store.claim(terms(store, row2, second), [NUMBER])).mine[0][0]
+        late = await store.save(opened(mine, clock, "late"), worker=first, run=row.run)
+        kept = await store.save(opened(theirs, clock, "r2"), worker=second, run=row2.run)
+        stale_answer = answered(opened(mine, clock, "r2"), clock)
+        stored = await store.save(stale_answer, worker=first, run=row.run)
+        return late, kept, stored
+
+    assert run(work()) == ("fenced", "kept", "fenced")
+    assert state_of(store).state is LookupState.ANSWERED
+
+
+def test_one_request_id_for_two_numbers_holds_both(store, clock):
+    async def work():
+        row, worker = await begin(store)
+        both = (await store.claim(terms(store, row, worker), [NUMBER, NUMBER + 1])).mine
+        first = await store.save(opened(both[0][0], clock, "same"), worker=worker, run=row.run)
+        second = await store.save(opened(both[1][0], clock, "same"), worker=worker, run=row.run)
+        again = await store.claim(terms(store, row, worker), [NUMBER, NUMBER + 1])
+        return first, second, again
+
+    first, second, again = run(work())
+    assert (first, second) == ("kept", "collision")
+    assert again.settled == [NUMBER, NUMBER + 1]
+    assert {state_of(store, n).state for n in (NUMBER, NUMBER + 1)} == {LookupState.UNCERTAIN}
+
+
+def test_a_cap_counts_rows_of_the_run_reserved_and_bought(store, clock):
+    async def work():
+        row, worker = await begin(store, cap=3)
+        first = await store.claim(terms(store, row, worker, cap=3), [1, 2])
+        lookup = opened(first.mine[0][0], clock)
+        await store.save(lookup, worker=worker, run=row.run)
+        await store.save(answered(lookup, clock), worker=worker, run=row.run)
+        second = await store.claim(terms(store, row, worker, cap=3), [3, 4])
+        free = replace(first.mine[1][0], state=LookupState.FAILED, charged=False)
+        await store.save(free, worker=worker, run=row.run)
+        third = await store.claim(terms(store, row, worker, cap=3), [4, 5])
+        return second, third, await store.spent(row.run)
+
+    second, third, spent = run(work())
+    assert (len(second.mine), second.over) == (1, [4])
+    assert (len(third.mine), third.over) == (1, [5])
+    assert spent == 3
+
+
+def test_an_unfinished_run_is_the_same_run_for_a_day(store, clock):
+    async def work():
+        first, worker = await begin(store)
+        await store.leave(worker, first.run, finished=False)
+        clock.time += 3600
+        second, worker = await begin(store)
+        await store.leave(worker, second.run, finished=False)
+        clock.time += DAY + 1
+        third, worker = await begin(store)
+        await store.leave(worker, third.run, finished=True)
+        fourth, _ = await begin(store)
+        return [first.run, second.run, third.run, fourth.run], second.started_at == first.started_at
+
+    runs, same_start = run(work())
+    assert runs[0] == runs[1] != runs[2] != runs[3]
+    assert same_start
+
+
+def test_a_refresh_makes_a_new_generation_and_keeps_the_old(store, clock):
+    async def work():
+        await buy(store, clock)
+        old = store.now()
+        clock.time += 100
+        row, worker = await begin(store, key="refresh")
+        since = row.started_at
+        claims = await store.claim(terms(store, row, worker, since=since), [NUMBER])
+        failed = replace(claims.mine[0][0], state=LookupState.FAILED, charged=False)
+        await store.save(failed, worker=worker, run=row.run)
+        plain = await store.read("sandbox", np.array([NUMBER]))
+        fresh = await store.read("sandbox", np.array([NUMBER]), since=since)
+        again = await store.claim(terms(store, row, worker), [NUMBER])
+        return claims.mine[0][0].generation, plain, fresh, again, old
+
+    generation, plain, fresh, again, old = run(work())
+    assert generation == 2
+    assert unpack(int(plain.packed[0]))[0] is LookupState.ANSWERED
+    assert plain.bought_at[0] == old
+    assert unpack(int(fresh.packed[0]))[0] is LookupState.FAILED
+    assert again.settled == [NUMBER]
+
+
+def test_many_numbers_are_read_as_they_were_written(store, clock):
+    rng = np.random.default_rng(0)
+    numbers = rng.choice(np.arange(8_110_000_000, 8_110_300_000), 120_000, replace=False)
+    half = numbers[::2]
+    rows = [(1, int(n), 1, int(n) % 7 + (1 << 4), int(n)) for n in half]
+
+    def fill(db):
+        for row in rows:
+            db.execute(
+                "INSERT INTO lookups (environment, number, generation, packed, bought_at) VALUES (?,?,?,?,?)", row
+            )
+
+    store.do(fill)
+
+    async def read(wanted):
+        return await store.read("sandbox", wanted)
+
+    found = run(read(numbers))
+    assert np.array_equal(found.packed[::2], half % 7 + 16)
+    assert np.array_equal(found.bought_at[::2], half)
+    assert not found.packed[1::2].any()
+    few = run(read(numbers[:10]))
+    assert np.array_equal(few.packed, found.packed[:10])
+
+
+def test_a_foreign_or_newer_file_is_refused_and_left_alone(tmp_path):
+    foreign = tmp_path / "foreign.sqlite3"
+    other = sqlite3.connect(foreign)
+    other.execute("CREATE TABLE t (x)")
+    other.close()
+    with pytest.raises(StoreError, match="another program"):
+        LookupStore(foreign)
+    newer = tmp_path / "newer.sqlite3"
+    LookupStore(newer).close()
+    other = sqlite3.connect(newer)
+    other.execute("PRAGMA user_version=99")
+    other.close()
+    with pytest.raises(StoreVersionError, match="Upgrade"):
+        LookupStore(newer)
+    text = tmp_path / "text.sqlite3"
+    text.write_text("not a database, only text that is long enough to be looked at" * 20)
+    with pytest.raises(StoreError, match="cannot be used"):
+        LookupStore(text)
+
+
+def test_a_closed_store_says_so(tmp_path):
+    store = LookupStore(tmp_path / "s.sqlite3")
+    store.close()
+    with pytest.raises(StoreError, match="closed"):
+        store.count()
+
+
+def test_one_bad_write_in_a_group_costs_the_others_nothing(store):
+    async def work():
+        good = store._journal.write(lambda db: db.execute("INSERT INTO meta VALUES ('a', '1')"))
+        bad = store._journal.write(lambda db: db.execute("INSERT INTO nowhere VALUES (1)"))
+        other = store._journal.write(lambda db: db.execute("INSERT INTO meta VALUES ('b', '1')"))
+        return await asyncio.gather(good, bad, other, return_exceptions=True)
+
+    results = run(work())
+    assert isinstance(results[1], StoreError)
+    assert store.do(lambda db: db.execute("SELECT count(*) FROM meta WHERE name IN ('a', 'b')").fetchone()[0]) == 2
+
+
+OPENER = """
+import sys
+from pandas_numberactive._io.store import LookupStore
+sys.stdin.readline()
+with LookupStore(sys.argv[1]) as store:
+    print(store.count())
+"""
+
+
+def test_many_processes_may_make_one_file_at_once(tmp_path):
+    path = str(tmp_path / "shared.sqlite3")
+    children = [
+        subprocess.Popen([sys.executable, "-c", OPENER, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        for _ in range(4)
+    ]
+    for child in children:
+        child.stdin.write("go\n")
+        child.stdin.flush()
+    assert [child.communicate(timeout=60)[0].strip() for child in children] == ["0"] * 4
