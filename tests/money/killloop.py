@@ -1,0 +1,185 @@
+"""Real processes on one store, killed at random moments, against a vendor that loses replies; then the ledgers are compared."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+import pandas_numberactive as pna
+from pandas_numberactive.simulator import Faults, Simulator
+
+KEYS = {"app_key": "made-up-key", "secret": "made-up-secret"}
+FAULTS = {"drop_before": 0.03, "drop_after": 0.03, "http_500_after": 0.02, "truncated": 0.02}
+
+
+@dataclass
+class Outcome:
+    """What was seen; `twice` and `lost` must be 0."""
+
+    kills: int
+    numbers: int
+    processes: int
+    seconds: float
+    charged: int
+    twice: int
+    lost: int
+    wrong: int
+    handles: int
+    queries: int
+    orphaned_handles: int
+    resumed_queries: int
+
+    def table(self) -> str:
+        """The outcome, a line a figure."""
+        return "\n".join(f"{name:<18}{value:>12,.1f}" for name, value in asdict(self).items())
+
+
+class Zygote:
+    """The process that forks workers."""
+
+    def __init__(self, terms: dict[str, Any]) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.money.zygote"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=Path(__file__).parents[2],
+        )
+        self._send(json.dumps(terms))
+
+    def _send(self, line: str) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.write(line + "\n")
+        self._process.stdin.flush()
+
+    def fork(self, seed: int) -> int:
+        """Start a worker; returns its pid."""
+        self._send(str(seed))
+        assert self._process.stdout is not None
+        return int(self._process.stdout.readline())
+
+    def close(self) -> None:
+        """End the process."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.close()
+        self._process.wait(30)
+        self._process.stdout.close()
+
+
+def is_alive(pid: int) -> bool:
+    """Whether a process that we started still runs."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def end(pid: int) -> None:
+    """Kill a process that we started, if it still runs."""
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return
+
+
+@contextmanager
+def stage(store: str, numbers: int, *, latency: float = 0.01, faults: Faults | None = None, seed: int = 0, once: bool = False,
+          options: dict[str, Any] | None = None, **settings: Any) -> Iterator[tuple[Simulator, Zygote, list[int]]]:  # fmt: skip
+    """A vendor and a zygote for one store."""
+    wanted = [8_110_000_000 + i for i in range(numbers)]
+    faults = faults or Faults(handle=FAULTS, query=FAULTS, seed=seed)
+    with Simulator(stand_in=True, latency=latency, faults=faults, **KEYS) as vendor:
+        terms = {
+            "numbers": wanted,
+            "once": once,
+            "options": options or {},
+            "settings": {
+                "environment": "sandbox", "base_url": vendor.base_url, "store": store, "handle_timeout": 3.0,
+                "query_timeout": 3.0, "max_concurrency": 4, **KEYS, **settings,
+            },
+        }  # fmt: skip
+        zygote = Zygote(terms)
+        try:
+            yield vendor, zygote, wanted
+        finally:
+            zygote.close()
+
+
+def kill_loop(store: str, kills: int, *, numbers: int, processes: int = 3, seed: int = 0, **settings: Any) -> Outcome:
+    """Kill `kills` workers at random moments, let one finish, and compare the vendor's ledger with the store."""
+    rng = random.Random(seed)
+    started = time.monotonic()
+    with stage(store, numbers, seed=seed, **settings) as (vendor, zygote, wanted):
+        done = 0
+        alive = [zygote.fork(rng.randrange(10**6)) for _ in range(processes)]
+        while done < kills:
+            # The moment of death is what is drawn here; nothing is waited for.
+            time.sleep(rng.uniform(0.005, 0.35) / processes)
+            at = rng.randrange(processes)
+            end(alive[at])
+            done += 1
+            alive[at] = zygote.fork(rng.randrange(10**6))
+        for pid in alive[1:]:
+            end(pid)
+        deadline = time.monotonic() + 600
+        while is_alive(alive[0]) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        end(alive[0])
+        return _outcome(vendor, store, wanted, kills, processes, time.monotonic() - started, settings)
+
+
+def _outcome(
+    vendor: Simulator,
+    store: str,
+    wanted: list[int],
+    kills: int,
+    processes: int,
+    seconds: float,
+    settings: dict[str, Any],
+) -> Outcome:
+    frame = pd.DataFrame({"phone": [str(number) for number in wanted]})
+    before = vendor.ledger.total
+    with pna.override(environment="sandbox", base_url=vendor.base_url, store=store, progress=False, **KEYS, **settings):
+        out = frame.numberactive.enrich("phone")
+        with pna.LookupStore() as books:
+            events = books.history()["kind"].value_counts()
+    assert vendor.ledger.total == before, "the run was not complete"
+    wrong = sum(not _agrees(vendor, row) for row in out.itertuples(index=False))
+    answered = out["phone_lookup_status"].isin(["answered", "no_data"])
+    charged = vendor.ledger.charged_phones()
+    return Outcome(
+        kills=kills,
+        numbers=len(wanted),
+        processes=processes,
+        seconds=seconds,
+        charged=vendor.ledger.total,
+        twice=sum(times > 1 for times in charged.values()),
+        lost=int((~answered).sum()),
+        wrong=wrong,
+        handles=vendor.ledger.handles,
+        queries=vendor.ledger.queries,
+        orphaned_handles=int(events.get("orphaned", 0)),
+        resumed_queries=vendor.ledger.requeries,
+    )
+
+
+def _agrees(vendor: Simulator, row: Any) -> bool:
+    said = vendor.answer(row.phone)
+    telco = {0: None, 1: "prepaid", 2: "postpaid"}[said["telcoType"]]
+    levels = [None if said[name] == "NA" else said[name] for name in ("activeLevel", "frequencyGrade")]
+    have = [row.phone_telco_type, row.phone_active_level, row.phone_frequency_grade]
+    return [None if pd.isna(value) else value for value in have] == [telco, *levels]

@@ -1,0 +1,107 @@
+"""Real processes, real kills; the short form of `python -m tests.money.soak`."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import sqlite3
+import sys
+import time
+
+import pytest
+
+from pandas_numberactive.simulator import Faults
+from tests.money.killloop import FAULTS, end, is_alive, kill_loop, stage
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork: run it on Linux or macOS")
+
+
+def test_thirty_kills_over_three_processes_buy_each_number_once(tmp_path):
+    seen = kill_loop(str(tmp_path / "s.sqlite3"), 30, numbers=300)
+    assert (seen.twice, seen.lost, seen.wrong) == (0, 0, 0), seen.table()
+    assert seen.charged == 300
+
+
+def wait_until(condition):
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+def test_a_budget_of_100_holds_over_kills_restarts_and_64_in_flight(tmp_path):
+    rng = random.Random(1)
+    faults = Faults(handle={"drop_after": 0.1}, query={"drop_after": 0.1}, seed=1)
+    with stage(
+        str(tmp_path / "s.sqlite3"), 400, faults=faults, options={"max_charges": 100}, once=True, max_concurrency=64
+    ) as (vendor, zygote, _):
+        for _ in range(3):
+            before = vendor.ledger.total
+            pid = zygote.fork(0)
+            wait_until(lambda b=before: vendor.ledger.total > b + rng.randrange(10) or not is_alive(pid))  # noqa: B023
+            end(pid)
+            assert vendor.ledger.total <= 100
+        assert vendor.ledger.total < 100
+        for _ in range(3):
+            pid = zygote.fork(0)
+            wait_until(lambda p=pid: not is_alive(p))
+            if vendor.ledger.total == 100:
+                break
+        assert vendor.ledger.total == 100
+        assert vendor.ledger.double_charged() == []
+
+
+def test_a_refresh_killed_half_way_and_called_again_buys_each_number_once(tmp_path):
+    store = str(tmp_path / "s.sqlite3")
+    with stage(store, 200, faults=Faults(), once=True) as (vendor, zygote, wanted):
+        first = zygote.fork(0)
+        wait_until(lambda: not is_alive(first))
+        assert vendor.ledger.total == 200
+        refresh = {"refresh": True}
+        with stage(store, 200, faults=Faults(), once=True, options=refresh) as (again, forks, _):
+            pid = forks.fork(0)
+            wait_until(lambda: again.ledger.total > 80)
+            end(pid)
+            assert 80 < again.ledger.total < 200
+            # The open requestIds belong to this second vendor, so the same one must finish them.
+            pid = forks.fork(0)
+            wait_until(lambda: not is_alive(pid))
+            assert again.ledger.charged_phones() == {str(number): 1 for number in wanted}
+
+
+def stop_outside_a_transaction(pid, store):
+    """A process stopped while it holds SQLite's lock stops everybody: safe, but not what is looked at here."""
+    while True:
+        os.kill(pid, signal.SIGSTOP)
+        probe = sqlite3.connect(store, timeout=0.05, isolation_level=None)
+        try:
+            probe.execute("BEGIN IMMEDIATE")
+            probe.execute("ROLLBACK")
+            return
+        except sqlite3.OperationalError:
+            os.kill(pid, signal.SIGCONT)
+        finally:
+            probe.close()
+
+
+def test_a_worker_stopped_past_its_lease_makes_nobody_pay_twice(tmp_path):
+    with stage(
+        str(tmp_path / "s.sqlite3"), 120, faults=Faults(query=FAULTS, seed=2), lease=1.0, max_concurrency=16
+    ) as (
+        vendor,
+        zygote,
+        wanted,
+    ):
+        paused = zygote.fork(0)
+        wait_until(lambda: vendor.ledger.total >= 10)
+        stop_outside_a_transaction(paused, tmp_path / "s.sqlite3")
+        other = zygote.fork(1)
+        wait_until(lambda: not is_alive(other))
+        os.kill(paused, signal.SIGCONT)
+        wait_until(lambda: not is_alive(paused))
+        assert vendor.ledger.charged_phones() == {str(number): 1 for number in wanted}
+
+
+if sys.platform != "linux":
+    del test_a_worker_stopped_past_its_lease_makes_nobody_pay_twice

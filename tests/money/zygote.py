@@ -1,0 +1,61 @@
+"""Forks warm workers on request, so that a thousand kills do not cost a thousand imports.
+
+Reads lines "SEED" from stdin, prints each child's pid. A child enriches the numbers until all have their answer.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import warnings
+
+import numpy as np
+
+import pandas_numberactive as pna
+from pandas_numberactive._io import batch, bridge, buyer, client
+from pandas_numberactive._io.plan import Options
+from pandas_numberactive._io.report import Shape
+
+LOADED = (buyer, client)  # before the fork, so that a child has nothing to import
+DONE = (0, 1)  # positions of answered and no_data in STATUSES
+
+
+def live(terms: dict[str, object], seed: int) -> int:
+    """One worker's life: call until everything has its answer, as an analyst would."""
+    numbers = np.random.default_rng(seed).permutation(np.array(terms["numbers"], np.int64))
+    shape = Shape(rows=len(numbers), valid_rows=len(numbers))
+    options = Options(**terms["options"])  # type: ignore[arg-type]
+    for _ in range(200):
+        run = batch.Run(numbers, shape, pna.settings(**terms["settings"]), options)  # type: ignore[arg-type]
+        try:
+            result = bridge.call(run.go, stop=run.stop, drain=5.0)
+        except pna.errors.NumberActiveError as error:
+            print(type(error).__name__, error, file=sys.stderr, flush=True)
+            continue
+        if terms["once"] or np.isin(result.answers.status, DONE).all():
+            return 0
+    return 1
+
+
+def main() -> None:
+    """Serve forks until stdin closes."""
+    warnings.simplefilter("ignore")
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    terms = json.loads(sys.stdin.readline())
+    for line in sys.stdin:
+        seed = int(line)
+        pid = os.fork()
+        if pid == 0:
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            code = 1
+            try:
+                code = live(terms, seed)
+            finally:
+                os._exit(code)
+        print(pid, flush=True)
+
+
+if __name__ == "__main__":
+    main()
