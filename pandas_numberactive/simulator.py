@@ -202,7 +202,7 @@ class Simulator:
         A file to which each charge is written at once, a JSON object a line.
     """
 
-    app_key: str = "simulator"
+    app_key: str = field(default="simulator", repr=False)
     secret: str = field(default="simulator", repr=False)
     port: int = 0
     host: str = "127.0.0.1"

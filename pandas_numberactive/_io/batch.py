@@ -38,7 +38,7 @@ _STATUS_CODES = np.array(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)  # numbers would stand in tracebacks with locals
 class Answers:
     """What is known of each number asked for, in the order asked."""
 

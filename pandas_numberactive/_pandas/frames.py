@@ -80,7 +80,7 @@ def _seconds(max_age: Any) -> float | None:
     return seconds
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)  # numbers would stand in tracebacks with locals
 class Prepared:
     """A frame, read: its distinct numbers and where each row's number stands among them."""
 

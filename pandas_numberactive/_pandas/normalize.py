@@ -28,7 +28,7 @@ _CLEAN = r"^(?:\+?62[ ()-]{0,3}0?[ ()-]{0,3}|\(?0[ -]?)?8[1-35-9](?:[ ()-]{0,3}\
 _DOTTED = r"^0?8[1-35-9]\d{0,2}\.\d{3,4}\.\d{3,4}$"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)  # numbers would stand in tracebacks with locals
 class Normalized:
     """One number or one reason for each cell."""
 

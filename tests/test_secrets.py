@@ -1,0 +1,125 @@
+"""No secret and no whole number where somebody might read it: logs, reprs, errors, pickles, tracebacks with locals."""
+
+from __future__ import annotations
+
+import copy
+import logging
+import pickle
+import sqlite3
+import traceback
+import warnings
+
+import pandas as pd
+import pytest
+
+import pandas_numberactive as pna
+from pandas_numberactive._core.lookup import RetryPolicy
+from pandas_numberactive.errors import NumberActiveError
+from pandas_numberactive.simulator import Faults, Simulator
+
+SECRET = "made-up-secret-5c1f"
+KEY = "made-up-key-77aa"
+NUMBERS = [f"8118899{i:03d}" for i in range(40)]
+KINDS = [
+    "code",
+    "code_free",
+    "wrong_phone",
+    "drop_after",
+    "html",
+    "truncated",
+    "http_500",
+    "unknown_value",
+    "http_401",
+    "huge",
+]
+
+
+def assert_clean(text: str, *, numbers: bool = True) -> None:
+    assert SECRET not in text
+    assert KEY not in text
+    if numbers:
+        assert not [number for number in NUMBERS if number in text]
+
+
+@pytest.fixture
+def configured(tmp_path):
+    def configure(vendor, **options):
+        return pna.configure(
+            environment="production", base_url=vendor.base_url, app_key=KEY, secret=SECRET,
+            store=str(tmp_path / "s.sqlite3"), **options,
+        )  # fmt: skip
+
+    return configure
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_whatever_the_vendor_says_nothing_leaks(kind, configured, caplog, monkeypatch):
+    monkeypatch.setattr(RetryPolicy, "delay", lambda *_: 0.0)
+    caplog.set_level(logging.DEBUG)
+    faults = Faults(query={kind: 1.0}, seed=1)
+    df = pd.DataFrame({"phone": ["0" + number for number in NUMBERS]})
+    with Simulator(stand_in=True, app_key=KEY, secret=SECRET, faults=faults) as vendor:
+        given = configured(vendor, query_timeout=0.5)
+        error = None
+        with warnings.catch_warnings(record=True) as warned:
+            warnings.simplefilter("always")
+            try:
+                df.numberactive.enrich("phone")
+            except NumberActiveError as caught:
+                error = caught
+    texts = [
+        repr(given),
+        given._repr_html_(),
+        repr(pna.last_run()),
+        str(pna.last_run().to_dict()),
+        pna.last_run()._repr_html_(),
+    ]
+    texts += [str(w.message) for w in warned]
+    texts += [record.getMessage() for record in caplog.records]
+    texts += [pna.history().to_string(), pna.LookupStore().held().to_string(), repr(pna.LookupStore())]
+    if error is not None:
+        texts += [str(error), repr(error), str(getattr(error, "__notes__", ""))]
+        error.partial = None
+        texts.append(repr(pickle.dumps(error)))
+    for text in texts:
+        assert_clean(text)
+
+
+def test_a_traceback_with_locals_shows_no_secret_and_no_number(configured):
+    """The caller's own frame stands in our locals, too, its cells as the caller wrote them: dashed, here."""
+    with Simulator(stand_in=True, app_key=KEY, secret="another") as vendor:
+        configured(vendor)
+        df = pd.DataFrame({"phone": [f"0{n[:3]}-{n[3:7]}-{n[7:]}" for n in NUMBERS]})
+        with pytest.raises(NumberActiveError) as caught:
+            df.numberactive.enrich("phone")
+    seen, error = [], caught.value
+    while error is not None:
+        seen.append("".join(traceback.TracebackException.from_exception(error, capture_locals=True).format()))
+        error = error.__cause__ or error.__context__
+    assert_clean("\n".join(seen))
+
+
+def test_credentials_refuse_pickles_and_copies_do_not_show_them(configured, vendor):
+    given = configured(vendor)
+    with pytest.raises(TypeError, match="never pickled"):
+        pickle.dumps(given.credentials)
+    with pytest.raises(TypeError):
+        pickle.dumps(given)
+    assert_clean(repr(copy.deepcopy(given.credentials)))
+
+
+def test_the_store_holds_a_fingerprint_and_never_the_keys(configured, tmp_path):
+    with Simulator(stand_in=True, app_key=KEY, secret=SECRET) as vendor:
+        configured(vendor)
+        pd.DataFrame({"phone": ["08118899532"]}).numberactive.enrich("phone")
+    assert_clean((tmp_path / "s.sqlite3").read_bytes().decode("latin-1"), numbers=False)
+    assert sqlite3.connect(tmp_path / "s.sqlite3").execute("SELECT count(app_key) FROM lookups").fetchone() == (1,)
+
+
+def test_a_lookup_and_a_job_print_masked(configured):
+    with Simulator(stand_in=True, app_key=KEY, secret=SECRET) as vendor:
+        configured(vendor)
+        assert_clean(repr(pna.lookup(NUMBERS[0])))
+        job = pd.DataFrame({"phone": NUMBERS[:2]}).numberactive.start("phone")
+        job.result()
+        assert_clean(repr(job))
