@@ -225,7 +225,7 @@ def _sum_or_missing(prices: pd.Series) -> float:
 def _micros(moment: object) -> int:
     stamp = pd.Timestamp(cast("Any", moment))
     stamp = stamp.tz_localize("UTC") if stamp.tzinfo is None else stamp.tz_convert("UTC")
-    return int(stamp.as_unit("us").value)
+    return int(stamp.as_unit("ns").value) // 1000
 
 
 def _frame(rows: list[Any], columns: tuple[str, ...]) -> pd.DataFrame:

@@ -1,0 +1,172 @@
+"""The books: what was charged, checked against an invoice; held look-ups settled by hand; numbers forgotten for good."""
+
+from __future__ import annotations
+
+import warnings
+
+import pandas as pd
+import pytest
+
+import pandas_numberactive as pna
+from pandas_numberactive.errors import ConfigurationError, InvalidPhoneError, StoreError
+from pandas_numberactive.simulator import Faults, Simulator
+
+PHONES = [f"8118899{i:03d}" for i in range(6)]
+
+
+@pytest.fixture
+def frame():
+    return pd.DataFrame({"phone": PHONES})
+
+
+def troubled(**script):
+    return Simulator(
+        stand_in=True,
+        app_key="made-up-key",
+        secret="made-up-secret",
+        faults=Faults(script={k: [v] * 9 for k, v in script.items()}),
+    )
+
+
+def enrich(frame, **options):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", pna.errors.IncompleteRunWarning)
+        return frame.numberactive.enrich("phone", **options)
+
+
+def test_spend_is_by_day_run_and_environment_and_counts_a_charge_once(as_production, vendor, frame):
+    as_production()
+    enrich(frame[:4])
+    enrich(frame)
+    assert pna.spend("run")["charged"].tolist() == [4, 2]
+    by_day = pna.spend("day")
+    assert (by_day["charged"].sum(), by_day["cost"].sum()) == (6, 3000.0)
+    assert pna.spend("environment")["environment"].tolist() == ["production"]
+    assert vendor.ledger.total == 6
+    with pytest.raises(ConfigurationError, match="day"):
+        pna.spend("week")
+
+
+def test_an_invoice_is_matched_by_request_id(as_production, vendor, frame):
+    as_production()
+    enrich(frame)
+    ours = [charge.request_id for charge in vendor.ledger.charges()]
+    invoice = pd.DataFrame({"requestId": [*ours[1:5], ours[1], "unheard-of"]})
+    with pna.LookupStore() as store:
+        out = store.reconcile(invoice).set_index("request_id")
+    assert out.loc[ours[1], "verdict"] == "charged_twice"
+    assert out.loc[ours[2:5], "verdict"].tolist() == ["matched"] * 3
+    assert out.loc["unheard-of", "verdict"] == "only_on_invoice"
+    assert out.loc[[ours[0], ours[5]], "verdict"].tolist() == ["only_here"] * 2
+
+
+def test_answers_of_an_older_loop_are_taken_in_and_not_bought_again(as_production, vendor, frame):
+    as_production()
+    old = pd.DataFrame(
+        {
+            "phone": ["0811-8899-000", "+628118899001", "x", "08118899002"],
+            "telco_type": [1, "postpaid", 1, 0],
+            "active_level": ["high", None, "high", "NA"],
+            "frequency_grade": ["low", "NA", "low", "NA"],
+            "looked_up_at": ["2026-01-05"] * 4,
+            "charged": [True, None, True, True],
+        }
+    )
+    with pna.LookupStore() as store:
+        assert store.import_answers(old) == {"imported": 3, "known": 0, "invalid": 1}
+        assert store.import_answers(old) == {"imported": 0, "known": 3, "invalid": 1}
+    out = enrich(frame, details=True)
+    assert vendor.ledger.total == 3
+    assert out["phone_telco_type"].tolist()[:2] == ["prepaid", "postpaid"]
+    assert out["phone_lookup_status"].tolist()[:3] == ["answered", "answered", "no_data"]
+    assert out["phone_looked_up_at"].dt.year.tolist()[:3] == [2026] * 3
+    assert out["phone_source"].tolist()[:3] == ["stored"] * 3
+
+
+def test_a_held_lookup_is_shown_and_released_or_settled_by_hand(tmp_path, frame):
+    with troubled(**{f"query:{PHONES[0]}": "code", f"query:{PHONES[1]}": "wrong_phone"}) as vendor:
+        pna.configure(
+            environment="production", base_url=vendor.base_url, app_key="made-up-key", secret="made-up-secret",
+            store=str(tmp_path / "s.sqlite3"),
+        )  # fmt: skip
+        with pytest.warns(pna.errors.IncompleteRunWarning, match="held"):
+            out = frame.numberactive.enrich("phone")
+        assert out["phone_lookup_status"].tolist()[:2] == ["uncertain", "quarantined"]
+        assert out.loc[1, ["phone_telco_type", "phone_active_level", "phone_frequency_grade"]].isna().all()
+        with pna.LookupStore() as store:
+            held = store.held()
+            assert held["state"].tolist() == ["uncertain", "quarantined"]
+            assert PHONES[0] not in held.to_string()
+            assert store.resolve(PHONES[0], "settle", charged=True, active_level="high") == "answered"
+            assert store.resolve(PHONES[1], "release", charged=True) == "written_off"
+            with pytest.raises(StoreError, match="answered"):
+                store.resolve(PHONES[0], "release")
+            with pytest.raises(InvalidPhoneError):
+                store.resolve("x", "release")
+        handles = vendor.ledger.asked_phones()
+        out = enrich(frame)
+        assert out["phone_active_level"].tolist()[0] == "high"
+        again = vendor.ledger.asked_phones() - handles
+        assert again == {PHONES[1]: 1}  # only what was released is asked anew
+
+
+def test_uncertain_asks_the_same_request_id_again_and_never_a_new_handle(tmp_path, frame):
+    script = {f"query:{PHONES[0]}": ["code", "ok"]}
+    with Simulator(
+        stand_in=True, app_key="made-up-key", secret="made-up-secret", faults=Faults(script=script)
+    ) as vendor:
+        pna.configure(
+            environment="production", base_url=vendor.base_url, app_key="made-up-key", secret="made-up-secret",
+            store=str(tmp_path / "s.sqlite3"),
+        )  # fmt: skip
+        assert enrich(frame)["phone_lookup_status"].tolist()[0] == "uncertain"
+        assert enrich(frame)["phone_lookup_status"].isin(["answered", "no_data"]).all()
+        assert vendor.ledger.asked_phones()[PHONES[0]] == 1
+        assert pna.last_run().requeried == 1
+
+
+def test_a_forgotten_number_is_gone_from_the_bytes_and_its_charge_stays(as_production, vendor, frame, tmp_path):
+    as_production()
+    enrich(frame)
+    path = tmp_path / "store.sqlite3"
+
+    def traces(phone):
+        data = b"".join(p.read_bytes() for p in sorted(tmp_path.glob("store.sqlite3*")) if p.is_file())
+        return data.count(phone.encode()) + data.count(int(phone).to_bytes(6, "big"))
+
+    assert traces(PHONES[2]) > 0
+    with pna.LookupStore() as store:
+        assert store.forget(["0811-8899-002"]) == 1
+        assert store.spend("environment")["charged"].tolist() == [6]
+        assert len(store) == 5
+    assert path.exists()
+    assert traces(PHONES[2]) == 0
+    assert traces(PHONES[3]) > 0
+    enrich(frame)
+    assert vendor.ledger.charged_phones()[PHONES[2]] == 2  # a forgotten number costs again
+
+
+def test_a_number_with_an_open_lookup_is_not_forgotten(tmp_path, frame):
+    with troubled(**{f"query:{PHONES[0]}": "code"}) as vendor:
+        pna.configure(
+            environment="production", base_url=vendor.base_url, app_key="made-up-key", secret="made-up-secret",
+            store=str(tmp_path / "s.sqlite3"),
+        )  # fmt: skip
+        enrich(frame)
+        with pna.LookupStore() as store:
+            with pytest.raises(StoreError, match="Nothing was forgotten"):
+                store.forget(PHONES)
+            assert len(store) == 6
+            assert store.purge(older_than="0s") == 5
+            assert store.summary() == {"uncertain": 1}
+
+
+def test_history_is_typed_masked_and_from_a_date(as_production, frame):
+    as_production()
+    enrich(frame)
+    events = pna.history()
+    assert set(events["kind"]) == {"opened", "answered", "no_data"} - ({"no_data"} - set(events["kind"]))
+    assert not events["number"].isin(PHONES).any()
+    assert set(pna.history(mask=False)["number"]) == set(PHONES)
+    assert len(pna.history(since="2100-01-01")) == 0
+    assert str(events["at"].dtype) == "datetime64[us, UTC]"
