@@ -1,4 +1,4 @@
-"""python -m pandas_numberactive: demo, plan, enrich, simulate, doctor, history, login.
+"""python -m pandas_numberactive: demo, plan, enrich, simulate, doctor, history, verify, login.
 
 Exit codes: 0 complete, 3 incomplete (rows left pending or not bought), 2 bad usage or configuration.
 """
@@ -77,6 +77,9 @@ def _parser() -> argparse.ArgumentParser:
     history = _add(commands, "history", _history, "the ledger, numbers masked")
     history.add_argument("--since", help="a date")
     history.add_argument("--spend", choices=("day", "run", "environment"), help="charges and cost instead")
+    verify = _add(commands, "verify", _verify, "check the README's assumptions with one look-up")
+    verify.add_argument("--phone", required=True, help="a number of your own")
+    verify.add_argument("--max-charges", type=int, help="production: must be 1")
     _add(commands, "login", _login, "keep app key and secret in the system's keyring")
     return parser
 
@@ -210,6 +213,14 @@ def _history(arguments: argparse.Namespace) -> int:
     frame = pna.spend(arguments.spend) if arguments.spend else pna.history(arguments.since)
     print(frame.to_string(index=False) if len(frame) else "The ledger is empty.")
     return COMPLETE
+
+
+def _verify(arguments: argparse.Namespace) -> int:
+    from pandas_numberactive.verify import verify
+
+    found = verify(arguments.phone, max_charges=arguments.max_charges)
+    print(found)
+    return INCOMPLETE if found.refuted else COMPLETE
 
 
 def _login(_: argparse.Namespace) -> int:

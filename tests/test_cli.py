@@ -131,3 +131,27 @@ def test_a_process_killed_half_way_and_started_again_pays_for_distinct_numbers(k
     subprocess.run([sys.executable, "-c", CHILD], check=True)
     assert vendor.ledger.total == 2000
     assert vendor.ledger.double_charged() == []
+
+
+def test_verify_judges_every_assumption_with_one_purchase(keys, vendor, capsys):
+    assert main(["verify", "--phone", "08118899532"]) == 2
+    assert "max_charges=1" in capsys.readouterr().err
+    assert vendor.calls == []
+    assert main(["verify", "--phone", "08118899532", "--max-charges", "1"]) == 0
+    out = capsys.readouterr().out
+    assert [f"{i}. " in out for i in range(1, 11)] == [True] * 10
+    assert "confirmed" in out
+    assert vendor.ledger.total == 1
+    assert vendor.ledger.requeries == 1
+    assert main(["verify", "--phone", "08118899532", "--max-charges", "1"]) == 2
+    assert "in the store already" in capsys.readouterr().err
+
+
+def test_login_without_a_keyring_says_what_to_do(monkeypatch, capsys):
+    monkeypatch.setattr("builtins.input", lambda _: "made-up-key")
+    monkeypatch.setattr("getpass.getpass", lambda _: "made-up-secret")
+    monkeypatch.setitem(sys.modules, "keyring", None)
+    assert main(["login"]) == 2
+    error = capsys.readouterr().err
+    assert "pandas-numberactive[keyring]" in error
+    assert "made-up-secret" not in error

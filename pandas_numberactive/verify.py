@@ -1,0 +1,126 @@
+"""Check the README's Assumptions against the vendor: one look-up, and the same query once more."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+
+from pandas_numberactive._core.phone import mask, parse_phone
+from pandas_numberactive._core.protocol import Message, Reply, names_other_phone, parse
+from pandas_numberactive._io import batch, bridge
+from pandas_numberactive._io.client import Client
+from pandas_numberactive._io.plan import Options
+from pandas_numberactive._io.report import STATUSES, Shape, text_table
+from pandas_numberactive.errors import ConfigurationError, IncompleteRunWarning, InvalidPhoneError
+from pandas_numberactive.settings import Settings, require, settings
+
+CONFIRMED, REFUTED, UNKNOWN = "confirmed", "REFUTED", "unknown"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Findings:
+    """What one look-up and its repetition showed; `verdicts` has one of confirmed, REFUTED, unknown an assumption."""
+
+    environment: str
+    status: str
+    charged: bool | None
+    verdicts: tuple[tuple[str, str, str], ...]  # assumption, verdict, why
+
+    @property
+    def refuted(self) -> bool:
+        """Whether an assumption was seen to be wrong."""
+        return any(verdict == REFUTED for _, verdict, _ in self.verdicts)
+
+    def __repr__(self) -> str:
+        lines = [(text, f"{verdict:<10} {why}") for text, verdict, why in self.verdicts]
+        note = (
+            f"status {self.status}, isFee {_fee(self.charged)}. Compare with the next invoice: LookupStore.reconcile()."
+        )
+        return text_table(f"Assumptions, checked against {self.environment}", lines, note)
+
+
+def verify(phone: object, *, max_charges: int | None = None) -> Findings:
+    """Look one number up, ask the same requestId again, and judge each assumption of the README.
+
+    At most one number is bought; whether the repetition is charged is one of the questions. In production
+    `max_charges=1` must be given. Raises ConfigurationError where the number is stored already.
+    """
+    ready = require(settings())
+    if ready.environment == "production" and max_charges != 1:
+        raise ConfigurationError("In production this buys one answer: say so with max_charges=1 (--max-charges 1).")
+    national, reason = parse_phone(phone, max_digits=ready.max_digits)
+    if national is None:
+        raise InvalidPhoneError(f"This is no Indonesian mobile number ({reason}); nothing was sent.")
+    run = batch.Run(np.array([int(national)]), Shape(rows=1, valid_rows=1), ready, Options(max_charges=1, details=True))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", IncompleteRunWarning)
+        result = bridge.call(run.go, stop=run.stop, drain=ready.drain)
+    if result.error is not None:
+        raise result.error
+    lookup = result.answers.lookups.get(int(national))
+    if not result.answers.new[0] and lookup is not None and lookup.bought_at:
+        raise ConfigurationError(f"{mask(national)} is in the store already: verify with a number that is not.")
+    reply: Reply | None = None
+    if lookup is not None and lookup.request_id is not None:
+        request_id = lookup.request_id
+
+        async def again() -> Reply:
+            async with Client(ready) as client:
+                return await client.query(request_id)
+
+        reply = bridge.call(again, stop=lambda: None, drain=ready.drain)
+    status = STATUSES[result.answers.status[0]]
+    charged = lookup.charged if lookup is not None else None
+    verdicts = tuple(_judge(ready, int(national), status, charged, result.report.handles, reply))
+    return Findings(ready.environment or "", status, charged, verdicts)
+
+
+def _judge(
+    given: Settings, number: int, status: str, charged: bool | None, handles: int, reply: Reply | None
+) -> list[tuple[str, str, str]]:
+    second = parse(reply.body) if reply is not None else Message()
+    got = status != "not_bought"
+    fee = f"isFee {_fee(charged)}"
+    other = "none seen" if second.code in (200, 201, None) else f"code {second.code}"
+    opened = CONFIRMED if reply is not None else UNKNOWN
+    bought = status in ("answered", "no_data")
+    sent = f"POST with {given.encoding}"
+    return [
+        (f"1. {sent}", opened, "handle gave a requestId" if reply else status),
+        ("2. handle is free, query charged once an id", *_charged_once(charged, second)),
+        ("3. isFee says what is charged", CONFIRMED if charged is not None and bought else UNKNOWN, fee),
+        ('4. "no data" is charged', *_no_data(status, charged)),
+        ("5. other codes are failures", UNKNOWN, other),
+        ("6. 201 at query means not ready", UNKNOWN, "pending" if status == "pending" else "not seen"),
+        ("7. an id is good for 24 h", UNKNOWN, "cannot be seen in one call"),
+        ("8. a lost handle reply costs nothing", UNKNOWN, f"{handles} handle sent; see the invoice"),
+        ("9. the token's form", opened, "accepted" if reply is not None else status),
+        ("10. the number's form", *_number_form(second, number, got)),
+    ]
+
+
+def _charged_once(charged: bool | None, second: Message) -> tuple[str, str]:
+    if second.is_fee is False and charged:
+        return CONFIRMED, "the repetition says isFee 0"
+    if second.is_fee:
+        return UNKNOWN, "the repetition says isFee 1, too: look whether the invoice has it twice"
+    return UNKNOWN, "the repetition said nothing"
+
+
+def _no_data(status: str, charged: bool | None) -> tuple[str, str]:
+    if status != "no_data":
+        return UNKNOWN, "this number has data"
+    return (CONFIRMED if charged else REFUTED if charged is False else UNKNOWN), f"isFee {_fee(charged)}"
+
+
+def _number_form(second: Message, number: int, got: bool) -> tuple[str, str]:
+    said = second.data.get("userPhone") if isinstance(second.data, dict) else None
+    if not got or not said:
+        return UNKNOWN, "no userPhone"
+    return (REFUTED, "userPhone is another number") if names_other_phone(second.data, number) else (CONFIRMED, "same")
+
+
+def _fee(charged: bool | None) -> str:
+    return "missing" if charged is None else str(int(charged))

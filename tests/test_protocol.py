@@ -1,0 +1,205 @@
+"""The wire: tokens, tolerant parsing, and the outcome table row by row; no body whatever raises."""
+
+from __future__ import annotations
+
+import json
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pandas_numberactive._core.lookup import LookupState, pack, unpack
+from pandas_numberactive._core.protocol import Answer, Outcome, Reply, judge_handle, judge_query, parse, sign
+
+N = 8118899532
+DATA = {"userPhone": f"62{N}", "telcoType": 1, "activeLevel": "high", "frequencyGrade": "low"}
+
+
+@pytest.mark.parametrize(
+    ("params", "token"),
+    [
+        (
+            {"appKey": "test_key", "idNumber": "idNumber", "name": "name", "phone": "phone"},
+            "9c37214032337ccebcd48be6ab4c1740",
+        ),
+        ({"appKey": "test_key", "phone": "8118899532"}, "a5bf37e07ec95a573e76caf7659c132e"),
+        ({"appKey": "test_key", "requestId": "3ce9f0c7ad00000dc626cf1f7e4b"}, "cfdcf756f6d33e41563034fe7187a8d7"),
+    ],
+)
+def test_the_token_is_the_vendors(params, token):
+    assert sign(params, "20200101") == token
+    assert sign({**params, "token": "ignored"}, "20200101") == token
+
+
+def body(**fields) -> bytes:
+    return json.dumps(fields).encode()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"code": 200, "msg": "ok", "data": {"telcoType": 0, "activeLevel": "NA",}, "requestId": "a,}b", "isFee": 1,}',
+        '{"code": 200 "msg": "ok" "data": {"telcoType": 0 "activeLevel": "NA"} "requestId": "a,}b" "isFee": 1}',
+        '\ufeff{"code": "200", "msg": "ok", "data": {"telcoType": "0"}, "requestId": "a,}b", "isFee": "1"}',
+        '{"code": 200.0, "msg": "ok", "data": {"telcoType": 0.0}, "requestId": "a,}b", "isFee": 1.0}',
+    ],
+)
+def test_commas_and_types_are_mended_and_strings_are_left_alone(text):
+    message = parse(text.encode())
+    assert (message.code, message.is_fee, message.request_id) == (200, True, "a,}b")
+    assert isinstance(message.data, dict)
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [("abc", "abc"), (12345678901234567890123, "12345678901234567890123"), (" a ", " a "), ("", None), (None, None), (True, None),
+     ("x" * 257, None), ("a\nb", None), ([], None)],
+)  # fmt: skip
+def test_a_request_id_is_kept_as_its_literal_text(given, kept):
+    assert parse(body(code=201, requestId=given)).request_id == kept
+
+
+@pytest.mark.parametrize(
+    "text", ["", "null", "[]", "5", '"x"', "{", "<html>", "{" * 5000, "NaN", "[" * 100_000, "1" * 10_000, "\x00\xff"]
+)
+def test_a_body_that_is_no_message_is_an_empty_message(text):
+    assert parse(text.encode("latin-1")).code is None
+
+
+def of(outcome, **also):
+    return outcome, also
+
+
+HANDLE = [
+    (Reply(401), of(Outcome.STOP)), (Reply(403), of(Outcome.STOP)), (Reply(302), of(Outcome.STOP)), (Reply(404), of(Outcome.STOP)),
+    (Reply(405), of(Outcome.STOP)), (Reply(415), of(Outcome.STOP)), (Reply(408), of(Outcome.RETRY)), (Reply(425), of(Outcome.RETRY)),
+    (Reply(429), of(Outcome.THROTTLED)), (Reply(500), of(Outcome.RETRY)), (Reply(503, retry_after=2.0), of(Outcome.THROTTLED, retry_after=2.0)),
+    (Reply(None, sent=False), of(Outcome.RETRY)), (Reply(None), of(Outcome.AMBIGUOUS)), (Reply(200, b"<html>"), of(Outcome.AMBIGUOUS)),
+    (Reply(400, b"<html>"), of(Outcome.FAILED, charged=False)),
+    (Reply(200, body(code=201, requestId="r")), of(Outcome.PENDING, request_id="r")),
+    (Reply(200, body(code=200, requestId="r")), of(Outcome.PENDING, request_id="r")),
+    (Reply(200, body(code=200, data=DATA, isFee=1)), of(Outcome.ANSWERED, charged=True, answer=Answer(1, 3, 1))),
+    (Reply(200, body(code=201, data={"telcoType": 0}, isFee=1)), of(Outcome.NO_DATA, charged=True)),
+    (Reply(200, body(code=201)), of(Outcome.FAILED, charged=False)),
+    (Reply(200, body(code=11008, msg="no")), of(Outcome.FAILED, charged=False, code="11008", msg="no", reason="code")),
+    (Reply(200, body(code=11008, isFee=1)), of(Outcome.FAILED, charged=True)),
+    (Reply(500, body(code=200, data=DATA)), of(Outcome.RETRY)),
+]  # fmt: skip
+
+QUERY = [
+    (Reply(401), of(Outcome.STOP)), (Reply(307), of(Outcome.STOP)), (Reply(429, retry_after=1.0), of(Outcome.THROTTLED)),
+    (Reply(502), of(Outcome.RETRY)), (Reply(None, sent=False), of(Outcome.RETRY)), (Reply(None), of(Outcome.AMBIGUOUS)),
+    (Reply(200, b""), of(Outcome.AMBIGUOUS)), (Reply(400, b"?"), of(Outcome.AMBIGUOUS)),
+    (Reply(200, body(code=200, data=DATA, isFee=1)), of(Outcome.ANSWERED, charged=True, answer=Answer(1, 3, 1))),
+    (Reply(200, body(code=200, data=DATA)), of(Outcome.ANSWERED, charged=None)),
+    (Reply(200, body(code=200, data=DATA, isFee=0)), of(Outcome.ANSWERED, charged=False)),
+    (Reply(200, body(code=200, data=DATA | {"userPhone": "6281100000"}, isFee=1)), of(Outcome.QUARANTINED, charged=True)),
+    (Reply(200, body(code=200, data=DATA | {"userPhone": "62811****532"}, isFee=1)), of(Outcome.ANSWERED)),
+    (Reply(200, body(code=200, data=DATA | {"userPhone": f"0{N}"}, isFee=1)), of(Outcome.ANSWERED)),
+    (Reply(200, body(code=200, data=DATA | {"userPhone": N}, isFee=1)), of(Outcome.ANSWERED)),
+    (Reply(200, body(code=200, data=None, isFee=1)), of(Outcome.NO_DATA, charged=True)),
+    (Reply(200, body(code=200, data={}, isFee=1)), of(Outcome.NO_DATA, charged=True)),
+    (Reply(200, body(code=200, data={"telcoType": 0, "activeLevel": "NA", "frequencyGrade": "NA"}, isFee=1)), of(Outcome.NO_DATA)),
+    (Reply(200, body(code=200, data=DATA | {"activeLevel": "very_high"})), of(Outcome.ANSWERED, reason="unknown_value", answer=Answer(1, 0, 1))),
+    (Reply(200, body(code=200, data={"telcoType": 7})), of(Outcome.ANSWERED, reason="unknown_value", answer=Answer())),
+    (Reply(200, body(code=200, data=["x"])), of(Outcome.ANSWERED, reason="unknown_value")),
+    (Reply(200, body(code=100401, isFee=1)), of(Outcome.FAILED, charged=True)),
+    (Reply(200, body(code=201)), of(Outcome.PENDING)), (Reply(200, body(code=201, isFee=1)), of(Outcome.PENDING)),
+    (Reply(200, body(code=11008, isFee=0)), of(Outcome.FAILED, charged=False)),
+    (Reply(200, body(code=11008)), of(Outcome.UNCERTAIN, charged=None)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("reply", "expected"), HANDLE)
+def test_every_row_of_the_table_for_handle(reply, expected):
+    verdict = judge_handle(reply, N)
+    assert (verdict.outcome, {name: getattr(verdict, name) for name in expected[1]}) == expected
+
+
+@pytest.mark.parametrize(("reply", "expected"), QUERY)
+def test_every_row_of_the_table_for_query(reply, expected):
+    verdict = judge_query(reply, N)
+    assert (verdict.outcome, {name: getattr(verdict, name) for name in expected[1]}) == expected
+
+
+@pytest.mark.parametrize("word", ["failed", "retry", "stop", "pending", "no_data"])
+def test_the_user_may_know_a_code_better(word):
+    for fee, free in ((0, False), (1, True), (None, None)):
+        fields = {"code": 11008, **({} if fee is None else {"isFee": fee})}
+        verdict = judge_query(Reply(200, body(**fields)), N, codes={11008: word})
+        expected = {"failed": Outcome.FAILED if fee is not None else Outcome.UNCERTAIN}.get(word, Outcome(word))
+        assert verdict.outcome is expected
+        if word in ("failed", "no_data"):
+            assert verdict.charged is free
+    assert judge_handle(Reply(200, body(code=7)), N, codes={7: "stop"}).outcome is Outcome.STOP
+
+
+def test_the_simulators_mark_is_refused_everywhere_else():
+    for reply in (
+        Reply(200, body(code=201, requestId="r", simulator=True)),
+        Reply(200, body(code=201, requestId="r"), marked=True),
+    ):
+        assert judge_handle(reply, N).outcome is Outcome.STOP
+        assert judge_query(reply, N).reason == "simulator_answer"
+        assert judge_handle(reply, N, simulated=True).outcome is Outcome.PENDING
+
+
+JSON = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=9), st.sampled_from([200, 201, "200", 11008, "NA", "high"])),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3),
+        st.dictionaries(
+            st.sampled_from(["code", "msg", "data", "requestId", "isFee", "userPhone", "telcoType", "activeLevel", "frequencyGrade", "x"]),
+            inner, max_size=6,
+        ),
+    ),
+    max_leaves=12,
+)  # fmt: skip
+
+
+@given(
+    st.one_of(st.binary(max_size=200), JSON.map(lambda v: json.dumps(v).encode())),
+    st.sampled_from([200, 201, 400, 418, 500, 302]),
+)
+def test_any_body_becomes_an_outcome(raw, status):
+    for judge in (judge_handle, judge_query):
+        assert isinstance(judge(Reply(status, raw), N).outcome, Outcome)
+
+
+def test_twenty_thousand_damaged_answers_become_outcomes_and_never_a_wrong_level():
+    rng = random.Random(3)
+    whole = json.dumps({"code": 200, "msg": "ok", "data": DATA, "requestId": "e6", "isFee": 1}).encode()
+    seen = set()
+    for _ in range(20_000):
+        raw = bytearray(whole)
+        for _ in range(rng.randrange(1, 4)):
+            at = rng.randrange(len(raw))
+            kind = rng.randrange(3)
+            if kind == 0:
+                raw[at] = rng.randrange(256)
+            elif kind == 1:
+                del raw[at : at + rng.randrange(1, 20)]
+            else:
+                raw[at:at] = bytes(rng.choices(b',}{]["0a:', k=rng.randrange(1, 4)))
+            raw = raw or bytearray(b" ")
+        verdict = judge_query(Reply(200, bytes(raw)), N)
+        seen.add(verdict.outcome)
+        if verdict.outcome is Outcome.ANSWERED:
+            assert verdict.answer.active_level in (0, 3)
+            assert verdict.answer.frequency_grade in (0, 1)
+    assert len(seen) >= 4
+
+
+@given(
+    st.sampled_from(list(LookupState)),
+    st.integers(0, 2),
+    st.integers(0, 3),
+    st.integers(0, 3),
+    st.sampled_from([None, True, False]),
+    st.booleans(),
+)
+def test_packing_loses_nothing(state, telco, active, frequency, charged, unknown):
+    packed = pack(state, Answer(telco, active, frequency), charged, unknown)
+    assert unpack(packed) == (state, Answer(telco, active, frequency), charged, unknown)
+    assert packed < 2**15
