@@ -26,15 +26,15 @@ REASONS: tuple[str, ...] = (
 )
 
 _EXPLAIN = {
-    "missing": "The cell is blank.",
-    "not_a_number": "The cell is no phone number (a truth value, a date, a negative or broken number).",
+    "missing": "The cell is blank; fill it in where the number is known.",
+    "not_a_number": "The cell is a truth value, a date, a negative or broken number; look it up at its source.",
     "bad_characters": "The cell holds letters or signs that no phone number has; clean it by hand.",
     "several_numbers": "The cell holds more than one number; put each in a cell or column of its own.",
-    "precision_lost": "Digits are lost (a rounded float or E-notation); export the column again as text.",
-    "not_indonesian": "The number has another country's prefix; only +62 can be looked up.",
-    "not_mobile": "The number is no Indonesian mobile number (those begin with 8, then 1-3 or 5-9).",
-    "too_short": "The number has too few digits; 9 are the fewest after the 8-prefix rule.",
-    "too_long": "The number has too many digits; see the setting max_digits.",
+    "precision_lost": "Digits are lost in a rounded float or E-notation; export the column again as text.",
+    "not_indonesian": "The number has another country's prefix; only +62 can be looked up, so leave it out.",
+    "not_mobile": "The number does not begin with 8 and then 1-3 or 5-9; ask the customer for a mobile number.",
+    "too_short": "The number has fewer than 9 digits behind 0 or 62; look up the missing ones at its source.",
+    "too_long": "The number has more digits than the setting max_digits; correct it or raise that setting.",
 }
 
 Parsed = tuple[str | None, str | None]
@@ -48,8 +48,13 @@ _LABEL = re.compile(
 )
 _E_NOTATION = re.compile(r"\+?(\d+)(?:[.,](\d*))?[eE]([+-]?)0*(\d{1,3})", re.ASCII)
 _THOUSANDS = re.compile(r"\d{1,3}(?:,\d{3}){2,}", re.ASCII)
-_TAIL = re.compile(r"([.,])(\d+)\Z", re.ASCII)
-_SEVERAL = re.compile(r"[/;|&,\n\r\\]|\b(?:or|atau|dan|and)\b", re.I)
+_TAIL = re.compile(r" *(\. *|,)(\d+)\Z", re.ASCII)
+_LONE_DIGIT = re.compile(r"\.\D*\d(?!\d)", re.ASCII)
+_SEVERAL = re.compile(r"[/;|&,\t\n\r\\]|\b(?:or|atau|dan|and)\b", re.I)
+# A count or an extension behind a number: "... (2)", "... - 33", "... 0". Glued on, it is a stranger's number.
+_BEHIND = re.compile(r"[(\[]|(?<=\d{3})[ -]+\d\Z| -+ *\d\d\Z|-+ +\d\d\Z", re.ASCII)
+_FEWEST_BEFORE = 7  # digits: from here on a mark begins decimals, or another number
+_CLUTTER = " /;|&,\t\n\r"
 _IGNORED = str.maketrans("", "", " -.()[]")
 _DASHES = "\u2010\u2011\u2012\u2013\u2014\u2015\u2212\ufe58\ufe63\uff0d"
 
@@ -62,15 +67,15 @@ def parse_phone(cell: object, *, max_digits: int = 12) -> Parsed:
     >>> parse_phone(628119000000.0)
     (None, 'precision_lost')
     """
-    if isinstance(cell, str):
-        return _parse_text(cell, max_digits)
-    if cell is None or type(cell).__name__ in ("NAType", "NaTType"):
-        return None, "missing"
-    if isinstance(cell, bool) or type(cell).__name__ in ("bool_", "bool"):
-        return None, "not_a_number"
     try:
+        if isinstance(cell, str):
+            return _parse_text(str.__str__(cell), max_digits)
+        if cell is None or type(cell).__name__ in ("NAType", "NaTType"):
+            return None, "missing"
+        if isinstance(cell, bool) or type(cell).__name__ in ("bool_", "bool"):
+            return None, "not_a_number"
         return _parse_number(cell, max_digits)
-    except Exception:  # a cell may be any object, with any arithmetic
+    except Exception:  # a cell may be any object, with any methods and arithmetic
         return None, "not_a_number"
 
 
@@ -84,7 +89,8 @@ def _parse_number(cell: object, max_digits: int) -> Parsed:
     if isinstance(cell, numbers.Real):
         narrow = type(cell).__name__ in ("float16", "float32")
         return _parse_float(float(cell), narrow, max_digits)
-    return None, "not_a_number"
+    unequal: object = cell != cell  # NaN and NaT of any library
+    return None, "missing" if bool(unequal) else "not_a_number"
 
 
 def _parse_integer(value: int, max_digits: int) -> Parsed:
@@ -110,27 +116,27 @@ def _is_rounded(digits: str) -> bool:
 
 
 def _parse_text(cell: str, max_digits: int) -> Parsed:
-    if len(cell) > MAX_CELL:
+    if len(cell) > MAX_CELL and len(cell := cell.strip()) > MAX_CELL:
         return None, "bad_characters"
     text = _plain(cell)
     if text.lower() in _BLANK or not text.strip(" -.?_'\""):
         return None, "missing"
+    if text[:1] == "-" and text[1:2].isdigit():
+        return None, "not_a_number"
     label = _LABEL.match(text)
     if label and label.end() < len(text):
         text = text[label.end() :]
     notation = _E_NOTATION.fullmatch(text)
     if notation:
         return _parse_e_notation(notation, max_digits)
-    if text[:1] == "-" and text[1:2].isdigit():
-        return None, "not_a_number"
     return _parse_digits(text, max_digits)
 
 
 def _plain(cell: str) -> str:
-    """Digits of any script as ASCII, every dash as "-", every blank as " ", no invisible marks, no quotes around."""
+    """Digits of any script as ASCII, every dash as "-", blanks but tabs as " ", no invisible marks, no quotes around."""
     if cell.isascii():
-        return cell.replace("\t", " ").strip(" \n\r\v\f'\"`")
-    return "".join(map(_plain_character, cell)).strip(" \n\r\v\f'\"`\u2018\u2019\u201c\u201d")
+        return cell.strip(" \t\n\r\v\f'\"`")
+    return "".join(map(_plain_character, cell)).strip(" \t\n\r\v\f'\"`\u2018\u2019\u201c\u201d")
 
 
 def _plain_character(character: str) -> str:
@@ -139,7 +145,7 @@ def _plain_character(character: str) -> str:
     if character in _DASHES:
         return "-"
     category = unicodedata.category(character)
-    if category == "Zs" or character == "\t":
+    if category == "Zs":
         return " "
     if category == "Cf":  # direction marks and the like, pasted along from a contact card
         return ""
@@ -157,22 +163,27 @@ def _parse_e_notation(found: re.Match[str], max_digits: int) -> Parsed:
     if fraction[exponent:].strip("0"):
         return None, "not_a_number"
     digits = (whole + fraction[:exponent]).lstrip("0")
-    return (None, "precision_lost") if _is_rounded(digits) else _national(digits, max_digits)
+    if _is_rounded(digits):
+        return None, "precision_lost"
+    return (_international if found[0].startswith("+") else _national)(digits, max_digits)
 
 
 def _parse_digits(text: str, max_digits: int) -> Parsed:
-    whole = _without_decimals(text)
+    whole = _without_decimals(text.rstrip(_CLUTTER + "-.()[]"))
     if whole is None:
         return None, "not_a_number"
     text = whole.replace(",", "") if _THOUSANDS.fullmatch(whole) else whole
     parts = [part for part in _SEVERAL.split(text) if any(map(str.isdigit, part))]
     if len(parts) > 1 or text.count("+") > 1:
         return None, "several_numbers"
-    digits = text.strip(" /;|&,\n\r").translate(_IGNORED)
+    text = text.strip(_CLUTTER)
+    digits = text.translate(_IGNORED)
     plus = digits.startswith("+")
     digits = digits[1:] if plus else digits
     if not (digits.isascii() and digits.isdigit()):
         return None, "bad_characters"
+    if any(_digits_in(text[: found.start()]) >= _FEWEST_BEFORE for found in _BEHIND.finditer(text)):
+        return None, "several_numbers"
     if plus:
         return _international(digits, max_digits)
     return _national(digits, max_digits)
@@ -181,14 +192,19 @@ def _parse_digits(text: str, max_digits: int) -> Parsed:
 def _without_decimals(text: str) -> str | None:
     """Drop a decimal tail of zeros, which glued on would make a stranger's number; None where decimals remain."""
     tail = _TAIL.search(text)
-    before = sum(map(str.isdigit, text[: tail.start()])) if tail else 0
-    if tail is None or before < 7:
-        return text
-    alone = text.count(tail[1]) == 1  # a mark that groups digits comes more than once
-    if alone and not tail[2].strip("0"):
-        return text[: tail.start()]
-    decimals = len(tail[2]) == 1 or (alone and (len(tail[2]) == 2 or before >= 9))
-    return None if decimals else text
+    before = _digits_in(text[: tail.start()]) if tail else 0
+    if tail and before >= _FEWEST_BEFORE:
+        alone = text.count(tail[1][0]) == 1  # a mark that groups digits comes more than once
+        if alone and not tail[2].strip("0"):
+            return text[: tail.start()]
+        if len(tail[2]) < 3 or (alone and before >= MIN_DIGITS):
+            return None
+    lone = _LONE_DIGIT.search(text)
+    return None if lone and _digits_in(text[: lone.start()]) >= _FEWEST_BEFORE else text
+
+
+def _digits_in(text: str) -> int:
+    return sum(map(str.isdigit, text))
 
 
 def _national(digits: str, max_digits: int) -> Parsed:
@@ -236,14 +252,22 @@ def mask(national: str | int) -> str:
 
 
 def mask_cell(cell: object) -> str:
-    """Render a raw cell for a list of problems: its shape stays, all but its first four digits are hidden."""
-    text = "".join(c if c.isprintable() else " " for c in str(cell)[:41])
+    """Render a raw cell for a list of problems, in 40 characters at most: of its digits only the first four show.
+
+    >>> mask_cell("0811-8899-532 / 33")
+    '0811-****-*** / **'
+    """
+    try:
+        text = str.__str__(cell if isinstance(cell, str) else str(cell))
+    except Exception:  # a cell may be any object; an int may be too long for str
+        text = f"<{type(cell).__name__}>"
     seen = 0
     out = []
     for character in text[:40]:
-        seen += character.isdigit()
-        out.append("*" if character.isdigit() and seen > 4 else character)
-    return "".join(out) + ("..." if len(text) > 40 else "")
+        seen += character.isnumeric()
+        hidden = "*" if character.isnumeric() and seen > 4 else character
+        out.append(hidden if character.isprintable() else " ")
+    return "".join(out) if len(text) <= 40 else "".join(out[:37]) + "..."
 
 
 _OPERATORS = {

@@ -2,61 +2,13 @@
 
 from __future__ import annotations
 
-import queue
-import random
-import time
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
-from jupyter_client.manager import KernelManager
 
-from pandas_numberactive.simulator import Simulator
+from tests.kernel.kernels import CELLS, Kernel, interrupts, setup
 
 pytestmark = [pytest.mark.kernel, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
-
-
-class Kernel:
-    """A kernel, and what its cells printed."""
-
-    def __init__(self, folder: str) -> None:
-        self.manager = KernelManager(kernel_name="python3")
-        self.manager.start_kernel(cwd=folder)
-        self.client = self.manager.client()
-        self.client.start_channels()
-        self.client.wait_for_ready(timeout=60)
-
-    def send(self, code: str) -> str:
-        return self.client.execute(code)
-
-    def read(self, message_id: str, timeout: float = 60) -> tuple[str, str | None]:
-        """What a cell printed, and the name of the error that ended it."""
-        printed, error = [], None
-        deadline = time.monotonic() + timeout
-        while time.monotonic() < deadline:
-            try:
-                message: dict[str, Any] = self.client.get_iopub_msg(timeout=1)
-            except queue.Empty:
-                continue
-            if message["parent_header"].get("msg_id") != message_id:
-                continue
-            content = message["content"]
-            if message["msg_type"] == "stream":
-                printed.append(content["text"])
-            elif message["msg_type"] == "error":
-                error = content["ename"]
-            elif message["msg_type"] == "status" and content["execution_state"] == "idle":
-                return "".join(printed), error
-        raise AssertionError("the cell did not end")
-
-    def run(self, code: str) -> str:
-        printed, error = self.read(self.send(code))
-        assert error is None, f"{error}: {printed}"
-        return printed
-
-    def close(self) -> None:
-        self.client.stop_channels()
-        self.manager.shutdown_kernel(now=True)
 
 
 @pytest.fixture
@@ -65,16 +17,6 @@ def kernel(tmp_path, monkeypatch) -> Iterator[Kernel]:
     running = Kernel(str(tmp_path))
     yield running
     running.close()
-
-
-def setup(vendor: Simulator, numbers: int = 200, **options: Any) -> str:
-    extra = "".join(f", {name}={value!r}" for name, value in options.items())
-    return f"""
-import pandas as pd, pandas_numberactive as pna
-pna.configure(environment="production", base_url={vendor.base_url!r}, app_key="made-up-key", secret="made-up-secret",
-              store="store.sqlite3", progress=False, confirm_above=10**6{extra})
-df = pd.DataFrame({{"phone": [f"0811{{i:07d}}" for i in range({numbers})]}})
-"""
 
 
 APPLY = {
@@ -116,22 +58,9 @@ def test_run_until_complete_works_where_nesting_was_applied(kernel, vendor, patc
     assert vendor.ledger.total == 50
 
 
-@pytest.mark.parametrize("cell", ['df.numberactive.enrich("phone")', 'await df.numberactive.aenrich("phone")'])
-def test_an_interrupt_keeps_what_was_paid_and_charges_no_more(kernel, cell, tmp_path):
-    rng = random.Random(len(cell))
-    with Simulator(stand_in=True, app_key="made-up-key", secret="made-up-secret", latency=0.02) as vendor:
-        kernel.run(setup(vendor, 3000))
-        for _ in range(3):
-            before = vendor.ledger.total
-            message_id = kernel.send(cell)
-            while vendor.ledger.total < before + rng.randrange(5, 150):
-                time.sleep(0.005)  # the vendor's ledger is the clock here
-            kernel.manager.interrupt_kernel()
-            _, error = kernel.read(message_id, 10)
-            assert error in ("KeyboardInterrupt", "CancelledError")
-            after = vendor.ledger.total
-            stored = kernel.run("print(pna.spend('environment')['charged'].sum())")
-            assert int(stored) == after
-            assert vendor.ledger.total == after
-        kernel.run(cell.replace("df.", "df[:200]."))
-        assert vendor.ledger.double_charged() == []
+@pytest.mark.parametrize("second", [False, True], ids=["one interrupt", "two interrupts"])
+@pytest.mark.parametrize("cell", CELLS)
+def test_interrupts_keep_what_was_paid_and_charge_no_more(tmp_path, monkeypatch, cell, second):
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
+    seen = interrupts(str(tmp_path), 3, cell=cell, second=second, longest=0.6)
+    assert seen.interrupted == 3
