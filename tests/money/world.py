@@ -134,7 +134,7 @@ class World:
         self.time = 1_800_000_000.0
         self.dead: set[int] = set()
         self.workers = [self._worker() for _ in range(workers)]
-        self.trace: list[str] = []
+        self.stopping = False
 
     def now(self) -> int:
         return round(self.time * 1e6)
@@ -157,7 +157,12 @@ class World:
             except CrashError:
                 self.workers[current] = self._worker() if self._spend("restarts") else None
             self.time += 0.01
+        self.finish()
+
+    def finish(self) -> None:
+        """Undisturbed workers come, one after the other, as an analyst would call again; then the rules are checked."""
         self.bounds = Bounds(0, 0, 0, 0)
+        self.stopping = False
         for _ in range(3):  # a free failure is asked again in the next run
             self.time += LEASE + 1
             for _ in self._worker():
@@ -255,6 +260,8 @@ class World:
             self.time += LEASE + 1
             yield
         result: Reply | bool | None = None
+        if calls and self.stopping:
+            return None
         if isinstance(step, Handle):
             result = Reply() if fault == 4 else self.vendor.handle(step.number)
         elif isinstance(step, Query):

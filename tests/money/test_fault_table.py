@@ -1,0 +1,245 @@
+"""Fault by step: what happens when it strikes at claim, handle, saved, query or answered, and that it ends well.
+
+Wire faults can strike where there is a wire (handle, query), store faults where the store is written (claim, saved,
+answered); faults of processes and clocks can strike anywhere. Every cell that exists is here.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import warnings
+
+import pandas as pd
+import pytest
+
+import pandas_numberactive as pna
+from pandas_numberactive._core.lookup import LookupState, RetryPolicy
+from pandas_numberactive._io import store_claims as claims
+from pandas_numberactive.errors import NumberActiveError
+from pandas_numberactive.simulator import Faults, Simulator
+from tests.money.world import Bounds, Choices, Variant, World
+
+KEYS = {"app_key": "made-up-key", "secret": "made-up-secret"}
+PHONE = "8118899532"
+GOOD = ("answered", "no_data")
+
+# fault: (status after the first call when it strikes once, when it strikes ever again) at handle, then at query.
+# "good": the same call recovers; a word: that status; "raises": the run stops and says why.
+WIRE = {
+    "connect_refused": (("good", "failed"), ("good", "uncertain")),
+    "drop_before": (("good", "failed"), ("good", "uncertain")),
+    "drop_after": (("good", "failed"), ("good", "uncertain")),
+    "hang": (("good", "failed"), ("good", "uncertain")),
+    "http_500": (("good", "failed"), ("good", "uncertain")),
+    "http_500_after": (("good", "failed"), ("good", "uncertain")),
+    "html": (("good", "failed"), ("good", "uncertain")),
+    "truncated": (("good", "failed"), ("good", "uncertain")),
+    "huge": (("good", "failed"), ("good", "uncertain")),
+    "gzip_bomb": (("good", "failed"), ("good", "uncertain")),
+    "throttle": (("good", "failed"), ("good", "uncertain")),
+    "code": (("failed", "failed"), ("uncertain", "uncertain")),
+    "http_401": (("raises", "raises"), ("raises", "raises")),
+    "redirect": (("raises", "raises"), ("raises", "raises")),
+    "wrong_phone": ((None, None), ("quarantined", "quarantined")),
+}
+
+
+@pytest.fixture(autouse=True)
+def no_waiting(monkeypatch):
+    monkeypatch.setattr(RetryPolicy, "delay", lambda *_: 0.0)
+
+
+def call(frame):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", pna.errors.IncompleteRunWarning)
+        try:
+            return frame.numberactive.enrich("phone")["phone_lookup_status"][0]
+        except NumberActiveError:
+            return "raises"
+
+
+@pytest.mark.parametrize("step", ["handle", "query"])
+@pytest.mark.parametrize("fault", WIRE)
+@pytest.mark.parametrize("often", ["once", "always"])
+def test_a_fault_of_the_wire(fault, step, often, tmp_path, monkeypatch):
+    expected = WIRE[fault][step == "query"][often == "always"]
+    if expected is None:
+        pytest.skip("handle's reply names no phone")
+    kind = "drop_before" if fault == "connect_refused" else fault
+    faults = Faults(
+        script={step: [kind] * (1 if often == "once" else 50)},
+        redirect_to="http://127.0.0.1:9/x",
+        retry_after=0,
+        hang_for=9,
+    )
+    frame = pd.DataFrame({"phone": [PHONE]})
+    with Simulator(stand_in=True, faults=faults, **KEYS) as vendor:
+        pna.configure(
+            environment="production", base_url=vendor.base_url, store=str(tmp_path / "s.sqlite3"), handle_timeout=0.2,
+            query_timeout=0.2, **KEYS,
+        )  # fmt: skip
+        if fault == "connect_refused":
+            refuse(monkeypatch, step, 1 if often == "once" else 50)
+        first = call(frame)
+        assert first in GOOD if expected == "good" else first == expected
+        charged = vendor.ledger.total
+        assert charged <= 1
+        monkeypatch.undo()
+        vendor.faults = Faults()
+        last = call(frame)
+        if expected == "quarantined":  # paid and unusable: only a person may decide to buy it again
+            assert last == "quarantined"
+            assert vendor.ledger.total == 1
+        else:
+            assert last in GOOD
+            assert vendor.ledger.charged_phones() == {PHONE: 1}
+        if step == "query":
+            assert vendor.ledger.asked_phones() == {PHONE: 1}  # whatever happens at query: no new handle
+
+
+def refuse(monkeypatch, step, times):
+    """The next calls of a step find nobody listening."""
+    from pandas_numberactive._core.protocol import Reply
+    from pandas_numberactive._io.client import Client
+
+    real, left = getattr(Client, step), [times]
+
+    async def refused(self, argument):
+        left[0] -= 1
+        return Reply(sent=False) if left[0] >= 0 else await real(self, argument)
+
+    monkeypatch.setattr(Client, step, refused)
+
+
+STEPS = ["claim", "handle", "saved", "query", "answered"]
+
+
+@pytest.fixture(params=range(5), ids=STEPS)
+def halfway(request):
+    """A world in which worker 1 has just done this step, and the worker."""
+    world = World(Choices(), Variant(), Bounds(0, 0, 0, 0), workers=0)
+    worker = world._worker()
+    for _ in range(request.param + 1):
+        next(worker)
+    return world, worker, STEPS[request.param]
+
+
+def row_of(world):
+    return claims.latest(world.db, claims.ENVIRONMENTS["sandbox"], world.numbers[0])
+
+
+def test_sigkill(halfway):
+    world, worker, _ = halfway
+    worker.close()
+    world.dead.add(1)
+    world.finish()
+
+
+def test_pause_past_the_lease_while_another_finishes(halfway):
+    world, worker, _ = halfway
+    world.time += 61
+    for _ in world._worker():
+        world.time += 0.01
+    for _ in worker:
+        world.time += 0.01
+    world.finish()
+
+
+def test_a_late_duplicate_reply(halfway):
+    """The paused worker's own answer arrives after the other's: it is logged, and changes nothing."""
+    world, worker, step = halfway
+    world.time += 61
+    for _ in world._worker():
+        world.time += 0.01
+    before = row_of(world)
+    for _ in worker:
+        world.time += 0.01
+    assert row_of(world) == before
+    if step == "query":
+        assert world.db.execute("SELECT count(*) FROM events WHERE kind = 'late'").fetchone() == (1,)
+    world.finish()
+
+
+def test_ctrl_c_once(halfway):
+    world, worker, step = halfway
+    world.stopping = True
+    for _ in worker:
+        world.time += 0.01
+    states = {"claim": LookupState.RELEASED, "handle": LookupState.PENDING, "saved": LookupState.PENDING}
+    assert row_of(world).state is states.get(step, LookupState.ANSWERED)
+    assert row_of(world).worker is None
+    world.finish()
+
+
+def test_ctrl_c_twice(halfway):
+    world, worker, _ = halfway
+    worker.close()  # cancelled: nothing more is done but leaving
+    claims.leave(world.db, worker=1, run=1, now=world.now(), finished=False)
+    world.finish()
+
+
+def test_a_second_process_on_the_same_number(halfway):
+    world, worker, _ = halfway
+    other = world._worker()
+    for _ in range(3):
+        next(other, None)
+    for _ in worker:
+        world.time += 0.01
+    for _ in other:
+        world.time += 0.01
+    world.finish()
+
+
+@pytest.mark.parametrize("jump", [2 * 86400, -2 * 86400], ids=["forward", "back"])
+def test_the_clock_jumps_while_the_worker_goes_on(halfway, jump):
+    world, worker, _ = halfway
+    world.time += jump
+    for _ in worker:
+        world.time += 0.01
+    world.finish()
+
+
+@pytest.mark.parametrize("jump", [2 * 86400, -2 * 86400], ids=["forward", "back"])
+def test_the_clock_jumps_and_the_worker_dies(halfway, jump):
+    """An id that is too old, or of the future, is held: no call goes out for it."""
+    world, worker, step = halfway
+    worker.close()
+    world.dead.add(1)
+    world.time += jump
+    queried, handles = dict(world.vendor.queried), len(world.vendor.ids)
+    for _ in world._worker():
+        world.time += 0.01
+    if step in ("saved", "query"):
+        assert row_of(world).state is LookupState.UNCERTAIN
+        assert world.vendor.queried == queried
+        assert len(world.vendor.ids) == handles
+    else:
+        assert row_of(world).state is LookupState.ANSWERED
+        world._check_end()
+
+
+MESSAGES = {
+    "disk full": "database or disk is full",
+    "read-only": "attempt to write a readonly database",
+    "locked": "database is locked",
+}
+
+
+@pytest.mark.parametrize("message", MESSAGES.values(), ids=MESSAGES)
+@pytest.mark.parametrize("step", ["claim", "saved", "answered"])
+def test_a_store_that_fails(message, step, tmp_path, monkeypatch):
+    name = {"claim": "claim", "saved": "_save_opened", "answered": "_save_settled"}[step]
+    frame = pd.DataFrame({"phone": [PHONE]})
+
+    def fails(*_):
+        raise sqlite3.OperationalError(message)
+
+    with Simulator(stand_in=True, **KEYS) as vendor:
+        pna.configure(environment="production", base_url=vendor.base_url, store=str(tmp_path / "s.sqlite3"), **KEYS)
+        monkeypatch.setattr(claims, name, fails)
+        assert call(frame) == "raises"
+        calls = {"claim": 0, "saved": 1, "answered": 2}[step]
+        assert len(vendor.calls) == calls
+        monkeypatch.undo()
+        assert call(frame) in GOOD
+        assert vendor.ledger.charged_phones() == {PHONE: 1}
