@@ -53,7 +53,7 @@ _LONE_DIGIT = re.compile(r"\.\D*\d(?!\d)", re.ASCII)
 _SEVERAL = re.compile(r"[/;|&,\t\n\r\\]|\b(?:or|atau|dan|and)\b", re.I)
 # A count or an extension behind a number: "... (2)", "... - 33", "... 0". Glued on, it is a stranger's number.
 _BEHIND = re.compile(r"[(\[]|(?<=\d{3})[ -]+\d\Z| -+ *\d\d\Z|-+ +\d\d\Z", re.ASCII)
-_FEWEST_BEFORE = 7  # digits: from here on a mark begins decimals, or another number
+_FEWEST_BEFORE = 7  # digits: from here on a mark begins decimals
 _CLUTTER = " /;|&,\t\n\r"
 _IGNORED = str.maketrans("", "", " -.()[]")
 _DASHES = "\u2010\u2011\u2012\u2013\u2014\u2015\u2212\ufe58\ufe63\uff0d"
@@ -133,7 +133,7 @@ def _parse_text(cell: str, max_digits: int) -> Parsed:
 
 
 def _plain(cell: str) -> str:
-    """Digits of any script as ASCII, every dash as "-", blanks but tabs as " ", no invisible marks, no quotes around."""
+    """Digits of any script as ASCII, every dash as "-", blanks (not tabs) as " ", no invisible marks or quotes."""
     if cell.isascii():
         return cell.strip(" \t\n\r\v\f'\"`")
     return "".join(map(_plain_character, cell)).strip(" \t\n\r\v\f'\"`\u2018\u2019\u201c\u201d")
@@ -169,24 +169,29 @@ def _parse_e_notation(found: re.Match[str], max_digits: int) -> Parsed:
 
 
 def _parse_digits(text: str, max_digits: int) -> Parsed:
-    whole = _without_decimals(text.rstrip(_CLUTTER + "-.()[]"))
-    if whole is None:
-        return None, "not_a_number"
-    text = whole.replace(",", "") if _THOUSANDS.fullmatch(whole) else whole
-    parts = [part for part in _SEVERAL.split(text) if any(map(str.isdigit, part))]
-    if len(parts) > 1 or text.count("+") > 1:
+    if "." in text or "," in text:
+        whole = _without_decimals(text.rstrip(_CLUTTER + "-.()[]"))
+        if whole is None:
+            return None, "not_a_number"
+        text = whole.replace(",", "") if _THOUSANDS.fullmatch(whole) else whole
+    if _SEVERAL.search(text) and sum(any(map(str.isdigit, part)) for part in _SEVERAL.split(text)) > 1:
         return None, "several_numbers"
     text = text.strip(_CLUTTER)
     digits = text.translate(_IGNORED)
     plus = digits.startswith("+")
     digits = digits[1:] if plus else digits
+    if digits.count("+"):
+        return None, "several_numbers"
     if not (digits.isascii() and digits.isdigit()):
         return None, "bad_characters"
-    if any(_digits_in(text[: found.start()]) >= _FEWEST_BEFORE for found in _BEHIND.finditer(text)):
+    if len(digits) + plus < len(text) and _number_behind(text):
         return None, "several_numbers"
-    if plus:
-        return _international(digits, max_digits)
-    return _national(digits, max_digits)
+    return _international(digits, max_digits) if plus else _national(digits, max_digits)
+
+
+def _number_behind(text: str) -> bool:
+    """Whether something of its own stands behind what may be a whole number."""
+    return any(_digits_in(text[: found.start()]) >= MIN_DIGITS for found in _BEHIND.finditer(text))
 
 
 def _without_decimals(text: str) -> str | None:

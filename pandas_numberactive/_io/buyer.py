@@ -190,7 +190,8 @@ class Buyer:
         try:
             async with Client(self._settings, policy=self._policy) as client:
                 self._tally.client = client.stats
-                count = min(self._settings.max_concurrency, len(todo))
+                # The client's gate holds the calls in flight to max_concurrency; the rest wait for the disk meanwhile.
+                count = min(-(-3 * self._settings.max_concurrency // 2), len(todo))
                 await _together([self._feed(todo, count), *(self._work(client) for _ in range(count))])
         finally:
             heart.cancel()

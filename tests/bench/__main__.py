@@ -1,0 +1,32 @@
+"""`python -m tests.bench [--quick] [names]` prints one table of ratios."""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import platform
+from collections.abc import Callable
+
+import pandas as pd
+
+from tests.bench import network
+from tests.bench.table import Row
+
+BENCHES: dict[str, Callable[[bool], list[Row]]] = {"cpu": network.cpu, "latency": network.latency}
+
+
+def main() -> None:
+    """Run the named benchmarks, or all."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("names", nargs="*", help=", ".join(BENCHES))
+    parser.add_argument("--quick", action="store_true")
+    given = parser.parse_args()
+    print(f"{datetime.date.today()}, Python {platform.python_version()}, pandas {pd.__version__}\n")
+    print("| | compared | ratio | |\n|---|---|---|---|", flush=True)
+    for name in given.names or BENCHES:
+        for row in BENCHES[name](given.quick):
+            print(row.line(), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,171 @@
+"""CPU per look-up, and how near to the ideal a run comes when the vendor's latency is what limits it."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import numpy as np
+
+import pandas_numberactive as pna
+from pandas_numberactive._core.protocol import HANDLE_PATH, QUERY_PATH, signed
+from pandas_numberactive._io import batch, bridge
+from pandas_numberactive._io.plan import Options
+from pandas_numberactive._io.report import Shape
+from tests.bench.table import Row
+from tests.bench.vendor import KEYS, vendor
+
+Loop = Callable[[str, "np.ndarray[Any, Any]", int], int]
+
+
+def ours(url: str, numbers: np.ndarray[Any, Any], in_flight: int) -> int:
+    """enrich's own run, journal on disk included."""
+    with tempfile.TemporaryDirectory() as folder:
+        given = pna.settings(
+            environment="sandbox",
+            base_url=url,
+            store=str(Path(folder) / "s.sqlite3"),
+            max_concurrency=in_flight,
+            **KEYS,
+        )
+        run = batch.Run(numbers, Shape(rows=len(numbers), valid_rows=len(numbers)), given, Options())
+        result = bridge.call(run.go, stop=run.stop, drain=10.0)
+    return int((result.answers.status < 2).sum())
+
+
+def bare_aiohttp(url: str, numbers: np.ndarray[Any, Any], in_flight: int) -> int:
+    """What one writes first: the same two calls, no journal, no checks."""
+
+    async def main() -> int:
+        left = iter(numbers.tolist())
+        done = 0
+
+        async def worker(session: aiohttp.ClientSession) -> None:
+            nonlocal done
+            for number in left:
+                params = signed({"appKey": KEYS["app_key"], "phone": str(number)}, KEYS["secret"])
+                async with session.post(url + HANDLE_PATH, json=params) as response:
+                    request_id = (await response.json())["requestId"]
+                params = signed({"appKey": KEYS["app_key"], "requestId": request_id}, KEYS["secret"])
+                async with session.post(url + QUERY_PATH, json=params) as response:
+                    code = (await response.json())["code"]
+                done += code == 200
+
+        async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=in_flight)) as session:
+            await asyncio.gather(*(worker(session) for _ in range(in_flight)))
+        return done
+
+    return asyncio.run(main())
+
+
+def requests_in_threads(url: str, numbers: np.ndarray[Any, Any], in_flight: int) -> int:
+    """requests in a thread pool."""
+    import requests
+
+    local = threading.local()
+
+    def post(path: str, name: str, value: str) -> Any:
+        if not hasattr(local, "session"):
+            local.session = requests.Session()
+            local.session.trust_env = False
+        params = signed({"appKey": KEYS["app_key"], name: value}, KEYS["secret"])
+        return local.session.post(url + path, json=params).json()
+
+    def one(number: int) -> int:
+        request_id = post(HANDLE_PATH, "phone", str(number))["requestId"]
+        return int(post(QUERY_PATH, "requestId", request_id)["code"] == 200)
+
+    with ThreadPoolExecutor(in_flight) as pool:
+        return sum(pool.map(one, numbers.tolist()))
+
+
+def httpx_loop(url: str, numbers: np.ndarray[Any, Any], in_flight: int) -> int:
+    """httpx, asynchronous."""
+    import httpx
+
+    async def main() -> int:
+        left = iter(numbers.tolist())
+        done = 0
+
+        async def worker(client: httpx.AsyncClient) -> None:
+            nonlocal done
+            for number in left:
+                params = signed({"appKey": KEYS["app_key"], "phone": str(number)}, KEYS["secret"])
+                request_id = (await client.post(url + HANDLE_PATH, json=params)).json()["requestId"]
+                params = signed({"appKey": KEYS["app_key"], "requestId": request_id}, KEYS["secret"])
+                reply = await client.post(url + QUERY_PATH, json=params)
+                done += reply.json()["code"] == 200
+
+        async with httpx.AsyncClient(limits=httpx.Limits(max_connections=in_flight), trust_env=False) as client:
+            await asyncio.gather(*(worker(client) for _ in range(in_flight)))
+        return done
+
+    return asyncio.run(main())
+
+
+def _numbers(count: int, round_: int) -> np.ndarray[Any, Any]:
+    return np.arange(count) + 8_110_000_000 + round_ * 10_000_000
+
+
+def _cpu(loop: Loop, url: str, count: int, round_: int, in_flight: int) -> tuple[float, float]:
+    """CPU and wall microseconds a look-up."""
+    numbers = _numbers(count, round_)
+    cpu, wall = time.process_time(), time.perf_counter()
+    done = loop(url, numbers, in_flight)
+    assert done == count, (loop.__name__, done)
+    return (time.process_time() - cpu) / count * 1e6, (time.perf_counter() - wall) / count * 1e6
+
+
+def cpu(quick: bool) -> list[Row]:
+    """(c) CPU per look-up, all loops in turn, several rounds."""
+    rounds, count = (3, 1000) if quick else (7, 3000)
+    loops: list[Loop] = [ours, bare_aiohttp]
+    for module, loop in (("requests", requests_in_threads), ("httpx", httpx_loop)):
+        try:
+            __import__(module)
+        except ImportError:
+            continue
+        loops.append(loop)
+    seen: dict[str, list[float]] = {loop.__name__: [] for loop in loops}
+    walls: dict[str, list[float]] = {loop.__name__: [] for loop in loops}
+    with vendor() as url:
+        for round_ in range(rounds + 1):
+            for at, loop in enumerate(loops):
+                slow = loop.__name__ not in ("ours", "bare_aiohttp")
+                one = _cpu(loop, url, count // (5 if slow else 1), 10 * round_ + at, 64)
+                if round_:  # the first round warms up
+                    seen[loop.__name__].append(one[0])
+                    walls[loop.__name__].append(one[1])
+    rows = []
+    for name in seen:
+        if name != "ours":
+            ratios = np.array(seen["ours"]) / np.array(seen[name])
+            note = f"{np.median(seen['ours']):.0f} us against {np.median(seen[name]):.0f} us of CPU a look-up, journal included"
+            rows.append(Row("c. CPU per look-up", f"ours / {name}", float(np.median(ratios)), note))
+    return rows
+
+
+def latency(quick: bool) -> list[Row]:
+    """(d) wall / ideal where latency limits: 2 calls x numbers x latency / in flight."""
+    cases = [(0.1, 64)] if quick else [(0.02, 8), (0.02, 64), (0.1, 8), (0.1, 64), (0.1, 256), (0.5, 64), (0.5, 256)]
+    rows = []
+    for delay, in_flight in cases:
+        count = max(in_flight * 8, min(5000, int(15 * in_flight / (2 * delay))))
+        with vendor(delay) as url:
+            ours(url, _numbers(in_flight, 9), in_flight)
+            started = time.perf_counter()
+            assert ours(url, _numbers(count, 0), in_flight) == count
+            wall = time.perf_counter() - started
+        ideal = 2 * count * delay / in_flight
+        note = f"{count:,} numbers, {wall:.2f} s against {ideal:.2f} s"
+        rows.append(
+            Row("d. latency-bound", f"{delay * 1000:.0f} ms, {in_flight} in flight: wall / ideal", wall / ideal, note)
+        )
+    return rows
