@@ -119,14 +119,15 @@ def _parse_text(cell: str, max_digits: int) -> Parsed:
     if len(cell) > MAX_CELL and len(cell := cell.strip()) > MAX_CELL:
         return None, "bad_characters"
     text = _plain(cell)
-    if text.lower() in _BLANK or not text.strip(" -.?_'\""):
+    lower = text.lower()
+    if lower in _BLANK or not text.strip(" -.?_'\""):
         return None, "missing"
     if text[:1] == "-" and text[1:2].isdigit():
         return None, "not_a_number"
-    label = _LABEL.match(text)
+    label = _LABEL.match(text) if text[0].isalpha() else None
     if label and label.end() < len(text):
         text = text[label.end() :]
-    notation = _E_NOTATION.fullmatch(text)
+    notation = _E_NOTATION.fullmatch(text) if "e" in lower else None
     if notation:
         return _parse_e_notation(notation, max_digits)
     return _parse_digits(text, max_digits)
@@ -180,7 +181,7 @@ def _parse_digits(text: str, max_digits: int) -> Parsed:
     digits = text.translate(_IGNORED)
     plus = digits.startswith("+")
     digits = digits[1:] if plus else digits
-    if digits.count("+"):
+    if "+" in digits and text.count("+") > 1:
         return None, "several_numbers"
     if not (digits.isascii() and digits.isdigit()):
         return None, "bad_characters"
@@ -191,7 +192,9 @@ def _parse_digits(text: str, max_digits: int) -> Parsed:
 
 def _number_behind(text: str) -> bool:
     """Whether something of its own stands behind what may be a whole number."""
-    return any(_digits_in(text[: found.start()]) >= MIN_DIGITS for found in _BEHIND.finditer(text))
+    return _BEHIND.search(text) is not None and any(
+        _digits_in(text[: found.start()]) >= MIN_DIGITS for found in _BEHIND.finditer(text)
+    )
 
 
 def _without_decimals(text: str) -> str | None:

@@ -1,0 +1,71 @@
+"""hypothesis drives workers, deaths, pauses, refreshes and clock jumps over the real flow and store, and shrinks what breaks."""
+
+from __future__ import annotations
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from tests.money.world import Bounds, CrashError, Drawn, Variant, Vendor, World
+
+
+class Money(RuleBasedStateMachine):
+    """Up to three workers on two numbers; whatever order the rules come in, the money rules hold."""
+
+    @initialize(seed=st.integers(0, 1000), free=st.integers(0, 2))
+    def begin(self, seed: int, free: int) -> None:
+        self.world = World(
+            Drawn(seed, 0.5),
+            Variant(),
+            Bounds(faults=6, switches=0, restarts=0),
+            numbers=2,
+            workers=0,
+            vendor=Vendor(free),
+        )
+        self.workers = []
+
+    @precondition(lambda self: len(self.workers) < 3)
+    @rule()
+    def a_worker_starts(self) -> None:
+        self.workers.append(self.world._worker())
+
+    @precondition(lambda self: self.workers)
+    @rule(which=st.integers(0, 2), steps=st.integers(1, 6))
+    def a_worker_moves(self, which: int, steps: int) -> None:
+        worker = self.workers[which % len(self.workers)]
+        try:
+            for _ in range(steps):
+                next(worker)
+                self.world.time += 0.01
+        except (StopIteration, CrashError):
+            self.workers.remove(worker)
+
+    @precondition(lambda self: self.workers)
+    @rule(which=st.integers(0, 2))
+    def a_worker_vanishes(self, which: int) -> None:
+        self.workers.pop(which % len(self.workers)).close()
+
+    @rule(seconds=st.sampled_from([1.0, 61.0, 3600.0]))
+    def time_passes(self, seconds: float) -> None:
+        self.world.time += seconds
+
+    @invariant()
+    def no_number_is_charged_twice(self) -> None:
+        if hasattr(self, "world"):
+            charged = list(self.world.vendor.charged.values())
+            assert len(charged) == len(set(charged))
+
+    @invariant()
+    def what_is_reserved_or_spent_is_a_row(self) -> None:
+        if hasattr(self, "world"):
+            rows = self.world.db.execute("SELECT count(*) FROM lookups WHERE spend = 1").fetchone()[0]
+            assert rows >= len(self.world.vendor.charged)
+
+    def teardown(self) -> None:
+        if hasattr(self, "world"):
+            self.world.time += 61
+            self.world.finish()
+
+
+TestMoney = Money.TestCase
+TestMoney.settings = settings(max_examples=150, stateful_step_count=25, deadline=None)
