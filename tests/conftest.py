@@ -112,3 +112,25 @@ def quiet_incomplete() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", pna.errors.IncompleteRunWarning)
         yield
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Any]:
+    """A PostgreSQL server of our own, one for the session."""
+    pytest.importorskip("psycopg", reason='psycopg is missing: pip install "pandas-numberactive[postgres]"')
+    from tests import pg
+
+    if pg.programs() is None:
+        pytest.skip(pg.HOW)
+    with pg.Server() as server:
+        yield server
+
+
+@pytest.fixture
+def dsn(postgres: Any) -> str:
+    """An empty team store."""
+    import psycopg
+
+    with psycopg.connect(postgres.dsn, autocommit=True) as connection:
+        connection.execute("DROP SCHEMA IF EXISTS numberactive CASCADE")
+    return str(postgres.dsn)

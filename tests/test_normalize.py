@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from pandas_numberactive._core.phone import REASONS, parse_phone
 from pandas_numberactive._pandas.normalize import normalize, normalize_column
-from tests.test_phone import READ, REFUSED
+from tests.test_phone import READ, REFUSED, STRANGERS
 
 CELLS = [*READ, *(cell for cells in REFUSED.values() for cell in cells)]
 TEXTS = [cell for cell in CELLS if isinstance(cell, str)]
@@ -98,6 +98,50 @@ NUMBERS = st.from_regex(r"8[0-9]{6,13}", fullmatch=True)
 )
 def test_text_columns_agree_with_single_cells(cells):
     assert_same(pd.Series(cells, dtype=object), cells)
+
+
+PIECES = st.sampled_from(
+    ["8118899532", "811", "8899", "532", "0", "62", "+62", "+", "(", ")", " ", "-", ".", ",", ".0", ".00", "/", "E9", "e+09", "8", "2"]
+    + ["33", "0062", "062", "HP: ", "wa.", "A", "x", "'", "\t", " - ", "[", "]", ";", "+65", "021", "8.1"]
+)  # fmt: skip
+
+
+@settings(deadline=None, max_examples=400)
+@given(st.lists(st.lists(PIECES, max_size=8).map("".join), max_size=40))
+def test_texts_put_together_from_the_pieces_of_damaged_cells_agree_with_single_cells(cells):
+    assert_same(pd.Series(cells, dtype=object), cells)
+
+
+@pytest.mark.parametrize("trap", STRANGERS)
+def test_a_damaged_cell_in_a_column_never_becomes_a_strangers_number(trap):
+    cell, _ = STRANGERS[trap]
+    assert_same(pd.Series([cell, "08118899532"], dtype=object), [cell, "08118899532"])
+
+
+def test_max_digits_holds_for_columns():
+    cells = ["8118899532123", "+628118899532123", "811889953212", "0811889953"]
+    for limit in (9, 12, 13):
+        got = normalize_column(pd.Series(cells), max_digits=limit)
+        assert [str(n) if n else None for n in got.number] == [parse_phone(c, max_digits=limit)[0] for c in cells]
+
+
+@pytest.mark.parametrize("kind", ["list", "struct"])
+def test_nested_arrow_columns_are_no_numbers(kind):
+    pa = pytest.importorskip("pyarrow")
+    nested = pa.list_(pa.string()) if kind == "list" else pa.struct([("phone", pa.string())])
+    value = ["08118899532"] if kind == "list" else {"phone": "08118899532"}
+    done = normalize_column(pd.Series(pd.array([value, None], dtype=pd.ArrowDtype(nested))))
+    assert [REASONS[code] for code in done.reason] == ["not_a_number", "missing"]
+
+
+@pytest.mark.parametrize("dtype", [object, pd.StringDtype("python")])
+def test_half_a_surrogate_pair_costs_no_other_row_its_number(dtype):
+    assert_same(pd.Series(["\ud800", "08118899532"], dtype=dtype), ["\ud800", "08118899532"])
+
+
+def test_a_slice_of_a_column_is_read_from_its_own_rows():
+    column = pd.Series(["x", None, *TEXTS, ""], dtype="str")
+    assert_same(column.iloc[1:-1], [None, *TEXTS])
 
 
 @settings(deadline=None)

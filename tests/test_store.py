@@ -37,8 +37,18 @@ def clock():
 
 
 @pytest.fixture
-def store(tmp_path, clock):
+def file_store(tmp_path, clock):
     with LookupStore(tmp_path / "own" / "s.sqlite3", clock=clock) as opened:
+        yield opened
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def store(request, clock):
+    if request.param == "sqlite":
+        yield request.getfixturevalue("file_store")
+        return
+    with LookupStore.open(request.getfixturevalue("dsn")) as opened:
+        opened._clock = clock  # in place of the server's
         yield opened
 
 
@@ -93,7 +103,8 @@ def state_of(store, number=NUMBER):
     return run(read())
 
 
-def test_the_file_is_for_its_owner_only(store):
+def test_the_file_is_for_its_owner_only(file_store):
+    store = file_store
     mode = stat.S_IMODE(os.stat(store.path).st_mode)
     folder = stat.S_IMODE(os.stat(store.path.parent).st_mode)
     assert (mode, folder) == (0o600, 0o700)
@@ -102,7 +113,9 @@ def test_the_file_is_for_its_owner_only(store):
         assert stat.S_IMODE(entry.stat().st_mode) & 0o077 == 0, entry.name
 
 
-def test_what_is_saved_is_on_disk_for_others_before_it_is_acted_on(store, clock):
+def test_what_is_saved_is_on_disk_for_others_before_it_is_acted_on(file_store, clock):
+    store = file_store
+
     async def work():
         row, worker = await begin(store)
         claims = await store.claim(terms(store, row, worker), [NUMBER])

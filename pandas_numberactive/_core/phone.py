@@ -207,8 +207,8 @@ def _without_decimals(text: str) -> str | None:
             return text[: tail.start()]
         if len(tail[2]) < 3 or (alone and before >= MIN_DIGITS):
             return None
-    lone = _LONE_DIGIT.search(text)
-    return None if lone and _digits_in(text[: lone.start()]) >= _FEWEST_BEFORE else text
+    lone = any(_digits_in(text[: found.start()]) >= _FEWEST_BEFORE for found in _LONE_DIGIT.finditer(text))
+    return None if lone else text
 
 
 def _digits_in(text: str) -> int:

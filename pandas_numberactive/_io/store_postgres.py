@@ -83,7 +83,11 @@ class PostgresEngine:
         self.tokens: set[str] = set()
         self._connection: psycopg.Connection[Any] | None = None
         self._connect()
-        self._migrate()
+        try:
+            self._migrate()
+        except BaseException:
+            self.close()
+            raise
 
     def _connect(self) -> psycopg.Connection[Any]:
         try:

@@ -60,25 +60,31 @@ def connect(path: Path | None) -> sqlite3.Connection:
     Raises StoreError where the file cannot be used, StoreVersionError where a newer version made it.
     """
     if path is None:
-        connection = _open(":memory:")
-        _migrate(connection, "the store in memory")
-        return connection
+        return _ready(_open(":memory:"), ":memory:")
     _make_private(path)
     with _creation_lock(path):
         try:
-            connection = _open(str(path))
-            _set_journal(connection)
-            _migrate(connection, str(path))
+            return _ready(_open(str(path)), str(path))
         except sqlite3.DatabaseError as error:
             raise StoreError(f"The store {path.name!r} cannot be used: {error}. Choose another with store=.") from error
-    return connection
 
 
 def _open(name: str) -> sqlite3.Connection:
-    connection = sqlite3.connect(name, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
-    connection.execute("PRAGMA synchronous=FULL")  # an answer on disk is on the platter
-    connection.execute("PRAGMA secure_delete=ON")  # a forgotten number leaves no bytes behind
-    connection.execute("PRAGMA temp_store=MEMORY")  # no number in a temporary file
+    return sqlite3.connect(name, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+
+
+def _ready(connection: sqlite3.Connection, name: str) -> sqlite3.Connection:
+    """Set the connection up and migrate the file; closes the connection where that fails."""
+    try:
+        connection.execute("PRAGMA synchronous=FULL")  # an answer on disk is on the platter
+        connection.execute("PRAGMA secure_delete=ON")  # a forgotten number leaves no bytes behind
+        connection.execute("PRAGMA temp_store=MEMORY")  # no number in a temporary file
+        if name != ":memory:":
+            _set_journal(connection)
+        _migrate(connection, name)
+    except BaseException:
+        connection.close()
+        raise
     return connection
 
 

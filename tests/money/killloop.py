@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -119,8 +119,20 @@ def stage(store: str, numbers: int, *, latency: float = 0.01, faults: Faults | N
             zygote.close()
 
 
-def kill_loop(store: str, kills: int, *, numbers: int, processes: int = 3, seed: int = 0, **settings: Any) -> Outcome:
-    """Kill `kills` workers at random moments, let one finish, and compare the vendor's ledger with the store."""
+def kill_loop(
+    store: str,
+    kills: int,
+    *,
+    numbers: int,
+    processes: int = 3,
+    seed: int = 0,
+    between: Callable[[int], None] = lambda _: None,
+    **settings: Any,
+) -> Outcome:
+    """Kill `kills` workers at random moments, let one finish, and compare the vendor's ledger with the store.
+
+    `between` is called with the number of kills so far, to break other things meanwhile.
+    """
     rng = random.Random(seed)
     started = time.monotonic()
     with stage(store, numbers, seed=seed, **settings) as (vendor, zygote, wanted):
@@ -132,6 +144,7 @@ def kill_loop(store: str, kills: int, *, numbers: int, processes: int = 3, seed:
             at = rng.randrange(processes)
             end(alive[at])
             done += 1
+            between(done)
             alive[at] = zygote.fork(rng.randrange(10**6))
         for pid in alive[1:]:
             end(pid)

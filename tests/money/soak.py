@@ -9,7 +9,9 @@ import time
 from pathlib import Path
 
 from tests.money.killloop import kill_loop
+from tests.money.test_postgres import crashes
 from tests.money.world import Variant, simulate_all
+from tests.pg import Server
 
 
 def main() -> int:
@@ -19,7 +21,7 @@ def main() -> int:
     parser.add_argument("--numbers", type=int, default=0, help="by default 8 a kill, at least 3,000")
     parser.add_argument("--runs", type=int, default=0, help="simulated runs")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--store", default="", help="a postgresql:// URL; by default a file of its own")
+    parser.add_argument("--postgres", action="store_true", help="on a PostgreSQL server of its own, crashed 10 times")
     given = parser.parse_args()
     if given.runs:
         started = time.monotonic()
@@ -27,9 +29,19 @@ def main() -> int:
         print(f"simulated runs    {given.runs:>12,}  0 violations, {time.monotonic() - started:.0f} s")
     if not given.kills:
         return 0
-    with tempfile.TemporaryDirectory() as folder:
-        store = given.store or str(Path(folder) / "soak.sqlite3")
-        seen = kill_loop(store, given.kills, numbers=given.numbers or max(3000, 8 * given.kills), seed=given.seed)
+    numbers = given.numbers or max(3000, 8 * given.kills)
+    if given.postgres:
+        with Server() as server:
+            seen = kill_loop(
+                server.dsn,
+                given.kills,
+                numbers=numbers,
+                seed=given.seed,
+                between=crashes(server, max(1, given.kills // 10)),
+            )
+    else:
+        with tempfile.TemporaryDirectory() as folder:
+            seen = kill_loop(str(Path(folder) / "soak.sqlite3"), given.kills, numbers=numbers, seed=given.seed)
     print(seen.table())
     return int(bool(seen.twice or seen.lost or seen.wrong))
 
