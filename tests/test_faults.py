@@ -252,3 +252,22 @@ def test_stop_keeps_what_is_paid_and_the_next_call_goes_on(tmp_path):
         assert pna.last_run().stopped_by == "stop"
         assert quietly(df)["phone_lookup_status"].isin(["answered", "no_data"]).all()
         assert vendor.ledger.total == 300
+
+
+BOTH = """
+import sys, pandas as pd, pandas_numberactive as pna
+pna.configure(environment="production", base_url=sys.argv[1], app_key="made-up-key", secret="made-up-secret", store=sys.argv[2])
+df = pd.DataFrame({"phone": [f"0811{i:07d}" for i in range(int(sys.argv[3]), int(sys.argv[3]) + 300)]})
+print(int(df.numberactive.enrich("phone")["phone_lookup_status"].isin(["answered", "no_data"]).sum()), pna.last_run().bought)
+"""
+
+
+def test_two_notebooks_with_overlapping_frames_pay_once_and_both_get_all_answers(tmp_path):
+    with Simulator(stand_in=True, latency=0.01, **KEYS) as vendor:
+        command = [sys.executable, "-c", BOTH, vendor.base_url, str(tmp_path / "s.sqlite3")]
+        both = [subprocess.Popen([*command, str(start)], stdout=subprocess.PIPE, text=True) for start in (0, 100)]
+        said = [child.communicate(timeout=60)[0].split() for child in both]
+        assert [answers for answers, _ in said] == ["300", "300"]
+        assert sum(int(bought) for _, bought in said) == 400
+        assert vendor.ledger.total == 400
+        assert vendor.ledger.double_charged() == []

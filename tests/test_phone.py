@@ -71,6 +71,8 @@ STRANGERS = {  # damaged cells: what they mean or why they are refused; glued to
     "an extension behind a tab": ("08118899532\t33", (None, "several_numbers")),
     "an extension behind a slash": ("0811-8899-532 / 33", (None, "several_numbers")),
     "a single digit behind a blank": ("08118899532 2", (None, "several_numbers")),
+    "a single digit and a decimal tail": ("8118899532 2.0", (None, "several_numbers")),
+    "a count and a decimal tail": ("8118899532(2.0", (None, "several_numbers")),
     "letters of a keypad": ("0811CALLMEE", (None, "bad_characters")),
     "E-notation with all digits": ("8.118899532E9", (OURS, None)),
     "E-notation with a plus of Japan": ("+8.118899532E9", (None, "not_indonesian")),

@@ -9,6 +9,7 @@ import json
 import os
 import signal
 import sys
+import time
 import warnings
 
 import numpy as np
@@ -32,7 +33,9 @@ def live(terms: dict[str, object], seed: int) -> int:
         try:
             result = bridge.call(run.go, stop=run.stop, drain=5.0)
         except pna.errors.NumberActiveError as error:
-            print(type(error).__name__, error, file=sys.stderr, flush=True)
+            if not isinstance(error, pna.errors.StoreError):
+                print(type(error).__name__, error, file=sys.stderr, flush=True)
+            time.sleep(0.1)  # a person who calls again, while the store or its server comes back
             continue
         if terms["once"] or np.isin(result.answers.status, DONE).all():
             return 0
