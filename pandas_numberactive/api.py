@@ -62,6 +62,11 @@ class Lookup:
         )
         return f"Lookup({self.masked}, {self.status}, {signals}, {self.source or 'not bought'}, {self.environment})"
 
+    def _repr_html_(self) -> str:
+        from pandas_numberactive._jupyter.views import lookup_card
+
+        return lookup_card(self)
+
 
 _latest: list[RunReport] = []
 

@@ -26,6 +26,14 @@ class Job:
         self._run = run
         self._future = future
         self._drain = drain
+        self.view: Any = None  # the live view, made when the job is first shown
+
+    @property
+    def error(self) -> BaseException | None:
+        """What ended the job, if it has ended by an error."""
+        if not self._future.done() or self._future.cancelled():
+            return None
+        return self._future.exception()
 
     @property
     def progress(self) -> Progress:
@@ -60,3 +68,12 @@ class Job:
             f"Job ({state}): {now.done:,} of {now.total:,} numbers; bought {now.bought:,}, stored {now.stored:,}, "
             f"failed {now.failed:,}, spent {money(now.spent, now.currency)}{left}"
         )
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+        """A live bar with Stop where ipywidgets is installed, else the text."""
+        try:
+            from pandas_numberactive._jupyter.views import job_view
+
+            return job_view(self)
+        except ImportError:
+            return {"text/plain": repr(self)}

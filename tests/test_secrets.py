@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import logging
 import pickle
@@ -113,7 +114,8 @@ def test_the_store_holds_a_fingerprint_and_never_the_keys(configured, tmp_path):
         configured(vendor)
         pd.DataFrame({"phone": ["08118899532"]}).numberactive.enrich("phone")
     assert_clean((tmp_path / "s.sqlite3").read_bytes().decode("latin-1"), numbers=False)
-    assert sqlite3.connect(tmp_path / "s.sqlite3").execute("SELECT count(app_key) FROM lookups").fetchone() == (1,)
+    with contextlib.closing(sqlite3.connect(tmp_path / "s.sqlite3")) as db:
+        assert db.execute("SELECT count(app_key) FROM lookups").fetchone() == (1,)
 
 
 def test_a_lookup_and_a_job_print_masked(configured):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import weakref
 from collections.abc import Iterable
 from typing import Any, Literal, cast
 
@@ -35,6 +36,7 @@ class LookupStore:
     def __init__(self, location: str | os.PathLike[str] | None = None) -> None:
         where = store_location(settings()) if location is None else os.fspath(location)
         self._store = Journalled.open(where)
+        weakref.finalize(self, self._store.close)  # `pna.LookupStore().held()` leaves nothing open
 
     def __enter__(self) -> LookupStore:
         return self

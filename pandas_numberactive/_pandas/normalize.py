@@ -21,11 +21,53 @@ CHUNK = 1_000_000  # cells: bounds the extra memory
 MISSING = REASONS.index("missing")
 NOT_A_NUMBER = REASONS.index("not_a_number")
 _REASON_CODES = {reason: code for code, reason in enumerate(REASONS)}
+_ARROW_TEXT = ("string[pyarrow]", "large_string[pyarrow]", "string_view[pyarrow]")
 _POWERS = 10 ** np.arange(19, dtype=np.int64)
 
-# What these two match, parse_phone reads as the digits behind the prefix; tests hold both to that.
-_CLEAN = r"^(?:\+?62[ ()-]{0,3}0?[ ()-]{0,3}|\(?0[ -]?)?8[1-35-9](?:[ ()-]{0,3}\d){7,10}$"
-_DOTTED = r"^0?8[1-35-9]\d{0,2}\.\d{3,4}\.\d{3,4}$"
+# What the byte-wise reader takes, parse_phone reads as the digits behind the prefix; tests hold the two together.
+_BLOCK = 1 << 15  # cells: its temporaries stay in the cache
+_LONGEST = 31  # bytes: counts of five bits each in one integer
+_DIGIT, _DOT, _BRACKET, _PLUS, _BLANK, _OTHER = (1 << 5 * place for place in range(6))
+_WEIGHT = np.full(256, _OTHER, np.uint32)
+_WEIGHT[np.frombuffer(b"0123456789", np.uint8)] = _DIGIT
+_WEIGHT[np.frombuffer(b" -", np.uint8)] = _BLANK
+_WEIGHT[np.frombuffer(b".", np.uint8)] = _DOT
+_WEIGHT[np.frombuffer(b"()", np.uint8)] = _BRACKET
+_WEIGHT[np.frombuffer(b"+", np.uint8)] = _PLUS
+_NO_DIGITS = bytes(byte for byte in range(256) if not 48 <= byte <= 57)
+_MARKED = r"^(?:(?:\+?62[ -]?)?\([0-9]{1,4}\)[0-9 -]+|(?:\+?62\.?|0)?8[0-9]{0,3}\.[0-9]{3,4}\.[0-9]{3,5})$"
+_REFUSED = (  # shapes of plain ASCII that parse_phone refuses whatever the digits are
+    (r"^(?:[+]?[0-9][0-9 ()-]*[A-Za-z]+[A-Za-z ()]*|[A-Za-z][0-9]+)$", "bad_characters"),
+    (r"^[0-9][0-9 -]*[/;|&][ -]*[0-9][0-9 -]*$", "several_numbers"),
+    (r"^[0-9]{9,}\.[0-9]*[1-9][0-9]*$", "not_a_number"),
+    (r"^[0-9](?:[.,][0-9]{0,7})?[eE][+]?0?(?:9|1[0-9])$", "precision_lost"),
+    (r"^[+](?:[0-57-9]|6[013-9])[0-9]*(?:[ -][0-9]{3,})*$", "not_indonesian"),
+    (r"^0?[1-579][0-9]+(?:[ -][0-9]{3,})*$", "not_mobile"),
+)
+_LABELLED = r"^(?i:hp|wa|tel|telp|no)\b\.?[:=]? *"
+_TRIMMED = " \t\n\r\v\f'\"`"
+
+# What may stand before the 8: how many digits, how many must follow, whether a + may stand in front of it.
+_PREFIXES = (
+    ("", 9, False), ("0", 9, False), ("62", 9, True), ("620", 9, True),
+    ("062", 10, False), ("0620", 10, False), ("0062", 9, False),
+)  # fmt: skip
+_STRIP = np.array([len(prefix) for prefix, _, _ in _PREFIXES] + [0])
+_FEWEST = np.array([fewest for _, fewest, _ in _PREFIXES] + [99])  # the last row: no prefix that is known here
+_AFTER_PLUS = np.array([plus for _, _, plus in _PREFIXES] + [False])
+
+
+def _prefix_table() -> NDArray[np.uint8]:
+    """Which of _PREFIXES the first six digits of a number begin with."""
+    table = np.full(1_000_000, len(_PREFIXES), np.uint8)
+    for row, (prefix, _, _) in enumerate(_PREFIXES):
+        for second in "12356789":
+            start, free = int(prefix + "8" + second), 10 ** (4 - len(prefix))
+            table[start * free : (start + 1) * free] = row
+    return table
+
+
+_BY_SIX_DIGITS = _prefix_table()
 
 
 @dataclass(frozen=True, slots=True, repr=False)  # numbers would stand in tracebacks with locals
@@ -37,7 +79,12 @@ class Normalized:
 
 
 def normalize_column(column: pd.Series[Any], *, max_digits: int = 12) -> Normalized:
-    """Read every cell of a column of any dtype; never raises on a cell."""
+    """Read every cell of a column of any dtype; never raises on a cell.
+
+    `max_digits` is the longest national number taken. Both arrays of the result are as long as the column.
+    """
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        return _categories(column, max_digits)
     parts = [_normalize_chunk(column.iloc[start : start + CHUNK], max_digits) for start in range(0, len(column), CHUNK)]
     if not parts:
         return Normalized(np.zeros(0, np.int64), np.zeros(0, np.int8))
@@ -46,8 +93,6 @@ def normalize_column(column: pd.Series[Any], *, max_digits: int = 12) -> Normali
 
 def _normalize_chunk(column: pd.Series[Any], max_digits: int) -> Normalized:
     dtype = column.dtype
-    if isinstance(dtype, pd.CategoricalDtype):
-        return _categories(column, max_digits)
     if pd.api.types.is_bool_dtype(dtype):
         return _constant(column, NOT_A_NUMBER)
     if pd.api.types.is_integer_dtype(dtype):
@@ -57,7 +102,7 @@ def _normalize_chunk(column: pd.Series[Any], max_digits: int) -> Normalized:
         if narrow:  # parse_phone must see that these have 24 bits only
             return _narrow_floats(column, max_digits)
         return _nullable(column, np.float64, _floats, max_digits)
-    if isinstance(dtype, pd.StringDtype) or "string" in str(dtype):
+    if isinstance(dtype, pd.StringDtype) or str(dtype) in _ARROW_TEXT or "<values=string" in str(dtype):
         return _strings(column, max_digits)
     if pd.api.types.is_object_dtype(dtype):
         return _objects(column.to_numpy(), max_digits)
@@ -96,18 +141,21 @@ def _nullable(
 
 
 def _integers(values: NDArray[np.int64], max_digits: int) -> Normalized:
-    number = _strip_prefix(values, max_digits)
-    return _finish(number, values, max_digits)
+    return _finish(_read_digits(values, _count_digits(values), False, max_digits), values, max_digits)
 
 
 def _floats(values: NDArray[np.float64], max_digits: int) -> Normalized:
     with np.errstate(invalid="ignore"):
         whole = (values >= 1e8) & (values < 1e15) & (values == np.floor(values))
         integers = np.where(whole, values, 0).astype(np.int64)
-    digits = np.searchsorted(_POWERS, integers, side="right")
+    digits = _count_digits(integers)
     rounded = integers % _POWERS[np.maximum(digits - 6, 0)] == 0  # six significant digits or fewer
-    number = np.where(whole & ~rounded, _strip_prefix(integers, max_digits), 0)
+    number = np.where(rounded, 0, _read_digits(integers, digits, False, max_digits))
     return _finish(number, values, max_digits)
+
+
+def _count_digits(values: NDArray[np.int64]) -> NDArray[np.int64]:
+    return np.searchsorted(_POWERS, values, side="right")
 
 
 def _narrow_floats(column: pd.Series[Any], max_digits: int) -> Normalized:
@@ -119,16 +167,17 @@ def _narrow_floats(column: pd.Series[Any], max_digits: int) -> Normalized:
     return done
 
 
-def _strip_prefix(values: NDArray[np.int64], max_digits: int) -> NDArray[np.int64]:
-    """The national number in clean integers (8..., 62 8...); 0 where parse_phone must look."""
-    digits = np.searchsorted(_POWERS, values, side="right")
-    behind = _POWERS[np.clip(digits - 2, 0, 18)]
-    prefixed = (digits > 10) & (values // behind == 62)
-    national = np.where(prefixed, values - 62 * behind, values)
-    length = np.where(prefixed, digits - 2, digits)
-    first_two = national // _POWERS[np.clip(length - 2, 0, 18)]
-    fits = (first_two >= 81) & (first_two <= 89) & (first_two != 84)
-    return np.where(fits & (length >= 9) & (length <= max_digits), national, 0)
+def _read_digits(
+    value: NDArray[np.int64], digits: NDArray[Any], plus: NDArray[np.bool_] | bool, max_digits: int
+) -> NDArray[np.int64]:
+    """The national number in that many digits, zeros in front included; 0 where parse_phone must look."""
+    fits = (digits >= 9) & (digits <= 18)
+    digits = np.where(fits, digits, 9)
+    value = np.where(fits, value, 0)
+    row = _BY_SIX_DIGITS[value // _POWERS[digits - 6]]
+    length = digits - _STRIP[row]
+    fits &= (length >= _FEWEST[row]) & (length <= max_digits) & (_AFTER_PLUS[row] | ~np.asarray(plus))
+    return np.where(fits, value % _POWERS[length], 0)
 
 
 def _finish(number: NDArray[np.int64], cells: NDArray[Any], max_digits: int) -> Normalized:
@@ -151,13 +200,15 @@ def _each(cells: Iterable[Any], max_digits: int) -> Normalized:
 
 
 def _objects(cells: NDArray[Any], max_digits: int) -> Normalized:
-    """A column of Python objects: text at once, exact ints and floats at once, the rest one by one."""
+    """A column of Python objects: each type on its own, text, ints and floats at once."""
+    if pd.api.types.infer_dtype(cells, skipna=False) == "string":
+        return _objects_of(str, cells, max_digits)
     number = np.zeros(len(cells), np.int64)
     reason = np.full(len(cells), MISSING, np.int8)
-    kinds = [type(cell) for cell in cells]
     groups: dict[type, list[int]] = {}
-    for position, kind in enumerate(kinds):
+    for position, kind in enumerate(map(type, cells)):
         groups.setdefault(kind, []).append(position)
+    groups.pop(type(None), None)
     for kind, positions in groups.items():
         at = np.array(positions)
         done = _objects_of(kind, cells[at], max_digits)
@@ -173,7 +224,7 @@ def _objects_of(kind: type, cells: NDArray[Any], max_digits: int) -> Normalized:
             return _integers(cells.astype(np.int64), max_digits)
         if kind is float:
             return _nullable(pd.Series(cells.astype(np.float64)), np.float64, _floats, max_digits)
-    except (OverflowError, UnicodeError):  # a huge int, half a surrogate pair
+    except OverflowError:  # a huge int
         return _each(cells, max_digits)
     return _each(cells, max_digits)
 
@@ -184,29 +235,81 @@ def _strings(column: pd.Series[Any], max_digits: int) -> Normalized:
 
     try:
         cells = pa.array(column, from_pandas=True)
-    except (pa.ArrowInvalid, pa.ArrowTypeError):
+        if isinstance(cells, pa.ChunkedArray):
+            cells = cells.combine_chunks()
+        cells = cells.cast(pa.large_string())
+    except (pa.ArrowException, UnicodeError, NotImplementedError):  # half a surrogate pair; not text after all
         return _each(column.tolist(), max_digits)
-    if isinstance(cells, pa.ChunkedArray):
-        cells = cells.combine_chunks()
-    if pa.types.is_null(cells.type):
-        return _constant(column, MISSING)
-    cells = cells.cast(pa.large_string())
-    number = np.zeros(len(cells), np.int64)
-    for pattern in (_CLEAN, _DOTTED):
-        hit = pc.fill_null(pc.match_substring_regex(cells, pattern), False).to_numpy(zero_copy_only=False)
-        at = np.flatnonzero(hit & (number == 0))
-        if len(at):
-            taken = cells if len(at) == len(cells) else cells.take(pa.array(at))
-            digits = pc.replace_substring_regex(taken, r"[ ().+-]+", "")
-            number[at] = _strip_prefix(pc.cast(digits, pa.int64()).to_numpy(zero_copy_only=False), max_digits)
+    blocks = [_clean(cells.slice(start, _BLOCK), max_digits) for start in range(0, len(cells), _BLOCK)]
+    number = np.concatenate([np.zeros(0, np.int64), *blocks])
     reason = np.full(len(cells), -1, np.int8)
     left = np.flatnonzero(number == 0)
     if len(left):
         encoded = pc.dictionary_encode(cells.take(pa.array(left)))
-        slow = _each(encoded.dictionary.to_pylist(), max_digits)
+        odd = _odd(encoded.dictionary, max_digits)
         place = pc.fill_null(encoded.indices, -1).to_numpy(zero_copy_only=False)
-        number[left] = np.append(slow.number, 0)[place]
-        reason[left] = np.append(slow.reason, np.int8(MISSING))[place]
+        number[left] = np.append(odd.number, 0)[place]
+        reason[left] = np.append(odd.reason, np.int8(MISSING))[place]
+    return Normalized(number, reason)
+
+
+def _clean(cells: Any, max_digits: int) -> NDArray[np.int64]:
+    """The numbers in the clean shapes of an Arrow large_string array, read byte-wise; 0 where there is none."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    number = np.zeros(len(cells), np.int64)
+    offsets = np.frombuffer(cells.buffers()[1], np.int64)[cells.offset : cells.offset + len(cells) + 1]
+    at = np.flatnonzero((np.diff(offsets) >= 9) & (np.diff(offsets) <= _LONGEST) & _valid(cells))
+    if not len(at):
+        return number
+    if len(at) < len(cells):
+        cells = cells.take(pa.array(at))
+        offsets = np.frombuffer(cells.buffers()[1], np.int64)[: len(cells) + 1]
+    text = np.frombuffer(cells.buffers()[2], np.uint8)[offsets[0] : offsets[-1]]
+    first, last = offsets[:-1] - offsets[0], offsets[1:] - offsets[0] - 1
+    weight = _WEIGHT.take(text, mode="clip")
+    count = np.add.reduceat(weight, first)
+    plus = text[first] == ord("+")
+    digits = (count & 31).astype(np.int64)
+    tail = ((count // _DOT) & 31 == 1) & (text[last] == ord("0")) & (text[last - 1] == ord("."))
+    tail &= (count & (31 * _BLANK + 31 * _BRACKET)) == 0  # else another number may stand before the point
+    good = (digits >= 9) & (digits <= 18) & (count < _OTHER) & ((count // _PLUS) & 31 == plus)
+    good &= (text[first] != ord(" ")) & (text[first] != ord("-")) & (weight[last] == _DIGIT)
+    good &= (weight[last - 1] == _DIGIT) & ((weight[last - 2] == _DIGIT) | (weight[last - 3] == _DIGIT)) | tail
+    good &= count < _OTHER  # | tail let them in again
+    marked = np.flatnonzero(good & ((count & (31 * _DOT + 31 * _BRACKET)) > 0) & ~tail)
+    if len(marked):
+        good[marked] = pc.match_substring_regex(cells.take(pa.array(marked)), _MARKED).to_numpy(zero_copy_only=False)
+    ends = np.concatenate([[0], np.cumsum(digits)])
+    only_digits = pa.LargeStringArray.from_buffers(
+        len(digits), pa.py_buffer(ends), pa.py_buffer(text.tobytes().translate(None, _NO_DIGITS))
+    )
+    value = pc.cast(only_digits.filter(pa.array(good)), pa.int64()).to_numpy(zero_copy_only=False)
+    zero = tail[good]
+    value, digits = np.where(zero, value // 10, value), digits[good] - zero
+    number[at[good]] = _read_digits(value, digits, plus[good], max_digits)
+    return number
+
+
+def _valid(cells: Any) -> NDArray[np.bool_]:
+    return np.asarray(cells.is_valid().to_numpy(zero_copy_only=False), bool)
+
+
+def _odd(cells: Any, max_digits: int) -> Normalized:
+    """Distinct cells of any shape: trimmed and read at once, refused at once, or read one by one."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    plain = pc.replace_substring_regex(pc.ascii_trim(cells, characters=_TRIMMED), _LABELLED, "", max_replacements=1)
+    number = _clean(plain, max_digits)
+    reason = np.where(number > 0, -1, len(REASONS)).astype(np.int8)
+    for pattern, why in _REFUSED:
+        hit = pc.match_substring_regex(cells, pattern).to_numpy(zero_copy_only=False)
+        reason[hit] = _REASON_CODES[why]
+    left = np.flatnonzero(reason == len(REASONS))
+    slow = _each(cells.take(pa.array(left)).to_pylist(), max_digits)
+    number[left], reason[left] = slow.number, slow.reason
     return Normalized(number, reason)
 
 

@@ -121,7 +121,8 @@ def halfway(request):
     worker = world._worker()
     for _ in range(request.param + 1):
         next(worker)
-    return world, worker, STEPS[request.param]
+    yield world, worker, STEPS[request.param]
+    world.db.close()
 
 
 def row_of(world):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 
 from tests.money.variants import BROKEN
@@ -37,6 +39,8 @@ def test_a_free_failure_is_asked_again_and_paid_once():
     vendor = Vendor(free_failures=1)
     from tests.money.world import Choices, World
 
-    World(Choices(), Variant(), Bounds(0, 0, 0, 0), workers=1, vendor=vendor).run()
+    world = World(Choices(), Variant(), Bounds(0, 0, 0, 0), workers=1, vendor=vendor)
+    with contextlib.closing(world.db):
+        world.run()
     assert len(vendor.queried) == 2
     assert len(vendor.charged) == 1

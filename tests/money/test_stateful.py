@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -64,7 +66,8 @@ class Money(RuleBasedStateMachine):
     def teardown(self) -> None:
         if hasattr(self, "world"):
             self.world.time += 61
-            self.world.finish()
+            with contextlib.closing(self.world.db):
+                self.world.finish()
 
 
 TestMoney = Money.TestCase

@@ -6,6 +6,7 @@ them by seed. The world checks the money rules at every query and at its end.
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field, replace
@@ -168,7 +169,6 @@ class World:
             for _ in self._worker():
                 self.time += 0.01
         self._check_end()
-        self.db.close()
 
     def _next(self, current: int) -> int:
         ready = [i for i, worker in enumerate(self.workers) if worker]
@@ -319,7 +319,9 @@ def explore(variant: Variant, bounds: Bounds, **options: object) -> int:
     choices = Choices()
     runs = 0
     while True:
-        World(choices, variant, bounds, **options).run()  # type: ignore[arg-type]
+        world = World(choices, variant, bounds, **options)  # type: ignore[arg-type]
+        with contextlib.closing(world.db):
+            world.run()
         runs += 1
         if not choices.again():
             return runs
@@ -330,10 +332,12 @@ def simulate(seed: int, variant: Variant) -> None:
     rng = Random(seed)
     bounds = Bounds(faults=rng.randrange(12), switches=200, restarts=rng.randrange(6), pauses=3)
     vendor = Vendor(free_failures=rng.randrange(3))
+    world = World(
+        Drawn(seed, 0.6), variant, bounds, numbers=rng.randrange(1, 5), workers=rng.randrange(1, 4), vendor=vendor
+    )
     try:
-        World(
-            Drawn(seed, 0.6), variant, bounds, numbers=rng.randrange(1, 5), workers=rng.randrange(1, 4), vendor=vendor
-        ).run()
+        with contextlib.closing(world.db):
+            world.run()
     except ViolationError as error:
         raise ViolationError(f"seed {seed}: {error}") from error
 

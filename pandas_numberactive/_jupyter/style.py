@@ -1,0 +1,85 @@
+"""Small pieces of HTML that follow the theme; every text from outside is escaped here."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterable
+from datetime import datetime
+
+INK = "var(--jp-ui-font-color1, #212121)"
+FAINT = "var(--jp-ui-font-color2, #616161)"
+PAPER = "var(--jp-layout-color1, #ffffff)"
+LINE = "var(--jp-border-color1, #bdbdbd)"
+
+# Dark text on light grounds, 4.5:1 at least, in both themes; the words say the same as the colours.
+_BADGES = {
+    "high": ("#0b5d3b", "#d7f2e3"),
+    "medium": ("#7a4a00", "#ffe9c7"),
+    "low": ("#8a1c1c", "#fde0e0"),
+    "plain": ("#1f3a5f", "#dce9f8"),
+    "none": ("#424242", "#e6e6e6"),
+}
+
+
+def esc(text: object) -> str:
+    """Escape anything that is shown."""
+    return html.escape(str(text))
+
+
+def badge(text: object, kind: str = "plain") -> str:
+    """A word on a coloured ground."""
+    ink, ground = _BADGES.get(kind, _BADGES["plain"])
+    return (
+        f'<span style="display:inline-block;padding:0 8px;border-radius:9px;line-height:20px;background:{ground};'
+        f'color:{ink};font-weight:600">{esc(text)}</span>'
+    )
+
+
+def level(name: str, value: str | None) -> str:
+    """One signal with its name."""
+    kind = value if value in ("high", "medium", "low") else "none" if value is None else "plain"
+    return f'<span style="margin-right:14px">{esc(name)} {badge(value or "no data", kind)}</span>'
+
+
+def card(title: str, body: str, *, accent: str = "#2e7d32") -> str:
+    """A framed block with a title; `body` is HTML already."""
+    return (
+        f'<div style="border:1px solid {LINE};border-left:4px solid {accent};border-radius:4px;padding:8px 12px;'
+        f'margin:6px 0;background:{PAPER};color:{INK};line-height:1.6;max-width:640px">'
+        f'<div style="font-weight:600">{esc(title)}</div>{body}</div>'
+    )
+
+
+def note(text: str) -> str:
+    """A quiet line."""
+    return f'<div style="color:{FAINT};line-height:1.5">{esc(text)}</div>'
+
+
+def status(text: str) -> str:
+    """What a screen reader is told as it changes."""
+    look = f"color:{FAINT};min-height:1.5em;line-height:1.5"
+    return f'<div role="status" aria-live="polite" style="{look}">{esc(text)}</div>'
+
+
+def when(moment: datetime | None) -> str:
+    """A date as people write it, UTC."""
+    return "" if moment is None else f"{moment.day} {moment:%b %Y}"
+
+
+def bar(parts: Iterable[tuple[str, int, str]], label: str) -> str:
+    """A stacked bar of (name, count, colour), with its legend; hidden from nobody: the numbers stand beside it."""
+    shown = [(name, count, colour) for name, count, colour in parts if count]
+    total = sum(count for _, count, _ in shown) or 1
+    pieces = "".join(
+        f'<div style="width:{100 * count / total:.2f}%;background:{colour}" title="{esc(name)}: {count:,}"></div>'
+        for name, count, colour in shown
+    )
+    legend = "".join(
+        f'<span style="margin-right:14px;white-space:nowrap"><span style="display:inline-block;width:10px;height:10px;'
+        f'border-radius:2px;background:{colour};margin-right:5px"></span>{esc(name)} <b>{count:,}</b></span>'
+        for name, count, colour in shown
+    )
+    return (
+        f'<div role="img" aria-label="{esc(label)}" style="display:flex;height:14px;max-width:640px;border-radius:3px;'
+        f'overflow:hidden;margin:6px 0 4px">{pieces}</div><div style="color:{INK};line-height:1.7">{legend}</div>'
+    )
