@@ -125,7 +125,7 @@ class HostileText(str):
 def test_hostile_objects_are_refused_and_can_be_shown():
     assert parse_phone(Hostile()) == (None, "not_a_number")
     assert parse_phone(HostileText(OURS)) == (OURS, None)
-    assert parse_phone(np.datetime64("NaT")) == (None, "missing")
+    assert parse_phone(np.datetime64("NaT", "D")) == (None, "missing")
     assert mask_cell(Hostile()) == "<Hostile>"
     assert mask_cell(10**5000) == "<int>"
 
