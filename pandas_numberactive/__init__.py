@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pandas_numberactive._io.report import Plan as Plan
     from pandas_numberactive._io.report import Progress as Progress
     from pandas_numberactive._io.report import RunReport as RunReport
+    from pandas_numberactive._jupyter.form import LookupForm as LookupForm
     from pandas_numberactive._pandas.columns import ACTIVE_LEVEL as ACTIVE_LEVEL
     from pandas_numberactive._pandas.columns import FREQUENCY_GRADE as FREQUENCY_GRADE
     from pandas_numberactive._pandas.columns import LOOKUP_STATUS as LOOKUP_STATUS
@@ -53,6 +54,7 @@ _WHERE = {
     "Job": "job",
     "LOOKUP_STATUS": "_pandas.columns",
     "Lookup": "api",
+    "LookupForm": "_jupyter.form",
     "LookupStore": "_pandas.ledger",
     "Plan": "_io.report",
     "Progress": "_io.report",

@@ -281,12 +281,28 @@ async def alookup(phone: object, *, refresh: bool = False, max_age: str | pd.Tim
     return _single(national, result, ready)
 
 
+async def apeek(phone: object) -> Lookup | None:
+    """Return what the store has of one number, or None; sends nothing, charges nothing."""
+    given = settings()
+    national, reason = parse_phone(phone, max_digits=given.max_digits)
+    if national is None:
+        raise InvalidPhoneError(f"{explain(reason or '')} Nothing was sent.")
+    number = np.array([int(national)])
+    result = await bridge.wait(
+        bridge.submit(lambda: batch.stored(number, given)), stop=lambda: None, drain=_drain(given)
+    )
+    return _found(national, result, given.environment or "") if result.packed[0] else None
+
+
 def _single(national: str, result: batch.Result, ready: Settings) -> Lookup:
     _remember(result.report)
     if result.error is not None:
         result.error.report = result.report
         raise result.error
-    answers = result.answers
+    return _found(national, result.answers, ready.environment or "")
+
+
+def _found(national: str, answers: batch.Answers, environment: str) -> Lookup:
     status, packed, bought = STATUSES[answers.status[0]], int(answers.packed[0]), int(answers.bought_at[0])
     row = answers.lookups.get(int(national))
     shown = packed if status == "answered" else 0
@@ -304,7 +320,7 @@ def _single(national: str, result: batch.Result, ready: Settings) -> Lookup:
         code=row.code if row else None,
         msg=row.msg if row else "",
         reason=row.reason if row else None,
-        environment=ready.environment or "",
+        environment=environment,
     )
 
 

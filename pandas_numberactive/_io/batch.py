@@ -220,3 +220,22 @@ class Run:
                 UnknownValueWarning,
                 stacklevel=2,
             )
+
+
+async def stored(numbers: NDArray[np.int64], settings: Settings) -> Answers:
+    """What the store has of these numbers, with details; sends nothing."""
+    store = LookupStore.open(store_location(settings))
+    try:
+        environment = settings.environment or ""
+        known = await store.read(environment, numbers)
+        lookups = await store.details(environment, numbers.tolist())
+    finally:
+        store.close()
+    settled = np.isin(known.packed & 15, [int(s) for s in SETTLED])
+    return Answers(
+        _STATUS_CODES[known.packed & 15],
+        known.packed,
+        np.where(settled, known.bought_at, 0),
+        np.zeros(len(numbers), bool),
+        lookups,
+    )
