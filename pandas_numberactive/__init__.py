@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pandas_numberactive._io.report import Progress as Progress
     from pandas_numberactive._io.report import RunReport as RunReport
     from pandas_numberactive._jupyter.form import LookupForm as LookupForm
+    from pandas_numberactive._jupyter.panel import EnrichPanel as EnrichPanel
     from pandas_numberactive._pandas.columns import ACTIVE_LEVEL as ACTIVE_LEVEL
     from pandas_numberactive._pandas.columns import FREQUENCY_GRADE as FREQUENCY_GRADE
     from pandas_numberactive._pandas.columns import LOOKUP_STATUS as LOOKUP_STATUS
@@ -50,6 +51,7 @@ __version__ = "0.1.0"
 
 _WHERE = {
     "ACTIVE_LEVEL": "_pandas.columns",
+    "EnrichPanel": "_jupyter.panel",
     "FREQUENCY_GRADE": "_pandas.columns",
     "Job": "job",
     "LOOKUP_STATUS": "_pandas.columns",
