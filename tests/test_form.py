@@ -176,8 +176,8 @@ def test_without_keys_it_explains_and_offers_the_simulator():
     assert form._place.children == ()
 
 
-def test_the_simulators_answers_say_that_they_are_made_up():
-    pna.configure(environment="simulator", store=":memory:")
+def test_the_simulators_answers_say_that_they_are_made_up(tmp_path):
+    pna.configure(environment="simulator", store=f"{tmp_path}/own.db")  # the one in memory is the whole process's
     form = LookupForm(still=0.01)
     form._field.value = PHONE
     press_enter(form)
