@@ -103,6 +103,13 @@ def __getattr__(name: str) -> Any:
     return value
 
 
+def load_ipython_extension(shell: Any) -> None:
+    """Called by `%load_ext pandas_numberactive`: adds the magic `%numberactive 0811...`."""
+    from pandas_numberactive.magic import load
+
+    load(shell)
+
+
 def __dir__() -> list[str]:
     return sorted([*globals(), *__all__])
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextvars
 import hashlib
-import html
 import importlib
 import ipaddress
 import math
@@ -24,6 +23,7 @@ from urllib.parse import urlsplit
 
 import platformdirs
 
+from pandas_numberactive._core.markup import html_table
 from pandas_numberactive._core.protocol import BASE_URLS, CodeOutcomes
 from pandas_numberactive.errors import ConfigurationError, PlainHttpWarning, missing_extra, near_misses
 
@@ -140,11 +140,8 @@ class Settings:
         return f"Settings({', '.join(f'{name}={text}' for name, text in self.shown().items())})"
 
     def _repr_html_(self) -> str:
-        rows = "".join(
-            f"<tr><td>{name}</td><td>{html.escape(text)}</td><td>{html.escape(self.source.get(name, ''))}</td></tr>"
-            for name, text in self.shown().items()
-        )
-        return f"<table><tr><th>setting</th><th>value</th><th>from</th></tr>{rows}</table>"
+        lines = [(name, f"{text}  ({self.source.get(name, 'default')})") for name, text in self.shown().items()]
+        return html_table(f"Settings ({self.environment})", lines)
 
 
 def _masked_key(key: str) -> str:

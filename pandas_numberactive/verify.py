@@ -7,12 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pandas_numberactive._core.markup import text_table
 from pandas_numberactive._core.phone import mask, parse_phone
 from pandas_numberactive._core.protocol import Message, Reply, names_other_phone, parse
 from pandas_numberactive._io import batch, bridge
 from pandas_numberactive._io.client import Client
 from pandas_numberactive._io.plan import Options
-from pandas_numberactive._io.report import STATUSES, Shape, text_table
+from pandas_numberactive._io.report import STATUSES, Shape
 from pandas_numberactive.errors import ConfigurationError, IncompleteRunWarning, InvalidPhoneError
 from pandas_numberactive.settings import Settings, require, settings
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any
+
+from pandas_numberactive._core.markup import bar, html_table, text_table
 
 STATUSES = (
     "answered",
@@ -29,27 +30,6 @@ def utc(micros: int) -> datetime:
 def money(amount: float | None, currency: str) -> str:
     """An amount as people write it; "unknown" without a unit price."""
     return "unknown (set unit_price)" if amount is None else f"{currency} {amount:,.0f}"
-
-
-def html_table(title: str, lines: list[tuple[str, str]], note: str = "") -> str:
-    """A two-column HTML table that follows the theme; everything escaped."""
-    cell = "padding:1px 12px 1px 0;text-align:left;background:none"
-    rows = "".join(
-        f'<tr style="background:none"><td style="{cell};opacity:.75">{html.escape(name)}</td>'
-        f'<td style="{cell}">{html.escape(text)}</td></tr>'
-        for name, text in lines
-    )
-    tail = f'<div style="opacity:.75;max-width:46em">{html.escape(note)}</div>' if note else ""
-    return (
-        '<div style="color:var(--jp-ui-font-color1,inherit);font-size:13px">'
-        f'<b>{html.escape(title)}</b><table style="border:none;margin:4px 0">{rows}</table>{tail}</div>'
-    )
-
-
-def text_table(title: str, lines: list[tuple[str, str]], note: str = "") -> str:
-    width = max((len(name) for name, _ in lines), default=0)
-    body = "\n".join(f"  {name:<{width}}  {text}" for name, text in lines)
-    return f"{title}\n{body}" + (f"\n  {note}" if note else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +122,19 @@ class Plan:
         return text_table(f"Plan ({self.environment})", self.lines(), "; ".join(self.warnings))
 
     def _repr_html_(self) -> str:
-        return html_table(f"Plan ({self.environment})", self.lines(), "; ".join(self.warnings))
+        return html_table(f"Plan ({self.environment})", self.lines(), "; ".join(self.warnings), self.picture())
+
+    def picture(self) -> str:
+        """The rows as a bar: blank, invalid, repeats, stored, to buy."""
+        parts = [
+            ("blank", self.missing, "#9e9e9e"),
+            ("invalid", sum(self.invalid.values()), "#c62828"),
+            ("repeats", self.duplicates, "#b39ddb"),
+            ("stored", self.stored, "#2e7d32"),
+            ("begun or held", self.open + self.held, "#00838f"),
+            ("to buy", self.to_buy, "#1565c0"),
+        ]
+        return bar(parts, f"{self.rows:,} rows")
 
 
 def _duration(seconds: float) -> str:
@@ -256,4 +248,15 @@ class RunReport:
         return text_table(self._title(), self.lines())
 
     def _repr_html_(self) -> str:
-        return html_table(self._title(), self.lines())
+        return html_table(self._title(), self.lines(), picture=self._picture())
+
+    def _picture(self) -> str:
+        """The distinct numbers as a bar: bought, stored, and what is not there."""
+        parts = [
+            ("bought", self.bought, "#1565c0"),
+            ("stored", self.stored, "#2e7d32"),
+            ("failed", self.failed, "#c62828"),
+            ("held or pending", self.uncertain + self.quarantined + self.pending, "#00838f"),
+            ("not bought", self.not_bought, "#9e9e9e"),
+        ]
+        return bar(parts, f"{self.distinct:,} distinct numbers")

@@ -15,10 +15,11 @@ import ipywidgets
 import pandas as pd
 import traitlets
 
+from pandas_numberactive._core.markup import INK
 from pandas_numberactive._core.phone import explain, operator_of, parse_phone
 from pandas_numberactive._io import bridge
 from pandas_numberactive._io.report import money
-from pandas_numberactive._jupyter.style import INK, card, esc, note, status, when
+from pandas_numberactive._jupyter.style import card, esc, note, status, when
 from pandas_numberactive._jupyter.views import error_card, lookup_card
 from pandas_numberactive._pandas.columns import ACTIVE_LEVEL, FREQUENCY_GRADE, LOOKUP_STATUS, TELCO_TYPE
 from pandas_numberactive.api import Lookup, alookup, apeek

@@ -10,10 +10,11 @@ import pandas as pd
 import traitlets
 
 from pandas_numberactive import api
+from pandas_numberactive._core.markup import INK
 from pandas_numberactive._core.phone import mask_cell, parse_phone
 from pandas_numberactive._io import bridge
 from pandas_numberactive._io.report import Plan, money
-from pandas_numberactive._jupyter.style import INK, esc, note, status
+from pandas_numberactive._jupyter.style import esc, note, status
 from pandas_numberactive._jupyter.views import REFRESH, error_card, plan_bar, progress_text
 from pandas_numberactive.errors import NumberActiveError
 from pandas_numberactive.job import Job

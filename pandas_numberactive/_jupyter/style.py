@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import html
-from collections.abc import Iterable
 from datetime import datetime
 
-INK = "var(--jp-ui-font-color1, #212121)"
-FAINT = "var(--jp-ui-font-color2, #616161)"
-PAPER = "var(--jp-layout-color1, #ffffff)"
-LINE = "var(--jp-border-color1, #bdbdbd)"
+from pandas_numberactive._core.markup import FAINT, INK, LINE, PAPER
+from pandas_numberactive._core.markup import bar as bar
+from pandas_numberactive._core.markup import esc as esc
 
 # Dark text on light grounds, 4.5:1 at least, in both themes; the words say the same as the colours.
 _BADGES = {
@@ -19,11 +16,6 @@ _BADGES = {
     "plain": ("#1f3a5f", "#dce9f8"),
     "none": ("#424242", "#e6e6e6"),
 }
-
-
-def esc(text: object) -> str:
-    """Escape anything that is shown."""
-    return html.escape(str(text))
 
 
 def badge(text: object, kind: str = "plain") -> str:
@@ -64,22 +56,3 @@ def status(text: str) -> str:
 def when(moment: datetime | None) -> str:
     """A date as people write it, UTC."""
     return "" if moment is None else f"{moment.day} {moment:%b %Y}"
-
-
-def bar(parts: Iterable[tuple[str, int, str]], label: str) -> str:
-    """A stacked bar of (name, count, colour), with its legend; hidden from nobody: the numbers stand beside it."""
-    shown = [(name, count, colour) for name, count, colour in parts if count]
-    total = sum(count for _, count, _ in shown) or 1
-    pieces = "".join(
-        f'<div style="width:{100 * count / total:.2f}%;background:{colour}" title="{esc(name)}: {count:,}"></div>'
-        for name, count, colour in shown
-    )
-    legend = "".join(
-        f'<span style="margin-right:14px;white-space:nowrap"><span style="display:inline-block;width:10px;height:10px;'
-        f'border-radius:2px;background:{colour};margin-right:5px"></span>{esc(name)} <b>{count:,}</b></span>'
-        for name, count, colour in shown
-    )
-    return (
-        f'<div role="img" aria-label="{esc(label)}" style="display:flex;height:14px;max-width:640px;border-radius:3px;'
-        f'overflow:hidden;margin:6px 0 4px">{pieces}</div><div style="color:{INK};line-height:1.7">{legend}</div>'
-    )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pandas_numberactive._io import bridge
 from pandas_numberactive._io.report import Plan, Progress, money
-from pandas_numberactive._jupyter.style import bar, card, esc, level, note, status, when
+from pandas_numberactive._jupyter.style import card, esc, level, note, status, when
 from pandas_numberactive.errors import NumberActiveError
 
 if TYPE_CHECKING:
@@ -17,14 +17,6 @@ if TYPE_CHECKING:
     from pandas_numberactive.job import Job
 
 REFRESH = 0.25  # seconds between two looks at a running job
-_COLOURS = {
-    "blank": "#9e9e9e",
-    "invalid": "#c62828",
-    "repeat": "#b39ddb",
-    "stored": "#2e7d32",
-    "open": "#00838f",
-    "buy": "#1565c0",
-}
 _MARKED = "Made up by the simulator. "
 
 
@@ -64,16 +56,7 @@ def error_card(error: BaseException) -> str:
 
 def plan_bar(plan: Plan) -> str:
     """A plan as a picture, with its price."""
-    parts = [
-        ("blank", plan.missing, _COLOURS["blank"]),
-        ("invalid", sum(plan.invalid.values()), _COLOURS["invalid"]),
-        ("repeats", plan.duplicates, _COLOURS["repeat"]),
-        ("stored", plan.stored, _COLOURS["stored"]),
-        ("begun or held", plan.open + plan.held, _COLOURS["open"]),
-        ("to buy", plan.to_buy, _COLOURS["buy"]),
-    ]
-    picture = bar(parts, f"{plan.rows:,} rows; " + ", ".join(f"{name} {count:,}" for name, count, _ in parts))
-    return picture + note(f"cost at most {money(plan.cost, plan.currency)}")
+    return plan.picture() + note(f"cost at most {money(plan.cost, plan.currency)}")
 
 
 def progress_text(now: Progress) -> str:

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from pandas_numberactive._core.lookup import LookupState
+from pandas_numberactive._core.markup import bar, html_table, text_table
 from pandas_numberactive._core.phone import mask, parse_phone
 from pandas_numberactive._core.protocol import LEVELS, TELCO_TYPES, Answer
 from pandas_numberactive._io import store_ledger as ledger
@@ -59,9 +60,12 @@ class LookupStore:
         """Where it is; a password in it is masked."""
         return self._store.location
 
-    def summary(self) -> dict[str, int]:
-        """How many look-ups stand where (answered, no_data, pending, uncertain, ...)."""
-        return self._store.do(ledger.summary)
+    def summary(self) -> Summary:
+        """How many look-ups stand where (answered, no_data, pending, uncertain, ...): a dict with a picture."""
+        return Summary(self._store.do(ledger.summary))
+
+    def _repr_html_(self) -> str:
+        return html_table(f"Store {self.location}", [], picture=self.summary()._repr_html_())
 
     def history(self, since: object = None, *, mask: bool = True) -> pd.DataFrame:
         """Return the ledger's events, oldest first: what was opened, bought, held, released, and when.
@@ -218,6 +222,20 @@ class LookupStore:
 
 
 _VERDICTS = ["matched", "only_on_invoice", "only_here", "charged_twice"]
+
+
+_COLOURS = {"answered": "#2e7d32", "no_data": "#9e9e9e", "failed_charged": "#c62828", "uncertain": "#00838f"}
+
+
+class Summary(dict[str, int]):
+    """A store's look-ups by state."""
+
+    def __repr__(self) -> str:
+        return text_table("Look-ups in the store", [(name, f"{count:,}") for name, count in self.items()])
+
+    def _repr_html_(self) -> str:
+        parts = [(name.replace("_", " "), count, _COLOURS.get(name, "#1565c0")) for name, count in self.items()]
+        return html_table(f"{sum(self.values()):,} look-ups in the store", [], picture=bar(parts, "look-ups by state"))
 
 
 def _sum_or_missing(prices: pd.Series) -> float:
