@@ -108,8 +108,11 @@ class LookupForm(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no ty
         self._disarm()
 
     def _disarm(self) -> None:
-        self._current = None
+        """No Buy button stands there any more; closed, or a saved notebook would keep the number that it names."""
+        gone, self._current = self._current, None
         self._place.children = ()
+        if gone is not None:
+            gone.close()
 
     def _start_check(self) -> None:
         if self._busy:
@@ -205,9 +208,12 @@ def _words(found: Lookup) -> list[str]:
 
 def _table(rows: list[list[str]]) -> str:
     """Rows of text as a small table, the first of them its head."""
-    head = "".join(f'<th scope="col" style="text-align:left">{esc(name)}</th>' for name in rows[0])
+    head = "".join(f'<th scope="col" style="text-align:left;padding:1px 0">{esc(name)}</th>' for name in rows[0])
     body = "".join(
-        '<tr style="background:none">' + "".join(f"<td>{esc(cell)}</td>" for cell in row) + "</tr>" for row in rows[1:]
+        '<tr style="background:none">'
+        + "".join(f'<td style="padding:1px 0">{esc(cell)}</td>' for cell in row)
+        + "</tr>"
+        for row in rows[1:]
     )
     return (
         f'<table style="color:{INK};border-spacing:14px 2px"><caption style="text-align:left">Looked up here</caption>'

@@ -198,11 +198,13 @@ def _examples(df: pd.DataFrame, names: tuple[Any, ...]) -> str:
         for cell in df[name].dropna().head(EXAMPLES):
             national, reason = parse_phone(cell)
             read = mask_cell(national) if national else f"refused: {reason}"
-            cells = "".join(f"<td>{esc(text)}</td>" for text in (name, mask_cell(cell), read))
+            cells = "".join(f'<td style="padding:1px 0">{esc(text)}</td>' for text in (name, mask_cell(cell), read))
             rows.append(f'<tr style="background:none">{cells}</tr>')
     if not rows:
         return note("No column looks like phones; choose one.")
-    head = "".join(f'<th scope="col" style="text-align:left">{text}</th>' for text in ("column", "cell", "read as"))
+    head = "".join(
+        f'<th scope="col" style="text-align:left;padding:1px 0">{text}</th>' for text in ("column", "cell", "read as")
+    )
     return (
         f'<table style="color:{INK};border-spacing:14px 2px"><thead><tr style="background:none">{head}</tr></thead>'
         f"<tbody>{''.join(rows)}</tbody></table>"

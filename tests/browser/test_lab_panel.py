@@ -1,0 +1,152 @@
+"""The panel and the jobs in a real JupyterLab: stop, go on, nothing paid twice; pictures, both themes; accessibility."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.browser.lab import Notebook, button, expect, said
+
+pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("ignore::ResourceWarning")]  # the browser's pipes at exit
+
+BOOK = "df = pd.DataFrame({'name': ['x'] * 300, 'phone': [f'0811{i:07d}' for i in range(300)]})\n"
+PANEL = BOOK + "panel = pna.EnrichPanel(df)\npanel"
+JOB = BOOK + "job = df.numberactive.start('phone')\njob"
+COUNTS = "print(panel.result['phone_lookup_status'].isin(['answered', 'no_data']).sum())"
+
+
+def until(condition: Any) -> None:
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def leaks(book: Notebook) -> list[str]:
+    """Whole numbers and secrets in the saved notebook."""
+    saved = book.save()
+    assert "application/vnd.jupyter.widget-state+json" in saved
+    return [text for text in ("0811000", "8110000", "made-up-secret", "made-up-key") if text in saved]
+
+
+def test_the_panel_plans_buys_stops_and_goes_on(notebook, bank):
+    bank.latency = 0.05
+    book = notebook(PANEL, max_concurrency=4)
+    book.run_all()
+    expect(book.page.get_by_text("8110******").first).to_be_visible()  # an example of what would be read
+    button(book, "Plan").click()
+    buy = button(book, "Buy 300 numbers for IDR 150,000")
+    expect(buy).to_be_visible()
+    assert bank.ledger.handles == 0
+    assert not leaks(book)  # with the examples on the page
+    buy.click()
+    until(lambda: bank.ledger.total > 60)
+    button(book, "Stop").click()
+    said(book, "Done")
+    kept = bank.ledger.total
+    assert 60 < kept < 300
+    assert int(book.ask(COUNTS)) == kept
+    bank.latency = 0.0
+    button(book, "Plan").click()
+    button(book, f"Buy {300 - kept} numbers").dblclick()
+    said(book, "Done: 300 of 300")
+    assert int(book.ask(COUNTS)) == 300
+    assert bank.ledger.total == 300
+    assert bank.ledger.double_charged() == []
+    assert not leaks(book)
+
+
+def test_a_job_shown_twice_stops_from_either_view(notebook, bank):
+    bank.latency = 0.05
+    book = notebook(JOB, "job", max_concurrency=4)
+    book.run_all()
+    stops = button(book, "Stop")
+    expect(stops).to_have_count(2)
+    until(lambda: bank.ledger.total > 20)
+    stops.nth(1).click()
+    expect(stops.nth(0)).to_be_disabled()
+    said(book, "Done")
+    kept = bank.ledger.total
+    assert 20 < kept < 300
+    answer = "print(job.result()['phone_lookup_status'].isin(['answered', 'no_data']).sum())"
+    assert int(book.ask(f"import warnings; warnings.simplefilter('ignore'); {answer}")) == kept
+    assert bank.ledger.total == kept
+
+
+RESULTS = (
+    "from pandas_numberactive.customers import customers\n"
+    "shop = customers(400, seed=3)\nplan = shop.numberactive.plan('phone')\nplan",
+    "form = pna.LookupForm()\nform",
+    "panel = pna.EnrichPanel(shop)\npanel",
+    "job = shop.head(200).numberactive.start('phone')\njob",
+    "job.result(); pna.last_run()",
+    "pna.LookupStore().summary()",
+)
+
+
+@pytest.fixture
+def shown(notebook) -> Notebook:
+    """Everything that a user sees, in one notebook, at rest."""
+    book = notebook(*RESULTS)
+    book.run_all()
+    said(book, "Done")
+    book.page.get_by_label("Phone number").fill("0811 8899 532")
+    book.page.get_by_label("Phone number").press("Enter")
+    button(book, "Buy 8118899532").click()
+    said(book, "8118899532: ")
+    button(book, "Plan").click()
+    expect(button(book, "Buy ")).to_be_visible()
+    return book
+
+
+def test_pictures_in_both_themes(shown, pictures: Path):
+    for dark in (False, True):
+        shown.theme(dark)
+        outputs = shown.page.locator(".jp-OutputArea-output")
+        for at, name in enumerate(("plan", "form", "panel", "job", "report", "summary")):
+            outputs.nth(at).scroll_into_view_if_needed()
+            path = pictures / f"{name}-{'dark' if dark else 'light'}.png"
+            outputs.nth(at).screenshot(path=path)
+            assert path.stat().st_size > 2_000
+            assert legible(shown, at) >= 4.5, f"{name}: text too faint"
+    shown.theme(False)
+
+
+CONTRAST = """node => {
+  const parse = text => text.match(/[\\d.]+/g).map(Number);
+  const light = ([r, g, b]) => [r, g, b].map(v => (v /= 255) <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
+    .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
+  const ground = el => { for (; el; el = el.parentElement) {
+    const c = parse(getComputedStyle(el).backgroundColor); if (c.length === 3 || c[3] > 0.99) return c; } return [255, 255, 255]; };
+  let worst = 21;
+  const walk = document.createTreeWalker(node, NodeFilter.SHOW_TEXT);
+  for (let t = walk.nextNode(); t; t = walk.nextNode()) {
+    const el = t.parentElement;
+    if (!t.data.trim() || el.closest('style,:disabled') || !el.getClientRects().length) continue;
+    const [a, b] = [light(parse(getComputedStyle(el).color)), light(ground(el))];
+    const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+    if (ratio < worst) { worst = ratio; node.dataset.worst = t.data; }
+  }
+  return worst;
+}"""
+
+
+def legible(book: Notebook, at: int) -> float:
+    """The worst contrast of text on its ground in an output (WCAG AA asks for 4.5)."""
+    return float(book.page.locator(".jp-OutputArea-output").nth(at).evaluate(CONTRAST))
+
+
+def test_form_and_panel_have_no_serious_accessibility_violation(shown):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="pip install axe-playwright-python")
+    for at, name in ((1, "form"), (2, "panel"), (3, "job")):
+        shown.page.locator(".jp-OutputArea-output").nth(at).evaluate(
+            "(node, name) => { node.id = `ours-${name}`; }", name
+        )
+        found = axe.Axe().run(shown.page, context=f"#ours-{name}", options={"resultTypes": ["violations"]}).response
+        serious = [v for v in found["violations"] if v["impact"] in ("serious", "critical")]
+        told = [(v["id"], v["help"], [n["html"][:160] for n in v["nodes"]]) for v in serious]
+        assert not serious, json.dumps(told, indent=1)
