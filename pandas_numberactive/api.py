@@ -24,6 +24,8 @@ from pandas_numberactive.job import Job
 from pandas_numberactive.settings import Settings, require, settings
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from pandas_numberactive.simulator import Simulator
 
 Columns = Hashable | Sequence[Hashable]
@@ -84,7 +86,7 @@ _simulators: list[Simulator] = []
 _starting = threading.Lock()
 
 
-def _ready(given: Settings) -> Settings:
+def ready_settings(given: Settings) -> Settings:
     """Settings that a run can start with; the simulator is started in the process where none is named."""
     ready = require(given)
     if not ready.simulated or ready.base_url is not None:
@@ -113,20 +115,21 @@ def _prepared(
 ) -> tuple[frames.Prepared, batch.Run, Settings]:
     request = frames.Request(column=column, **options)
     run_options = request.options()
-    ready = _ready(settings())
+    ready = ready_settings(settings())
     prepared = frames.prepare(df, request, ready.max_digits)
     return prepared, batch.Run(prepared.numbers, prepared.shape, ready, run_options), ready
 
 
-async def _enrich(prepared: frames.Prepared, run: batch.Run) -> batch.Result:
+async def _go(run: batch.Run) -> batch.Result:
     result = await run.go()
     _remember(result.report)
     return result
 
 
-def _finish(prepared: frames.Prepared, result: batch.Result) -> pd.DataFrame:
-    frame, _ = frames.finish(prepared, result)
-    return frame
+def buy(run: batch.Run, ready: Settings, progress: bool | Literal["auto"]) -> batch.Result:
+    """Do a run from this thread, with its bar; an interrupt stops it and keeps what is paid."""
+    with Bar(run, progress, ready) as bar:
+        return bridge.call(lambda: _go(run), stop=run.stop, tick=bar.draw, drain=ready.drain)
 
 
 def enrich(
@@ -193,9 +196,7 @@ def enrich(
     """
     said = dict(locals())
     prepared, run, ready = _prepared(said.pop("df"), said.pop("column"), said)
-    with Bar(run, progress, ready) as bar:
-        result = bridge.call(lambda: _enrich(prepared, run), stop=run.stop, tick=bar.draw, drain=_drain(ready))
-    return _finish(prepared, result)
+    return frames.finish(prepared, buy(run, ready, progress))
 
 
 def _drain(given: Settings) -> float:
@@ -209,9 +210,9 @@ async def aenrich(df: pd.DataFrame, column: Columns, **options: Any) -> pd.DataF
     """
     prepared, run, ready = _prepared(df, column, options)
     with Bar(run, options.get("progress", "auto"), ready) as bar:
-        future = bridge.submit(lambda: _enrich(prepared, run))
+        future = bridge.submit(lambda: _go(run))
         result = await bridge.wait(future, stop=run.stop, tick=bar.draw, drain=_drain(ready))
-    return _finish(prepared, result)
+    return frames.finish(prepared, result)
 
 
 def start(df: pd.DataFrame, column: Columns, **options: Any) -> Job:
@@ -219,7 +220,7 @@ def start(df: pd.DataFrame, column: Columns, **options: Any) -> Job:
     prepared, run, ready = _prepared(df, column, options)
 
     async def work() -> pd.DataFrame:
-        return _finish(prepared, await _enrich(prepared, run))
+        return frames.finish(prepared, await _go(run))
 
     return Job(run, bridge.submit(work), _drain(ready))
 
@@ -228,12 +229,20 @@ def plan(df: pd.DataFrame, column: Columns, **options: Any) -> Plan:
     """Return what `enrich` with the same options would do and cost; reads the store, sends and spends nothing."""
     request = frames.Request(column=column, **options)
     run_options = request.options()
-    given = settings()
-    ready = given if given.simulated else require(given)
+    ready = planning_settings()
     prepared = frames.prepare(df, request, ready.max_digits)
-    return bridge.call(
-        lambda: batch.plan(prepared.numbers, prepared.shape, ready, run_options), stop=lambda: None, drain=1.0
-    )
+    return plan_of(prepared.numbers, prepared.shape, ready, run_options)
+
+
+def planning_settings() -> Settings:
+    """Settings that a plan can be made with: no simulator need run for it."""
+    given = settings()
+    return given if given.simulated else require(given)
+
+
+def plan_of(numbers: NDArray[np.int64], shape: Shape, ready: Settings, options: Options) -> Plan:
+    """The plan for distinct numbers, wherever they were found."""
+    return bridge.call(lambda: batch.plan(numbers, shape, ready, options), stop=lambda: None, drain=1.0)
 
 
 def normalize(series: pd.Series[Any]) -> pd.DataFrame:
@@ -251,7 +260,7 @@ def _one(phone: object, options: Options) -> tuple[str, batch.Run, Settings]:
     national, reason = parse_phone(phone, max_digits=given.max_digits)
     if national is None:
         raise InvalidPhoneError(f"{explain(reason or '')} Nothing was sent.")
-    ready = _ready(given)
+    ready = ready_settings(given)
     return national, batch.Run(np.array([int(national)]), Shape(rows=1, valid_rows=1), ready, options), ready
 
 

@@ -6,7 +6,7 @@ import warnings
 from collections import Counter
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -27,8 +27,9 @@ from pandas_numberactive.errors import (
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from pandas_numberactive._io.batch import Result
+    from pandas_numberactive._io.batch import Answers, Result
 
+T = TypeVar("T")
 MAX_PROBLEMS = 1000
 
 
@@ -110,7 +111,7 @@ def prepare(frame: pd.DataFrame, request: Request, max_digits: int) -> Prepared:
     places = np.split(codes, np.cumsum([len(c.number) for c in cells])[:-1])
     prepared = Prepared(frame, request, names, prefixes, cells, places, numbers, _shape(frame, names, cells))
     if request.errors == "raise":
-        _refuse_invalid(prepared)
+        refuse_invalid(prepared.shape, problems(prepared, most=5))
     return prepared
 
 
@@ -161,12 +162,12 @@ def _shape(frame: pd.DataFrame, names: list[Hashable], cells: list[Normalized]) 
     )
 
 
-def _refuse_invalid(prepared: Prepared) -> None:
-    bad = problems(prepared, most=5)
+def refuse_invalid(shape: Shape, bad: pd.DataFrame) -> None:
+    """Raise where `bad`, as `problems` makes it, holds a cell."""
     if len(bad):
         shown = "; ".join(f"row {row}: {cell!r} ({reason})" for row, _, cell, reason in bad.itertuples(index=False))
         raise InvalidPhoneError(
-            f"{sum(prepared.shape.invalid.values())} cells are no Indonesian mobile number, so nothing was sent: "
+            f"{sum(shape.invalid.values())} cells are no Indonesian mobile number, so nothing was sent: "
             f'{shown}. Clean them, or use errors="coerce".'
         )
 
@@ -181,15 +182,19 @@ def problems(prepared: Prepared, most: int = MAX_PROBLEMS) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["row", "column", "cell", "reason"])
 
 
-def finish(prepared: Prepared, result: Result) -> tuple[pd.DataFrame, RunReport]:
+def finish(prepared: Prepared, result: Result) -> pd.DataFrame:
     """Put the answers where they belong; raises what ended the run, with the frame as `.partial`."""
-    frame = attach(prepared, result)
+    return conclude(attach(prepared, result.answers), result, problems(prepared), prepared.request.errors)
+
+
+def conclude(frame: T, result: Result, refused: pd.DataFrame, errors: str) -> T:
+    """Return the run's frame, of whatever kind; raises what ended the run, or warns of what is left."""
     report = result.report
-    report.problems = problems(prepared)
+    report.problems = refused
     if result.error is not None:
         result.error.partial, result.error.report = frame, report
         raise result.error
-    if prepared.request.errors == "raise" and report.failed:
+    if errors == "raise" and report.failed:
         error = LookupFailedError(
             f"{report.failed} look-ups failed ({'; '.join(report.failures) or 'in an earlier run'}); the other answers "
             "are stored, and in .partial of this error."
@@ -197,14 +202,14 @@ def finish(prepared: Prepared, result: Result) -> tuple[pd.DataFrame, RunReport]
         error.partial, error.report = frame, report
         raise error
     warn_incomplete(report)
-    return frame, report
+    return frame
 
 
-def attach(prepared: Prepared, result: Result) -> pd.DataFrame:
+def attach(prepared: Prepared, answers: Answers) -> pd.DataFrame:
     """The frame with its new columns at the end: same index, same rows, same order."""
     new: dict[str, Any] = {}
     for prefix, place, cells in zip(prepared.prefixes, prepared.places, prepared.cells, strict=True):
-        new |= columns.build(prefix, place, cells, prepared.numbers, result.answers, prepared.request.details)
+        new |= columns.build(prefix, place, cells, prepared.numbers, answers, prepared.request.details)
     kept = prepared.frame.drop(columns=[name for name in new if name in prepared.frame.columns])
     added = pd.DataFrame(new, index=kept.index)
     return pd.concat([kept, added], axis=1) if len(kept.columns) else added

@@ -1,0 +1,237 @@
+"""The same accessor on Dask (extra `dask`): `import pandas_numberactive.dask`, then `ddf.numberactive.enrich("phone")`.
+
+Workers find the distinct numbers and, later, join the answers; only this process plans, asks and pays. What travels to
+the workers is a sorted table of numbers and small codes: no secret, no settings, no store, no socket.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from pandas_numberactive import api
+from pandas_numberactive._core.lookup import Lookup
+from pandas_numberactive._io import batch
+from pandas_numberactive._io.batch import Answers
+from pandas_numberactive._io.report import STATUSES, Plan, Shape
+from pandas_numberactive._pandas import frames
+from pandas_numberactive._pandas.frames import MAX_PROBLEMS, Request
+from pandas_numberactive.errors import missing_extra
+from pandas_numberactive.settings import settings
+
+try:
+    import dask.dataframe as dd
+    from dask.base import compute, tokenize
+    from dask.dataframe.extensions import register_dataframe_accessor
+    from dask.delayed import delayed
+except ImportError as error:
+    raise missing_extra("dask", "dask") from error
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+Columns = Hashable | Sequence[Hashable]
+_compute: Any = compute  # Dask is typed in part only
+_register: Any = register_dataframe_accessor
+
+PIECE = 400_000  # numbers: 8 MB, below what Dask calls a large graph
+FAN_IN = 8  # partitions' findings that one task merges
+_NOT_BOUGHT = STATUSES.index("not_bought")
+
+
+class FrameAccessor:
+    """Buy and look at phone-number signals for the columns of a Dask frame; options are those of `pna.enrich`."""
+
+    def __init__(self, frame: Any) -> None:
+        self._frame = frame
+
+    def enrich(self, column: Columns, **options: Any) -> Any:
+        """Buy what is not stored and return a lazy frame; see `pandas_numberactive.dask.enrich`."""
+        return enrich(self._frame, column, **options)
+
+    def plan(self, column: Columns, **options: Any) -> Plan:
+        """What `enrich` would do and cost; spends nothing; see `pandas_numberactive.dask.plan`."""
+        return plan(self._frame, column, **options)
+
+
+if not hasattr(dd.DataFrame, "numberactive"):  # a reload registers nothing twice
+    _register("numberactive")(FrameAccessor)
+
+
+def enrich(ddf: Any, column: Columns, **options: Any) -> Any:
+    """Buy the signals of a Dask frame's phone columns now, and return a lazy frame that joins them.
+
+    Takes the options of `pna.enrich` and charges what that would for the same rows: each distinct valid number that
+    is not stored, once. The frame is read once here to find the numbers, and again whenever the result is computed.
+
+    Returns
+    -------
+    dask.dataframe.DataFrame
+        Same partitions, divisions, index and rows; the columns and dtypes of `pna.enrich`, categories included. To
+        compute, persist or lose it with a worker charges nothing: the answers are in the graph (20 bytes a distinct
+        number), as they were when this returned. After a restart of the cluster call `enrich` again: it is all stored.
+
+    Raises
+    ------
+    As `pna.enrich`; `.partial` of an error is lazy, too.
+
+    >>> import pandas as pd, dask.dataframe as dd, pandas_numberactive as pna, pandas_numberactive.dask
+    >>> ddf = dd.from_pandas(pd.DataFrame({"phone": ["0811 8899 532", "x"]}), npartitions=2)
+    >>> with pna.override(environment="simulator", store=":memory:"):
+    ...     out = ddf.numberactive.enrich("phone")
+    >>> out.compute()["phone_lookup_status"].tolist()
+    ['answered', 'invalid']
+    """
+    request = Request(column=column, **options)
+    run_options = request.options()
+    ready = api.ready_settings(settings())
+    seen = _distinct(ddf, request, ready.max_digits)
+    if request.errors == "raise":
+        frames.refuse_invalid(seen.shape, seen.problems.head(5))
+    run = batch.Run(seen.distinct, seen.shape, ready, run_options)
+    result = api.buy(run, ready, request.progress)
+    joined = _join(ddf, request, ready.max_digits, _pieces(seen.distinct, result.answers, request.details))
+    return frames.conclude(joined, result, seen.problems, request.errors)
+
+
+def plan(ddf: Any, column: Columns, **options: Any) -> Plan:
+    """Return what `enrich` with the same options would do and cost.
+
+    Reads the phone columns on the workers and the store here; sends and spends nothing.
+    """
+    request = Request(column=column, **options)
+    run_options = request.options()
+    ready = api.planning_settings()
+    seen = _distinct(ddf, request, ready.max_digits)
+    return api.plan_of(seen.distinct, seen.shape, ready, run_options)
+
+
+# Finding the numbers: on the workers, merged as a tree.
+
+
+@dataclass(frozen=True, slots=True, repr=False)  # numbers would stand in tracebacks with locals
+class _Seen:
+    """What some partitions hold."""
+
+    shape: Shape
+    numbers: list[NDArray[np.int64]]  # of each phone column, distinct, in the order of the rows
+    problems: pd.DataFrame  # cells masked
+
+    @property
+    def distinct(self) -> NDArray[np.int64]:
+        """All columns' numbers, in the order in which the pandas accessor buys them."""
+        return pd.unique(np.concatenate(self.numbers))
+
+
+def _distinct(ddf: Any, request: Request, max_digits: int) -> _Seen:
+    known = frames.prepare(ddf._meta, request, max_digits)  # raises here what can be known before reading
+    lean = Request(column=known.names)
+    look = delayed(partial(_look, request=lean, max_digits=max_digits))
+    level = [look(part) for part in ddf[known.names].to_delayed()]
+    while len(level) > 1:
+        level = [delayed(_merge)(level[at : at + FAN_IN]) for at in range(0, len(level), FAN_IN)]
+    seen: _Seen = _compute(level[0])[0]
+    return replace(seen, shape=replace(seen.shape, warnings=known.shape.warnings))
+
+
+def _look(part: pd.DataFrame, *, request: Request, max_digits: int) -> _Seen:
+    """One partition's numbers; runs on a worker."""
+    prepared = frames.prepare(part, request, max_digits)
+    numbers = [prepared.numbers[pd.unique(place[place >= 0])] for place in prepared.places]
+    return _Seen(prepared.shape, numbers, frames.problems(prepared))
+
+
+def _merge(seen: list[_Seen]) -> _Seen:
+    """Several partitions as one, their order kept; runs on a worker."""
+    invalid: Counter[str] = Counter()
+    bad = [one.problems for one in seen if len(one.problems)] or [seen[0].problems]  # an empty one has no dtypes
+    for one in seen:
+        invalid.update(one.shape.invalid)
+    return _Seen(
+        Shape(
+            rows=sum(one.shape.rows for one in seen),
+            missing=sum(one.shape.missing for one in seen),
+            invalid=dict(invalid),
+            valid_rows=sum(one.shape.valid_rows for one in seen),
+        ),
+        [pd.unique(np.concatenate(column)) for column in zip(*(one.numbers for one in seen), strict=True)],
+        pd.concat(bad, ignore_index=True).head(MAX_PROBLEMS),
+    )
+
+
+# Joining the answers: lazy, on the workers.
+
+
+class _Piece:
+    """A range of the answers, sorted by number; no dataclass, for Dask would take it apart."""
+
+    __slots__ = ("bought_at", "codes", "numbers", "texts")
+
+    def __init__(
+        self,
+        numbers: NDArray[np.int64],
+        codes: NDArray[np.int32],
+        bought_at: NDArray[np.int64],
+        texts: NDArray[Any] | None,
+    ) -> None:
+        self.numbers = numbers
+        self.codes = codes  # see _code
+        self.bought_at = bought_at
+        self.texts = texts  # requestId and reason, with details only
+
+
+def _code(answers: Answers) -> NDArray[np.int32]:
+    """Answer, status and whether it is new in one integer."""
+    return answers.packed | answers.status.astype(np.int32) << 16 | answers.new.astype(np.int32) << 24
+
+
+def _pieces(numbers: NDArray[np.int64], answers: Answers, details: bool) -> list[Any]:
+    """The answers where the workers are: in this process, or kept by the cluster, which can make them again."""
+    order = np.argsort(numbers)
+    codes, texts = _code(answers), np.array(answers.details(numbers), object).T if details else None
+    pieces = []
+    for start in range(0, len(order), PIECE):
+        at = order[start : start + PIECE]
+        piece = _Piece(numbers[at], codes[at], answers.bought_at[at], None if texts is None else texts[at])
+        name = f"numberactive-{tokenize(piece.numbers, piece.codes, piece.bought_at, piece.texts)}"
+        pieces.append(delayed(piece, name=name, traverse=False).persist())
+    return pieces
+
+
+def _join(ddf: Any, request: Request, max_digits: int, pieces: list[Any]) -> Any:
+    names = frames.phone_columns(ddf._meta, request.column)
+    lean = Request(column=names, prefix=request.prefix, details=request.details, overwrite=request.overwrite)
+    work = partial(_attach, request=lean, max_digits=max_digits)
+    return ddf.map_partitions(work, *pieces, meta=work(ddf._meta), required_columns=names)
+
+
+def _attach(part: pd.DataFrame, *pieces: _Piece, request: Request, max_digits: int) -> pd.DataFrame:
+    """One partition with its new columns; runs on a worker."""
+    prepared = frames.prepare(part, request, max_digits)
+    return frames.attach(prepared, _answers(prepared.numbers, pieces))
+
+
+def _answers(numbers: NDArray[np.int64], pieces: Sequence[_Piece]) -> Answers:
+    """What the pieces hold of some distinct numbers; one that they do not hold was not bought."""
+    codes = np.full(len(numbers), _NOT_BOUGHT << 16, np.int32)
+    bought_at = np.zeros(len(numbers), np.int64)
+    lookups: dict[int, Lookup] = {}
+    order = np.argsort(numbers)
+    wanted = numbers[order]
+    for piece in pieces:
+        low, high = np.searchsorted(wanted, [piece.numbers[0], piece.numbers[-1] + 1])
+        place = np.searchsorted(piece.numbers, wanted[low:high])
+        hit = piece.numbers[place] == wanted[low:high]
+        place, target = place[hit], order[low:high][hit]
+        codes[target], bought_at[target] = piece.codes[place], piece.bought_at[place]
+        if piece.texts is not None:
+            for number, (request_id, reason) in zip(numbers[target].tolist(), piece.texts[place], strict=True):
+                lookups[number] = Lookup("", number, request_id=request_id, reason=reason)
+    status, new = (codes >> 16 & 0xFF).astype(np.int8), (codes >> 24).astype(bool)
+    return Answers(status, codes & 0xFFFF, bought_at, new, lookups)
