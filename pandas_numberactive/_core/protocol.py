@@ -98,15 +98,13 @@ def parse(body: bytes) -> Message:
     )
 
 
+_DECODER = json.JSONDecoder(parse_int=_Number, parse_float=_Number, parse_constant=_Number)
+
+
 def _load(text: str) -> Any:
     for candidate in (text, None):
         try:
-            return json.loads(
-                _mend_commas(text) if candidate is None else candidate,
-                parse_int=_Number,
-                parse_float=_Number,
-                parse_constant=_Number,
-            )
+            return _DECODER.decode(_mend_commas(text) if candidate is None else candidate)
         except (ValueError, RecursionError):
             continue
     return None
@@ -133,6 +131,8 @@ def _mend_commas(text: str) -> str:
 
 def _whole(value: Any) -> int | None:
     """`200`, `"200"` and `200.0` are 200."""
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 15:
+        return int(value)  # nearly every value; the pattern below says the same of it
     if isinstance(value, str) and re.fullmatch(r"\s*-?\d{1,15}(?:\.0{1,9})?\s*", value, re.ASCII):
         return int(value.strip().split(".")[0])
     return None
@@ -147,6 +147,8 @@ def _code(value: Any) -> int | str | None:
 
 def _text(value: Any) -> str:
     text = value if isinstance(value, str) else ""
+    if text.isprintable():
+        return text[:200].strip()
     return "".join(c if c.isprintable() else " " for c in text[:200]).strip()
 
 
@@ -206,6 +208,8 @@ def _level(value: Any) -> int | None:
 def names_other_phone(data: Any, number: int) -> bool:
     """Whether the answer says, unmasked, that it is about another number than the one asked."""
     said = data.get("userPhone") if isinstance(data, dict) else None
+    if said == f"62{number}":
+        return False
     if not isinstance(said, str) or not said.strip() or re.search(r"[*xX#]", said):
         return False
     digits = re.sub(r"\D", "", re.sub(r"\.0+$", "", said.strip()))
@@ -303,8 +307,7 @@ def _base(message: Message) -> Verdict:
 
 
 def _replace(base: Verdict, outcome: Outcome, **changes: Any) -> Verdict:
-    fields = {"code": base.code, "msg": base.msg, **changes}
-    return Verdict(outcome, **fields)
+    return Verdict(outcome, code=base.code, msg=base.msg, **changes)
 
 
 def _judge_transport(reply: Reply, message: Message, simulated: bool) -> Verdict | None:

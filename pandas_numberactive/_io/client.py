@@ -293,6 +293,9 @@ def _timeout(total: float) -> aiohttp.ClientTimeout:
 
 async def _bounded(response: aiohttp.ClientResponse) -> bytes:
     """Read the body, or nothing where it is longer than any answer of the vendor."""
+    length = response.headers.get("Content-Length", "")
+    if length.isdigit() and len(length) < 9 and int(length) <= MAX_BODY:  # the parser ends the body there
+        return await response.read()
     chunks: list[bytes] = []
     size = 0
     async for chunk in response.content.iter_any():

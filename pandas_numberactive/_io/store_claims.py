@@ -15,6 +15,7 @@ from pandas_numberactive._io.store_journal import Database
 ENVIRONMENTS = {"simulator": 0, "sandbox": 1, "production": 2}
 RESUMABLE = 24 * 3600 * 1_000_000  # an unfinished run is the same run for a day
 MAX_KEPT_BODY = 4096
+AT_ONCE = 100  # numbers in one statement; SQLite before 3.32 takes 999 parameters
 
 _COLUMNS = (
     "number, generation, packed, bought_at, request_id, opened_at, host, app_key, worker, epoch, run, spend, code, "
@@ -129,8 +130,10 @@ def claim(db: Database, work: Work, numbers: Sequence[int]) -> Claims:
     """Claim what needs buying or finishing, in sorted order, reserving its money in the same transaction."""
     claims = Claims()
     room = None if work.cap is None else work.cap - spent(db, work.run)
+    known = _newest(db, work.code, numbers)
+    fresh: list[int] = []
     for number in sorted(numbers):
-        row = latest(db, work.code, number)
+        row = known.get(number)
         kind = _kind(db, row, work)
         if kind == "settled":
             claims.settled.append(number)
@@ -143,7 +146,12 @@ def claim(db: Database, work: Work, numbers: Sequence[int]) -> Claims:
                     claims.over.append(number)
                     continue
                 room -= 1
-            claims.mine.append((_take(db, work, number, row, kind), kind == "resume"))
+            if row is None:
+                fresh.append(number)
+                claims.mine.append((Lookup(work.environment, number, epoch=1), False))
+            else:
+                claims.mine.append((_take(db, work, number, row, kind), kind == "resume"))
+    _reserve(db, work, [(number, 1) for number in fresh])
     return claims
 
 
@@ -180,6 +188,34 @@ def latest(db: Database, environment: int, number: int) -> Row | None:
         (environment, number),
     ).fetchone()
     return Row(*row) if row else None
+
+
+def _newest(db: Database, environment: int, numbers: Sequence[int]) -> dict[int, Row]:
+    """The newest generation of each number that has one, read in one statement."""
+    found: dict[int, Row] = {}
+    for at in range(0, len(numbers), AT_ONCE):
+        some = numbers[at : at + AT_ONCE]
+        marks = ",".join("?" * len(some))
+        rows = db.execute(
+            f"SELECT {_COLUMNS} FROM lookups WHERE environment = ? AND number IN ({marks}) ORDER BY generation",
+            (environment, *some),
+        ).fetchall()
+        found.update((row[0], Row(*row)) for row in rows)
+    return found
+
+
+def _reserve(db: Database, work: Work, numbers: Sequence[tuple[int, int]]) -> None:
+    """Begin (number, generation) pairs under our claim, their money reserved, in sorted order, in one statement."""
+    for at in range(0, len(numbers), AT_ONCE):
+        some = numbers[at : at + AT_ONCE]
+        rows = ",".join(["(?, ?, ?, ?, ?, 1, ?, 1)"] * len(some))
+        values: list[int] = []
+        for number, generation in some:
+            values += (work.code, number, generation, pack(LookupState.RESERVED), work.worker, work.run)
+        db.execute(
+            f"INSERT INTO lookups (environment, number, generation, packed, worker, epoch, run, spend) VALUES {rows}",
+            tuple(values),
+        )
 
 
 def _kind(db: Database, row: Row | None, work: Work) -> str:
@@ -221,15 +257,10 @@ def _askable(row: Row, work: Work) -> bool:
     return fresh and row.host == work.host and row.app_key == work.key
 
 
-def _take(db: Database, work: Work, number: int, row: Row | None, kind: str) -> Lookup:
-    if row is None or kind == "again":
-        generation = 1 if row is None else row.generation + 1
-        db.execute(
-            "INSERT INTO lookups (environment, number, generation, packed, worker, epoch, run, spend) "
-            "VALUES (?, ?, ?, ?, ?, 1, ?, 1)",
-            (work.code, number, generation, pack(LookupState.RESERVED), work.worker, work.run),
-        )
-        return Lookup(work.environment, number, generation, epoch=1)
+def _take(db: Database, work: Work, number: int, row: Row, kind: str) -> Lookup:
+    if kind == "again":
+        _reserve(db, work, [(number, row.generation + 1)])
+        return Lookup(work.environment, number, row.generation + 1, epoch=1)
     epoch = row.epoch + 1
     if kind == "reuse":
         db.execute(
@@ -332,22 +363,22 @@ def _hold_collision(
 
 
 def _save_settled(db: Database, lookup: Lookup, code: int, worker: int, run: int, now: int) -> Saved:
-    row = db.execute(
-        "SELECT packed, request_id, epoch, worker, bought_at FROM lookups "
-        "WHERE environment = ? AND number = ? AND generation = ?",
-        (code, lookup.number, lookup.generation),
-    ).fetchone()
-    if row is not None and _is_replay(row, lookup):
+    """Write a paid answer; nearly always the claim is still ours, and one statement says so."""
+    if _settle(db, lookup, code, now, f"AND worker = ? AND epoch = ? AND {_UNSETTLED}", (worker, lookup.epoch)):
+        _keep_body(db, lookup, code, now)
+        log(db, now, lookup.state.name.lower(), lookup, code, run)
         return "kept"
-    _keep_body(db, lookup, code, now)
-    owned = row is not None and row[3] == worker and row[2] == lookup.epoch
-    same_id = row is not None and row[1] == lookup.request_id
-    if row is None or LookupState(row[0] & 15) in SETTLED or not (owned or same_id):
-        log(db, now, "late", lookup, code, run)
-        return "fenced"
-    db.execute(
+    return _save_late(db, lookup, code, run, now)
+
+
+_UNSETTLED = f"(packed & 15) NOT IN ({', '.join(str(int(state)) for state in sorted(SETTLED))})"
+
+
+def _settle(db: Database, lookup: Lookup, code: int, now: int, fence: str, values: tuple[int, ...]) -> bool:
+    """Whether the row was there, as the fence wants it, and holds the answer now."""
+    cursor = db.execute(
         "UPDATE lookups SET packed = ?, bought_at = ?, request_id = ?, code = ?, msg = ?, reason = ?, worker = NULL, "
-        "spend = ? WHERE environment = ? AND number = ? AND generation = ?",
+        f"spend = ? WHERE environment = ? AND number = ? AND generation = ? {fence}",
         (
             _packed(lookup),
             round((lookup.bought_at or now / 1e6) * 1e6),
@@ -359,10 +390,27 @@ def _save_settled(db: Database, lookup: Lookup, code: int, worker: int, run: int
             code,
             lookup.number,
             lookup.generation,
+            *values,
         ),
     )
-    log(db, now, lookup.state.name.lower(), lookup, code, run)
-    return "kept" if owned else "fenced"
+    return bool(cursor.rowcount == 1)
+
+
+def _save_late(db: Database, lookup: Lookup, code: int, run: int, now: int) -> Saved:
+    """A paid answer by whoever has lost the claim: it fills its own open requestId, and is never dropped."""
+    row = db.execute(
+        "SELECT packed, request_id, epoch, worker, bought_at FROM lookups "
+        "WHERE environment = ? AND number = ? AND generation = ?",
+        (code, lookup.number, lookup.generation),
+    ).fetchone()
+    if row is not None and _is_replay(row, lookup):
+        return "kept"
+    _keep_body(db, lookup, code, now)
+    if row is None or row[1] != lookup.request_id or not _settle(db, lookup, code, now, f"AND {_UNSETTLED}", ()):
+        log(db, now, "late", lookup, code, run)
+    else:
+        log(db, now, lookup.state.name.lower(), lookup, code, run)
+    return "fenced"
 
 
 def _is_replay(row: Any, lookup: Lookup) -> bool:
