@@ -682,7 +682,7 @@ def test_a_store_that_fails_gives_nothing_away():
         raise OSError("disk full")
 
     error = drive_until_it_raises(Vendor(), save=fail)
-    assert "Lookup(production, 8118****532, PENDING)" in with_locals(error)
+    assert "Lookup(production, 8118****532, RESERVED)" in with_locals(error)
     assert_clean(with_locals(error))
 
 

@@ -260,19 +260,18 @@ def judge_handle(reply: Reply, number: int, *, codes: CodeOutcomes | None = None
     early = _judge_transport(reply, message, simulated)
     if early:
         return early
-    base = _base(message)
     if message.code is None:
         outcome = Outcome.AMBIGUOUS if reply.status == 200 else Outcome.FAILED
-        return _replace(base, outcome, reason="unreadable_reply")
+        return _verdict(message, outcome, reason="unreadable_reply")
     if message.code in (200, 201):
         if isinstance(message.data, dict) and any(name in message.data for name in _SIGNALS):
             return _judge_data(message, number)
         if message.request_id:
-            return _replace(base, Outcome.PENDING, request_id=message.request_id)
+            return _verdict(message, Outcome.PENDING, request_id=message.request_id)
     told = _told(message, codes)
     if told in (Outcome.STOP, Outcome.RETRY):
-        return _replace(base, told)
-    return _replace(base, Outcome.FAILED, charged=message.is_fee is True, reason="code")
+        return _verdict(message, told)
+    return _verdict(message, Outcome.FAILED, charged=message.is_fee is True, reason="code")
 
 
 def judge_query(reply: Reply, number: int, *, codes: CodeOutcomes | None = None, simulated: bool = False) -> Verdict:
@@ -284,30 +283,25 @@ def judge_query(reply: Reply, number: int, *, codes: CodeOutcomes | None = None,
     early = _judge_transport(reply, message, simulated)
     if early:
         return early
-    base = _base(message)
     if message.code is None:
-        return _replace(base, Outcome.AMBIGUOUS, reason="unreadable_reply")
+        return _verdict(message, Outcome.AMBIGUOUS, reason="unreadable_reply")
     if names_other_phone(message.data, number):
-        return _replace(base, Outcome.QUARANTINED, charged=message.is_fee, reason="wrong_phone")
+        return _verdict(message, Outcome.QUARANTINED, charged=message.is_fee, reason="wrong_phone")
     if message.code == 200:
         return _judge_data(message, number)
     told = Outcome.PENDING if message.code == 201 else _told(message, codes)
     if told in (Outcome.STOP, Outcome.RETRY, Outcome.PENDING):
-        return _replace(base, told)
+        return _verdict(message, told)
     if told is Outcome.NO_DATA:
-        return _replace(base, told, charged=message.is_fee)
+        return _verdict(message, told, charged=message.is_fee)
     if message.is_fee is None:
-        return _replace(base, Outcome.UNCERTAIN, charged=None, reason="code")
-    return _replace(base, Outcome.FAILED, charged=message.is_fee, reason="code")
+        return _verdict(message, Outcome.UNCERTAIN, charged=None, reason="code")
+    return _verdict(message, Outcome.FAILED, charged=message.is_fee, reason="code")
 
 
-def _base(message: Message) -> Verdict:
+def _verdict(message: Message, outcome: Outcome, **said: Any) -> Verdict:
     code = None if message.code is None else str(message.code)
-    return Verdict(Outcome.FAILED, code=code, msg=message.msg)
-
-
-def _replace(base: Verdict, outcome: Outcome, **changes: Any) -> Verdict:
-    return Verdict(outcome, code=base.code, msg=base.msg, **changes)
+    return Verdict(outcome, code=code, msg=message.msg, **said)
 
 
 def _judge_transport(reply: Reply, message: Message, simulated: bool) -> Verdict | None:
@@ -315,26 +309,24 @@ def _judge_transport(reply: Reply, message: Message, simulated: bool) -> Verdict
     if reply.status is None:
         outcome = Outcome.AMBIGUOUS if reply.sent else Outcome.RETRY
         return Verdict(outcome, reason="lost_reply" if reply.sent else "connect_error")
-    base = _base(message)
     if reply.status in _STOP_STATUS or 300 <= reply.status < 400:
-        return _replace(base, Outcome.STOP, reason=f"http_{reply.status}")
+        return _verdict(message, Outcome.STOP, reason=f"http_{reply.status}")
     if reply.status in _RETRY_STATUS or reply.status >= 500:
         throttled = reply.status == 429 or reply.retry_after is not None
         outcome = Outcome.THROTTLED if throttled else Outcome.RETRY
-        return _replace(base, outcome, reason=f"http_{reply.status}", retry_after=reply.retry_after)
+        return _verdict(message, outcome, reason=f"http_{reply.status}", retry_after=reply.retry_after)
     if (reply.marked or message.marked) and not simulated:
-        return _replace(base, Outcome.STOP, reason="simulator_answer")
+        return _verdict(message, Outcome.STOP, reason="simulator_answer")
     return None
 
 
 def _judge_data(message: Message, number: int) -> Verdict:
-    base = _base(message)
     if names_other_phone(message.data, number):
-        return _replace(base, Outcome.QUARANTINED, charged=message.is_fee, reason="wrong_phone")
+        return _verdict(message, Outcome.QUARANTINED, charged=message.is_fee, reason="wrong_phone")
     answer, unknown = read_answer(message.data)
     outcome = Outcome.ANSWERED if answer or unknown else Outcome.NO_DATA
     reason = "unknown_value" if unknown else None
-    return _replace(base, outcome, answer=answer, charged=message.is_fee, reason=reason)
+    return _verdict(message, outcome, answer=answer, charged=message.is_fee, reason=reason)
 
 
 def _told(message: Message, codes: CodeOutcomes | None) -> Outcome | None:

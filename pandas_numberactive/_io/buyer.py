@@ -266,7 +266,8 @@ class Buyer:
 
     async def _work(self, client: Client) -> None:
         while (item := await self._queue.get()) is not None:
-            await self._permit()
+            if not self._streaks.proven:
+                await self._permit()
             self._waiting -= 1
             self._in_flight += 1
             try:

@@ -239,27 +239,34 @@ class Client:
             resumed=resumed,
         )
 
-    async def _perform(self, work: _Drive) -> Reply | bool | None:
+    def _perform(self, work: _Drive) -> Awaitable[Reply | bool | None]:
         match work.step:
-            case Handle() | Query():
-                return await self._send(work)
             case Save(lookup):
-                return await work.save(lookup)
+                return work.save(lookup)
             case Wait(seconds):
-                return await nap(seconds, self._sleep, work.stopping)
+                return nap(seconds, self._sleep, work.stopping)
             case Halt(verdict):
-                work.halt(verdict)
-        return None
+                return self._halt(work, verdict)
+            case _:
+                return self._send(work)
+
+    async def _halt(self, work: _Drive, verdict: Verdict) -> None:
+        work.halt(verdict)
 
     async def _send(self, work: _Drive) -> Reply | None:
         """Wait for a place and a turn, then send, unless the run is stopping by then."""
         if work.stopping():
             return None
-        async with self.gate:
-            await self.pacer.wait_turn(work.stopping)
+        if not self.gate.enter_now():
+            await self.gate.enter()
+        try:
+            if not self.pacer.free_now():
+                await self.pacer.wait_turn(work.stopping)
             if work.stopping():
                 return None
             reply = await self._call(work.step)
+        finally:
+            self.gate.leave()
         if reply.sent:
             self._count(work, reply)
         if log.isEnabledFor(logging.DEBUG):

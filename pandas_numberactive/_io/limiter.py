@@ -51,12 +51,19 @@ class Pacer:
         """Calls per second now; None: no limit."""
         return self._rate
 
+    def free_now(self) -> bool:
+        """Whether no rate holds, so that a call may be sent at once; if so, it counts as sent."""
+        if self._rate is not None:
+            return False
+        self._seen.append(self._clock())
+        return True
+
     async def wait_turn(self, stopping: Callable[[], bool] = lambda: False) -> None:
         """Return when the next call may be sent, or soon after `stopping` has become true."""
+        if self.free_now():
+            return
         now = self._clock()
         self._seen.append(now)
-        if self._rate is None:
-            return
         self._recover(now)
         if self._rate is None:
             return
@@ -110,22 +117,32 @@ class Gate:
         return self._limit
 
     async def __aenter__(self) -> None:
-        if self._inside < self._limit and not self._waiting:
-            self._inside += 1
-            return
+        if not self.enter_now():
+            await self.enter()
+
+    async def __aexit__(self, *_: object) -> None:
+        self.leave()
+
+    def enter_now(self) -> bool:
+        """Take a place where one is free and nobody waits for it."""
+        if self._inside >= self._limit or self._waiting:
+            return False
+        self._inside += 1
+        return True
+
+    async def enter(self) -> None:
+        """Wait for a place; who was cancelled has none."""
         place = asyncio.get_running_loop().create_future()
         self._waiting.append(place)
         try:
             await place
         except asyncio.CancelledError:
             if place.done() and not place.cancelled():
-                self._leave()
+                self.leave()
             raise
 
-    async def __aexit__(self, *_: object) -> None:
-        self._leave()
-
-    def _leave(self) -> None:
+    def leave(self) -> None:
+        """Give the place to whoever waits longest."""
         self._inside -= 1
         self._admit()
 
