@@ -1,4 +1,4 @@
-"""python -m pandas_numberactive: demo, plan, enrich, simulate, doctor, history, verify, login.
+"""python -m pandas_numberactive: demo, plan, enrich, simulate, doctor, history, verify, store, login.
 
 Exit codes: 0 complete, 3 incomplete (rows left pending or not bought), 2 bad usage or configuration.
 """
@@ -80,6 +80,14 @@ def _parser() -> argparse.ArgumentParser:
     verify = _add(commands, "verify", _verify, "check the README's assumptions with one look-up")
     verify.add_argument("--phone", required=True, help="a number of your own")
     verify.add_argument("--max-charges", type=int, help="production: must be 1")
+    store = commands.add_parser("store", help="make a store, or move a ledger").add_subparsers(
+        required=True, metavar="ACTION"
+    )
+    copy = _add(store, "copy", _store_copy, "copy a ledger; again, it finds nothing to do; open look-ups change hands")
+    copy.add_argument("source", help="a path, sqlite:PATH or postgresql://...")
+    copy.add_argument("target", help="the same; made if need be")
+    init = _add(store, "init", _store_init, "make the tables, or bring them up to date, as their owner")
+    init.add_argument("target", help="a path, sqlite:PATH or postgresql://...")
     _add(commands, "login", _login, "keep app key and secret in the system's keyring")
     return parser
 
@@ -221,6 +229,22 @@ def _verify(arguments: argparse.Namespace) -> int:
     found = verify(arguments.phone, max_charges=arguments.max_charges)
     print(found)
     return INCOMPLETE if found.refuted else COMPLETE
+
+
+def _store_copy(arguments: argparse.Namespace) -> int:
+    from pandas_numberactive._io.store_copy import copy
+
+    done = copy(arguments.source, arguments.target)
+    print(done)
+    return INCOMPLETE if done.left else COMPLETE
+
+
+def _store_init(arguments: argparse.Namespace) -> int:
+    from pandas_numberactive._io.store import LookupStore
+
+    with LookupStore.open(arguments.target) as store:
+        print(f"{store!r} is ready: {store.count():,} look-ups.")
+    return COMPLETE
 
 
 def _login(_: argparse.Namespace) -> int:
