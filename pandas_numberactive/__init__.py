@@ -19,6 +19,7 @@ from pandas_numberactive.settings import override as override
 from pandas_numberactive.settings import settings as settings
 
 if TYPE_CHECKING:
+    from pandas_numberactive import risk as risk
     from pandas_numberactive import simulator as simulator
     from pandas_numberactive._io.report import Plan as Plan
     from pandas_numberactive._io.report import Progress as Progress
@@ -74,6 +75,7 @@ _WHERE = {
     "normalize": "api",
     "plan": "api",
     "restore_dtypes": "_pandas.columns",
+    "risk": "",
     "show_versions": "diagnose",
     "simulator": "",
     "spend": "api",

@@ -4,6 +4,7 @@
     ├── ConfigurationError (ValueError)       settings are missing or contradict each other
     ├── InvalidPhoneError (ValueError)        a cell is no Indonesian mobile number
     ├── ColumnNotFoundError (KeyError)        no column of that name
+    ├── RiskInputError (ValueError)           a table that cannot be analysed
     ├── BudgetExceededError                   the purchase would cost more than was allowed
     │   └── ConfirmationRequiredError         nobody confirmed a big purchase
     ├── VendorError                           the vendor's replies stopped the run
@@ -13,7 +14,7 @@
     │   └── StoreVersionError                 the store was written by a newer version
     └── MissingExtraError (ImportError)       an optional package is not installed
 
-    IncompleteRunWarning, PlainHttpWarning, UnknownValueWarning (UserWarning)
+    IncompleteRunWarning, PlainHttpWarning, UnknownValueWarning, LookAheadWarning (UserWarning)
 
 Each class answers three questions: `charged` (was money spent by what failed?), `retry` (may the same call simply
 be made again?) and `fault` (who has to do something?). The message says what to do.
@@ -92,6 +93,10 @@ def near_misses(word: str, known: Iterable[str]) -> list[str]:
     """
     by_folded = {name.casefold().strip(): name for name in known}
     return [by_folded[hit] for hit in difflib.get_close_matches(word.casefold().strip(), by_folded, 3, 0.6)]
+
+
+class RiskInputError(NumberActiveError, ValueError):
+    """A table cannot be analysed as asked: the message says which column, and how to mend it."""
 
 
 class BudgetExceededError(NumberActiveError):
@@ -177,3 +182,7 @@ class PlainHttpWarning(UserWarning):
 
 class UnknownValueWarning(UserWarning):
     """An answer held a value that the vendor's page does not list; it is a missing value in the result."""
+
+
+class LookAheadWarning(UserWarning):
+    """Answers were bought after the date of the row's own decision: they saw the outcome."""

@@ -216,7 +216,8 @@ def _table(rows: list[list[str]]) -> str:
         for row in rows[1:]
     )
     return (
-        f'<table style="color:{INK};border-spacing:14px 2px;line-height:1.5"><caption style="text-align:left">Looked up here</caption>'
+        f'<table style="color:{INK};border-spacing:14px 2px;line-height:1.5">'
+        f'<caption style="text-align:left">Looked up here</caption>'
         f'<thead><tr style="background:none">{head}</tr></thead><tbody>{body}</tbody></table>'
     )
 

@@ -206,6 +206,7 @@ def _examples(df: pd.DataFrame, names: tuple[Any, ...]) -> str:
         f'<th scope="col" style="text-align:left;padding:1px 0">{text}</th>' for text in ("column", "cell", "read as")
     )
     return (
-        f'<table style="color:{INK};border-spacing:14px 2px;line-height:1.5"><thead><tr style="background:none">{head}</tr></thead>'
+        f'<table style="color:{INK};border-spacing:14px 2px;line-height:1.5">'
+        f'<thead><tr style="background:none">{head}</tr></thead>'
         f"<tbody>{''.join(rows)}</tbody></table>"
     )

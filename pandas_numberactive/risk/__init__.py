@@ -1,0 +1,32 @@
+"""Exploratory risk analysis on the typed columns: does the signal separate good from bad, is it stable, is it worth it?
+
+Plain functions, frames in and out; nothing here sends or charges anything. What the signal is not: neither income nor
+character. It tells how a phone number is used. Small cells say little, levels that you merge are your own choice, and
+every number is a person: use it with a purpose and consent (Indonesia's UU PDP, Law 27 of 2022), and `forget` after.
+"""
+
+from pandas_numberactive.risk.crossing import cross_table as cross_table
+from pandas_numberactive.risk.drift import stability as stability
+from pandas_numberactive.risk.plots import plot_coverage as plot_coverage
+from pandas_numberactive.risk.plots import plot_cross_table as plot_cross_table
+from pandas_numberactive.risk.plots import plot_risk_table as plot_risk_table
+from pandas_numberactive.risk.plots import plot_stability as plot_stability
+from pandas_numberactive.risk.tables import iv_table as iv_table
+from pandas_numberactive.risk.tables import risk_table as risk_table
+from pandas_numberactive.risk.trends import trend as trend
+from pandas_numberactive.risk.worth import coverage as coverage
+from pandas_numberactive.risk.worth import value as value
+
+__all__ = [
+    "coverage",
+    "cross_table",
+    "iv_table",
+    "plot_coverage",
+    "plot_cross_table",
+    "plot_risk_table",
+    "plot_stability",
+    "risk_table",
+    "stability",
+    "trend",
+    "value",
+]

@@ -1,0 +1,63 @@
+"""The formulas, on plain arrays: Wilson's interval, weight of evidence, population stability, Cochran-Armitage."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+
+Z95 = 1.959963984540054  # the 97.5% point of the normal distribution
+HALF = 0.5  # what stands in for a zero count (Haldane and Anscombe's correction)
+
+
+def wilson(bads: Floats, n: Floats, z: float = Z95) -> tuple[Floats, Floats]:
+    """Wilson's score interval of a rate (Wilson 1927); NaN where n is 0."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        rate = bads / n
+        middle = (rate + z * z / (2 * n)) / (1 + z * z / n)
+        half = z / (1 + z * z / n) * np.sqrt(rate * (1 - rate) / n + z * z / (4 * n * n))
+    low, high = np.clip(middle - half, 0.0, 1.0), np.clip(middle + half, 0.0, 1.0)
+    return np.where(bads == 0, np.where(n > 0, 0.0, low), low), np.where(bads == n, np.where(n > 0, 1.0, high), high)
+
+
+def evidence(goods: Floats, bads: Floats) -> tuple[Floats, Floats, NDArray[np.bool_]]:
+    """Weight of evidence ln(%good / %bad), its share of the information value, and where 0.5 stood in for a zero.
+
+    A level without rows has neither: 0, 0 and flagged.
+    """
+    zero = (goods == 0) | (bads == 0)
+    empty = (goods == 0) & (bads == 0)
+    good = (goods + HALF * zero) / goods.sum()
+    bad = (bads + HALF * zero) / bads.sum()
+    woe = np.where(empty, 0.0, np.log(good / bad))
+    return woe, np.where(empty, 0.0, (good - bad) * woe), zero
+
+
+def stability_index(expected: Floats, actual: Floats) -> tuple[Floats, NDArray[np.bool_]]:
+    """Each level's part of the population stability index, from counts, and where 0.5 stood in for a zero."""
+    zero = (expected == 0) | (actual == 0)
+    empty = (expected == 0) & (actual == 0)
+    before = (expected + HALF * zero) / expected.sum()
+    now = (actual + HALF * zero) / actual.sum()
+    return np.where(empty, 0.0, (now - before) * np.log(now / before)), zero
+
+
+def cochran_armitage(bads: Floats, n: Floats) -> tuple[float, float]:
+    """The Cochran-Armitage test for a trend over equally spaced levels: z, and its two-sided p-value.
+
+    NaN, NaN where fewer than two levels have rows, or one class only. z above 0: the bad rate rises with the level.
+    """
+    scores = np.arange(len(n), dtype=float)
+    total, bad = n.sum(), bads.sum()
+    if (n > 0).sum() < 2 or bad in (0.0, total):
+        return math.nan, math.nan
+    statistic = (scores * (bads - n * bad / total)).sum()
+    spread = (scores * scores * n).sum() - (scores * n).sum() ** 2 / total
+    z = float(statistic / math.sqrt(bad / total * (1 - bad / total) * spread))
+    return z, math.erfc(abs(z) / math.sqrt(2))

@@ -1,0 +1,184 @@
+"""The same tables as pictures, with matplotlib (extra `plot`): they return Axes, take `ax=`, and use your style.
+
+Each mark is told apart by shape as well as by colour, so that print and every kind of colour vision can read it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from pandas_numberactive.errors import RiskInputError, missing_extra
+from pandas_numberactive.risk.drift import TOTAL
+from pandas_numberactive.risk.views import BLUE, ORANGE
+
+BANDS = ((0.1, "look"), (0.25, "moved"))  # the usual rule of thumb for the population stability index
+
+
+def _axes(ax: Any, size: tuple[float, float]) -> Any:
+    try:
+        from matplotlib import pyplot
+    except ImportError as error:
+        raise missing_extra("plot", "matplotlib") from error
+    return pyplot.subplots(figsize=size, layout="constrained")[1] if ax is None else ax
+
+
+def _percent_axis(axis: Any) -> None:
+    from matplotlib.ticker import PercentFormatter
+
+    axis.set_major_formatter(PercentFormatter(1.0, decimals=None))
+
+
+def _frame(table: pd.DataFrame, columns: set[str], maker: str) -> pd.DataFrame:
+    if not isinstance(table, pd.DataFrame) or not columns <= set(table.columns):
+        raise RiskInputError(f"This plots what {maker} returns; pass its table.")
+    return pd.DataFrame(table)
+
+
+def plot_risk_table(table: pd.DataFrame, *, signal: str | None = None, ax: Any = None) -> Any:
+    """Draw one signal of a `risk_table`: bars for the share of customers, points with 95% intervals for the bad rate.
+
+    `signal` is needed where the table holds several. Returns the Axes of the bars (a second one, on the right, holds
+    the rates). Levels without rows are left blank. Raises MissingExtraError without matplotlib.
+
+    >>> import pandas as pd
+    >>> import pandas_numberactive as pna
+    >>> level = pd.Categorical(["low", "low", "high", "high"], dtype=pna.ACTIVE_LEVEL)
+    >>> book = pd.DataFrame({"active_level": level, "defaulted": [1, 0, 0, 0]})
+    >>> table = pna.risk.risk_table(book, "active_level", "defaulted")
+    >>> pna.risk.plot_risk_table(table).get_ylabel()
+    'share of customers'
+    """
+    data = _frame(table, {"share", "bad_rate", "bad_rate_low"}, "risk_table")
+    names = list(dict.fromkeys(data.index.get_level_values("signal")))
+    if signal is None and len(names) > 1:
+        raise RiskInputError(f"The table holds {len(names)} signals; say which: signal={names[0]!r}.")
+    if (signal or names[0]) not in names:
+        raise RiskInputError(f"The table holds no {signal!r}; it holds {', '.join(map(str, names))}.")
+    one = pd.DataFrame(data.xs(signal or names[0], level="signal"))
+    ax = _axes(ax, (1.6 + 1.1 * len(one), 3.8))
+    at = np.arange(len(one))
+    bars = ax.bar(at, one["share"], color=BLUE, alpha=0.55, width=0.7, label="share of customers")
+    ax.bar_label(bars, [f"n {n:,.0f}" for n in one["n"]], fontsize="x-small", label_type="edge", padding=1)
+    ax.set_xticks(at, [str(level) for level in one.index])
+    ax.set_ylabel("share of customers")
+    _percent_axis(ax.yaxis)
+    ax.set_title(str(signal or names[0]))
+    _rates(ax.twinx(), at, one)
+    ax.margins(y=0.15)
+    return ax
+
+
+def _rates(right: Any, at: Any, one: pd.DataFrame) -> None:
+    rate = one["bad_rate"].to_numpy()
+    reach = np.abs(np.vstack([rate - one["bad_rate_low"], one["bad_rate_high"] - rate]))
+    right.errorbar(at, rate, yerr=reach, fmt="o", color=ORANGE, capsize=4, lw=1.6, ms=6, label="bad rate, 95%")
+    right.set_ylim(bottom=0)
+    right.set_ylabel("bad rate with 95% interval")
+    right.grid(False)
+    _percent_axis(right.yaxis)
+
+
+def plot_cross_table(table: pd.DataFrame, *, ax: Any = None) -> Any:
+    """Draw a `cross_table` as a heat map of bad rates, each with its count; pairs with few customers stay blank grey.
+
+    Returns the Axes. Raises MissingExtraError without matplotlib.
+
+    >>> import pandas as pd
+    >>> import pandas_numberactive as pna
+    >>> level = pd.Categorical(["low", "low", "high", "high"], dtype=pna.ACTIVE_LEVEL)
+    >>> kind = pd.Categorical(["prepaid"] * 4, dtype=pna.TELCO_TYPE)
+    >>> book = pd.DataFrame({"active_level": level, "telco_type": kind, "defaulted": [1, 0, 0, 0]})
+    >>> table = pna.risk.cross_table(book, "active_level", "telco_type", "defaulted", small=1)
+    >>> pna.risk.plot_cross_table(table).get_xlabel()
+    'telco_type'
+    """
+    data = _frame(table, {"bad_rate", "small", "n"}, "cross_table")
+    rates, sizes = data["bad_rate"].unstack(sort=False), data["n"].unstack(sort=False).to_numpy(dtype=float)
+    small = data["small"].unstack(sort=False)
+    heat = rates.to_numpy(dtype=float)
+    ax = _axes(ax, (2.2 + 1.2 * rates.shape[1], 1.4 + 0.8 * rates.shape[0]))
+    shown: Any = np.ma.masked_where(small.to_numpy(dtype=bool) | np.isnan(heat), heat)
+    ax.set_facecolor("0.9")
+    top = float(shown.max()) if shown.count() else 1.0
+    image = ax.imshow(shown, cmap="cividis_r", vmin=0, vmax=top or 1.0, aspect="auto")
+    for y, x in np.ndindex(rates.shape):
+        few = bool(np.ma.getmaskarray(shown)[y, x])
+        dark = not few and heat[y, x] > 0.55 * top
+        size = f"n {sizes[y, x]:,.0f}"
+        text = size if few else f"{heat[y, x]:.1%}\n{size}"
+        ax.text(x, y, text, ha="center", va="center", fontsize="small", color="white" if dark else "0.15")
+    ax.set_xticks(range(rates.shape[1]), [str(c) for c in rates.columns])
+    ax.set_yticks(range(rates.shape[0]), [str(i) for i in rates.index])
+    ax.set_xlabel(str(data.index.names[1]))
+    ax.set_ylabel(str(data.index.names[0]))
+    ax.grid(False)
+    bar = ax.figure.colorbar(image, ax=ax, label="bad rate")
+    _percent_axis(bar.ax.yaxis)
+    return ax
+
+
+def plot_stability(table: pd.DataFrame, *, ax: Any = None) -> Any:
+    """Draw the total PSI of a `stability` table: over periods where it has them, else a bar for each signal.
+
+    The usual bands stand at 0.1 (look) and 0.25 (moved). Returns the Axes. Raises MissingExtraError without matplotlib.
+
+    >>> import pandas as pd
+    >>> import pandas_numberactive as pna
+    >>> book = pd.DataFrame({"active_level": pd.Categorical(["low", "high"], dtype=pna.ACTIVE_LEVEL)})
+    >>> pna.risk.plot_stability(pna.risk.stability(book, book, "active_level")).get_ylabel()
+    'population stability index'
+    """
+    data = _frame(table, {"psi", "share_before"}, "stability")
+    totals = data["psi"].xs(TOTAL, level="level")
+    ax = _axes(ax, (6.4, 3.6))
+    if "period" in totals.index.names:
+        wide = totals.unstack("signal", sort=False)
+        for (name, line), mark, dash in zip(wide.items(), "osD^vPX*" * 9, ["-", "--", "-.", ":"] * 18, strict=False):
+            ax.plot(range(len(line)), line.to_numpy(), marker=mark, ls=dash, label=str(name))
+        step = max(1, len(wide) // 12)
+        ax.set_xticks(range(0, len(wide), step), [str(p) for p in wide.index[::step]], rotation=45, ha="right")
+        ax.legend(loc="upper left", fontsize="small")
+    else:
+        ax.bar(range(len(totals)), totals.to_numpy(), color=BLUE, alpha=0.7, width=0.5)
+        ax.set_xticks(range(len(totals)), [str(name) for name in totals.index])
+    for height, word in BANDS:
+        ax.axhline(height, color="0.45", lw=1, ls=(0, (4, 3)))
+        ax.annotate(word, (1.0, height), xycoords=("axes fraction", "data"), ha="right", va="bottom", color="0.35")
+    ax.set_ylim(0, max(0.3, float(totals.max()) * 1.15))
+    ax.set_ylabel("population stability index")
+    return ax
+
+
+def plot_coverage(table: pd.DataFrame, *, ax: Any = None) -> Any:
+    """Draw a `coverage` table: of all rows, how many were answered, without data, failed, never asked.
+
+    Returns the Axes. Raises MissingExtraError without matplotlib.
+
+    >>> import pandas as pd
+    >>> import pandas_numberactive as pna
+    >>> status = pd.Categorical(["answered", "no_data", "missing"], dtype=pna.LOOKUP_STATUS)
+    >>> table = pna.risk.coverage(pd.DataFrame({"phone_lookup_status": status}))
+    >>> pna.risk.plot_coverage(table).get_xlabel()
+    'share of rows'
+    """
+    data = _frame(table, {"answered", "not_asked", "rows"}, "coverage")
+    ax = _axes(ax, (6.4, 1.3 + 0.5 * len(data)))
+    kinds = (("answered", BLUE, ""), ("no_data", "#ccbb44", "//"), ("failed", ORANGE, "xx"), ("not_asked", "0.8", ".."))
+    left = np.zeros(len(data))
+    for kind, colour, hatch in kinds:
+        share = data[kind].to_numpy() / data["rows"].to_numpy()
+        bars = ax.barh(range(len(data)), share, left=left, color=colour, hatch=hatch, label=kind.replace("_", " "),
+                       edgecolor="white")  # fmt: skip
+        ax.bar_label(bars, [f"{s:.0%}" if s > 0.06 else "" for s in share], label_type="center", fontsize="small",
+                     bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.2, "alpha": 0.8})  # fmt: skip
+        left += share
+    ax.set_yticks(range(len(data)), [str(prefix).rstrip("_") or "(no prefix)" for prefix in data.index])
+    ax.invert_yaxis()
+    ax.set_xlim(0, 1)
+    _percent_axis(ax.xaxis)
+    ax.set_xlabel("share of rows")
+    ax.legend(ncols=4, loc="lower center", bbox_to_anchor=(0.5, 1.0), fontsize="small", frameon=False)
+    return ax

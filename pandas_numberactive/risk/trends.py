@@ -1,0 +1,68 @@
+"""trend: does the bad rate go one way from level to level?"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from pandas_numberactive.errors import RiskInputError
+from pandas_numberactive.risk.formulas import cochran_armitage
+from pandas_numberactive.risk.inputs import outcomes, signal_columns, signals, weights
+from pandas_numberactive.risk.late import Late, without_late
+from pandas_numberactive.risk.tables import counts
+
+DIRECTIONS = pd.CategoricalDtype(["falling", "rising", "flat", "mixed"])
+
+
+def trend(
+    df: pd.DataFrame,
+    by: str | Sequence[str],
+    target: str,
+    *,
+    weight: str | None = None,
+    bad: object = None,
+    as_of: str | None = None,
+    late: Late = "warn",
+) -> pd.DataFrame:
+    """Return, for each ordered signal, whether the bad rate is monotone over its levels, with a test for a trend.
+
+    Charges nothing. Rows without a level are left out. `by="all"` takes the ordered signals only. Columns: n, one bad
+    rate a level (missing where it has no rows), direction (falling, rising, flat, mixed), z and p_value of the
+    Cochran-Armitage test (Cochran 1954, Armitage 1955) with scores 0, 1, 2; tested is False where the test has nothing
+    to compare (z and p_value are missing then). Small p says "a trend", not "a strong one"; look at the rates.
+
+    >>> import pandas as pd
+    >>> import pandas_numberactive as pna
+    >>> level = pd.Categorical(["low", "low", "high", "high"], dtype=pna.ACTIVE_LEVEL)
+    >>> book = pd.DataFrame({"active_level": level, "defaulted": [1, 1, 1, 0]})
+    >>> pna.risk.trend(book, "active_level", "defaulted").loc["active_level", "direction"]
+    'falling'
+    """
+    names = signal_columns(df, by)
+    ordered = [name for name in names if getattr(df[name].dtype, "ordered", False)]
+    if by != "all" and len(ordered) < len(names):
+        wrong = next(name for name in names if name not in ordered)
+        raise RiskInputError(f"The levels of {wrong!r} have no order, so there is no trend; use risk_table.")
+    df = without_late(df, names, as_of, late)
+    bits, load = outcomes(df, target, bad), weights(df, weight)
+    rows = {}
+    for signal in signals(df, ordered, "drop"):
+        goods, bads = counts(signal, bits, load)
+        n = goods + bads
+        z, p = cochran_armitage(bads, n)
+        rates = np.divide(bads, n, out=np.full(len(n), np.nan), where=n > 0)
+        row: dict[str, object] = {"n": n.sum()}
+        row |= {f"bad_rate_{level}": rate for level, rate in zip(signal.levels, rates, strict=True)}
+        rows[signal.name] = row | {"direction": _direction(rates), "z": z, "p_value": p, "tested": not math.isnan(z)}
+    out = pd.DataFrame.from_dict(rows, orient="index").rename_axis("signal")
+    return out.astype({"direction": DIRECTIONS})
+
+
+def _direction(rates: np.ndarray[tuple[int], np.dtype[np.float64]]) -> str:
+    steps = np.diff(rates[~np.isnan(rates)])
+    if not steps.any():
+        return "flat"
+    return "rising" if (steps >= 0).all() else "falling" if (steps <= 0).all() else "mixed"
