@@ -10,7 +10,7 @@ import contextlib
 import hashlib
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from pandas_numberactive._io.store import LookupStore
@@ -62,6 +62,12 @@ class _Translated:
 
     def execute(self, sql: str, parameters: Any = (), /) -> Any:
         return self._connection.execute(_percent(sql), parameters)
+
+    def copy_in(self, table: str, columns: str, rows: Iterable[tuple[Any, ...]]) -> None:
+        """Insert many rows that are not there yet, as a stream."""
+        with self._connection.cursor() as cursor, cursor.copy(f"COPY {table} ({columns}) FROM STDIN") as stream:  # type: ignore[arg-type, unused-ignore]
+            for row in rows:
+                stream.write_row(row)
 
 
 def _percent(sql: str) -> Any:
