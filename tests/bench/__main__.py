@@ -9,10 +9,14 @@ from collections.abc import Callable
 
 import pandas as pd
 
-from tests.bench import network
+from tests.bench import network, risk
 from tests.bench.table import Row
 
-BENCHES: dict[str, Callable[[bool], list[Row]]] = {"cpu": network.cpu, "latency": network.latency}
+BENCHES: dict[str, Callable[[bool], list[Row]]] = {
+    "cpu": network.cpu,
+    "latency": network.latency,
+    "risk": risk.risk_tables,
+}
 
 
 def main() -> None:

@@ -1,0 +1,54 @@
+"""5,000,000 rows: risk_table over three signals against one groupby-agg for each; `python -m tests.bench risk`."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pandas as pd
+
+import pandas_numberactive as pna
+from pandas_numberactive import risk
+from tests.bench.table import Row
+
+ENDS = {"active_level": pna.ACTIVE_LEVEL, "frequency_grade": pna.FREQUENCY_GRADE, "telco_type": pna.TELCO_TYPE}
+
+
+def _book(rows: int, seed: int) -> pd.DataFrame:
+    rng = np.random.default_rng(seed)
+    columns = {
+        f"phone_{end}": pd.Categorical.from_codes(rng.integers(-1, len(kind.categories), rows), dtype=kind)
+        for end, kind in ENDS.items()
+    }
+    status = pd.Categorical.from_codes(
+        rng.integers(0, len(pna.LOOKUP_STATUS.categories), rows), dtype=pna.LOOKUP_STATUS
+    )
+    return pd.DataFrame({**columns, "phone_lookup_status": status, "bad": (rng.random(rows) < 0.1).astype(np.int64)})
+
+
+def _baseline(book: pd.DataFrame) -> list[pd.DataFrame]:
+    """What one writes: one groupby-agg a signal."""
+    return [book.groupby(f"phone_{end}", observed=False)["bad"].agg(["size", "sum"]) for end in ENDS]
+
+
+def risk_tables(quick: bool) -> list[Row]:
+    """(risk) wall time of both in turn, on changed data each round; the counts must be equal."""
+    rows, rounds = (500_000, 3) if quick else (5_000_000, 7)
+    ratios, ours_s, base_s = [], [], []
+    for round_ in range(rounds + 1):
+        book = _book(rows, round_)
+        started = time.perf_counter()
+        table = risk.risk_table(book, "all", "bad", late="keep")
+        middle = time.perf_counter()
+        plain = _baseline(book)
+        ended = time.perf_counter()
+        for end, counts in zip(ENDS, plain, strict=True):
+            mine = table.xs(f"phone_{end}", level="signal").loc[counts.index.astype(str)]
+            assert mine["n"].tolist() == counts["size"].tolist()
+            assert mine["bads"].tolist() == counts["sum"].tolist()
+        if round_:  # the first warms up
+            ours_s.append(middle - started)
+            base_s.append(ended - middle)
+            ratios.append(ours_s[-1] / base_s[-1])
+    note = f"{rows:,} rows, {np.median(ours_s):.3f} s against {np.median(base_s):.3f} s; target 1.5"
+    return [Row("risk. risk_table, 3 signals", "ours / a groupby-agg each", float(np.median(ratios)), note)]

@@ -1,0 +1,116 @@
+"""200 random tables against optbinning, feature-engine, statsmodels and scipy, in an environment of their own."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import pandas_numberactive as pna
+from pandas_numberactive import risk
+from pandas_numberactive.risk.formulas import cochran_armitage
+
+HOW = 'in an environment of its own: pip install "pandas-numberactive[oracles]"'
+pytestmark = [
+    pytest.mark.oracle,
+    pytest.mark.filterwarnings("ignore::FutureWarning"),  # the oracles' own
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+]
+LEVEL = "phone_active_level"
+CLOSE = {"rel": 1e-9, "abs": 1e-9}
+
+
+def frames(filled: bool):
+    """200 random tables; `filled`: no level lacks a good or a bad."""
+    rng = np.random.default_rng(20)
+    made = 0
+    while made < 200:
+        n = int(rng.integers(30, 3000))
+        codes = rng.choice(3, n, p=rng.dirichlet([2, 2, 2]))
+        bad = (rng.random(n) < rng.uniform(0.05, 0.6, 3)[codes]).astype(int)
+        cells = pd.crosstab(codes, bad)
+        if len(set(bad)) < 2 or (filled and (cells.shape != (3, 2) or (cells == 0).any(axis=None))):
+            continue
+        made += 1
+        yield pd.DataFrame({LEVEL: pd.Categorical.from_codes(codes, dtype=pna.ACTIVE_LEVEL), "bad": bad})
+
+
+def table(frame):
+    return risk.risk_table(frame, LEVEL, "bad", missing="drop").xs(LEVEL, level="signal")
+
+
+def test_optbinning_agrees_on_weight_of_evidence_and_information_value():
+    optbinning = pytest.importorskip("optbinning", reason=HOW)
+    splits = np.array([["low"], ["medium"], ["high"]], object)
+    for frame in frames(filled=True):
+        ours = table(frame)
+        binning = optbinning.OptimalBinning(
+            dtype="categorical", user_splits=splits, user_splits_fixed=[True] * 3, min_bin_size=None
+        ).fit(frame[LEVEL].astype(object).to_numpy(), frame["bad"].to_numpy())
+        built = binning.binning_table.build()
+        seen = 0
+        for row in built.to_dict("records"):
+            level = row["Bin"][0] if len(row["Bin"]) == 1 else None
+            if level in ours.index:
+                seen += 1
+                assert ours.loc[level, "woe"] == pytest.approx(row["WoE"], **CLOSE)
+                assert ours.loc[level, "iv"] == pytest.approx(row["IV"], **CLOSE)
+        assert seen == 3
+        assert ours["iv"].sum() == pytest.approx(binning.binning_table.iv, **CLOSE)
+
+
+def test_feature_engine_agrees_with_the_sign_flipped():
+    encoding = pytest.importorskip("feature_engine.encoding", reason=HOW)
+    for frame in frames(filled=True):
+        words = frame[[LEVEL]].astype(object)
+        encoder = encoding.WoEEncoder(variables=[LEVEL]).fit(words, frame["bad"])
+        ours = table(frame)["woe"]
+        for level, woe in encoder.encoder_dict_[LEVEL].items():
+            assert -woe == pytest.approx(ours[level], **CLOSE)
+
+
+def test_statsmodels_agrees_on_wilsons_interval():
+    proportion = pytest.importorskip("statsmodels.stats.proportion", reason=HOW)
+    for frame in frames(filled=False):
+        for _, row in table(frame).iterrows():
+            if row["n"]:
+                low, high = proportion.proportion_confint(int(row["bads"]), int(row["n"]), 0.05, "wilson")
+                assert (row["bad_rate_low"], row["bad_rate_high"]) == pytest.approx((low, high), **CLOSE)
+
+
+def test_statsmodels_agrees_on_the_trend():
+    tables = pytest.importorskip("statsmodels.stats.contingency_tables", reason=HOW)
+    for frame in frames(filled=True):
+        theirs = tables.Table(pd.crosstab(frame["bad"], frame[LEVEL]).to_numpy()).test_ordinal_association()
+        n, bads = (table(frame)[name].to_numpy(dtype=float) for name in ("n", "bads"))
+        z, p = cochran_armitage(bads, n)
+        # statsmodels permutes with fixed margins: its variance has N - 1 where Cochran and Armitage have N.
+        total = n.sum()
+        assert abs(z) == pytest.approx(abs(theirs.zscore) * math.sqrt(total / (total - 1)), **CLOSE)
+        assert p == pytest.approx(math.erfc(abs(z) / math.sqrt(2)), **CLOSE)
+
+
+def test_an_independent_formula_and_scipy_agree_on_the_trend():
+    stats = pytest.importorskip("scipy.stats", reason=HOW)
+    for frame in frames(filled=False):
+        row = risk.trend(frame, LEVEL, "bad").loc[LEVEL]
+        if not row["tested"]:
+            continue
+        score, bad = frame[LEVEL].cat.codes.to_numpy(), frame["bad"].to_numpy()
+        r = np.corrcoef(score, bad)[0, 1]  # the chi-square for a linear trend is N r^2
+        assert row["z"] == pytest.approx(r * math.sqrt(len(bad)), **CLOSE)
+        assert row["p_value"] == pytest.approx(2 * stats.norm.sf(abs(row["z"])), **CLOSE)
+
+
+def test_scipy_agrees_on_the_counts_by_chi_square():
+    stats = pytest.importorskip("scipy.stats", reason=HOW)
+    for frame in frames(filled=True):
+        ours = table(frame)
+        bads, n = ours["bads"].to_numpy(), ours["n"].to_numpy()
+        expected = stats.chi2_contingency(
+            pd.crosstab(frame[LEVEL], frame["bad"]).to_numpy(), correction=False
+        ).statistic
+        rate = bads.sum() / n.sum()
+        assert ((bads - n * rate) ** 2 / (n * rate * (1 - rate))).sum() == pytest.approx(expected, **CLOSE)
