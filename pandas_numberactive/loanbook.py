@@ -62,7 +62,7 @@ def seen_too_late(enriched: pd.DataFrame, *, prefix: str = "phone_", share: floa
     >>> bool((seen_too_late(book)["phone_looked_up_at"].dt.year >= 2025).any())
     True
     """
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng([seed, 1])  # not the stream that drew the outcomes
     out = enriched.copy()
     late = rng.random(len(out)) < share
     gone = late & (out["defaulted"] == 1).to_numpy() & out[prefix + "active_level"].notna().to_numpy()

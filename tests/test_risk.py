@@ -131,6 +131,16 @@ def test_a_zero_cell_is_corrected_and_flagged_and_nothing_is_infinite():
     assert not table.loc[~table["corrected"]].isna().any(axis=None)
 
 
+def test_a_hundred_levels_are_counted_and_one_more_is_refused():
+    names = [f"L{i:03d}" for i in range(101)]
+    frame = pd.DataFrame({"city": pd.Categorical(names[:100] * 2), "bad": [0] * 100 + [1] * 100})
+    table = risk.risk_table(frame, "city", "bad")
+    assert table["n"].tolist() == [2] * 100 + [0] * 3
+    assert table["bads"].tolist() == [1] * 100 + [0] * 3
+    with pytest.raises(RiskInputError, match="101 levels; group them"):
+        risk.risk_table(pd.DataFrame({"city": pd.Categorical(names), "bad": [0, 1] + [0] * 99}), "city", "bad")
+
+
 def test_by_is_a_short_name_a_full_name_several_or_all():
     frame = book(["low", "high"], [1, 0]).assign(phone_telco_type=pd.Categorical(["prepaid"] * 2, dtype=pna.TELCO_TYPE))
     assert list(risk.iv_table(frame, "all", "bad").index) == [LEVEL, "phone_telco_type"]
@@ -361,15 +371,18 @@ def test_the_pictures_of_tables_are_escaped_and_fall_back_on_a_slice():
     assert "n 1" in risk.cross_table(frame, LEVEL, "phone_telco_type", "bad")._repr_html_()
 
 
-def test_the_made_up_book_shows_the_link_that_it_was_given():
+def test_the_made_up_book_shows_the_link_that_it_was_given(tmp_path):
     from pandas_numberactive.loanbook import ACTIVITY, loan_book, seen_too_late
 
-    pna.configure(environment="simulator", store=":memory:", confirm_above=10**6, max_concurrency=64, progress=False)
+    store = f"{tmp_path}/s.db"  # the one in memory is the whole process's
+    pna.configure(environment="simulator", store=store, confirm_above=10**6, max_concurrency=64, progress=False)
     enriched = loan_book(4000, seed=5).numberactive.enrich("phone")
     table = risk.risk_table(enriched, LEVEL, "defaulted", missing="drop", late="keep").xs(LEVEL, level="signal")
     found = -(table.loc["low", "woe"] - table.loc["high", "woe"])
     assert found == pytest.approx(ACTIVITY["low"] - ACTIVITY["high"] + 0.35, abs=0.45)  # 0.35: top-ups go along with it
-    trap = seen_too_late(enriched)
+    trap = seen_too_late(enriched, seed=5)
     honest = risk.iv_table(trap, LEVEL, "defaulted", as_of="application_date", late="drop").loc[LEVEL, "iv"]
     fooled = risk.iv_table(trap, LEVEL, "defaulted", late="keep").loc[LEVEL, "iv"]
     assert fooled > 1.3 * honest
+    on_time = trap["phone_looked_up_at"].dt.tz_localize(None) <= trap["application_date"]
+    assert trap.loc[on_time, "defaulted"].mean() == pytest.approx(trap["defaulted"].mean(), abs=0.02)

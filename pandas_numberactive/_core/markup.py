@@ -27,7 +27,8 @@ def html_table(title: str, lines: list[tuple[str, str]], note: str = "", picture
     tail = f'<div style="opacity:.75;max-width:46em">{esc(note)}</div>' if note else ""
     return (
         f'<div style="color:{INK};font-size:13px">'
-        f'<b>{esc(title)}</b>{picture}<table style="border:none;margin:4px 0">{rows}</table>{tail}</div>'
+        f'<b>{esc(title)}</b>{picture}<table style="border:none;margin:4px 0;'
+        f'color:inherit;font-size:inherit">{rows}</table>{tail}</div>'
     )
 
 

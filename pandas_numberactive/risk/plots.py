@@ -60,15 +60,22 @@ def plot_risk_table(table: pd.DataFrame, *, signal: str | None = None, ax: Any =
     one = pd.DataFrame(data.xs(signal or names[0], level="signal"))
     ax = _axes(ax, (1.6 + 1.1 * len(one), 3.8))
     at = np.arange(len(one))
-    bars = ax.bar(at, one["share"], color=BLUE, alpha=0.55, width=0.7, label="share of customers")
-    ax.bar_label(bars, [f"n {n:,.0f}" for n in one["n"]], fontsize="x-small", label_type="edge", padding=1)
-    ax.set_xticks(at, [str(level) for level in one.index])
+    ax.bar(at, one["share"], color=BLUE, alpha=0.5, width=0.7, label="share of customers")
+    ax.set_xticks(at, [f"{level}\nn {n:,.0f}" for level, n in zip(one.index, one["n"], strict=True)])
     ax.set_ylabel("share of customers")
     _percent_axis(ax.yaxis)
     ax.set_title(str(signal or names[0]))
     _rates(ax.twinx(), at, one)
     ax.margins(y=0.15)
+    ax.legend(*_both(ax), loc="upper right", fontsize="small")
     return ax
+
+
+def _both(ax: Any) -> tuple[list[Any], list[str]]:
+    """The marks of both sides, for one legend."""
+    marks = [pair for side in ax.figure.axes if side.bbox.bounds == ax.bbox.bounds
+             for pair in zip(*side.get_legend_handles_labels(), strict=True)]  # fmt: skip
+    return [mark for mark, _ in marks], [str(name) for _, name in marks]
 
 
 def _rates(right: Any, at: Any, one: pd.DataFrame) -> None:
@@ -106,10 +113,10 @@ def plot_cross_table(table: pd.DataFrame, *, ax: Any = None) -> Any:
     image = ax.imshow(shown, cmap="cividis_r", vmin=0, vmax=top or 1.0, aspect="auto")
     for y, x in np.ndindex(rates.shape):
         few = bool(np.ma.getmaskarray(shown)[y, x])
-        dark = not few and heat[y, x] > 0.55 * top
+        dark = not few and heat[y, x] > 0.6 * top
         size = f"n {sizes[y, x]:,.0f}"
         text = size if few else f"{heat[y, x]:.1%}\n{size}"
-        ax.text(x, y, text, ha="center", va="center", fontsize="small", color="white" if dark else "0.15")
+        ax.text(x, y, text, ha="center", va="center", fontsize="small", color="white" if dark else "black")
     ax.set_xticks(range(rates.shape[1]), [str(c) for c in rates.columns])
     ax.set_yticks(range(rates.shape[0]), [str(i) for i in rates.index])
     ax.set_xlabel(str(data.index.names[1]))

@@ -94,7 +94,8 @@ def counts(signal: Signal, bits: NDArray[np.int8], load: NDArray[np.float64] | N
     codes = signal.codes
     if not kept.all():
         codes, bits, load = codes[kept], bits[kept], None if load is None else load[kept]
-    both = np.bincount(codes * np.int8(2) + bits, load, 2 * len(signal.levels)).astype(float).reshape(-1, 2)
+    pair = codes.view(np.uint8) * np.uint8(2) + bits.view(np.uint8)  # 103 levels at most: below 256
+    both = np.bincount(pair, load, 2 * len(signal.levels)).astype(float).reshape(-1, 2)
     return both[:, 0], both[:, 1]
 
 

@@ -43,7 +43,8 @@ def percent(rate: float) -> str:
 
 def _table(head: str, body: str, note: str) -> str:
     return (
-        f'<div style="color:{INK};font-size:13px"><table style="border:none;border-collapse:collapse;margin:4px 0">'
+        f'<div style="color:{INK};font-size:13px"><table style="border:none;border-collapse:collapse;margin:4px 0;'
+        'color:inherit;font-size:inherit">'
         f'<thead><tr style="background:none;border-bottom:1px solid {LINE}">{head}</tr></thead><tbody>{body}</tbody>'
         f'</table><div style="color:{FAINT}">{esc(note)}</div></div>'
     )
