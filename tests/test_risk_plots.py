@@ -1,0 +1,138 @@
+"""The plots: what stands in their Axes everywhere, and how they look on the platform that drew the kept pictures.
+
+`python -m tests.test_risk_plots` draws the kept pictures again; look at them before you commit them.
+"""
+
+from __future__ import annotations
+
+import platform
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import pandas_numberactive as pna
+from pandas_numberactive import risk
+from pandas_numberactive.errors import RiskInputError
+
+matplotlib = pytest.importorskip("matplotlib", reason='matplotlib is missing: pip install "pandas-numberactive[plot]"')
+matplotlib.use("Agg")
+from matplotlib import pyplot  # noqa: E402 - only where matplotlib is
+
+KEPT = Path(__file__).parent / "pictures"
+PLACE = f"{platform.system()} matplotlib {matplotlib.__version__}"
+
+
+def book():
+    rng = np.random.default_rng(3)
+    active, often = rng.integers(-1, 3, 900), rng.integers(0, 3, 900)
+    return pd.DataFrame(
+        {
+            "phone_active_level": pd.Categorical.from_codes(active, dtype=pna.ACTIVE_LEVEL),
+            "phone_frequency_grade": pd.Categorical.from_codes(often, dtype=pna.FREQUENCY_GRADE),
+            "phone_lookup_status": pd.Categorical.from_codes(np.where(active < 0, 1, 0), dtype=pna.LOOKUP_STATUS),
+            "bad": (rng.random(900) < 0.3 - 0.1 * active).astype(int),
+            "day": pd.Timestamp("2026-01-01") + pd.to_timedelta(rng.integers(0, 150, 900), unit="D"),
+        }
+    )
+
+
+DRAWN = {
+    "risk_table": lambda df: risk.plot_risk_table(risk.risk_table(df, "active_level", "bad")),
+    "cross_table": lambda df: risk.plot_cross_table(
+        risk.cross_table(df, "active_level", "frequency_grade", "bad", small=70)
+    ),
+    "stability": lambda df: risk.plot_stability(risk.stability(df, None, "all", period="day")),
+    "coverage": lambda df: risk.plot_coverage(risk.coverage(df)),
+}
+
+
+@pytest.fixture(autouse=True)
+def plain_style():
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        yield
+    pyplot.close("all")
+
+
+@pytest.mark.parametrize("name", DRAWN)
+def test_it_looks_as_it_did(name, tmp_path):
+    from matplotlib.testing.compare import compare_images
+
+    drawn_on = (KEPT / "drawn_on.txt").read_text().strip()
+    if drawn_on != PLACE:
+        pytest.skip(f"the kept pictures were drawn on {drawn_on}, this is {PLACE}")
+    DRAWN[name](book()).figure.savefig(tmp_path / f"{name}.png", dpi=50, metadata={"Software": None})
+    assert compare_images(str(KEPT / f"{name}.png"), str(tmp_path / f"{name}.png"), tol=2) is None
+
+
+def test_the_risk_plot_holds_the_tables_numbers():
+    table = risk.risk_table(book(), "active_level", "bad")
+    ax = risk.plot_risk_table(table)
+    assert [bar.get_height() for bar in ax.patches] == pytest.approx(table["share"].tolist())
+    right = next(axes for axes in ax.figure.axes if axes is not ax)
+    line = right.get_lines()[0]
+    assert line.get_ydata() == pytest.approx(table["bad_rate"].to_numpy(), nan_ok=True)
+    assert [text.get_text().split("\n")[0] for text in ax.get_xticklabels()] == list(
+        table.index.get_level_values("level")
+    )
+    assert {text.get_text() for text in ax.get_legend().get_texts()} == {"share of customers", "bad rate, 95%"}
+
+
+def test_a_small_pair_shows_its_count_and_no_rate():
+    table = risk.cross_table(book(), "active_level", "frequency_grade", "bad", small=70)
+    texts = [text.get_text() for text in risk.plot_cross_table(table).texts]
+    assert [text.count("%") for text in texts] == [0 if few else 1 for few in table["small"]]
+    assert 0 < int(table["small"].sum()) < 9
+
+
+def test_the_stability_plot_has_a_line_a_signal_and_the_usual_bands():
+    ax = risk.plot_stability(risk.stability(book(), None, "all", period="day"))
+    heights = {round(float(line.get_ydata()[0]), 2) for line in ax.get_lines()}
+    assert {0.1, 0.25} <= heights
+    assert len(ax.get_legend().get_texts()) == 2
+
+
+def test_they_take_an_axes_and_the_users_style():
+    figure, mine = pyplot.subplots()
+    assert risk.plot_coverage(risk.coverage(book()), ax=mine) is mine
+    assert figure.axes == [mine]
+
+
+def test_bad_input_is_told():
+    table = risk.risk_table(book(), "all", "bad")
+    with pytest.raises(RiskInputError, match="say which: signal='phone_active_level'"):
+        risk.plot_risk_table(table)
+    with pytest.raises(RiskInputError, match="holds no 'x'"):
+        risk.plot_risk_table(table, signal="x")
+    for plot, maker in (
+        (risk.plot_cross_table, "cross_table"),
+        (risk.plot_stability, "stability"),
+        (risk.plot_coverage, "coverage"),
+    ):
+        with pytest.raises(RiskInputError, match=f"what {maker} returns"):
+            plot(table)
+
+
+def test_without_matplotlib_the_error_names_the_extra(monkeypatch):
+    import builtins
+
+    real = builtins.__import__
+
+    def refuse(name, *args, **kwargs):
+        if name.startswith("matplotlib"):
+            raise ImportError(name=name)
+        return real(name, *args, **kwargs)
+
+    table = risk.coverage(book())
+    monkeypatch.setattr(builtins, "__import__", refuse)
+    with pytest.raises(pna.errors.MissingExtraError, match=r"pandas-numberactive\[plot\]"):
+        risk.plot_coverage(table)
+
+
+if __name__ == "__main__":
+    KEPT.mkdir(exist_ok=True)
+    for name, draw in DRAWN.items():
+        draw(book()).figure.savefig(KEPT / f"{name}.png", dpi=50, metadata={"Software": None})
+    (KEPT / "drawn_on.txt").write_text(PLACE + "\n")
