@@ -290,9 +290,14 @@ def client():
         "distributed", reason='distributed is missing: pip install "pandas-numberactive[dask]"'
     )
     with (
-        dask.config.set({"distributed.scheduler.allowed-failures": 10, "distributed.comm.retry.count": 3}),
+        dask.config.set({"distributed.scheduler.allowed-failures": 10, "distributed.comm.timeouts.connect": "5s"}),
         distributed.LocalCluster(
-            n_workers=2, threads_per_worker=1, processes=True, host="127.0.0.1", dashboard_address=None, silence_logs=50
+            n_workers=2,
+            threads_per_worker=1,
+            processes=True,
+            host="127.0.0.1",
+            dashboard_address="127.0.0.1:0",
+            silence_logs=50,
         ) as cluster,
         distributed.Client(cluster) as client,
     ):
