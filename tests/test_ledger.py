@@ -146,6 +146,19 @@ def test_a_forgotten_number_is_gone_from_the_bytes_and_its_charge_stays(as_produ
     assert vendor.ledger.charged_phones()[PHONES[2]] == 2  # a forgotten number costs again
 
 
+def test_many_are_forgotten_in_groups_and_the_others_stay(as_production, frame, monkeypatch):
+    from pandas_numberactive._io import store_ledger
+
+    monkeypatch.setattr(store_ledger, "FORGET_AT_ONCE", 2)
+    as_production()
+    enrich(frame)
+    with pna.LookupStore() as store:
+        assert store.forget([*PHONES[:5], "0812 000 0000"]) == 5  # the last was never there
+        assert len(store) == 1
+        assert store.spend("environment")["charged"].tolist() == [6]
+        assert set(store.history(mask=False)["number"].dropna()) == {PHONES[5]}
+
+
 def test_a_number_with_an_open_lookup_is_not_forgotten(tmp_path, frame):
     with troubled(**{f"query:{PHONES[0]}": "code"}) as vendor:
         pna.configure(
