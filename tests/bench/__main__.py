@@ -9,12 +9,16 @@ from collections.abc import Callable
 
 import pandas as pd
 
-from tests.bench import network, risk
+from tests.bench import columns, imports, network, risk, warm
 from tests.bench.table import Row
 
 BENCHES: dict[str, Callable[[bool], list[Row]]] = {
+    "normalise": columns.normalise,
+    "enrich": warm.enrich,
     "cpu": network.cpu,
     "latency": network.latency,
+    "import": imports.imports,
+    "plan": warm.plan,
     "risk": risk.risk_tables,
 }
 
