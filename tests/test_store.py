@@ -331,3 +331,70 @@ def test_many_processes_may_make_one_file_at_once(tmp_path):
         child.stdin.write("go\n")
         child.stdin.flush()
     assert [child.communicate(timeout=60)[0].strip() for child in children] == ["0"] * 4
+
+
+def fill(store, rows):
+    """Rows of number, generation, packed, bought_at, straight into the table."""
+
+    def work(db):
+        for at in range(0, len(rows), 100):
+            some = rows[at : at + 100]
+            marks = ",".join(["(1, ?, ?, ?, ?)"] * len(some))
+            db.execute(
+                f"INSERT INTO lookups (environment, number, generation, packed, bought_at) VALUES {marks}",
+                tuple(value for row in some for value in row),
+            )
+
+    store.do(work)
+
+
+def obvious(rows, number, since):
+    """What a bulk read must say of a number, the slow way."""
+    mine = sorted(row for row in rows if row[0] == number)
+    good = [row for row in mine if (row[2] & 15) in (3, 4, 5, 6) and row[3] >= since]
+    newest = good[-1] if good else mine[-1] if mine else (number, 0, 0, 0)
+    return newest[2], newest[3]
+
+
+def test_a_bulk_read_says_what_a_slow_one_says(store):
+    rng = np.random.default_rng(5)
+    numbers = 8_110_000_000 + np.sort(rng.choice(40_000, 3_000, replace=False))
+    states = [3, 3, 3, 4, 5, 6, 7, 8, 9, 10]
+    rows = [
+        (
+            int(number),
+            generation,
+            int(rng.choice(states)) | int(rng.integers(0, 256)) << 4,
+            int(rng.integers(1, 10**16)),
+        )
+        for number in numbers
+        for generation in range(1, 1 + int(rng.choice([1, 1, 1, 3])))
+    ]
+    fill(store, rows)
+    by_number = {}
+    for row in rows:
+        by_number.setdefault(row[0], []).append(row)
+    wanted = {
+        "few": rng.permutation(numbers[:40]),
+        "dense": rng.permutation(numbers),
+        "sparse": np.append(numbers[::50][:700], np.arange(8_200_000_000, 8_200_000_600)),
+        "absent": np.arange(8_300_000_000, 8_300_001_000),
+        "half": 8_110_000_000 + rng.permutation(40_000)[:20_000],
+        "none": np.zeros(0, np.int64),
+    }
+    for since in (0, 5 * 10**15):
+        for name, some in wanted.items():
+            found = run(read(store, some, since))
+            expected = [obvious(by_number.get(int(n), []), int(n), since) for n in some]
+            assert list(zip(found.packed.tolist(), found.bought_at.tolist(), strict=True)) == expected, (name, since)
+
+
+def test_a_bulk_read_takes_values_wider_than_their_place(file_store):
+    fill(file_store, [(8110000000 + i, 1, 3 + (1 << 20) * (i == 7), 10**15) for i in range(600)])
+    found = run(read(file_store, np.arange(8110000000, 8110000600), 0))
+    assert found.packed[7] == 3 + (1 << 20)
+    assert (np.delete(found.packed, 7) == 3).all()
+
+
+async def read(store, numbers, since):
+    return await store.read("sandbox", np.asarray(numbers, np.int64), since=since)

@@ -10,14 +10,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from pandas_numberactive._core.lookup import SETTLED, Lookup
+from pandas_numberactive._core.lookup import Lookup
 from pandas_numberactive._io import store_claims as claims
 from pandas_numberactive._io.rescue import Rescue
 from pandas_numberactive._io.store_alive import Liveness
+from pandas_numberactive._io.store_bulk import newest, read_rows
 from pandas_numberactive._io.store_journal import Database, Engine, Journal, SQLiteEngine
 from pandas_numberactive._io.store_schema import connect
 
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _MEMORY: dict[str, LookupStore] = {}
-_SETTLED_CODES = np.array(sorted(SETTLED))
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +198,7 @@ class LookupStore:
         order = np.argsort(numbers, kind="stable")
         wanted = numbers[order]
         rows = self._rows(db, code, wanted)
-        found, row_packed, row_bought = _newest(rows, since)
+        found, row_packed, row_bought = newest(rows, since)
         place = np.searchsorted(wanted, found)
         packed[order[place]] = row_packed
         bought[order[place]] = row_bought
@@ -206,22 +206,7 @@ class LookupStore:
 
     def _rows(self, db: Database, code: int, wanted: NDArray[np.int64]) -> NDArray[np.int64]:
         """All generations of the wanted numbers, ordered: columns number, packed, bought_at."""
-        parts = [
-            np.array(self._chunk(db, code, chunk), np.int64).reshape(-1, 3)
-            for chunk in np.array_split(wanted, max(1, len(wanted) // 50_000))
-        ]
-        return np.concatenate(parts)
-
-    def _chunk(self, db: Database, code: int, wanted: NDArray[np.int64]) -> list[Any]:
-        columns = "SELECT number, packed, bought_at FROM lookups WHERE environment = ?"
-        order = "ORDER BY number, generation"
-        if len(wanted) <= 500:
-            marks = ",".join("?" * len(wanted))
-            return list(db.execute(f"{columns} AND number IN ({marks}) {order}", (code, *wanted.tolist())).fetchall())
-        low, high = int(wanted[0]), int(wanted[-1])
-        rows = db.execute(f"{columns} AND number BETWEEN ? AND ? {order}", (code, low, high)).fetchall()
-        held = set(wanted.tolist())
-        return [row for row in rows if row[0] in held]
+        return read_rows(db, code, wanted)
 
     async def details(self, environment: str, numbers: Sequence[int]) -> dict[int, Lookup]:
         """The newest look-up of each number that has one, whole."""
@@ -236,14 +221,3 @@ class LookupStore:
     async def spent(self, run: int) -> int:
         """Charges made and reserved by a run."""
         return await self._journal.write(lambda db: claims.spent(db, run))
-
-
-def _newest(rows: NDArray[np.int64], since: int) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int64]]:
-    """From rows ordered by number and generation: one a number, the newest good answer, else the newest row."""
-    number, packed, bought = rows[:, 0], rows[:, 1], rows[:, 2]
-    last = np.flatnonzero(np.append(number[1:] != number[:-1], True)) if len(number) else np.zeros(0, np.int64)
-    serves = np.isin(packed & 15, _SETTLED_CODES) & (bought >= since)
-    newest_good = np.maximum.accumulate(np.where(serves, np.arange(len(number)), -1))[last]
-    first = np.append(0, last[:-1] + 1) if len(last) else last
-    pick = np.where(newest_good >= first, newest_good, last)
-    return number[last], packed[pick].astype(np.int32), bought[pick]
