@@ -69,6 +69,7 @@ def enrich(ddf: Any, column: Columns, **options: Any) -> Any:
 
     Takes the options of `pna.enrich` and charges what that would for the same rows: each distinct valid number that
     is not stored, once. The frame is read once here to find the numbers, and again whenever the result is computed.
+    The workers need this package installed, and no settings.
 
     Returns
     -------
