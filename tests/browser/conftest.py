@@ -17,7 +17,7 @@ KEYS = {"app_key": "made-up-key", "secret": "made-up-secret-4711"}
 _numbers = itertools.count(1)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")  # not the session: Playwright's event loop runs in this thread as long as it is open
 def chromium() -> Iterator[Any]:
     sync_api = pytest.importorskip(
         "playwright.sync_api", reason='playwright is missing: pip install "pandas-numberactive[test]"'
@@ -31,7 +31,7 @@ def chromium() -> Iterator[Any]:
         browser.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def server(chromium: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[lab.Server]:
     running = lab.Server(tmp_path_factory.mktemp("lab"))
     yield running
