@@ -6,6 +6,7 @@ the workers is a sorted table of numbers and small codes: no secret, no settings
 
 from __future__ import annotations
 
+import inspect
 from collections import Counter
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
@@ -209,7 +210,10 @@ def _join(ddf: Any, request: Request, max_digits: int, pieces: list[Any]) -> Any
     names = frames.phone_columns(ddf._meta, request.column)
     lean = Request(column=names, prefix=request.prefix, details=request.details, overwrite=request.overwrite)
     work = partial(_attach, request=lean, max_digits=max_digits)
-    return ddf.map_partitions(work, *pieces, meta=work(ddf._meta), required_columns=names)
+    # Who then looks at one new column reads the phones alone; an older Dask reads every column.
+    known = inspect.signature(dd.map_partitions).parameters
+    reads = {"required_columns": names} if "required_columns" in known else {}
+    return ddf.map_partitions(work, *pieces, meta=work(ddf._meta), **reads)
 
 
 def _attach(part: pd.DataFrame, *pieces: _Piece, request: Request, max_digits: int) -> pd.DataFrame:
