@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pandas_numberactive._io.batch import Answers
-    from pandas_numberactive._pandas.normalize import Normalized
 
 TELCO_TYPE = pd.CategoricalDtype(list(TELCO_TYPES))
 ACTIVE_LEVEL = pd.CategoricalDtype(list(LEVELS), ordered=True)
@@ -43,8 +42,8 @@ def names(prefix: str, details: bool) -> list[str]:
 
 def build(
     prefix: str,
-    place: NDArray[np.intp],
-    cells: Normalized,
+    place: NDArray[Any],
+    reason: NDArray[np.int8],
     numbers: NDArray[np.int64],
     answers: Answers,
     details: bool,
@@ -57,40 +56,41 @@ def build(
     status = _take(answers.status, place, -1)
     blank = place < 0
     status[blank] = np.where(
-        cells.reason[blank] == REASONS.index("missing"), STATUSES.index("missing"), STATUSES.index("invalid")
+        reason[blank] == REASONS.index("missing"), STATUSES.index("missing"), STATUSES.index("invalid")
     )
     # Only an answer has signals: a quarantined one is about somebody else.
-    packed = _take(np.where(answers.status == _ANSWERED, answers.packed, 0), place, 0)
+    packed = np.where(answers.status == _ANSWERED, answers.packed, 0)
     bought = _take(np.where(np.isin(answers.status, _SETTLED), answers.bought_at, 0), place, 0)
-    out: dict[str, Any] = {
-        prefix + "telco_type": _levels(packed >> 4 & 3, TELCO_TYPE),
-        prefix + "active_level": _levels(packed >> 6 & 3, ACTIVE_LEVEL),
-        prefix + "frequency_grade": _levels(packed >> 8 & 3, FREQUENCY_GRADE),
+    out: dict[str, Any] = {  # small codes first, so that the rows move bytes
+        prefix + "telco_type": _levels(packed >> 4 & 3, place, TELCO_TYPE),
+        prefix + "active_level": _levels(packed >> 6 & 3, place, ACTIVE_LEVEL),
+        prefix + "frequency_grade": _levels(packed >> 8 & 3, place, FREQUENCY_GRADE),
         prefix + "lookup_status": pd.Categorical.from_codes(status, dtype=LOOKUP_STATUS),
         prefix + "looked_up_at": _dates(bought),
     }
     if details:
-        out |= _details(prefix, place, cells, numbers, answers)
+        out |= _details(prefix, place, reason, numbers, answers)
     return out
 
 
-def _take(values: NDArray[Any], place: NDArray[np.intp], fill: int) -> NDArray[Any]:
-    return np.append(values, values.dtype.type(fill))[place]
+def _take(values: NDArray[Any], place: NDArray[Any], fill: int) -> NDArray[Any]:
+    taken: NDArray[Any] = np.append(values, values.dtype.type(fill))[place]
+    return taken
 
 
-def _levels(code: NDArray[Any], dtype: pd.CategoricalDtype) -> pd.Categorical:
-    return pd.Categorical.from_codes((code - 1).astype(np.int8), dtype=dtype)
+def _levels(code: NDArray[Any], place: NDArray[Any], dtype: pd.CategoricalDtype) -> pd.Categorical:
+    return pd.Categorical.from_codes(_take((code - 1).astype(np.int8), place, -1), dtype=dtype)
 
 
 def _dates(micros: NDArray[np.int64]) -> Any:
-    stamps = np.where(micros == 0, np.iinfo(np.int64).min, micros).view("M8[us]")
-    return pd.DatetimeIndex(stamps).tz_localize("UTC").array
+    micros[micros == 0] = np.iinfo(np.int64).min  # in place: the caller's array is nobody else's
+    return pd.DatetimeIndex(micros.view("M8[us]")).tz_localize("UTC").array
 
 
 def _details(
     prefix: str,
-    place: NDArray[np.intp],
-    cells: Normalized,
+    place: NDArray[Any],
+    reason: NDArray[np.int8],
     numbers: NDArray[np.int64],
     answers: Answers,
 ) -> dict[str, Any]:
@@ -102,14 +102,14 @@ def _details(
     charge = _take(charge, place, 2)
     source = _take(np.where(settled, np.where(answers.new, 0, 1), -1).astype(np.int8), place, -1)
     why = reasons[place]
-    refused = cells.reason >= 0
-    why[refused] = np.array(REASONS, object)[cells.reason[refused]]
+    refused = reason >= 0
+    why[refused] = np.array(REASONS, object)[reason[refused]]
     return {
         prefix + "charged": pd.arrays.BooleanArray(charge == 1, charge == 2),
         prefix + "request_id": _text(request_ids[place]),
         prefix + "reason": _text(why),
         prefix + "source": pd.Categorical.from_codes(source, dtype=SOURCE),
-        prefix + "national": national_text(cells.number),
+        prefix + "national": national_text(_take(numbers, place, 0)),
     }
 
 

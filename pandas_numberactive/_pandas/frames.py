@@ -89,8 +89,8 @@ class Prepared:
     request: Request
     names: list[Hashable]
     prefixes: list[str]
-    cells: list[Normalized]
-    places: list[NDArray[np.intp]]
+    reasons: list[NDArray[np.int8]]  # as in Normalized, a column each
+    places: list[NDArray[Any]]  # int32 where that is enough; -1 for none
     numbers: NDArray[np.int64]
     shape: Shape
 
@@ -101,18 +101,33 @@ def prepare(frame: pd.DataFrame, request: Request, max_digits: int) -> Prepared:
     prefixes = _prefixes(names, request.prefix)
     _check_output(frame, prefixes, request)
     cells = [normalize_column(frame[name], max_digits=max_digits) for name in names]
-    every = np.concatenate([c.number for c in cells]) if cells else np.zeros(0, np.int64)
-    codes, distinct = pd.factorize(np.where(every == 0, np.int64(-1), every))
-    numbers = np.asarray(distinct, np.int64)
-    none = np.flatnonzero(numbers == -1)
-    if len(none):  # the mark for "no number" leaves the numbers, and the codes close up
-        codes = np.where(codes == none[0], -1, codes - (codes > none[0]))
-        numbers = np.delete(numbers, none)
-    places = np.split(codes, np.cumsum([len(c.number) for c in cells])[:-1])
-    prepared = Prepared(frame, request, names, prefixes, cells, places, numbers, _shape(frame, names, cells))
+    reasons = [c.reason for c in cells]
+    numbers, places = _distinct(cells)
+    del cells
+    prepared = Prepared(frame, request, names, prefixes, reasons, places, numbers, _shape(frame, names, reasons))
     if request.errors == "raise":
         refuse_invalid(prepared.shape, problems(prepared, most=5))
     return prepared
+
+
+def _distinct(cells: list[Normalized]) -> tuple[NDArray[np.int64], list[NDArray[Any]]]:
+    """The distinct numbers, in the order of the rows, and where each row's stands among them; empties `cells`."""
+    sizes = np.cumsum([len(c.number) for c in cells])[:-1]
+    every = cells[0].number if len(cells) == 1 else np.concatenate([c.number for c in cells])
+    cells.clear()
+    codes, distinct = pd.factorize(every)
+    del every
+    numbers = np.asarray(distinct, np.int64)
+    if len(codes) < np.iinfo(np.int32).max:
+        codes = codes.astype(np.int32)
+    none = np.flatnonzero(numbers == 0)
+    if len(none):  # the mark for "no number" leaves the numbers, and the codes close up
+        gone = int(none[0])
+        blank = codes == gone
+        codes -= codes > gone
+        codes[blank] = -1
+        numbers = np.delete(numbers, none)
+    return numbers, np.split(codes, sizes)
 
 
 def phone_columns(frame: pd.DataFrame, column: Hashable | Sequence[Hashable]) -> list[Hashable]:
@@ -149,15 +164,15 @@ def _check_output(frame: pd.DataFrame, prefixes: list[str], request: Request) ->
         )
 
 
-def _shape(frame: pd.DataFrame, names: list[Hashable], cells: list[Normalized]) -> Shape:
-    reasons = np.concatenate([c.reason for c in cells])
-    counts = np.bincount(reasons[reasons >= 0], minlength=len(REASONS)).tolist()
+def _shape(frame: pd.DataFrame, names: list[Hashable], reasons: list[NDArray[np.int8]]) -> Shape:
+    every = [np.bincount(reason[reason >= 0], minlength=len(REASONS)) for reason in reasons]
+    counts = np.sum(every, axis=0).tolist()
     warned = [text for name in names if (text := numeric_warning(frame[name]))]
     return Shape(
         rows=len(frame),
         missing=counts[MISSING],
         invalid={reason: count for reason, count in zip(REASONS, counts, strict=True) if reason != "missing"},
-        valid_rows=int((reasons < 0).sum()),
+        valid_rows=sum(int((reason < 0).sum()) for reason in reasons),
         warnings=tuple(warned),
     )
 
@@ -175,10 +190,10 @@ def refuse_invalid(shape: Shape, bad: pd.DataFrame) -> None:
 def problems(prepared: Prepared, most: int = MAX_PROBLEMS) -> pd.DataFrame:
     """The first cells that were refused: index label, column, masked cell, reason."""
     rows: list[tuple[Any, Hashable, str, str]] = []
-    for name, cells in zip(prepared.names, prepared.cells, strict=True):
-        at = np.flatnonzero((cells.reason >= 0) & (cells.reason != MISSING))[: most - len(rows)]
+    for name, reason in zip(prepared.names, prepared.reasons, strict=True):
+        at = np.flatnonzero((reason >= 0) & (reason != MISSING))[: most - len(rows)]
         column, index = prepared.frame[name], prepared.frame.index
-        rows += [(index[i], name, mask_cell(column.iloc[i]), REASONS[cells.reason[i]]) for i in at]
+        rows += [(index[i], name, mask_cell(column.iloc[i]), REASONS[reason[i]]) for i in at]
     return pd.DataFrame(rows, columns=["row", "column", "cell", "reason"])
 
 
@@ -208,8 +223,8 @@ def conclude(frame: T, result: Result, refused: pd.DataFrame, errors: str) -> T:
 def attach(prepared: Prepared, answers: Answers) -> pd.DataFrame:
     """The frame with its new columns at the end: same index, same rows, same order."""
     new: dict[str, Any] = {}
-    for prefix, place, cells in zip(prepared.prefixes, prepared.places, prepared.cells, strict=True):
-        new |= columns.build(prefix, place, cells, prepared.numbers, answers, prepared.request.details)
+    for prefix, place, reason in zip(prepared.prefixes, prepared.places, prepared.reasons, strict=True):
+        new |= columns.build(prefix, place, reason, prepared.numbers, answers, prepared.request.details)
     kept = prepared.frame.drop(columns=[name for name in new if name in prepared.frame.columns])
     added = pd.DataFrame(new, index=kept.index)
     return pd.concat([kept, added], axis=1) if len(kept.columns) else added

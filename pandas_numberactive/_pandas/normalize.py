@@ -85,10 +85,11 @@ def normalize_column(column: pd.Series[Any], *, max_digits: int = 12) -> Normali
     """
     if isinstance(column.dtype, pd.CategoricalDtype):
         return _categories(column, max_digits)
-    parts = [_normalize_chunk(column.iloc[start : start + CHUNK], max_digits) for start in range(0, len(column), CHUNK)]
-    if not parts:
-        return Normalized(np.zeros(0, np.int64), np.zeros(0, np.int8))
-    return Normalized(np.concatenate([p.number for p in parts]), np.concatenate([p.reason for p in parts]))
+    whole = Normalized(np.zeros(len(column), np.int64), np.zeros(len(column), np.int8))
+    for start in range(0, len(column), CHUNK):
+        part = _normalize_chunk(column.iloc[start : start + CHUNK], max_digits)
+        whole.number[start : start + CHUNK], whole.reason[start : start + CHUNK] = part.number, part.reason
+    return whole
 
 
 def _normalize_chunk(column: pd.Series[Any], max_digits: int) -> Normalized:

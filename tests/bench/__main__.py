@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import pandas as pd
 
-from tests.bench import columns, imports, network, risk, warm
+from tests.bench import columns, growth, imports, network, risk, warm
 from tests.bench.table import Row
 
 BENCHES: dict[str, Callable[[bool], list[Row]]] = {
@@ -19,6 +19,7 @@ BENCHES: dict[str, Callable[[bool], list[Row]]] = {
     "latency": network.latency,
     "import": imports.imports,
     "plan": warm.plan,
+    "growth": growth.growth,
     "risk": risk.risk_tables,
 }
 

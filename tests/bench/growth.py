@@ -1,0 +1,74 @@
+"""(e) how time and memory grow with the rows and with the store; each case in a process of its own."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import subprocess
+import sys
+import tempfile
+
+import numpy as np
+
+from tests.bench.table import Row
+
+MAKE = """
+import sys
+from pathlib import Path
+import numpy as np
+from tests.bench import data, warm
+rows, stored, folder = int(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3])
+book, _, national = warm._frames(rows, min(rows, 1_000_000), 1)
+book.to_feather(folder / "book", compression="uncompressed")
+if stored > len(national):
+    national = np.union1d(national, data.numbers(stored, 8))[:stored]
+data.filled_store(folder / "store", national[:stored])
+"""
+# A process that has made nothing but the table: what its peak grows by is the run's own.
+RUN = """
+import json, sys, time
+from pathlib import Path
+import pandas as pd
+import pandas_numberactive
+from tests.bench import warm
+kind, folder = sys.argv[1], Path(sys.argv[2])
+book = pd.read_feather(folder / "book")
+def memory(line):
+    return int(next(l.split()[1] for l in open("/proc/self/status") if l.startswith(line))) * 1024
+open("/proc/self/clear_refs", "w").write("5")
+with warm._configured(folder / "store"):
+    before, started = memory("VmRSS"), time.perf_counter()
+    out = getattr(book.numberactive, kind)("phone")
+    seconds = time.perf_counter() - started
+own = int(book["phone"].memory_usage(index=False, deep=True))
+print(json.dumps({"seconds": seconds, "extra": memory("VmHWM") - before, "column": own}))
+"""
+
+
+def _case(rows: int, stored: int, kind: str = "enrich") -> dict[str, float]:
+    with tempfile.TemporaryDirectory() as folder:
+        subprocess.run([sys.executable, "-c", MAKE, str(rows), str(stored), folder], check=True)
+        run = [sys.executable, "-c", RUN, kind, folder]
+        cases = [json.loads(subprocess.run(run, capture_output=True, text=True, check=True).stdout) for _ in range(3)]
+    return {name: float(np.median([case[name] for case in cases])) for name in cases[0]}
+
+
+def growth(quick: bool) -> list[Row]:
+    """Warm enrich of more and more rows over a million answers; then one million rows over more and more answers."""
+    sizes = (100_000, 1_000_000) if quick else (100_000, 1_000_000, 10_000_000)
+    seen = {n: _case(n, min(n, 1_000_000)) for n in sizes}
+    rows: list[Row] = []
+    for few, many in itertools.pairwise(sizes):
+        linear = seen[many]["seconds"] / seen[few]["seconds"] / (many / few)
+        note = f"{seen[few]['seconds']:.2f} s, then {seen[many]['seconds']:.2f} s; target 1.2"
+        rows.append(Row("e. growth", f"{few:,} to {many:,} rows: time / linear", linear, note))
+    most = seen[sizes[-1]]
+    note = (
+        f"{sizes[-1]:,} rows: {most['extra'] / 1e6:,.0f} MB beside a column of {most['column'] / 1e6:,.0f} MB; target 3"
+    )
+    rows.append(Row("e. growth", "extra peak memory / the column", most["extra"] / most["column"], note))
+    for stored in (10_000, 1_000_000) if quick else (10_000, 1_000_000, 10_000_000):
+        one = _case(1_000_000, stored, "plan")
+        note = f"seconds; extra memory {one['extra'] / 1e6:,.0f} MB"
+        rows.append(Row("e. growth", f"plan of 1,000,000 rows, {stored:,} stored", one["seconds"], note))
+    return rows
