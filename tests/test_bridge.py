@@ -311,6 +311,7 @@ def test_a_real_interrupt_is_felt_within_a_slice():
         """
         import asyncio, os, signal, time
         from pandas_numberactive._io import bridge
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job inherits that it is ignored
         stopped, kept = [], []
 
         async def run():

@@ -199,7 +199,8 @@ def test_a_vendor_that_answers_at_handle_is_final_and_remembered(tmp_path, frame
 
 
 CHILD = """
-import sys, pandas as pd, pandas_numberactive as pna
+import signal, sys, pandas as pd, pandas_numberactive as pna
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job inherits that it is ignored
 pna.configure(environment="production", base_url=sys.argv[1], app_key="made-up-key", secret="made-up-secret", store=sys.argv[2],
               confirm_above=10**6, max_concurrency=8)
 df = pd.DataFrame({"phone": [f"0811{i:07d}" for i in range(5000)]})

@@ -122,7 +122,7 @@ def test_it_works_while_a_cell_awaits(notebook, bank):
     said(book, f"{PHONE}: ")
     assert bank.ledger.charged_phones() == {PHONE: 1}
     (book.server.folder / "go").touch()
-    expect(book.page.get_by_text("went on")).to_be_visible()
+    expect(book.page.locator(".jp-OutputArea-output pre", has_text="went on")).to_be_visible()
     (book.server.folder / "go").unlink()
 
 
@@ -136,7 +136,7 @@ def test_during_a_blocking_cell_nothing_is_charged_twice_and_nothing_is_lost(not
         field(book).press("Enter")
         button(book, "Check").click()
     (book.server.folder / "go2").touch()
-    expect(book.page.get_by_text("went on")).to_be_visible()
+    expect(book.page.locator(".jp-OutputArea-output pre", has_text="went on")).to_be_visible()
     button(book, f"Buy {PHONE}").dblclick()
     said(book, f"{PHONE}: ")
     assert bank.ledger.charged_phones() == {PHONE: 1}
