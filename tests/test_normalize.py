@@ -139,6 +139,37 @@ def test_half_a_surrogate_pair_costs_no_other_row_its_number(dtype):
     assert_same(pd.Series(["\ud800", "08118899532"], dtype=dtype), ["\ud800", "08118899532"])
 
 
+def test_cells_that_arrow_hides_behind_a_null_shift_no_digits():
+    pa = pytest.importorskip("pyarrow")
+    hidden = pa.array(["08118899532", "0811", "08118899533"], pa.large_string())
+    holes = pa.LargeStringArray.from_buffers(3, *hidden.buffers()[1:], pa.py_buffer(b"\x05"))  # the second is null
+    column = pd.Series(pd.array(holes, dtype=pd.ArrowDtype(pa.large_string())))
+    assert_same(column, ["08118899532", None, "08118899533"])
+
+
+def test_very_long_cells_are_read_like_any_other():
+    cells = ["8" * 40_000, "", "0" * 40_000 + ".0", "08118899532" + " " * 300, "+", "1,2", "x" * 61 + "0811"]
+    assert_same(pd.Series(cells), cells)
+
+
+def filled(layout, rng, heavy):
+    digits = "000" * heavy + "0123456789"
+    return "".join(rng.choice(digits) if c.isascii() and c.isdigit() else c for c in layout)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_verdict_on_a_layout_holds_for_all_its_digits(seed):
+    rng = random.Random(seed)
+    layouts = [*TEXTS, *(rng.choice(CLEAN + ODD).format(n="8118899532", a="811", b="8899", c="532") for _ in range(99))]
+    marks = [*"0862+-. ()/,[]E'\u00a0\u200b\u0663\uff10\u00b2", ".0", ",00", " - 5", "HP "]
+    cells = []
+    for layout in layouts * 3:
+        at = rng.randrange(len(layout) + 1)
+        layout = layout[:at] + rng.choice(marks) + layout[at + rng.randrange(2) :]
+        cells += [layout, *(filled(layout, rng, heavy) for heavy in (0, 0, 1, 2, 9))]
+    assert_same(pd.Series(cells, dtype=object), cells)
+
+
 def test_a_slice_of_a_column_is_read_from_its_own_rows():
     column = pd.Series(["x", None, *TEXTS, ""], dtype="str")
     assert_same(column.iloc[1:-1], [None, *TEXTS])

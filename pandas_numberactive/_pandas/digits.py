@@ -1,0 +1,83 @@
+"""Digits, already taken out of their cells, become national numbers or reasons: parse_phone's last step, for arrays."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pandas_numberactive._core.phone import REASONS
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+POWERS = 10 ** np.arange(19, dtype=np.int64)
+MOST = 18  # digits that an int64 surely holds
+SLOW = len(REASONS)  # in the place of a reason: parse_phone must look
+_NOT_INDONESIAN, _NOT_MOBILE, _TOO_SHORT, _TOO_LONG = map(
+    REASONS.index, ("not_indonesian", "not_mobile", "too_short", "too_long")
+)
+
+# What may stand before the 8: how many digits must follow, the reason where fewer do, whether a + may stand in front.
+_PREFIXES = (
+    ("", 9, _TOO_SHORT, False),
+    ("0", 9, _TOO_SHORT, False),
+    ("62", 9, _TOO_SHORT, True),
+    ("620", 9, _TOO_SHORT, True),
+    ("062", 10, _NOT_MOBILE, False),
+    ("0620", 10, _NOT_MOBILE, False),
+    ("0062", 9, _TOO_SHORT, False),
+)
+_UNKNOWN = len(_PREFIXES)  # none of these, or one of seven digits
+_STRIP = np.array([len(prefix) for prefix, *_ in _PREFIXES] + [0])
+_FEWEST = np.array([fewest for _, fewest, *_ in _PREFIXES] + [99])
+_WHEN_FEWER = np.array([why for *_, why, _ in _PREFIXES] + [SLOW], np.int8)
+_AFTER_PLUS = np.array([plus for *_, plus in _PREFIXES] + [False])
+
+
+def _prefix_table() -> NDArray[np.uint8]:
+    """Which of _PREFIXES the first six digits of a number begin with."""
+    table = np.full(1_000_000, _UNKNOWN, np.uint8)
+    for row, (prefix, *_) in enumerate(_PREFIXES):
+        for second in "12356789":
+            start, free = int(prefix + "8" + second), 10 ** (4 - len(prefix))
+            table[start * free : (start + 1) * free] = row
+    return table
+
+
+_BY_SIX_DIGITS = _prefix_table()
+
+
+def read_digits(
+    value: NDArray[np.int64], digits: NDArray[Any], plus: NDArray[np.bool_], max_digits: int
+) -> tuple[NDArray[np.int64], NDArray[np.int8]]:
+    """National numbers and reasons for that many digits each, zeros in front included, behind a + or not."""
+    fits = (digits >= 6) & (digits <= MOST)
+    if not fits.all():
+        digits, value = np.where(fits, digits, 9), np.where(fits, value, 0)
+    six = value // POWERS.take(digits - 6)
+    row = _BY_SIX_DIGITS.take(six)
+    length = digits - _STRIP.take(row)
+    good = fits & (length >= _FEWEST.take(row)) & (length <= max_digits) & (_AFTER_PLUS.take(row) | ~plus)
+    number = np.where(good, value % POWERS.take(length), 0)
+    reason = np.full(len(number), -1, np.int8)
+    bad = np.flatnonzero(~good)
+    if len(bad):
+        reason[bad] = np.where(fits[bad], _why(six[bad], row[bad], length[bad], plus[bad]), SLOW)
+    return number, reason
+
+
+def _why(
+    six: NDArray[np.int64], row: NDArray[np.uint8], length: NDArray[Any], plus: NDArray[np.bool_]
+) -> NDArray[np.int8]:
+    """Why digits of which these are the first six are no number: the order of the rules is parse_phone's."""
+    lengths = np.where(length < _FEWEST[row], _WHEN_FEWER[row], _TOO_LONG)
+    abroad = np.where(plus, six // 10_000 != 62, (six < 10_000) & (six // 100 != 62))
+    why = np.where(abroad, _NOT_INDONESIAN, _NOT_MOBILE)
+    why[~plus & (six // 10 == 620)] = SLOW  # 00620: the 8 may be the seventh digit
+    return np.where((row != _UNKNOWN) & (_AFTER_PLUS[row] | ~plus), lengths, why).astype(np.int8)
+
+
+def count_digits(values: NDArray[np.int64]) -> NDArray[np.int64]:
+    """How many digits each integer has; 0 where it is not positive."""
+    return np.searchsorted(POWERS, values, side="right")
