@@ -20,6 +20,16 @@ IN_CI = bool(os.environ.get("NUMBERACTIVE_CI"))
 MUST_RUN = ("browser", "postgres", "kernel")
 
 
+WAITERS = ("browser", "kernel", "test_notebooks", "test_dask")  # wait for other processes most of the time
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Two halves that may run side by side (`-n 2`): what waits for other processes, and the rest."""
+    for item in items:
+        waits = any(name in item.nodeid for name in WAITERS)
+        item.add_marker(pytest.mark.xdist_group("waiters" if waits else "others"))
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Any:
     """On CI a test that was skipped for want of a program is a failure: CI is where it must run."""
