@@ -195,13 +195,13 @@ class LookupStore:
         bought = np.zeros(len(numbers), np.int64)
         if not len(numbers):
             return Stored(packed, bought)
-        order = np.argsort(numbers, kind="stable")
+        order = np.argsort(numbers)
         wanted = numbers[order]
         rows = self._rows(db, code, wanted)
         found, row_packed, row_bought = newest(rows, since)
-        place = np.searchsorted(wanted, found)
-        packed[order[place]] = row_packed
-        bought[order[place]] = row_bought
+        place = order if len(found) == len(wanted) else order[np.searchsorted(wanted, found)]
+        packed[place] = row_packed
+        bought[place] = row_bought
         return Stored(packed, bought)
 
     def _rows(self, db: Database, code: int, wanted: NDArray[np.int64]) -> NDArray[np.int64]:

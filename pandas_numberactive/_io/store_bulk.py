@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from pandas_numberactive._core.lookup import SETTLED
 from pandas_numberactive._io.store_journal import Database
+from pandas_numberactive.errors import StoreError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -16,8 +17,7 @@ AT_ONCE = 50_000  # numbers a statement: bounds the extra memory, and the length
 FEW = 500
 DENSE = 8  # stored rows in the range for each wanted one, up to which reading the whole range is faster than seeking
 _SETTLED_CODES = np.array(sorted(SETTLED))
-_ROW = np.dtype([("number", ">i8"), ("bought_at", ">i8"), ("packed", ">i2"), ("generation", ">i2")])
-_HEX = "group_concat(printf('%016x%016x%04x%04x', number, bought_at, packed, generation), '')"
+_TEXTS = "group_concat(number), group_concat(bought_at), group_concat(generation << 32 | packed), count(*)"
 
 
 def read_rows(db: Database, code: int, wanted: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -46,21 +46,17 @@ def _crowded(db: Database, where: str, wanted: int) -> bool:
 
 
 def _read(db: Database, where: str) -> NDArray[np.int64]:
-    """Rows as one text of fixed width: a third of the time that a tuple for each row takes."""
-    text, count = db.execute(f"SELECT {_HEX}, count(*) FROM lookups WHERE {where}").fetchone()
+    """Each column as one text of integers: a fifth of the time that a tuple for each row takes."""
+    *texts, count = db.execute(f"SELECT {_TEXTS} FROM lookups WHERE {where}").fetchone()
     if not count:
         return np.zeros((0, 3), np.int64)
-    if len(text) != 2 * _ROW.itemsize * count:  # a value that is too wide for its place; none that we write is
-        rows = db.execute(
-            f"SELECT number, packed, bought_at FROM lookups WHERE {where} ORDER BY number, generation"
-        ).fetchall()
-        return np.array(rows, np.int64)
-    table: Any = np.frombuffer(bytes.fromhex(text), _ROW)
-    number = table["number"].astype(np.int64)
+    number, bought, last = (np.fromstring(text, np.int64, sep=",") for text in texts)
+    if not len(number) == len(bought) == len(last) == count:
+        raise StoreError("The store holds a number or a time that is no integer.")
     if not (number[1:] > number[:-1]).all():  # several generations, or an order that nobody promised
-        order = np.lexsort([table["generation"], number])
-        table, number = table[order], number[order]
-    return np.column_stack([number, table["packed"], table["bought_at"]]).astype(np.int64, copy=False)
+        order = np.lexsort([last, number])
+        number, bought, last = number[order], bought[order], last[order]
+    return np.column_stack([number, last & 0xFFFF_FFFF, bought])
 
 
 def newest(rows: NDArray[np.int64], since: int) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int64]]:

@@ -262,4 +262,4 @@ class PostgresStore(LookupStore):
             "FROM lookups WHERE environment = ? AND number = ANY(?)",
             (code, wanted.tolist()),
         ).fetchone()
-        return np.array((text or "").split(",") if text else [], np.int64).reshape(-1, 3)
+        return np.fromstring(text, np.int64, sep=",").reshape(-1, 3) if text else np.zeros((0, 3), np.int64)
