@@ -184,6 +184,16 @@ def test_quarantined_ten_in_a_row_stops_the_run(tmp_path, frame):
         assert vendor.ledger.total < 30
 
 
+def test_held_ones_at_the_end_of_a_run_stop_nothing_because_nothing_is_left_to_spare(tmp_path, frame):
+    wrong = {f"query:{phone}": ["wrong_phone"] for phone in PHONES[5:17]}
+    with Simulator(stand_in=True, latency=0.02, faults=Faults(script=wrong), **KEYS) as vendor:
+        configure(vendor, tmp_path, max_concurrency=32)
+        with pytest.warns(IncompleteRunWarning, match="12 quarantined"):
+            out = frame[:17].numberactive.enrich("phone")
+        assert out["phone_lookup_status"].value_counts()["quarantined"] == 12
+        assert vendor.ledger.total == 17
+
+
 def test_a_vendor_that_answers_at_handle_is_final_and_remembered(tmp_path, frame):
     faults = Faults(script={"handle": ["handle_200_data"] * 3, f"handle:{PHONES[5]}": ["drop_after"]})
     with Simulator(stand_in=True, faults=faults, **KEYS) as vendor:

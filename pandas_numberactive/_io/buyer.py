@@ -83,6 +83,11 @@ class Streaks:
         self.proven = False
 
     @property
+    def kind(self) -> str | None:
+        """What the last bad answers have in common."""
+        return self._kind
+
+    @property
     def suspicion(self) -> int:
         """How many alike bad answers stand in a row."""
         return self._count
@@ -160,6 +165,7 @@ class Buyer:
         self._busy: list[int] = []
         self._in_flight = 0
         self._waiting = 0  # claimed, not begun
+        self._unclaimed = 0
         self._changed = asyncio.Event()
         self._error: NumberActiveError | None = None
         self._flag = f"handle_can_charge:{settings.environment}"
@@ -219,12 +225,13 @@ class Buyer:
     async def _feed(self, todo: list[int], workers: int) -> None:
         """Claim ahead in chunks, a transaction each; at the end wait for what others have claimed."""
         terms = self._terms()
-        position, chunk = 0, max(self._settings.max_concurrency, 32)
+        self._unclaimed, chunk = len(todo), max(self._settings.max_concurrency, 32)
         try:
             while not self._stopping:
-                if position < len(todo):
+                if self._unclaimed:
+                    position = len(todo) - self._unclaimed
                     numbers = todo[position : position + chunk]
-                    position += chunk
+                    self._unclaimed -= len(numbers)
                 elif self._busy and not self._in_flight and not self._waiting:
                     await self._pause(BUSY_POLL)
                     numbers, self._busy = self._busy, []
@@ -342,8 +349,13 @@ class Buyer:
             self._busy.append(claimed.number)
             return
         self._tally.count(done)
-        if done.state is not LookupState.RELEASED and (error := self._streaks.see(done)):
+        if done.state is not LookupState.RELEASED and (error := self._streaks.see(done)) and self._worth_a_halt:
             self._halt(error)
+
+    @property
+    def _worth_a_halt(self) -> bool:
+        """Whether a halt spares any call: the unlucky end last, so that the tail of a run may be held ones alone."""
+        return bool(self._streaks.kind != "held" or self._unclaimed or self._waiting or self._busy)
 
     def _halted(self, verdict: Verdict) -> None:
         """The vendor said something after which no other number may be asked."""
