@@ -10,7 +10,7 @@ from collections.abc import Callable
 import pandas as pd
 
 from tests.bench import columns, growth, imports, network, risk, warm
-from tests.bench.table import Row
+from tests.bench.table import HEAD, Row
 
 BENCHES: dict[str, Callable[[bool], list[Row]]] = {
     "normalise": columns.normalise,
@@ -28,13 +28,13 @@ def main() -> None:
     """Run the named benchmarks, or all."""
     parser = argparse.ArgumentParser()
     parser.add_argument("names", nargs="*", help=", ".join(BENCHES))
-    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--quick", action="store_true", help="small sizes, for which the targets are not meant")
     given = parser.parse_args()
     print(f"{datetime.date.today()}, Python {platform.python_version()}, pandas {pd.__version__}\n")
-    print("| | compared | ratio | |\n|---|---|---|---|", flush=True)
+    print(HEAD, flush=True)
     for name in given.names or BENCHES:
         for row in BENCHES[name](given.quick):
-            print(row.line(), flush=True)
+            print((row.without_target() if given.quick else row).line(), flush=True)
 
 
 if __name__ == "__main__":

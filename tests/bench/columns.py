@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,37 +14,47 @@ from pandas_numberactive._pandas.normalize import normalize_column
 from tests.bench import data
 from tests.bench.table import Row
 
-SLICE = 40_000  # cells for the slow ones: their time a cell does not depend on how many there are
+FEW = 20_000  # cells for phonenumbers: its time a cell does not depend on how many there are
+NONE = "phonenumbers / ours: not measured, pip install phonenumbers"
 
 
 def normalise(quick: bool) -> list[Row]:
-    """Ours over the whole column against the time a cell of the others; verdicts equal on every cell compared."""
+    """Ours against the others over the same cells; the verdicts are equal on every cell."""
     count, rounds = (200_000, 2) if quick else (1_000_000, 5)
-    ours, one_cell, theirs = [], [], []
-    for round_ in range(rounds + 1):
-        column = data.column(data.texts(data.numbers(count, round_), 0.1, round_))
+    listed = _compare(lambda seed: data.texts(data.numbers(count, seed), 0.1, seed), rounds, True)
+    random = _compare(
+        lambda seed: data.bent(data.texts(data.numbers(count, seed), 0.0, seed), 0.1, seed), rounds, False
+    )
+    note = f"{count:,} cells, 10% odd"
+    ours, one_cell, theirs = np.median(listed, axis=0)
+    rows = [Row("a. normalise", "one-cell function / ours", one_cell / ours, note, ours, one_cell, at_least=25)]
+    rows.append(
+        Row("a. normalise", NONE, float("nan"))
+        if np.isnan(theirs)
+        else Row("a. normalise", "phonenumbers / ours", theirs / ours, note, ours, theirs, at_least=100)
+    )
+    ours, one_cell, _ = np.median(random, axis=0)
+    note = f"{count:,} cells, 10% in 500 odd shapes put together at random"
+    return [*rows, Row("a. normalise", "one-cell function / ours", one_cell / ours, note, ours, one_cell, at_least=25)]
+
+
+def _compare(make: Callable[[int], Any], rounds: int, with_theirs: bool) -> list[tuple[float, float, float]]:
+    """Seconds a column of ours, of the one-cell function and of phonenumbers, in each round."""
+    times = []
+    for seed in range(rounds + 1):
+        column = data.column(make(seed))
         started = time.perf_counter()
         done = normalize_column(column)
-        whole = (time.perf_counter() - started) / count
-        cells = column.iloc[:: count // SLICE].tolist()
+        ours = time.perf_counter() - started
+        cells = column.tolist()
         started = time.perf_counter()
         parsed = [parse_phone(cell) for cell in cells]
-        each = (time.perf_counter() - started) / len(cells)
-        _same(parsed, done.number[:: count // SLICE], done.reason[:: count // SLICE])
-        if round_:  # the first warms up
-            ours.append(whole)
-            one_cell.append(each / whole)
-            theirs.append(_phonenumbers(cells[::4]) / whole)
-    note = f"{np.median(ours) * 1e6:.3f} us a cell, {count:,} cells, 10% odd"
-    rows = [Row("a. normalise", "one-cell function / ours", float(np.median(one_cell)), f"{note}; target 25")]
-    if not np.isnan(theirs).any():
-        rows.append(Row("a. normalise", "phonenumbers / ours", float(np.median(theirs)), f"{note}; target 100"))
-    return rows
-
-
-def _same(parsed: list[tuple[str | None, str | None]], number: object, reason: object) -> None:
-    expected = [(int(n) if n else 0, -1 if why is None else REASONS.index(why)) for n, why in parsed]
-    assert pd.DataFrame(expected).equals(pd.DataFrame(np.column_stack([number, reason])))  # type: ignore[arg-type]
+        one_cell = time.perf_counter() - started
+        expected = [(int(number or 0), -1 if why is None else REASONS.index(why)) for number, why in parsed]
+        assert pd.DataFrame(expected).equals(pd.DataFrame({0: done.number, 1: done.reason.astype(np.int64)}))
+        few = cells[:: len(cells) // FEW] if with_theirs else []
+        times.append((ours, one_cell, _phonenumbers(few) * len(cells)))
+    return times[1:]  # the first warms up
 
 
 def _phonenumbers(cells: list[str]) -> float:
@@ -59,4 +71,4 @@ def _phonenumbers(cells: list[str]) -> float:
                 str(number.national_number)
         except phonenumbers.NumberParseException:
             pass
-    return (time.perf_counter() - started) / len(cells)
+    return (time.perf_counter() - started) / max(1, len(cells))

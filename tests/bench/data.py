@@ -61,6 +61,44 @@ def texts(national: Ints, odd: float, seed: int) -> list[Any]:
     return pc.choose(pa.array(kinds), *clean, *strange)
 
 
+PIECES = (  # of shapes that nobody listed beforehand
+    [
+        "",
+        "",
+        "0",
+        "+62",
+        "+62 ",
+        "0062",
+        "tlp. ",
+        "WhatsApp ",
+        "no hp:",
+        "'",
+        "(+62)",
+        "telp rumah ",
+        "+65 ",
+        "021 ",
+        "# ",
+    ],
+    [" ", "  ", "-", ".", " - ", "/", ") ", "\u00a0", "\u2011", "_", "\t", " ke ", "", ", "],
+    ["", "", " (istri)", " a/n", ".0", ".00", ",00", " ext 12", "/08", ";", " ?", "*", " 2", " - 33", "\u200b", "x"],
+)
+
+
+def bent(cells: Any, share: float, seed: int) -> Any:
+    """The same cells, but for a share in 500 shapes put together at random."""
+    rng = np.random.default_rng(seed + 2)
+    heads, marks, ends = PIECES
+    shapes = [
+        "".join([rng.choice(heads), "{0}", rng.choice(marks), "{1}", rng.choice(marks), "{2}", rng.choice(ends)])
+        for _ in range(500)
+    ]
+    odd = rng.random(len(cells)) < share
+    some = rng.integers(8_110_000_000, 8_999_999_999, int(odd.sum())).astype(str).tolist()
+    which = rng.integers(0, len(shapes), len(some)).tolist()
+    strange = [shapes[shape].format(n[:3], n[3:7], n[7:]) for shape, n in zip(which, some, strict=True)]
+    return pc.replace_with_mask(cells, pa.array(odd), pa.array(strange, pa.large_string()))
+
+
 def column(cells: Any) -> pd.Series[Any]:
     """Text as pandas' own string dtype."""
     dtype: Any = "str" if int(pd.__version__.split(".")[0]) >= 3 else "string[pyarrow]"
@@ -78,13 +116,18 @@ def answers(national: Ints) -> Ints:
     return np.array(table, np.int64)[national % 36]
 
 
+def bought_at(national: Ints) -> Ints:
+    """When, in microseconds since 1970; never a whole second, which to_sql and read_sql would lose among the others."""
+    return BOUGHT + (national % 10**9 | 1)
+
+
 def filled_store(path: Path, national: Ints) -> None:
     """A store as if these numbers had been bought, in the sandbox."""
     with LookupStore(str(path)):
         pass
     connection = sqlite3.connect(path)
     sorted_ = np.sort(national)
-    rows = zip(sorted_.tolist(), answers(sorted_).tolist(), (BOUGHT + sorted_ % 10**9).tolist(), strict=True)
+    rows = zip(sorted_.tolist(), answers(sorted_).tolist(), bought_at(sorted_).tolist(), strict=True)
     connection.executemany(
         "INSERT INTO lookups (environment, number, generation, packed, bought_at, request_id, host, app_key, run, spend)"
         " VALUES (1, ?, 1, ?, ?, 'r', 'h', 'k', 1, 1)",
