@@ -34,10 +34,11 @@ COMPLETE, USAGE, INCOMPLETE = 0, 2, 3
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; errors are one line on stderr."""
     parsed = _parser().parse_args(arguments)
-    warnings.simplefilter("default", IncompleteRunWarning)
     try:
-        run: Callable[[argparse.Namespace], int] = parsed.run
-        return run(parsed)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", IncompleteRunWarning)  # a line of our own says it, without source lines
+            run: Callable[[argparse.Namespace], int] = parsed.run
+            return run(parsed)
     except NumberActiveError as error:
         print(f"Error: {error}", file=sys.stderr)
         for note in getattr(error, "__notes__", []):
@@ -127,7 +128,10 @@ def _show(out: pd.DataFrame) -> None:
 
 def _exit_code() -> int:
     report = api.last_run()
-    return COMPLETE if report is None or report.complete else INCOMPLETE
+    if report is None or report.complete:
+        return COMPLETE
+    print("Incomplete: the same command goes on where this ended.", file=sys.stderr)
+    return INCOMPLETE
 
 
 def _plan(arguments: argparse.Namespace) -> int:

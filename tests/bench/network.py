@@ -166,7 +166,7 @@ def latency(quick: bool) -> list[Row]:
     cases = [(0.1, 64)] if quick else [(0.02, 8), (0.02, 64), (0.1, 8), (0.1, 64), (0.1, 256), (0.5, 64), (0.5, 256)]
     rows = []
     for delay, in_flight in cases:
-        count = max(in_flight * 8, min(5000, int(15 * in_flight / (2 * delay))))
+        count = max(in_flight * 8, min(5000, int(16 * in_flight / (2 * delay))))
         with vendor(delay) as url:
             ours(url, _numbers(in_flight, 9), in_flight)
             started = time.perf_counter()
