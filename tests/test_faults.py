@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 
 import pandas_numberactive as pna
-from pandas_numberactive._io import store_claims
+from pandas_numberactive._io import store_saves
 from pandas_numberactive.errors import IncompleteRunWarning, StoreError, VendorError
 from pandas_numberactive.simulator import Faults, Simulator
 
@@ -48,12 +48,12 @@ def quietly(frame, **options):
 @pytest.mark.skipif(not hasattr(os, "getuid"), reason="needs POSIX permissions")
 def test_a_paid_answer_that_the_store_cannot_take_waits_in_an_emergency_file(vendor, tmp_path, frame, monkeypatch):
     configure(vendor, tmp_path)
-    real = store_claims._save_settled
+    real = store_saves._save_settled
 
     def full(*args):
         raise sqlite3.OperationalError("database or disk is full")
 
-    monkeypatch.setattr(store_claims, "_save_settled", full)
+    monkeypatch.setattr(store_saves, "_save_settled", full)
     with pytest.raises(StoreError, match="disk is full") as caught:
         frame.numberactive.enrich("phone")
     paid = vendor.ledger.total
@@ -64,7 +64,7 @@ def test_a_paid_answer_that_the_store_cannot_take_waits_in_an_emergency_file(ven
     assert len(files) == paid
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     assert {stat.S_IMODE(f.stat().st_mode) for f in files} == {0o600}
-    monkeypatch.setattr(store_claims, "_save_settled", real)
+    monkeypatch.setattr(store_saves, "_save_settled", real)
     queries = vendor.ledger.queries
     out = quietly(frame)
     assert out["phone_lookup_status"].isin(["answered", "no_data"]).all()
@@ -75,13 +75,13 @@ def test_a_paid_answer_that_the_store_cannot_take_waits_in_an_emergency_file(ven
 
 def test_an_emergency_file_of_another_store_or_lookup_is_not_read(vendor, tmp_path, frame, monkeypatch):
     configure(vendor, tmp_path)
-    real = store_claims._save_settled
+    real = store_saves._save_settled
     monkeypatch.setattr(
-        store_claims, "_save_settled", lambda *a: (_ for _ in ()).throw(sqlite3.OperationalError("full"))
+        store_saves, "_save_settled", lambda *a: (_ for _ in ()).throw(sqlite3.OperationalError("full"))
     )
     with pytest.raises(StoreError):
         frame.numberactive.enrich("phone")
-    monkeypatch.setattr(store_claims, "_save_settled", real)
+    monkeypatch.setattr(store_saves, "_save_settled", real)
     folder = tmp_path / "s.sqlite3.rescue"
     for path in folder.glob("*.json"):
         path.write_text(path.read_text().replace('"request_id": "', '"request_id": "forged'))

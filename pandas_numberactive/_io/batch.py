@@ -15,7 +15,7 @@ from pandas_numberactive._io.plan import Options, Sorted, cap_of, confirm, make_
 from pandas_numberactive._io.plan import plan as plan
 from pandas_numberactive._io.report import STATUSES, Progress, RunReport, Shape, utc
 from pandas_numberactive._io.store import LookupStore, Stored
-from pandas_numberactive._io.store_claims import RunRow
+from pandas_numberactive._io.store_runs import RunRow
 from pandas_numberactive.errors import NumberActiveError, UnknownValueWarning
 from pandas_numberactive.settings import Settings, store_location, warn_plain_http
 

@@ -14,7 +14,8 @@ from pandas_numberactive._io.client import Client, ClientStats
 from pandas_numberactive._io.plan import Options
 from pandas_numberactive._io.rescue import Rescue
 from pandas_numberactive._io.store import LookupStore
-from pandas_numberactive._io.store_claims import RunRow, Work
+from pandas_numberactive._io.store_claims import Work
+from pandas_numberactive._io.store_runs import RunRow
 from pandas_numberactive.errors import AuthenticationError, NumberActiveError, StoreError, VendorError
 from pandas_numberactive.settings import Settings
 

@@ -16,10 +16,13 @@ import numpy as np
 
 from pandas_numberactive._core.lookup import Lookup
 from pandas_numberactive._io import store_claims as claims
+from pandas_numberactive._io import store_runs as runs
+from pandas_numberactive._io import store_saves as saves
 from pandas_numberactive._io.rescue import Rescue
 from pandas_numberactive._io.store_alive import Liveness
 from pandas_numberactive._io.store_bulk import newest, read_rows
 from pandas_numberactive._io.store_journal import Database, Engine, Journal, SQLiteEngine
+from pandas_numberactive._io.store_rows import ENVIRONMENTS, latest, to_lookup
 from pandas_numberactive._io.store_schema import connect
 
 if TYPE_CHECKING:
@@ -109,10 +112,10 @@ class LookupStore:
 
     async def begin_run(
         self, *, key: str, environment: str, cap: int | None, price: float | None, currency: str
-    ) -> claims.RunRow:
+    ) -> runs.RunRow:
         """Begin a run or go on with an unfinished one of the same key."""
         return await self._journal.write(
-            lambda db: claims.begin_run(
+            lambda db: runs.begin_run(
                 db, key=key, environment=environment, now=self.now(), cap=cap, price=price, currency=currency
             )
         )
@@ -120,7 +123,7 @@ class LookupStore:
     async def unfinished(self, key: str) -> int | None:
         """When the unfinished run of this key began, if there is one."""
         now = self.now()
-        return await self._journal.write(lambda db: claims.unfinished(db, key, now))
+        return await self._journal.write(lambda db: runs.unfinished(db, key, now))
 
     async def join(self, run: int, *, lease: float) -> int:
         """Register this worker with a lease in seconds."""
@@ -129,44 +132,42 @@ class LookupStore:
         until = self.now() + round(lease * 1e6)
         host = socket.gethostname()
         return await self._journal.write(
-            lambda db: claims.join(db, run=run, pid=os.getpid(), host=host, token=token, lease_until=until)
+            lambda db: runs.join(db, run=run, pid=os.getpid(), host=host, token=token, lease_until=until)
         )
 
     async def renew(self, worker: int, run: int, *, lease: float) -> None:
         """Prolong the lease."""
         now = self.now()
         until = now + round(lease * 1e6)
-        await self._journal.write(lambda db: claims.renew(db, worker=worker, run=run, now=now, lease_until=until))
+        await self._journal.write(lambda db: runs.renew(db, worker=worker, run=run, now=now, lease_until=until))
 
     async def leave(self, worker: int, run: int, *, finished: bool) -> None:
         """Take this worker off."""
-        await self._journal.write(
-            lambda db: claims.leave(db, worker=worker, run=run, now=self.now(), finished=finished)
-        )
+        await self._journal.write(lambda db: runs.leave(db, worker=worker, run=run, now=self.now(), finished=finished))
         self._alive.release()
 
     async def claim(self, work: claims.Work, numbers: Sequence[int]) -> claims.Claims:
         """Claim numbers in sorted order, reserving their money."""
         return await self._journal.write(lambda db: claims.claim(db, work, numbers))
 
-    async def save(self, lookup: Lookup, *, worker: int, run: int) -> claims.Saved:
+    async def save(self, lookup: Lookup, *, worker: int, run: int) -> saves.Saved:
         """Have a step on disk."""
         now = self.now()
-        return await self._journal.write(lambda db: claims.save(db, lookup, worker=worker, run=run, now=now))
+        return await self._journal.write(lambda db: saves.save(db, lookup, worker=worker, run=run, now=now))
 
     async def recover(self) -> Rescue:
         """Read back what an earlier run had to keep aside; returns where to keep more."""
         fresh = secrets.token_hex(16)
-        store_id = await self._journal.write(lambda db: claims.store_id(db, fresh))
+        store_id = await self._journal.write(lambda db: runs.store_id(db, fresh))
         rescue = Rescue(store_id, self.path)
         for path, lookup in rescue.waiting():
-            if await self._journal.write(partial(claims.restore, lookup=lookup, now=self.now())):
+            if await self._journal.write(partial(saves.restore, lookup=lookup, now=self.now())):
                 path.unlink(missing_ok=True)
         return rescue
 
     async def unclaim(self, lookup: Lookup, *, worker: int) -> None:
         """Leave an open look-up for the next run."""
-        await self._journal.write(lambda db: claims.unclaim(db, lookup, worker=worker))
+        await self._journal.write(lambda db: saves.unclaim(db, lookup, worker=worker))
 
     def alive(self, db: Database, worker: int) -> bool:
         """Whether a worker still holds its lease and its process lives."""
@@ -178,16 +179,16 @@ class LookupStore:
     async def flag(self, name: str, *, on: bool = False) -> bool:
         """Read a mark, or set it for good."""
         if on:
-            await self._journal.write(lambda db: claims.set_flag(db, name))
+            await self._journal.write(lambda db: runs.set_flag(db, name))
             return True
-        return await self._journal.write(lambda db: claims.get_flag(db, name))
+        return await self._journal.write(lambda db: runs.get_flag(db, name))
 
     async def read(self, environment: str, numbers: NDArray[np.int64], *, since: int = 0) -> Stored:
         """Read what is known of distinct numbers.
 
         The newest answer bought at or after `since` serves; where there is none, the newest look-up's state stands.
         """
-        code = claims.ENVIRONMENTS[environment]
+        code = ENVIRONMENTS[environment]
         return await self._journal.write(lambda db: self._read(db, code, numbers, since))
 
     def _read(self, db: Database, code: int, numbers: NDArray[np.int64], since: int) -> Stored:
@@ -210,14 +211,14 @@ class LookupStore:
 
     async def details(self, environment: str, numbers: Sequence[int]) -> dict[int, Lookup]:
         """The newest look-up of each number that has one, whole."""
-        code = claims.ENVIRONMENTS[environment]
+        code = ENVIRONMENTS[environment]
 
         def work(db: Database) -> dict[int, Lookup]:
-            rows = ((number, claims.latest(db, code, number)) for number in numbers)
-            return {number: claims.to_lookup(row, environment) for number, row in rows if row}
+            rows = ((number, latest(db, code, number)) for number in numbers)
+            return {number: to_lookup(row, environment) for number, row in rows if row}
 
         return await self._journal.write(work)
 
     async def spent(self, run: int) -> int:
         """Charges made and reserved by a run."""
-        return await self._journal.write(lambda db: claims.spent(db, run))
+        return await self._journal.write(lambda db: runs.spent(db, run))

@@ -8,8 +8,8 @@ from typing import Any
 
 from pandas_numberactive._core.lookup import OPEN, Lookup, LookupState, pack
 from pandas_numberactive._core.protocol import Answer
-from pandas_numberactive._io import store_claims as claims
 from pandas_numberactive._io.store_journal import Database
+from pandas_numberactive._io.store_rows import ENVIRONMENTS, latest, log
 from pandas_numberactive.errors import StoreError
 
 BOUGHT = ("answered", "no_data", "failed_charged", "quarantined", "late")
@@ -79,8 +79,8 @@ def resolve(
     now: int,
 ) -> LookupState:
     """Settle or release a held look-up by hand; refuses one that a live worker has or that needs no decision."""
-    code = claims.ENVIRONMENTS[environment]
-    row = claims.latest(db, code, number)
+    code = ENVIRONMENTS[environment]
+    row = latest(db, code, number)
     if row is None or row.state not in (LookupState.UNCERTAIN, LookupState.QUARANTINED, LookupState.PENDING):
         stands = "unknown here" if row is None else row.state.name.lower()
         raise StoreError(f"This number is {stands}: only uncertain, quarantined and pending look-ups can be resolved.")
@@ -102,7 +102,7 @@ def resolve(
     done = Lookup(
         environment, number, row.generation, state, request_id=row.request_id, charged=charged, reason="by_hand"
     )
-    claims.log(db, now, "released_by_hand" if release else state.name.lower(), done, code, row.run)
+    log(db, now, "released_by_hand" if release else state.name.lower(), done, code, row.run)
     return state
 
 
@@ -125,9 +125,9 @@ class Imported:
 
 def import_answers(db: Database, environment: str, answers: Sequence[Imported], now: int) -> int:
     """Take in answers for numbers that this store knows nothing of; return how many."""
-    code, taken = claims.ENVIRONMENTS[environment], 0
+    code, taken = ENVIRONMENTS[environment], 0
     for item in answers:
-        if claims.latest(db, code, item.number) is not None:
+        if latest(db, code, item.number) is not None:
             continue
         state = LookupState.ANSWERED if item.answer else LookupState.NO_DATA
         db.execute(
@@ -136,7 +136,7 @@ def import_answers(db: Database, environment: str, answers: Sequence[Imported], 
             (code, item.number, pack(state, item.answer, item.charged), item.bought_at, item.request_id),
         )
         done = Lookup(environment, item.number, request_id=item.request_id, charged=item.charged, reason="imported")
-        claims.log(db, now, "imported", done, code, None)
+        log(db, now, "imported", done, code, None)
         taken += 1
     return taken
 
@@ -152,7 +152,7 @@ def forget(db: Database, numbers: Iterable[int], now: int) -> int:
     wanted = sorted(set(numbers))
     groups = [wanted[at : at + FORGET_AT_ONCE] for at in range(0, len(wanted), FORGET_AT_ONCE)]
     lists = [",".join(str(int(number)) for number in group) for group in groups]
-    places = ",".join(str(code) for code in claims.ENVIRONMENTS.values())
+    places = ",".join(str(code) for code in ENVIRONMENTS.values())
     found = 0
     for some in lists:
         rows = db.execute(

@@ -16,7 +16,7 @@ from pandas_numberactive._core.phone import mask, parse_phone
 from pandas_numberactive._core.protocol import LEVELS, TELCO_TYPES, Answer
 from pandas_numberactive._io import store_ledger as ledger
 from pandas_numberactive._io.store import LookupStore as Journalled
-from pandas_numberactive._io.store_claims import ENVIRONMENTS
+from pandas_numberactive._io.store_rows import ENVIRONMENTS
 from pandas_numberactive.errors import ColumnNotFoundError, ConfigurationError, InvalidPhoneError
 from pandas_numberactive.settings import settings, store_location
 

@@ -15,6 +15,9 @@ import pytest
 import pandas_numberactive as pna
 from pandas_numberactive._core.lookup import LookupState, RetryPolicy
 from pandas_numberactive._io import store_claims as claims
+from pandas_numberactive._io import store_runs as runs
+from pandas_numberactive._io import store_saves as saves
+from pandas_numberactive._io.store_rows import ENVIRONMENTS, latest
 from pandas_numberactive.errors import NumberActiveError
 from pandas_numberactive.simulator import Faults, Simulator
 from tests.money.world import Bounds, Choices, Variant, World
@@ -126,7 +129,7 @@ def halfway(request):
 
 
 def row_of(world):
-    return claims.latest(world.db, claims.ENVIRONMENTS["sandbox"], world.numbers[0])
+    return latest(world.db, ENVIRONMENTS["sandbox"], world.numbers[0])
 
 
 def test_sigkill(halfway):
@@ -175,7 +178,7 @@ def test_ctrl_c_once(halfway):
 def test_ctrl_c_twice(halfway):
     world, worker, _ = halfway
     worker.close()  # cancelled: nothing more is done but leaving
-    claims.leave(world.db, worker=1, run=1, now=world.now(), finished=False)
+    runs.leave(world.db, worker=1, run=1, now=world.now(), finished=False)
     world.finish()
 
 
@@ -229,7 +232,11 @@ MESSAGES = {
 @pytest.mark.parametrize("message", MESSAGES.values(), ids=MESSAGES)
 @pytest.mark.parametrize("step", ["claim", "saved", "answered"])
 def test_a_store_that_fails(message, step, tmp_path, monkeypatch):
-    name = {"claim": "claim", "saved": "_save_opened", "answered": "_save_settled"}[step]
+    home, name = {
+        "claim": (claims, "claim"),
+        "saved": (saves, "_save_opened"),
+        "answered": (saves, "_save_settled"),
+    }[step]
     frame = pd.DataFrame({"phone": [PHONE]})
 
     def fails(*_):
@@ -237,7 +244,7 @@ def test_a_store_that_fails(message, step, tmp_path, monkeypatch):
 
     with Simulator(stand_in=True, **KEYS) as vendor:
         pna.configure(environment="production", base_url=vendor.base_url, store=str(tmp_path / "s.sqlite3"), **KEYS)
-        monkeypatch.setattr(claims, name, fails)
+        monkeypatch.setattr(home, name, fails)
         assert call(frame) == "raises"
         calls = {"claim": 0, "saved": 1, "answered": 2}[step]
         assert len(vendor.calls) == calls

@@ -8,7 +8,8 @@ from typing import Any
 
 from pandas_numberactive._core.lookup import Handle, Lookup, LookupState, Query, Rules, Save, lookup_flow
 from pandas_numberactive._core.protocol import Reply
-from pandas_numberactive._io import store_claims as claims
+from pandas_numberactive._io import store_saves as saves
+from pandas_numberactive._io.store_rows import ENVIRONMENTS, latest
 from tests.money.world import Variant
 
 
@@ -44,25 +45,25 @@ def whole_pair_retry(lookup: Lookup, rules: Rules) -> Any:
         return end.value
 
 
-def unfenced_save(db: sqlite3.Connection, lookup: Lookup, *, worker: int, run: int, now: int) -> claims.Saved:
+def unfenced_save(db: sqlite3.Connection, lookup: Lookup, *, worker: int, run: int, now: int) -> saves.Saved:
     """Writes whatever comes, under whoever's claim."""
-    code = claims.ENVIRONMENTS[lookup.environment]
-    row = claims.latest(db, code, lookup.number)
+    code = ENVIRONMENTS[lookup.environment]
+    row = latest(db, code, lookup.number)
     assert row is not None
     db.execute(
         "UPDATE lookups SET worker = ?, epoch = ? WHERE environment = ? AND number = ? AND generation = ?",
         (worker, lookup.epoch, code, lookup.number, lookup.generation),
     )
-    claims.save(db, lookup, worker=worker, run=run, now=now)
+    saves.save(db, lookup, worker=worker, run=run, now=now)
     return "kept"
 
 
-def wrong_id_saved(db: sqlite3.Connection, lookup: Lookup, *, worker: int, run: int, now: int) -> claims.Saved:
+def wrong_id_saved(db: sqlite3.Connection, lookup: Lookup, *, worker: int, run: int, now: int) -> saves.Saved:
     """Drops paid answers of a worker that has lost its claim."""
-    row = claims.latest(db, claims.ENVIRONMENTS[lookup.environment], lookup.number)
+    row = latest(db, ENVIRONMENTS[lookup.environment], lookup.number)
     if lookup.state is LookupState.ANSWERED and row is not None and row.epoch != 1:
         return "kept"
-    return claims.save(db, lookup, worker=worker, run=run, now=now)
+    return saves.save(db, lookup, worker=worker, run=run, now=now)
 
 
 BROKEN = {

@@ -16,6 +16,9 @@ from pandas_numberactive._core import lookup as real
 from pandas_numberactive._core.lookup import Halt, Handle, Lookup, LookupState, Query, RetryQuota, Rules, Save, Wait
 from pandas_numberactive._core.protocol import Reply
 from pandas_numberactive._io import store_claims as claims
+from pandas_numberactive._io import store_runs as runs
+from pandas_numberactive._io import store_saves as saves
+from pandas_numberactive._io.store_rows import ENVIRONMENTS, latest
 from pandas_numberactive._io.store_schema import connect
 
 LEASE = 60.0
@@ -100,7 +103,7 @@ class Variant:
     """The protocol under test; the defaults are the real ones."""
 
     flow: Callable[[Lookup, Rules], real.Flow] = real.lookup_flow
-    save: Callable[..., claims.Saved] = claims.save
+    save: Callable[..., saves.Saved] = saves.save
     write_at_end: bool = False
 
 
@@ -201,10 +204,10 @@ class World:
 
     def _process(self) -> Generator[None]:
         """One process: joins, claims, drives each number, leaves; may die or be paused between any two steps."""
-        row = claims.begin_run(
+        row = runs.begin_run(
             self.db, key="k", environment="sandbox", now=self.now(), cap=None, price=None, currency="IDR"
         )
-        worker = claims.join(
+        worker = runs.join(
             self.db, run=row.run, pid=1, host="h", token="t", lease_until=self.now() + round(LEASE * 1e6)
         )
         called_at = self.now()
@@ -221,13 +224,13 @@ class World:
                 if done is None:
                     left.append(lookup.number)
                 elif done.state in real.OPEN:
-                    claims.unclaim(self.db, done, worker=worker)
+                    saves.unclaim(self.db, done, worker=worker)
             if got.busy and not got.mine:
                 if not any(w for w in self.workers if w is not None) or len(left) == 0:
                     self.time += LEASE + 1
                 self.time += 5
                 yield
-        claims.leave(self.db, worker=worker, run=row.run, now=self.now(), finished=True)
+        runs.leave(self.db, worker=worker, run=row.run, now=self.now(), finished=True)
 
     def _drive(self, lookup: Lookup, resumed: bool, worker: int, run: int) -> Generator[None, None, Lookup | None]:
         rules = Rules(
@@ -303,7 +306,7 @@ class World:
     def _check_end(self) -> None:
         for number in self.numbers:
             paid = [i for i, n in self.vendor.charged.items() if n == number]
-            row = claims.latest(self.db, claims.ENVIRONMENTS["sandbox"], number)
+            row = latest(self.db, ENVIRONMENTS["sandbox"], number)
             if len(paid) > 1:
                 raise ViolationError(f"bought twice: {paid}")
             if row is None or row.state is not LookupState.ANSWERED or row.request_id not in paid:

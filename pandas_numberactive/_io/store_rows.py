@@ -1,0 +1,118 @@
+"""The store's rows: what a look-up is on disk, how it is read, and the ledger's one way to append.
+
+Plain SQL on any engine; times are microseconds since 1970, UTC.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pandas_numberactive._core.lookup import Lookup, LookupState, pack, unpack
+from pandas_numberactive._io.store_journal import Database
+
+ENVIRONMENTS = {"simulator": 0, "sandbox": 1, "production": 2}
+
+AT_ONCE = 100  # numbers in one statement; SQLite before 3.32 takes 999 parameters
+
+_COLUMNS = (
+    "number, generation, packed, bought_at, request_id, opened_at, host, app_key, worker, epoch, run, spend, code, "
+    "msg, reason"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row of `lookups`."""
+
+    number: int
+    generation: int
+    packed: int
+    bought_at: int
+    request_id: str | None
+    opened_at: int | None
+    host: str | None
+    app_key: str | None
+    worker: int | None
+    epoch: int
+    run: int | None
+    spend: int
+    code: str | None
+    msg: str | None
+    reason: str | None
+
+    @property
+    def state(self) -> LookupState:
+        """Where the look-up stands."""
+        return LookupState(self.packed & 15)
+
+
+def latest(db: Database, environment: int, number: int) -> Row | None:
+    """The newest generation of one number."""
+    row = db.execute(
+        f"SELECT {_COLUMNS} FROM lookups WHERE environment = ? AND number = ? ORDER BY generation DESC LIMIT 1",
+        (environment, number),
+    ).fetchone()
+    return Row(*row) if row else None
+
+
+def newest(db: Database, environment: int, numbers: Sequence[int]) -> dict[int, Row]:
+    """The newest generation of each number that has one, read in one statement."""
+    found: dict[int, Row] = {}
+    for at in range(0, len(numbers), AT_ONCE):
+        some = numbers[at : at + AT_ONCE]
+        marks = ",".join("?" * len(some))
+        rows = db.execute(
+            f"SELECT {_COLUMNS} FROM lookups WHERE environment = ? AND number IN ({marks}) ORDER BY generation",
+            (environment, *some),
+        ).fetchall()
+        found.update((row[0], Row(*row)) for row in rows)
+    return found
+
+
+def to_lookup(row: Row, environment: str, epoch: int | None = None) -> Lookup:
+    """A row as the flow's look-up."""
+    state, answer, charged, _ = unpack(row.packed)
+    return Lookup(
+        environment,
+        row.number,
+        row.generation,
+        state=state,
+        epoch=row.epoch if epoch is None else epoch,
+        request_id=row.request_id,
+        opened_at=None if row.opened_at is None else row.opened_at / 1e6,
+        host=row.host,
+        key=row.app_key,
+        answer=answer,
+        charged=charged,
+        bought_at=row.bought_at / 1e6 if row.bought_at else None,
+        code=row.code,
+        msg=row.msg or "",
+        reason=row.reason,
+    )
+
+
+def packed(lookup: Lookup) -> int:
+    """What a warm run needs of a look-up, as the integer on disk."""
+    return pack(lookup.state, lookup.answer, lookup.charged, lookup.reason == "unknown_value")
+
+
+def log(db: Database, now: int, kind: str, lookup: Lookup, code: int, run: int | None) -> None:
+    """Append to the ledger."""
+    charged = None if lookup.charged is None else int(lookup.charged)
+    db.execute(
+        "INSERT INTO events (at, kind, environment, number, generation, run, request_id, charged, code, reason) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            now,
+            kind,
+            code,
+            lookup.number,
+            lookup.generation,
+            run,
+            lookup.request_id,
+            charged,
+            lookup.code,
+            lookup.reason,
+        ),
+    )
