@@ -8,168 +8,26 @@ from __future__ import annotations
 
 import asyncio
 import gzip
-import hashlib
 import json
-import random
 import re
 import signal
 import threading
 import time
 import uuid
-from collections import Counter, deque
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import IO, Any
+from typing import Any
 
 from aiohttp import web
 
 from pandas_numberactive._core.protocol import HANDLE_PATH, QUERY_PATH, SIMULATOR_FIELD, SIMULATOR_HEADER, sign
 from pandas_numberactive.customers import customers as customers
+from pandas_numberactive.simulator_faults import KINDS as KINDS
+from pandas_numberactive.simulator_faults import Faults as Faults
+from pandas_numberactive.simulator_ledger import Charge as Charge
+from pandas_numberactive.simulator_ledger import Ledger as Ledger
+from pandas_numberactive.simulator_ledger import answer_for as answer_for
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
-_LEVELS = ("high", "medium", "low", "NA")
-
-
-def answer_for(national: str, seed: int = 0) -> dict[str, Any]:
-    """Return what the simulator says about a number, always: the vendor's data field, made up from a hash.
-
-    About 8 in 100 numbers have no data, as on the vendor's page; the rest spread over all levels.
-
-    >>> answer_for("8118899532") == answer_for("8118899532")
-    True
-    """
-    digest = hashlib.sha256(f"{seed}:{national}".encode()).digest()
-    if digest[0] < 21:
-        telco, active, frequency = 0, "NA", "NA"
-    else:
-        telco = 2 if digest[1] < 51 else 1
-        active = _LEVELS[min(digest[2] // 80, 3)]
-        near = _LEVELS.index(active) if active != "NA" else digest[3] % 3
-        frequency = _LEVELS[min(digest[4] // 80, 3)] if digest[3] < 128 else _LEVELS[near]
-        telco = 0 if digest[5] < 6 else telco
-    return {"userPhone": f"62{national}", "telcoType": telco, "activeLevel": active, "frequencyGrade": frequency}
-
-
-@dataclass(frozen=True, slots=True)
-class Charge:
-    """One charge: a requestId is charged once, however often it is queried."""
-
-    request_id: str
-    phone: str
-    at: float
-
-
-class Ledger:
-    """The vendor's own books, apart from the library's: what was asked and what was charged. Reads are copies."""
-
-    def __init__(self, path: str | None = None) -> None:
-        self._lock = threading.Lock()
-        self._charges: dict[str, Charge] = {}
-        self._asked: list[str] = []
-        self.handles = self.queries = self.requeries = 0
-        self._file: IO[str] | None = open(path, "a", buffering=1) if path else None  # noqa: SIM115
-
-    def asked(self, phone: str) -> None:
-        """Note that handle was sent for a number."""
-        with self._lock:
-            self._asked.append(phone)
-            self.handles += 1
-
-    def charge(self, request_id: str, phone: str) -> None:
-        """Charge a requestId, once."""
-        with self._lock:
-            if request_id in self._charges:
-                self.requeries += 1
-                return
-            self._charges[request_id] = Charge(request_id, phone, time.time())
-            if self._file is not None:
-                self._file.write(json.dumps({"requestId": request_id, "phone": phone}) + "\n")
-
-    def charges(self) -> list[Charge]:
-        """All charges, oldest first."""
-        with self._lock:
-            return list(self._charges.values())
-
-    def charged_phones(self) -> Counter[str]:
-        """How often each number was charged."""
-        return Counter(charge.phone for charge in self.charges())
-
-    def asked_phones(self) -> Counter[str]:
-        """How often handle was sent for each number, charged or not."""
-        with self._lock:
-            return Counter(self._asked)
-
-    def double_charged(self) -> list[str]:
-        """Numbers that were charged on more than one requestId."""
-        return [phone for phone, times in self.charged_phones().items() if times > 1]
-
-    @property
-    def total(self) -> int:
-        """How many charges."""
-        return len(self.charges())
-
-    def to_dict(self) -> dict[str, Any]:
-        """The books as plain values."""
-        charges = [{"requestId": c.request_id, "phone": c.phone} for c in self.charges()]
-        return {"handles": self.handles, "queries": self.queries, "requeries": self.requeries, "charges": charges}
-
-    def close(self) -> None:
-        """Close the file."""
-        if self._file is not None:
-            self._file.close()
-            self._file = None
-
-
-KINDS = tuple(
-    "ok drop_before drop_after http_500 http_502 http_503 http_500_after html truncated trailing_commas loose_types "
-    "hang pending throttle throttle_no_header code code_free code_charged redirect wrong_phone masked_phone "
-    "same_request_id no_request_id huge gzip_bomb unknown_value empty_data null_data no_is_fee handle_200_data "
-    "http_401 http_403 http_404 missing_commas".split()
-)
-
-
-class Faults:
-    """Which replies go wrong: `rates` of kinds per step (seeded), `script` per step or number, taken in order.
-
-    >>> faults = Faults(query={"drop_after": 0.1}, seed=1)
-    >>> faults = Faults(script={"handle": ["throttle", "ok"], "8118899532": ["drop_before"]})
-    """
-
-    def __init__(
-        self,
-        *,
-        handle: Mapping[str, float] | None = None,
-        query: Mapping[str, float] | None = None,
-        script: Mapping[str, Iterable[str]] | None = None,
-        seed: int = 0,
-        retry_after: float = 1.0,
-        code: int = 11008,
-        redirect_to: str = "",
-        hang_for: float = 3600.0,
-    ) -> None:
-        self._rates = {"handle": dict(handle or {}), "query": dict(query or {})}
-        self._script = {key: deque(kinds) for key, kinds in (script or {}).items()}
-        known = set(KINDS)
-        used = {*self._rates["handle"], *self._rates["query"], *(k for kinds in self._script.values() for k in kinds)}
-        if used - known:
-            raise ValueError(f"There is no fault {sorted(used - known)[0]!r}; the faults are: {', '.join(KINDS)}.")
-        self._random = random.Random(seed)
-        self._lock = threading.Lock()
-        self.retry_after, self.code, self.redirect_to, self.hang_for = retry_after, code, redirect_to, hang_for
-
-    def next(self, step: str, phone: str) -> str:
-        """The kind of the next reply."""
-        with self._lock:
-            for key in (f"{step}:{phone}", phone, step):
-                if self._script.get(key):
-                    return self._script[key].popleft()
-            rates = self._rates[step]
-            point = self._random.random() if rates else 1.0
-            for kind, rate in rates.items():
-                if point < rate:
-                    return kind
-                point -= rate
-            return "ok"
 
 
 @dataclass

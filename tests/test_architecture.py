@@ -18,7 +18,7 @@ MODULES = sorted(path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob(
 LAYERS = {"_core": 0, "_io": 1, "_pandas": 2, "_jupyter": 3}
 FACES = {
     "__init__.py", "__main__.py", "api.py", "job.py", "diagnose.py", "simulator.py", "customers.py", "risk.py", "dask.py", "magic.py",
-    "verify.py", "loanbook.py",
+    "verify.py", "loanbook.py", "simulator_faults.py", "simulator_ledger.py",
 }  # fmt: skip
 EVERYWHERE = {"errors", "settings"}
 
@@ -28,7 +28,15 @@ ONLY_IN = {
     "socket": ("_io/store.py",),  # the host's name, for the worker table
     "aiohttp": ("_io/client.py", "simulator.py"),
     "keyring": ("settings.py",),
-    "threading": ("_io/bridge.py", "_io/store_journal.py", "simulator.py", "settings.py", "api.py"),
+    "threading": (
+        "_io/bridge.py",
+        "_io/store_journal.py",
+        "simulator.py",
+        "simulator_faults.py",
+        "simulator_ledger.py",
+        "settings.py",
+        "api.py",
+    ),
     "pandas": ("_pandas/", *FACES, "_jupyter/", "risk/"),
     "ipywidgets": ("_jupyter/",),
 }

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pandas_numberactive._core.lookup import SETTLED, Lookup, LookupState
-from pandas_numberactive._io.buyer import Buyer, Tally
+from pandas_numberactive._io.buyer import Buyer
 from pandas_numberactive._io.plan import Options, Sorted, cap_of, confirm, make_plan, run_key, sort_out, started
 from pandas_numberactive._io.plan import plan as plan
 from pandas_numberactive._io.report import STATUSES, Progress, RunReport, Shape, utc
 from pandas_numberactive._io.store import LookupStore, Stored
 from pandas_numberactive._io.store_runs import RunRow
+from pandas_numberactive._io.tally import Tally
 from pandas_numberactive.errors import NumberActiveError, UnknownValueWarning
 from pandas_numberactive.settings import Settings, store_location, warn_plain_http
 

@@ -1,0 +1,72 @@
+"""The app key and the secret, which nothing prints, and how addresses are shown."""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+import re
+from typing import Any
+
+
+class Credentials:
+    """The app key and the secret; printed as `***`, and refuse to be pickled."""
+
+    __slots__ = ("_app_key", "_secret")
+
+    def __init__(self, app_key: str, secret: str) -> None:
+        self._app_key = app_key
+        self._secret = secret
+
+    @property
+    def app_key(self) -> str:
+        """What the vendor calls appKey."""
+        return self._app_key
+
+    @property
+    def secret(self) -> str:
+        """What tokens are made with; it is never sent."""
+        return self._secret
+
+    @property
+    def fingerprint(self) -> str:
+        """Sixteen hex digits that tell app keys apart and give none away."""
+        return hashlib.sha256(self._app_key.encode()).hexdigest()[:16]
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Credentials):
+            return NotImplemented
+        return (self._app_key, self._secret) == (other._app_key, other._secret)
+
+    def __hash__(self) -> int:
+        return hash((self._app_key, self._secret))
+
+    def __repr__(self) -> str:
+        return "Credentials(***)"
+
+    def __copy__(self) -> Credentials:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Credentials:
+        return self
+
+    def __reduce_ex__(self, protocol: object) -> Any:
+        raise TypeError("Credentials are never pickled: configure each process from its environment variables.")
+
+
+def masked_key(key: str) -> str:
+    return f"{key[:2]}***" if len(key) > 6 else "***"
+
+
+def masked_url(url: str | None) -> str | None:
+    """Mask what stands between a URL's user and its host, and any password among its parameters."""
+    if url is None:
+        return None
+    url = re.sub(r"(://[^/?#]*?):[^/?#]*@", r"\1:***@", url)
+    return re.sub(r"(?i)(password|passwd|pwd|sslpassword)=[^&\s]*", r"\1=***", url)
+
+
+def is_loopback(host: str | None) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host or "").is_loopback
+    except ValueError:
+        return False

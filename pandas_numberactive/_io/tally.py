@@ -1,0 +1,131 @@
+"""What has happened in a run so far, and when its answers say that going on is no use."""
+
+from __future__ import annotations
+
+import contextlib
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from pandas_numberactive._core.lookup import SETTLED, Lookup, LookupState
+from pandas_numberactive._io.client import ClientStats
+from pandas_numberactive.errors import VendorError
+from pandas_numberactive.settings import Settings
+
+PROBES = 5  # until the first good answer: a wrong key must not be asked 64 times
+SAME_IN_A_ROW = 10
+UNREACHABLE_IN_A_ROW = 20
+
+
+@dataclass(slots=True)
+class Tally:
+    """What has happened so far; written on the loop, read from any thread."""
+
+    done: int = 0
+    bought: int = 0
+    failed: int = 0
+    uncertain: int = 0
+    charged: int = 0
+    charge_unknown: int = 0
+    free: int = 0
+    orphaned: int = 0
+    mine: list[int] = field(default_factory=list)
+    failures: Counter[str] = field(default_factory=Counter)
+    client: ClientStats = field(default_factory=ClientStats)
+    stopped_by: str | None = None
+    _wake: Callable[[], None] | None = None
+
+    def stop(self, why: str) -> None:
+        """Begin nothing new; from any thread."""
+        self.stopped_by = self.stopped_by or why
+        if self._wake is not None:
+            with contextlib.suppress(RuntimeError):  # the loop has gone: so has the run
+                self._wake()
+
+    def wake_with(self, wake: Callable[[], None]) -> None:
+        """What `stop` calls so that nobody sleeps through it."""
+        self._wake = wake
+
+    def count(self, lookup: Lookup) -> None:
+        """Count a look-up that has come to its end in this run."""
+        self.done += 1
+        if lookup.state in SETTLED:
+            self.mine.append(lookup.number)
+            self.bought += lookup.state is not LookupState.FAILED_CHARGED
+            self.charged += lookup.charged is not False
+            self.charge_unknown += lookup.charged is None
+            self.free += lookup.charged is False
+        self.uncertain += lookup.state is LookupState.UNCERTAIN
+        if lookup.state in (LookupState.FAILED, LookupState.FAILED_CHARGED):
+            self.failed += 1
+            self.failures[_why(lookup)] += 1
+
+
+def _why(lookup: Lookup) -> str:
+    return f"code {lookup.code}: {lookup.msg}" if lookup.code else lookup.reason or "failed"
+
+
+class Streaks:
+    """Stops a run whose answers say that going on is no use."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._told = {str(code) for step in ("handle", "query") for code in settings.codes(step)}
+        self._kind: str | None = None
+        self._count = 0
+        self._ended = 0
+        self.proven = False
+
+    @property
+    def kind(self) -> str | None:
+        """What the last bad answers have in common."""
+        return self._kind
+
+    @property
+    def suspicion(self) -> int:
+        """How many alike bad answers stand in a row."""
+        return self._count
+
+    def see(self, lookup: Lookup) -> VendorError | None:
+        """Take note of an outcome; return the error that ends the run, if it must end."""
+        self._ended += 1
+        self.proven = self.proven or lookup.state in (
+            LookupState.ANSWERED,
+            LookupState.NO_DATA,
+            LookupState.PENDING,
+        )
+        kind = self._kind_of(lookup)
+        self._count = self._count + 1 if kind is not None and kind == self._kind else int(kind is not None)
+        self._kind = kind
+        return self._verdict(lookup) if kind else None
+
+    def _kind_of(self, lookup: Lookup) -> str | None:
+        if lookup.state in (LookupState.QUARANTINED, LookupState.UNCERTAIN) and not lookup.code:
+            return "held"
+        if lookup.state is LookupState.QUARANTINED:
+            return "held"
+        if lookup.state not in (LookupState.FAILED, LookupState.FAILED_CHARGED, LookupState.UNCERTAIN):
+            return None
+        if lookup.reason == "code":
+            return None if lookup.code in self._told else f"code {lookup.code}"
+        return "held" if lookup.state is LookupState.UNCERTAIN else "unreachable"
+
+    def _verdict(self, lookup: Lookup) -> VendorError | None:
+        kind = self._kind or ""
+        if kind == "unreachable":
+            if self._count < UNREACHABLE_IN_A_ROW:
+                return None
+            return VendorError(
+                f"The vendor could not be reached {self._count} times in a row ({lookup.reason}). What was bought is "
+                "stored; call again when it answers."
+            )
+        first = self._ended == self._count == PROBES and kind != "held"
+        if not first and self._count < SAME_IN_A_ROW:
+            return None
+        what = "uncertain or about another number" if kind == "held" else f"{kind} ({lookup.msg})"
+        return VendorError(
+            f"The last {self._count} answers were all {what}; the run was stopped and everything paid is stored. "
+            "Check the app key, the secret and the account with the vendor, or tell what the code means with "
+            "configure(code_outcomes={...}).",
+            code=lookup.code,
+            msg=lookup.msg,
+        )

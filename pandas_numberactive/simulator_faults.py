@@ -1,0 +1,59 @@
+"""Which of the simulator's replies go wrong, and how."""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections import deque
+from collections.abc import Iterable, Mapping
+
+KINDS = tuple(
+    "ok drop_before drop_after http_500 http_502 http_503 http_500_after html truncated trailing_commas loose_types "
+    "hang pending throttle throttle_no_header code code_free code_charged redirect wrong_phone masked_phone "
+    "same_request_id no_request_id huge gzip_bomb unknown_value empty_data null_data no_is_fee handle_200_data "
+    "http_401 http_403 http_404 missing_commas".split()
+)
+
+
+class Faults:
+    """Which replies go wrong: `rates` of kinds per step (seeded), `script` per step or number, taken in order.
+
+    >>> faults = Faults(query={"drop_after": 0.1}, seed=1)
+    >>> faults = Faults(script={"handle": ["throttle", "ok"], "8118899532": ["drop_before"]})
+    """
+
+    def __init__(
+        self,
+        *,
+        handle: Mapping[str, float] | None = None,
+        query: Mapping[str, float] | None = None,
+        script: Mapping[str, Iterable[str]] | None = None,
+        seed: int = 0,
+        retry_after: float = 1.0,
+        code: int = 11008,
+        redirect_to: str = "",
+        hang_for: float = 3600.0,
+    ) -> None:
+        self._rates = {"handle": dict(handle or {}), "query": dict(query or {})}
+        self._script = {key: deque(kinds) for key, kinds in (script or {}).items()}
+        known = set(KINDS)
+        used = {*self._rates["handle"], *self._rates["query"], *(k for kinds in self._script.values() for k in kinds)}
+        if used - known:
+            raise ValueError(f"There is no fault {sorted(used - known)[0]!r}; the faults are: {', '.join(KINDS)}.")
+        self._random = random.Random(seed)
+        self._lock = threading.Lock()
+        self.retry_after, self.code, self.redirect_to, self.hang_for = retry_after, code, redirect_to, hang_for
+
+    def next(self, step: str, phone: str) -> str:
+        """The kind of the next reply."""
+        with self._lock:
+            for key in (f"{step}:{phone}", phone, step):
+                if self._script.get(key):
+                    return self._script[key].popleft()
+            rates = self._rates[step]
+            point = self._random.random() if rates else 1.0
+            for kind, rate in rates.items():
+                if point < rate:
+                    return kind
+                point -= rate
+            return "ok"
