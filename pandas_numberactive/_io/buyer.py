@@ -160,8 +160,9 @@ class Buyer:
                 await self._permit()
             self._waiting -= 1
             self._in_flight += 1
+            place = self._streaks.begin()
             try:
-                self._ended(item[0], await self._drive(client, *item))
+                self._ended(place, item[0], await self._drive(client, *item))
             except Exception as error:
                 self._halt(_as_ours(error))
             finally:
@@ -227,12 +228,12 @@ class Buyer:
             error.add_note(f"The paid answer waits in {path.parent}; the next run on this store reads it back.")
         return error
 
-    def _ended(self, claimed: Lookup, done: Lookup | None) -> None:
+    def _ended(self, place: int, claimed: Lookup, done: Lookup | None) -> None:
         if done is None:  # another worker has it: its answer is waited for
             self._busy.append(claimed.number)
             return
         self._tally.count(done)
-        if done.state is not LookupState.RELEASED and (error := self._streaks.see(done)) and self._worth_a_halt:
+        if done.state is not LookupState.RELEASED and (error := self._streaks.see(place, done)) and self._worth_a_halt:
             self._halt(error)
 
     @property

@@ -15,6 +15,7 @@ from pandas_numberactive.settings import Settings
 PROBES = 5  # until the first good answer: a wrong key must not be asked 64 times
 SAME_IN_A_ROW = 10
 UNREACHABLE_IN_A_ROW = 20
+REMEMBERED = 2000  # bad answers, the latest: more than can be in flight
 
 
 @dataclass(slots=True)
@@ -66,26 +67,37 @@ def _why(lookup: Lookup) -> str:
 
 
 class Streaks:
-    """Stops a run whose answers say that going on is no use."""
+    """Stops a run whose answers say that going on is no use.
+
+    "In a row" is by the order in which the look-ups began, not in which they ended: of many in flight at once the
+    bad ones may all end first, or last, and ten of them together then say nothing.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self._told = {str(code) for step in ("handle", "query") for code in settings.codes(step)}
-        self._kind: str | None = None
-        self._count = 0
+        self._begun = 0
         self._ended = 0
+        self._bad: dict[int, str] = {}  # place in the order of beginning: what was wrong
+        self._last: str | None = None
+        self._alike = 0
         self.proven = False
 
     @property
     def kind(self) -> str | None:
-        """What the last bad answers have in common."""
-        return self._kind
+        """What was wrong with the answer that ended last."""
+        return self._last
 
     @property
     def suspicion(self) -> int:
-        """How many alike bad answers stand in a row."""
-        return self._count
+        """How many alike bad answers came last, one after the other."""
+        return self._alike
 
-    def see(self, lookup: Lookup) -> VendorError | None:
+    def begin(self) -> int:
+        """The place of a look-up that begins now."""
+        self._begun += 1
+        return self._begun
+
+    def see(self, place: int, lookup: Lookup) -> VendorError | None:
         """Take note of an outcome; return the error that ends the run, if it must end."""
         self._ended += 1
         self.proven = self.proven or lookup.state in (
@@ -94,9 +106,23 @@ class Streaks:
             LookupState.PENDING,
         )
         kind = self._kind_of(lookup)
-        self._count = self._count + 1 if kind is not None and kind == self._kind else int(kind is not None)
-        self._kind = kind
-        return self._verdict(lookup) if kind else None
+        self._alike = self._alike + 1 if kind is not None and kind == self._last else int(kind is not None)
+        self._last = kind
+        if kind is None:
+            return None
+        self._bad[place] = kind
+        if len(self._bad) > REMEMBERED:
+            del self._bad[next(iter(self._bad))]
+        return self._verdict(lookup, kind, self._row(place, kind))
+
+    def _row(self, place: int, kind: str) -> int:
+        """How many in a row, this one among them, went wrong alike."""
+        first = last = place
+        while self._bad.get(first - 1) == kind:
+            first -= 1
+        while self._bad.get(last + 1) == kind:
+            last += 1
+        return last - first + 1
 
     def _kind_of(self, lookup: Lookup) -> str | None:
         if lookup.state in (LookupState.QUARANTINED, LookupState.UNCERTAIN) and not lookup.code:
@@ -109,21 +135,20 @@ class Streaks:
             return None if lookup.code in self._told else f"code {lookup.code}"
         return "held" if lookup.state is LookupState.UNCERTAIN else "unreachable"
 
-    def _verdict(self, lookup: Lookup) -> VendorError | None:
-        kind = self._kind or ""
+    def _verdict(self, lookup: Lookup, kind: str, row: int) -> VendorError | None:
         if kind == "unreachable":
-            if self._count < UNREACHABLE_IN_A_ROW:
+            if row < UNREACHABLE_IN_A_ROW:
                 return None
             return VendorError(
-                f"The vendor could not be reached {self._count} times in a row ({lookup.reason}). What was bought is "
+                f"The vendor could not be reached {row} times in a row ({lookup.reason}). What was bought is "
                 "stored; call again when it answers."
             )
-        first = self._ended == self._count == PROBES and kind != "held"
-        if not first and self._count < SAME_IN_A_ROW:
+        first = self._ended == row == PROBES and kind != "held"
+        if not first and row < SAME_IN_A_ROW:
             return None
         what = "uncertain or about another number" if kind == "held" else f"{kind} ({lookup.msg})"
         return VendorError(
-            f"The last {self._count} answers were all {what}; the run was stopped and everything paid is stored. "
+            f"The last {row} answers were all {what}; the run was stopped and everything paid is stored. "
             "Check the app key, the secret and the account with the vendor, or tell what the code means with "
             "configure(code_outcomes={...}).",
             code=lookup.code,

@@ -1,0 +1,84 @@
+"""When a run's answers say that going on is no use: "in a row" is by the order of beginning."""
+
+from __future__ import annotations
+
+import random
+import warnings
+
+import pandas as pd
+import pytest
+
+import pandas_numberactive as pna
+from pandas_numberactive._core.lookup import Lookup, LookupState
+from pandas_numberactive._io.tally import PROBES, REMEMBERED, SAME_IN_A_ROW, UNREACHABLE_IN_A_ROW, Streaks
+from pandas_numberactive.errors import IncompleteRunWarning
+from pandas_numberactive.settings import Settings
+from pandas_numberactive.simulator import Faults, Simulator
+
+
+def ended(state, reason=None, code=None):
+    return Lookup("sandbox", 8110000001, state=state, reason=reason, code=code)
+
+
+GOOD = ended(LookupState.ANSWERED)
+HELD = ended(LookupState.UNCERTAIN, "lost_reply")
+UNKNOWN = ended(LookupState.FAILED, "code", "11008")
+UNREACHED = ended(LookupState.FAILED, "lost_reply")
+LIMITS = [(HELD, SAME_IN_A_ROW), (UNKNOWN, SAME_IN_A_ROW), (UNREACHED, UNREACHABLE_IN_A_ROW)]
+
+
+def proven():
+    streaks = Streaks(Settings())
+    assert streaks.see(streaks.begin(), GOOD) is None
+    return streaks
+
+
+@pytest.mark.parametrize(("bad", "limit"), LIMITS, ids=["held", "code", "unreachable"])
+def test_as_many_in_a_row_as_the_limit_end_the_run_whatever_their_order_of_ending(bad, limit):
+    streaks = proven()
+    places = [streaks.begin() for _ in range(limit)]
+    random.Random(3).shuffle(places)
+    verdicts = [streaks.see(place, bad) for place in places]
+    assert [v is not None for v in verdicts] == [False] * (limit - 1) + [True]
+
+
+@pytest.mark.parametrize(("bad", "limit"), LIMITS, ids=["held", "code", "unreachable"])
+def test_bad_ones_that_end_together_but_did_not_begin_together_end_nothing(bad, limit):
+    streaks = proven()
+    places = [streaks.begin() for _ in range(6 * limit)]
+    assert [streaks.see(place, bad) for place in places[::2]] == [None] * (3 * limit)
+    assert [streaks.see(place, GOOD) for place in places[1::2]] == [None] * (3 * limit)
+
+
+def test_the_first_five_answers_with_one_unknown_code_end_the_run():
+    streaks = Streaks(Settings())
+    verdicts = [streaks.see(streaks.begin(), UNKNOWN) for _ in range(PROBES)]
+    assert [v is not None for v in verdicts] == [False] * (PROBES - 1) + [True]
+    assert "11008" in str(verdicts[-1])
+
+
+def test_a_code_that_the_user_has_explained_never_ends_a_run():
+    streaks = Streaks(Settings(code_outcomes={"handle": {"11008": "failed"}}))
+    assert [streaks.see(streaks.begin(), UNKNOWN) for _ in range(50)] == [None] * 50
+
+
+def test_only_the_latest_bad_ones_are_remembered():
+    streaks = proven()
+    for i in range(3 * REMEMBERED):
+        assert streaks.see(streaks.begin(), UNKNOWN if i % 2 else HELD) is None
+    assert len(streaks._bad) == REMEMBERED
+
+
+def test_a_fifth_of_the_numbers_refused_at_once_does_not_end_a_run_of_64_in_flight(tmp_path):
+    phones = [f"0811{i:07d}" for i in range(300)]  # made up
+    refused = {f"handle:{phone[1:]}": ["code"] for phone in phones[5::5]}
+    with Simulator(stand_in=True, app_key="k", secret="s", latency=0.02, faults=Faults(script=refused)) as vendor:
+        pna.configure(
+            environment="sandbox", base_url=vendor.base_url, app_key="k", secret="s", max_concurrency=64, progress=False
+        )
+        pna.configure(store=str(tmp_path / "s.sqlite3"))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", IncompleteRunWarning)
+            out = pd.DataFrame({"phone": phones}).numberactive.enrich("phone")
+        assert out["phone_lookup_status"].value_counts()["failed"] == len(refused)
+        assert vendor.ledger.total == len(phones) - len(refused)
