@@ -19,6 +19,16 @@ from pandas_numberactive.errors import AuthenticationError, NumberActiveError, S
 from pandas_numberactive.settings import Settings
 
 BUSY_POLL = 0.2  # seconds between looks at what another process has claimed
+MOST_AHEAD = 4096  # numbers claimed at once: what Stop has to give back
+
+
+def claim_size(least: int, spent: int, left: int) -> int:
+    """How many numbers to claim at once.
+
+    Under a cap each claim counts the run's rows (half a second a million): so the more are spent, the more at once.
+    Few again towards the end, so that processes that share a store end together.
+    """
+    return max(least, min(spent // 64, left // 8, MOST_AHEAD))
 
 
 class Buyer:
@@ -49,6 +59,7 @@ class Buyer:
         self._in_flight = 0
         self._waiting = 0  # claimed, not begun
         self._unclaimed = 0
+        self._spent = 0
         self._changed = asyncio.Event()
         self._error: NumberActiveError | None = None
         self._flag = f"handle_can_charge:{settings.environment}"
@@ -108,12 +119,12 @@ class Buyer:
     async def _feed(self, todo: list[int], workers: int) -> None:
         """Claim ahead in chunks, a transaction each; at the end wait for what others have claimed."""
         terms = self._terms()
-        self._unclaimed, chunk = len(todo), max(self._settings.max_concurrency, 32)
+        self._unclaimed = len(todo)
         try:
             while not self._stopping:
                 if self._unclaimed:
                     position = len(todo) - self._unclaimed
-                    numbers = todo[position : position + chunk]
+                    numbers = todo[position : position + self._claim_size]
                     self._unclaimed -= len(numbers)
                 elif self._busy and not self._in_flight and not self._waiting:
                     await self._pause(BUSY_POLL)
@@ -129,6 +140,12 @@ class Buyer:
         finally:
             for _ in range(workers):
                 await self._queue.put(None)
+
+    @property
+    def _claim_size(self) -> int:
+        least = max(self._settings.max_concurrency, 32)
+        # Where handle can charge, what a dead process had claimed is held: never more than it must have.
+        return least if self._handle_can_charge else claim_size(least, self._spent, self._unclaimed)
 
     def _terms(self) -> Work:
         settings = self._settings
@@ -149,6 +166,7 @@ class Buyer:
     async def _claim(self, terms: Work, numbers: list[int]) -> None:
         claims = await self._store.claim(terms, numbers)
         self._busy += claims.busy
+        self._spent = claims.spent
         self._tally.done += len(claims.over) + len(claims.settled)
         self._waiting += len(claims.mine)
         for item in claims.mine:

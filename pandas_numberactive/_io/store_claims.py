@@ -44,12 +44,13 @@ class Claims:
     busy: list[int] = field(default_factory=list)  # another live worker has them
     over: list[int] = field(default_factory=list)  # the cap is reached
     settled: list[int] = field(default_factory=list)  # nothing to do
+    spent: int = 0  # of the run, before these; counted under a cap only
 
 
 def claim(db: Database, work: Work, numbers: Sequence[int]) -> Claims:
     """Claim what needs buying or finishing, in sorted order, reserving its money in the same transaction."""
-    claims = Claims()
-    room = None if work.cap is None else work.cap - spent(db, work.run)
+    claims = Claims(spent=0 if work.cap is None else spent(db, work.run))
+    room = None if work.cap is None else work.cap - claims.spent
     known = newest(db, work.code, numbers)
     fresh: list[int] = []
     for number in sorted(numbers):

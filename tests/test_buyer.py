@@ -1,0 +1,52 @@
+"""How a run claims what it buys."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+import pandas_numberactive as pna
+from pandas_numberactive._io import store_claims
+from pandas_numberactive._io.buyer import MOST_AHEAD, claim_size
+from pandas_numberactive.errors import IncompleteRunWarning
+
+LEAST = 64
+
+
+def sizes(count, spent=0):
+    """The claims of a run under a cap that buys `count` numbers."""
+    claims, left = [], count
+    while left:
+        size = min(left, claim_size(LEAST, spent, left))
+        claims.append(size)
+        spent, left = spent + size, left - size
+    return claims
+
+
+def test_a_small_run_claims_no_more_than_its_calls_in_flight_need():
+    assert set(sizes(4000)[:-1]) == {LEAST}
+
+
+def test_a_million_purchases_under_a_cap_count_their_rows_a_few_hundred_times_not_fifteen_thousand():
+    claims = sizes(1_000_000)
+    assert sum(claims) == 1_000_000
+    assert len(claims) < 600
+    assert max(claims) == MOST_AHEAD
+    assert claims[-2] <= 2 * LEAST  # few at the end, so that processes on one store end together
+
+
+def test_what_an_earlier_process_of_the_run_spent_counts():
+    assert sizes(100_000, spent=900_000)[0] == MOST_AHEAD
+
+
+def test_claims_grow_with_what_the_run_has_spent_and_the_cap_holds_to_the_number(as_production, vendor, monkeypatch):
+    real, claimed = store_claims.claim, []
+    monkeypatch.setattr(store_claims, "claim", lambda db, work, n: (claimed.append(len(n)), real(db, work, n))[1])
+    as_production(max_concurrency=32)
+    df = pd.DataFrame({"phone": [f"0811{i:07d}" for i in range(3200)]})  # made up
+    with pytest.warns(IncompleteRunWarning, match="100 not bought"):
+        df.numberactive.enrich("phone", max_charges=3100, progress=False)
+    assert vendor.ledger.total == 3100
+    assert claimed[0] == 32
+    assert max(claimed) > 32
+    assert pna.last_run().not_bought == 100
