@@ -15,6 +15,7 @@ import pytest
 
 from pandas_numberactive._core.lookup import LookupState, unpack
 from pandas_numberactive._core.protocol import Answer
+from pandas_numberactive._io import store as store_module
 from pandas_numberactive._io.store import LookupStore
 from pandas_numberactive._io.store_claims import Work
 from pandas_numberactive.errors import StoreError, StoreVersionError
@@ -238,17 +239,19 @@ def test_a_refresh_makes_a_new_generation_and_keeps_the_old(store, clock):
         plain = await store.read("sandbox", np.array([NUMBER]))
         fresh = await store.read("sandbox", np.array([NUMBER]), since=since)
         again = await store.claim(terms(store, row, worker), [NUMBER])
-        return claims.mine[0][0].generation, plain, fresh, again, old
+        whole = [(await store.details("sandbox", [NUMBER], since=at))[NUMBER] for at in (0, since)]
+        return claims.mine[0][0].generation, plain, fresh, again, old, whole
 
-    generation, plain, fresh, again, old = run(work())
+    generation, plain, fresh, again, old, whole = run(work())
     assert generation == 2
+    assert [(found.generation, found.request_id) for found in whole] == [(1, "r1"), (2, None)]  # as `read` says
     assert unpack(int(plain.packed[0]))[0] is LookupState.ANSWERED
     assert plain.bought_at[0] == old
     assert unpack(int(fresh.packed[0]))[0] is LookupState.FAILED
     assert again.settled == [NUMBER]
 
 
-def test_many_numbers_are_read_as_they_were_written(store, clock):
+def test_many_numbers_are_read_as_they_were_written(store, clock, monkeypatch):
     rng = np.random.default_rng(0)
     numbers = rng.choice(np.arange(8_110_000_000, 8_110_300_000), 120_000, replace=False)
     half = numbers[::2]
@@ -271,6 +274,29 @@ def test_many_numbers_are_read_as_they_were_written(store, clock):
     assert not found.packed[1::2].any()
     few = run(read(numbers[:10]))
     assert np.array_equal(few.packed, found.packed[:10])
+    monkeypatch.setattr(store_module, "READ", 7000)  # so that others may write in between
+    parts = run(read(numbers))
+    assert np.array_equal(parts.packed, found.packed)
+    assert np.array_equal(parts.bought_at, found.bought_at)
+
+
+def test_the_details_of_many_numbers_hold_no_other_writer_up(store, clock, monkeypatch):
+    monkeypatch.setattr(store_module, "DETAILED", 3)
+    numbers = [NUMBER + i for i in range(10)]
+
+    async def work():
+        for at, number in enumerate(numbers):
+            await buy(store, clock, number, f"r{at}", key=f"k{at}")
+        reading = asyncio.ensure_future(store.details("sandbox", numbers))
+        writing = asyncio.ensure_future(store.flag("between", on=True))
+        done, _ = await asyncio.wait([reading, writing], return_when=asyncio.FIRST_COMPLETED)
+        return done == {writing}, await reading
+
+    between, found = run(work())
+    assert between
+    assert {number: lookup.request_id for number, lookup in found.items()} == {
+        n: f"r{i}" for i, n in enumerate(numbers)
+    }
 
 
 def test_a_foreign_or_newer_file_is_refused_and_left_alone(tmp_path):

@@ -167,7 +167,7 @@ class Run:
         new = np.isin(self._numbers, np.array(self._tally.mine, np.int64))
         lookups: dict[int, Lookup] = {}
         if self._options.details:
-            lookups = await store.details(self._settings.environment or "", self._numbers.tolist())
+            lookups = await store.details(self._settings.environment or "", self._numbers.tolist(), since=since)
         answers = Answers(status, known.packed, np.where(settled, known.bought_at, 0), new, lookups)
         report = self._report(answers, settled, run)
         report.stopped_by = report.stopped_by or (str(error).splitlines()[0] if error else None)

@@ -22,13 +22,14 @@ from pandas_numberactive._io.rescue import Rescue
 from pandas_numberactive._io.store_alive import Liveness
 from pandas_numberactive._io.store_bulk import newest, read_rows
 from pandas_numberactive._io.store_journal import Database, Engine, Journal, SQLiteEngine
-from pandas_numberactive._io.store_rows import ENVIRONMENTS, latest, to_lookup
+from pandas_numberactive._io.store_rows import ENVIRONMENTS, serving, to_lookup
 from pandas_numberactive._io.store_schema import connect
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 T = TypeVar("T")
+READ, DETAILED = 1_000_000, 5000  # numbers read in one transaction, without and with their details
 _MEMORY: dict[str, LookupStore] = {}
 
 
@@ -188,37 +189,38 @@ class LookupStore:
 
         The newest answer bought at or after `since` serves; where there is none, the newest look-up's state stands.
         """
-        code = ENVIRONMENTS[environment]
-        return await self._journal.write(lambda db: self._read(db, code, numbers, since))
-
-    def _read(self, db: Database, code: int, numbers: NDArray[np.int64], since: int) -> Stored:
-        packed = np.zeros(len(numbers), np.int32)
-        bought = np.zeros(len(numbers), np.int64)
-        if not len(numbers):
-            return Stored(packed, bought)
+        packed, bought = np.zeros(len(numbers), np.int32), np.zeros(len(numbers), np.int64)
         order = np.argsort(numbers)
         wanted = numbers[order]
-        rows = self._rows(db, code, wanted)
-        found, row_packed, row_bought = newest(rows, since)
-        place = order if len(found) == len(wanted) else order[np.searchsorted(wanted, found)]
-        packed[place] = row_packed
-        bought[place] = row_bought
+        for at in range(0, len(wanted), READ):  # others may write in between
+            some = wanted[at : at + READ]
+            rows = await self._journal.write(partial(self._rows, code=ENVIRONMENTS[environment], wanted=some))
+            found, row_packed, row_bought = newest(rows, since)
+            place = order[at : at + READ]
+            if len(found) < len(some):
+                place = place[np.searchsorted(some, found)]
+            packed[place] = row_packed
+            bought[place] = row_bought
         return Stored(packed, bought)
 
     def _rows(self, db: Database, code: int, wanted: NDArray[np.int64]) -> NDArray[np.int64]:
         """All generations of the wanted numbers, ordered: columns number, packed, bought_at."""
         return read_rows(db, code, wanted)
 
-    async def details(self, environment: str, numbers: Sequence[int]) -> dict[int, Lookup]:
-        """The newest look-up of each number that has one, whole."""
-        code = ENVIRONMENTS[environment]
-
-        def work(db: Database) -> dict[int, Lookup]:
-            rows = ((number, latest(db, code, number)) for number in numbers)
-            return {number: to_lookup(row, environment) for number, row in rows if row}
-
-        return await self._journal.write(work)
+    async def details(self, environment: str, numbers: Sequence[int], *, since: int = 0) -> dict[int, Lookup]:
+        """The look-up behind what `read` says of each number that has one, whole."""
+        found: dict[int, Lookup] = {}
+        wanted = sorted(numbers)
+        for at in range(0, len(wanted), DETAILED):  # others may write in between
+            work = partial(_details, environment=environment, numbers=wanted[at : at + DETAILED], since=since)
+            found |= await self._journal.write(work)
+        return found
 
     async def spent(self, run: int) -> int:
         """Charges made and reserved by a run."""
         return await self._journal.write(lambda db: runs.spent(db, run))
+
+
+def _details(db: Database, environment: str, numbers: Sequence[int], since: int) -> dict[int, Lookup]:
+    rows = serving(db, ENVIRONMENTS[environment], numbers, since)
+    return {number: to_lookup(row, environment) for number, row in rows.items()}

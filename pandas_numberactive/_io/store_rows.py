@@ -5,10 +5,10 @@ Plain SQL on any engine; times are microseconds since 1970, UTC.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from pandas_numberactive._core.lookup import Lookup, LookupState, pack, unpack
+from pandas_numberactive._core.lookup import SETTLED, Lookup, LookupState, pack, unpack
 from pandas_numberactive._io.store_journal import Database
 
 ENVIRONMENTS = {"simulator": 0, "sandbox": 1, "production": 2}
@@ -46,6 +46,10 @@ class Row:
         """Where the look-up stands."""
         return LookupState(self.packed & 15)
 
+    def serves(self, since: int) -> bool:
+        """Whether it holds an answer that was bought at or after `since`."""
+        return self.state in SETTLED and self.bought_at >= since
+
 
 def latest(db: Database, environment: int, number: int) -> Row | None:
     """The newest generation of one number."""
@@ -57,8 +61,22 @@ def latest(db: Database, environment: int, number: int) -> Row | None:
 
 
 def newest(db: Database, environment: int, numbers: Sequence[int]) -> dict[int, Row]:
-    """The newest generation of each number that has one, read in one statement."""
+    """The newest generation of each number that has one."""
+    return {row.number: row for row in _generations(db, environment, numbers)}
+
+
+def serving(db: Database, environment: int, numbers: Sequence[int], since: int) -> dict[int, Row]:
+    """Of each number the newest answer bought at or after `since`, else its newest generation."""
     found: dict[int, Row] = {}
+    for row in _generations(db, environment, numbers):
+        kept = found.get(row.number)
+        if kept is None or row.serves(since) or not kept.serves(since):
+            found[row.number] = row
+    return found
+
+
+def _generations(db: Database, environment: int, numbers: Sequence[int]) -> Iterator[Row]:
+    """All rows of some numbers, older generations first, read in few statements."""
     for at in range(0, len(numbers), AT_ONCE):
         some = numbers[at : at + AT_ONCE]
         marks = ",".join("?" * len(some))
@@ -66,8 +84,7 @@ def newest(db: Database, environment: int, numbers: Sequence[int]) -> dict[int, 
             f"SELECT {_COLUMNS} FROM lookups WHERE environment = ? AND number IN ({marks}) ORDER BY generation",
             (environment, *some),
         ).fetchall()
-        found.update((row[0], Row(*row)) for row in rows)
-    return found
+        yield from (Row(*row) for row in rows)
 
 
 def to_lookup(row: Row, environment: str, epoch: int | None = None) -> Lookup:
