@@ -75,7 +75,7 @@ def risk_html(table: pd.DataFrame) -> str:
         ]
         body += f'<tr style="background:none">{"".join(cells)}</tr>'
     names = ["signal", "level", "n", "share", "bad rate", f"95% interval, 0 to {top:.0%}", "lift", "woe", "iv"]
-    note = "* a count of zero was taken as 0.5, or the level has no rows." if table["corrected"].any() else ""
+    note = "* no goods or no bads: 0.5 was added to both; or no rows at all." if table["corrected"].any() else ""
     return _table(_heads(names, 2), body, note)
 
 
