@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 import pandas_numberactive as pna
 from pandas_numberactive import risk
 from pandas_numberactive.errors import ColumnNotFoundError, RiskInputError
-from tests.risk_books import LEVEL, book, frames, weighted
+from tests.risk_books import LEVEL, book, frames, grouped, weighted
 
 
 def test_each_column_of_a_small_table_by_hand():
@@ -58,9 +58,13 @@ def test_a_zero_cell_is_corrected_and_flagged_and_nothing_is_infinite():
     frame = book(["low"] * 5 + ["high"] * 5, [1] * 5 + [0] * 4 + [1])
     table = risk.risk_table(frame, LEVEL, "bad", missing="drop").xs(LEVEL, level="signal")
     assert table["corrected"].tolist() == [True, True, False]
+    assert risk.iv_table(frame, LEVEL, "bad", missing="drop").loc[LEVEL, "corrected"]
     assert table.loc["low", "woe"] == pytest.approx(math.log((0.5 / 4) / (5.5 / 6)))
     assert np.isfinite(table[["woe", "iv"]]).all(axis=None)
     assert not table.loc[~table["corrected"]].isna().any(axis=None)
+    other = risk.risk_table(frame.assign(bad=1 - frame["bad"]), LEVEL, "bad", missing="drop").loc[(LEVEL, "low")]
+    assert other["woe"] == pytest.approx(math.log((5.5 / 6) / (0.5 / 4)))  # 0.5 to both counts, none to the totals
+    assert other["iv"] == pytest.approx((5.5 / 6 - 0.5 / 4) * other["woe"])
 
 
 def test_a_hundred_levels_are_counted_and_one_more_is_refused():
@@ -206,6 +210,17 @@ def test_a_book_after_a_trip_through_csv_gives_the_same_table():
     pd.testing.assert_frame_equal(pd.DataFrame(table), pd.DataFrame(risk.risk_table(frame, LEVEL, "bad")))
     with pytest.raises(RiskInputError, match="is no status of enrich's"):
         risk.risk_table(raw.astype({LEVEL: "category"}), LEVEL, "bad")
+
+
+@pytest.mark.parametrize(
+    ("bads", "reading"), [(45, "not predictive"), (40, "weak"), (30, "medium"), (25, "medium"), (20, "strong")]
+)
+def test_the_reading_of_an_information_value(bads, reading):
+    frame = grouped("x", [("a", 50, bads), ("b", 50, 100 - bads)])
+    row = risk.iv_table(frame, "x", "bad", weight="w").loc["x"]
+    share = bads / 100
+    assert row["iv"] == pytest.approx((0.5 - share) * math.log((1 - share) / share))
+    assert (row["reading"], row["levels"], row["n"]) == (reading, 2, 200)
 
 
 @settings(max_examples=150, deadline=None)

@@ -72,6 +72,7 @@ def test_siddiqis_weight_of_evidence_by_age():
     assert [round(100 * woe, 3) for woe in table["woe"]] == [woe for *_, woe in SIDDIQI_AGE]
     assert round(total["iv"], 3) == SIDDIQI_IV
     assert total["reading"] == "strong"
+    assert not total["corrected"]
 
 
 def test_optbinnings_table_of_income_types():

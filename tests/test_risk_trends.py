@@ -50,6 +50,16 @@ def test_stability_by_period_takes_the_first_as_its_baseline():
         risk.stability(frame, other, LEVEL)
 
 
+def test_a_level_that_came_or_went_is_corrected_and_flagged():
+    before, now = book(["low"] * 3 + ["medium"], [0] * 4), book(["low"] * 2 + ["high"] * 2, [0] * 4)
+    table = risk.stability(now, before, LEVEL, missing="drop").xs(LEVEL, level="signal")
+    came, went = (2.5 / 4 - 0.5 / 4) * math.log(5), (0.5 / 4 - 1.5 / 4) * math.log(1 / 3)
+    assert table.loc[["high", "medium"], "psi"].tolist() == pytest.approx([came, went])
+    assert table["corrected"].to_dict() == {"low": False, "medium": True, "high": True, "total": True}
+    assert table.loc["total", "psi"] == pytest.approx(came + went - 0.25 * math.log(2 / 3))
+    assert not risk.stability(now, now, LEVEL).loc[(LEVEL, "total"), "corrected"]  # empty in both: nothing to correct
+
+
 def test_trend_says_direction_and_refuses_what_has_no_order():
     frame = book(["low"] * 4 + ["medium"] * 4 + ["high"] * 4, [1, 1, 1, 0] + [1, 1, 0, 0] + [1, 0, 0, 0])
     row = risk.trend(frame, LEVEL, "bad").loc[LEVEL]
