@@ -31,6 +31,10 @@ def test_answers_bought_after_the_decision_are_told_dropped_or_kept():
 def test_without_a_date_the_first_result_says_so_once(monkeypatch):
     monkeypatch.setattr(late_module, "_told", [])
     frame = dated(["2026-05-01"] * 3, ["2026-05-01"] * 3)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        risk.risk_table(frame, LEVEL, "bad", late="keep")  # who says so has thought about it
+        risk.risk_table(frame.drop(columns="phone_looked_up_at"), LEVEL, "bad")
     with pytest.warns(LookAheadWarning, match="No as_of was given"):
         risk.risk_table(frame, LEVEL, "bad")
     with warnings.catch_warnings():
@@ -39,7 +43,7 @@ def test_without_a_date_the_first_result_says_so_once(monkeypatch):
 
 
 def test_a_time_of_day_is_compared_to_the_moment():
-    frame = dated(["2026-05-01 12:00", "2026-05-01 12:00", "2026-04-01"], ["2026-05-01 11:00"] * 3)
+    frame = dated(["2026-05-01 12:00", "2026-05-01 12:00", "2026-05-01 11:00"], ["2026-05-01 11:00"] * 3)
     with pytest.warns(LookAheadWarning, match="2 of 3 rows"):
         risk.risk_table(frame, LEVEL, "bad", as_of="applied")
 

@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import platform
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -139,10 +141,36 @@ def test_every_text_reads_well_on_its_ground(style):
             assert contrast(text.get_color(), page) >= 4.5
 
 
-def test_they_take_an_axes_and_the_users_style():
+@pytest.mark.parametrize(
+    ("plot", "table", "more"),
+    [
+        (risk.plot_risk_table, lambda df: risk.risk_table(df, "active_level", "bad"), 1),  # the scale on the right
+        (
+            risk.plot_cross_table,
+            lambda df: risk.cross_table(df, "active_level", "frequency_grade", "bad"),
+            1,
+        ),  # colours
+        (risk.plot_stability, lambda df: risk.stability(df, None, "all", period="day"), 0),
+        (risk.plot_stability, lambda df: risk.stability(df, df, "all"), 0),
+        (risk.plot_coverage, risk.coverage, 0),
+    ],
+)
+def test_they_take_an_axes_and_make_no_figure_of_their_own(plot, table, more):
     figure, mine = pyplot.subplots()
-    assert risk.plot_coverage(risk.coverage(book()), ax=mine) is mine
-    assert figure.axes == [mine]
+    assert plot(table(book()), ax=mine) is mine
+    assert pyplot.get_fignums() == [figure.number]
+    assert len(figure.axes) == 1 + more
+
+
+def test_nothing_is_imported_until_something_is_drawn():
+    code = (
+        "import sys, pandas as pd, pandas_numberactive as pna; "
+        "df = pd.DataFrame({'active_level': pd.Categorical(['low', 'high'], dtype=pna.ACTIVE_LEVEL), 'bad': [0, 1]}); "
+        "pna.risk.risk_table(df, 'all', 'bad')._repr_html_(); pna.risk.plot_risk_table; "
+        "print([m for m in ('matplotlib', 'scipy') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
 
 
 def test_bad_input_is_told():

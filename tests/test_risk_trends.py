@@ -136,6 +136,15 @@ def test_order_and_split_weights_change_nothing(rows, seed):
             pd.testing.assert_frame_equal(pd.DataFrame(call(other)), expected, rtol=1e-12, atol=1e-12)
 
 
+def test_signals_of_many_levels_cross_cell_by_cell():
+    names = [f"L{i:02}" for i in range(20)]
+    pairs = pd.MultiIndex.from_product([names, names]).to_frame(index=False)
+    frame = pd.DataFrame({"a": pd.Categorical(pairs[0]), "b": pd.Categorical(pairs[1]), "bad": [0, 1] * 200})
+    table = risk.cross_table(frame, "a", "b", "bad")
+    assert table["n"].tolist() == [1] * 400  # 400 codes, more than eight bits hold
+    assert table["bads"].tolist() == [0, 1] * 200
+
+
 def test_an_empty_pair_is_small_whatever_small_means():
     frame = book(["low", "high"], [1, 0], phone_telco_type=pd.Categorical(["prepaid"] * 2, dtype=pna.TELCO_TYPE))
     table = risk.cross_table(frame, LEVEL, "telco_type", "bad", small=0)
