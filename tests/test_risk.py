@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import re
 
 import numpy as np
 import pandas as pd
@@ -259,7 +260,20 @@ def test_the_pictures_of_tables_are_escaped_and_fall_back_on_a_slice():
     assert "<b>&lt;" not in html
     part = risk.risk_table(frame, LEVEL, "bad")[["n", "woe"]]
     assert "<table" in part._repr_html_()
-    assert "n 1" in risk.cross_table(frame, LEVEL, "phone_telco_type", "bad")._repr_html_()
+    pairs = risk.cross_table(frame, LEVEL, "phone_telco_type", "bad", small=1)
+    assert "n 1" in pairs._repr_html_()
+    assert pairs._repr_html_().count("font-style:italic") == pairs["small"].sum()  # grey, not to be read
+    assert pairs[~pairs["small"]]._repr_html_().count("<td></td>") == 2  # what the user filtered away stays blank
+    assert "<table" in pd.concat([pairs, pairs])._repr_html_()
+
+
+def test_a_risk_table_shows_bars_and_intervals_to_scale():
+    frame = book(["low"] * 30 + ["high"] * 70, [1] * 10 + [0] * 20 + [1] * 7 + [0] * 63)
+    html = risk.risk_table(frame, LEVEL, "bad")._repr_html_()
+    bars = [int(width) for width in re.findall(r"width:(\d+)px;height:9px", html)]
+    assert bars == [27, 0, 63, 0, 0, 0]  # the shares of 90 px
+    assert html.count("border-radius:4px") == 2  # a point only where there is a rate
+    assert "0.5 was added to both" in html
 
 
 def test_the_made_up_book_shows_the_link_that_it_was_given(tmp_path):

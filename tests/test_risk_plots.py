@@ -90,6 +90,12 @@ def test_a_small_pair_shows_its_count_and_no_rate():
     assert 0 < int(table["small"].sum()) < 9
 
 
+def test_pairs_that_were_filtered_away_stay_blank():
+    table = risk.cross_table(book(), "active_level", "frequency_grade", "bad", small=70)
+    texts = [text.get_text() for text in risk.plot_cross_table(table[~table["small"]]).texts]
+    assert [bool(text) for text in texts] == (~table["small"]).tolist()
+
+
 def test_the_stability_plot_has_a_line_a_signal_and_the_usual_bands():
     ax = risk.plot_stability(risk.stability(book(), None, "all", period="day"))
     heights = {round(float(line.get_ydata()[0]), 2) for line in ax.get_lines()}
@@ -175,6 +181,16 @@ def test_nothing_is_imported_until_something_is_drawn():
 
 def test_bad_input_is_told():
     table = risk.risk_table(book(), "all", "bad")
+    months = risk.stability(book(), None, "all", period="day")
+    for draw, part in (
+        (risk.plot_risk_table, table.loc["phone_active_level"]),
+        (risk.plot_risk_table, table.head(0)),
+        (risk.plot_stability, months.drop("total", level="level")),
+        (risk.plot_stability, months.xs("total", level="level")),
+        (risk.plot_cross_table, risk.cross_table(book(), "active_level", "frequency_grade", "bad").reset_index()),
+    ):
+        with pytest.raises(RiskInputError, match=f"what {draw.__name__.removeprefix('plot_')} returns; pass"):
+            draw(part)
     with pytest.raises(RiskInputError, match="say which: signal='phone_active_level'"):
         risk.plot_risk_table(table)
     with pytest.raises(RiskInputError, match="holds no 'x'"):

@@ -22,7 +22,7 @@ class CrossTable(pd.DataFrame):
         return CrossTable
 
     def _repr_html_(self) -> str | None:
-        if list(self.columns) != CROSS_COLUMNS or self.index.nlevels != 2:
+        if list(self.columns) != CROSS_COLUMNS or self.index.nlevels != 2 or not self.index.is_unique:
             html: str | None = pd.DataFrame(self)._repr_html_()  # type: ignore[operator]
             return html
         return cross_html(self)

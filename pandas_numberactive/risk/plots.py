@@ -31,9 +31,14 @@ def _percent_axis(axis: Any) -> None:
     axis.set_major_formatter(PercentFormatter(1.0, decimals=None))
 
 
-def _frame(table: pd.DataFrame, columns: set[str], maker: str) -> pd.DataFrame:
-    if not isinstance(table, pd.DataFrame) or not columns <= set(table.columns):
-        raise RiskInputError(f"This plots what {maker} returns; pass its table.")
+def _frame(table: pd.DataFrame, columns: set[str], maker: str, index: set[str] | None = None) -> pd.DataFrame:
+    if (
+        not isinstance(table, pd.DataFrame)
+        or table.empty
+        or not columns <= set(table.columns)
+        or not (index or set()) <= set(table.index.names)
+    ):
+        raise RiskInputError(f"This plots what {maker} returns; pass its table, with its index.")
     return pd.DataFrame(table)
 
 
@@ -51,7 +56,7 @@ def plot_risk_table(table: pd.DataFrame, *, signal: str | None = None, ax: Any =
     >>> pna.risk.plot_risk_table(table).get_ylabel()
     'share of customers'
     """
-    data = _frame(table, {"share", "bad_rate", "bad_rate_low"}, "risk_table")
+    data = _frame(table, {"share", "bad_rate", "bad_rate_low"}, "risk_table", {"signal", "level"})
     names = list(dict.fromkeys(data.index.get_level_values("signal")))
     if signal is None and len(names) > 1:
         raise RiskInputError(f"The table holds {len(names)} signals; say which: signal={names[0]!r}.")
@@ -108,6 +113,8 @@ def plot_cross_table(table: pd.DataFrame, *, ax: Any = None) -> Any:
     'telco_type'
     """
     data = _frame(table, {"bad_rate", "small", "n"}, "cross_table")
+    if data.index.nlevels != 2 or not data.index.is_unique:
+        raise RiskInputError("This plots what cross_table returns; pass its table, with its index.")
     rates, sizes = data["bad_rate"].unstack(sort=False), data["n"].unstack(sort=False).to_numpy(dtype=float)
     small = data["small"].unstack(sort=False)
     heat = rates.to_numpy(dtype=float)
@@ -118,7 +125,7 @@ def plot_cross_table(table: pd.DataFrame, *, ax: Any = None) -> Any:
     image = ax.imshow(shown, cmap="cividis_r", vmin=0, vmax=top or 1.0, aspect="auto")
     for y, x in np.ndindex(rates.shape):
         few = bool(np.ma.getmaskarray(shown)[y, x])
-        size = f"n {sizes[y, x]:,.0f}"
+        size = "" if np.isnan(sizes[y, x]) else f"n {sizes[y, x]:,.0f}"  # a pair that the user has filtered away
         text = size if few else f"{heat[y, x]:.1%}\n{size}"
         colour = "black" if few else _ink(image.to_rgba(heat[y, x]))
         ground = {"facecolor": "0.92", "edgecolor": "none", "pad": 1.5} if few else None
@@ -151,7 +158,9 @@ def plot_stability(table: pd.DataFrame, *, ax: Any = None) -> Any:
     >>> pna.risk.plot_stability(pna.risk.stability(book, book, "active_level")).get_ylabel()
     'population stability index'
     """
-    data = _frame(table, {"psi", "share_before"}, "stability")
+    data = _frame(table, {"psi", "share_before"}, "stability", {"signal", "level"})
+    if TOTAL not in data.index.get_level_values("level"):
+        raise RiskInputError(f"This plots the rows {TOTAL!r} of what stability returns; pass the whole table.")
     totals = data["psi"].xs(TOTAL, level="level")
     ax = _axes(ax, (6.4, 3.6))
     if "period" in totals.index.names:
