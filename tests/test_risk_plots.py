@@ -92,8 +92,12 @@ def test_a_small_pair_shows_its_count_and_no_rate():
 
 def test_pairs_that_were_filtered_away_stay_blank():
     table = risk.cross_table(book(), "active_level", "frequency_grade", "bad", small=70)
+    table["small"] = table["n"] == table["n"].iloc[0]  # the first pair
     texts = [text.get_text() for text in risk.plot_cross_table(table[~table["small"]]).texts]
-    assert [bool(text) for text in texts] == (~table["small"]).tolist()
+    assert texts == [
+        "" if few else f"{rate:.1%}\nn {n}"
+        for few, rate, n in zip(table["small"], table["bad_rate"], table["n"], strict=True)
+    ]
 
 
 def test_the_stability_plot_has_a_line_a_signal_and_the_usual_bands():

@@ -12,7 +12,7 @@ import pandas as pd
 
 from pandas_numberactive.errors import RiskInputError, missing_extra
 from pandas_numberactive.risk.drift import TOTAL
-from pandas_numberactive.risk.views import BLUE, ORANGE
+from pandas_numberactive.risk.views import BLUE, ORANGE, in_order
 
 BANDS = ((0.0, "stable"), (0.1, "look"), (0.25, "moved"))  # the usual rule of thumb for the population stability index
 
@@ -115,23 +115,25 @@ def plot_cross_table(table: pd.DataFrame, *, ax: Any = None) -> Any:
     data = _frame(table, {"bad_rate", "small", "n"}, "cross_table")
     if data.index.nlevels != 2 or not data.index.is_unique:
         raise RiskInputError("This plots what cross_table returns; pass its table, with its index.")
-    rates, sizes = data["bad_rate"].unstack(sort=False), data["n"].unstack(sort=False).to_numpy(dtype=float)
-    small = data["small"].unstack(sort=False)
-    heat = rates.to_numpy(dtype=float)
-    ax = _axes(ax, (2.2 + 1.2 * rates.shape[1], 1.4 + 0.8 * rates.shape[0]))
-    shown: Any = np.ma.masked_where(small.to_numpy(dtype=bool) | np.isnan(heat), heat)
+    rows, columns = (in_order(data.index, at) for at in (0, 1))
+    shape = (len(rows), len(columns))
+    # Every pair in its place first: unstack(sort=False) misplaces values around a missing one (pandas 2.2).
+    full = data.reindex(pd.MultiIndex.from_product([rows, columns]))
+    heat, sizes = (full[name].to_numpy(dtype=float).reshape(shape) for name in ("bad_rate", "n"))
+    ax = _axes(ax, (2.2 + 1.2 * shape[1], 1.4 + 0.8 * shape[0]))
+    shown: Any = np.ma.masked_where(full["small"].ne(False).to_numpy().reshape(shape) | np.isnan(heat), heat)
     ax.patch.set(facecolor="0.92", edgecolor="0.75", hatch="///", linewidth=0)  # shows where a pair stays blank
     top = float(shown.max()) if shown.count() else 1.0
     image = ax.imshow(shown, cmap="cividis_r", vmin=0, vmax=top or 1.0, aspect="auto")
-    for y, x in np.ndindex(rates.shape):
+    for y, x in np.ndindex(shape):
         few = bool(np.ma.getmaskarray(shown)[y, x])
         size = "" if np.isnan(sizes[y, x]) else f"n {sizes[y, x]:,.0f}"  # a pair that the user has filtered away
         text = size if few else f"{heat[y, x]:.1%}\n{size}"
         colour = "black" if few else _ink(image.to_rgba(heat[y, x]))
         ground = {"facecolor": "0.92", "edgecolor": "none", "pad": 1.5} if few else None
         ax.text(x, y, text, ha="center", va="center", fontsize="small", color=colour, bbox=ground)
-    ax.set_xticks(range(rates.shape[1]), [str(c) for c in rates.columns])
-    ax.set_yticks(range(rates.shape[0]), [str(i) for i in rates.index])
+    ax.set_xticks(range(shape[1]), [str(name) for name in columns])
+    ax.set_yticks(range(shape[0]), [str(name) for name in rows])
     ax.set_xlabel(str(data.index.names[1]))
     ax.set_ylabel(str(data.index.names[0]))
     ax.grid(False)
@@ -164,7 +166,7 @@ def plot_stability(table: pd.DataFrame, *, ax: Any = None) -> Any:
     totals = data["psi"].xs(TOTAL, level="level")
     ax = _axes(ax, (6.4, 3.6))
     if "period" in totals.index.names:
-        wide = totals.unstack("signal", sort=False)
+        wide = totals.unstack("signal")[list(dict.fromkeys(totals.index.get_level_values("signal")))]
         wide = wide.reindex(pd.period_range(wide.index.min(), wide.index.max()))  # a month without rows is a gap
         marks = zip("osD^vPX*" * 9, ["-", "--", "-.", ":"] * 18, strict=False)
         lines = [

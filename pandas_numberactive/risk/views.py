@@ -83,9 +83,17 @@ def _number(value: float) -> str:
     return "" if math.isnan(value) else f"{value:.2f}"
 
 
+def in_order(pairs: pd.Index[Any], at: int) -> list[Any]:
+    """The levels down (0) or across (1); where pairs are missing, in the order of the fullest line."""
+    lines: dict[Any, list[Any]] = {}
+    for pair in pairs:
+        lines.setdefault(pair[1 - at], []).append(pair[at])
+    return list(dict.fromkeys(name for line in sorted(lines.values(), key=len, reverse=True) for name in line))
+
+
 def cross_html(table: pd.DataFrame) -> str:
     """A matrix of bad rates, the darker the worse; pairs with few customers in grey."""
-    rows, columns = (list(dict.fromkeys(table.index.get_level_values(at))) for at in (0, 1))
+    rows, columns = (in_order(table.index, at) for at in (0, 1))
     worst = float(table["bad_rate"].where(~table["small"]).max())
     shown = dict(zip(table.index, table.to_dict("records"), strict=True))
     body = ""
