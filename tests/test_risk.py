@@ -55,6 +55,18 @@ def test_rows_without_a_level_are_told_apart_by_their_status():
     assert one.loc[(LEVEL, "missing"), "n"] == 7
 
 
+@pytest.mark.parametrize(
+    ("status", "row"),
+    [(word, "no data") for word in ("answered", "no_data")]
+    + [(word, "not asked") for word in ("invalid", "missing", "not_bought", None)]
+    + [(word, "failed") for word in ("failed", "uncertain", "quarantined", "pending")],
+)
+def test_every_status_has_its_row(status, row):
+    frame = book(["low", "low", None], [1, 0, 0], ["answered", "answered", status])
+    n = risk.risk_table(frame, LEVEL, "bad")["n"].xs(LEVEL, level="signal")
+    assert n[n > 0].to_dict() == {"low": 2, row: 1}
+
+
 def test_a_zero_cell_is_corrected_and_flagged_and_nothing_is_infinite():
     frame = book(["low"] * 5 + ["high"] * 5, [1] * 5 + [0] * 4 + [1])
     table = risk.risk_table(frame, LEVEL, "bad", missing="drop").xs(LEVEL, level="signal")
