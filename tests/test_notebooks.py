@@ -10,6 +10,22 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
+# What the text of a notebook says of its numbers: they must be there when it has run.
+CLAIMS = {
+    "04_risk_analysis": (
+        "545.4",  # "about 545 rupiah, not 500"
+        "0.218636",  # low activity defaults about five times as often ...
+        "0.042733",  # ... as high
+        "0.90   0.96                0.22",  # put in, found, give or take: all four within the error
+        "-0.60  -0.57                0.35",
+        "0.35   0.31                0.26",
+        "-0.25  -0.41                0.33",
+        "2026-01            0.013750",  # "in February 2026 the mix moved"
+        "2026-02            0.170761",
+        "more than 3.6 good ones earn. Here: 7.5",  # with half the loss hardly anything is left
+        "0.673       0.395",  # "rose by more than half"
+    )
+}
 ROOT = Path(os.environ.get("NUMBERACTIVE_SOURCE", Path(__file__).parent.parent))
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 
@@ -30,7 +46,11 @@ def test_a_notebook_runs_within_a_minute(path, tmp_path, monkeypatch):
     )
     client.execute()
     assert time.monotonic() - started < 60
-    assert any(cell.get("outputs") for cell in notebook.cells)
+    shown = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    assert shown
+    text = "\n".join(output.get("text") or output.get("data", {}).get("text/plain", "") for output in shown)
+    assert [claim for claim in CLAIMS.get(path.stem, ()) if claim not in text] == []
+    assert "Warning" not in text
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)

@@ -1,9 +1,10 @@
-"""The risk tables: by hand, from published tables, by properties, and for every kind of bad input."""
+"""The risk tables: by hand, by properties, and for every kind of bad input."""
 
 from __future__ import annotations
 
+import io
 import math
-import warnings
+import re
 
 import numpy as np
 import pandas as pd
@@ -13,76 +14,8 @@ from hypothesis import strategies as st
 
 import pandas_numberactive as pna
 from pandas_numberactive import risk
-from pandas_numberactive.errors import ColumnNotFoundError, LookAheadWarning, RiskInputError
-from pandas_numberactive.risk import late as late_module
-
-LEVEL = "phone_active_level"
-
-
-def book(levels, bads, statuses=None, **more):
-    frame = pd.DataFrame({LEVEL: pd.Categorical(levels, dtype=pna.ACTIVE_LEVEL), "bad": bads, **more})
-    if statuses is not None:
-        frame["phone_lookup_status"] = pd.Categorical(statuses, dtype=pna.LOOKUP_STATUS)
-    return frame
-
-
-def grouped(name, rows, dtype=None):
-    """A frame from (level, goods, bads), weighted: one row a cell."""
-    levels = [level for level, _, _ in rows for _ in (0, 1)]
-    kind = dtype or pd.CategoricalDtype([level for level, _, _ in rows], ordered=True)
-    sizes = [size for _, goods, bads in rows for size in (goods, bads)]
-    return pd.DataFrame({name: pd.Categorical(levels, dtype=kind), "bad": [0, 1] * len(rows), "w": sizes})
-
-
-# Siddiqi, Credit Risk Scorecards (2006), the example of weight of evidence by age: goods, bads, WoE x 100.
-SIDDIQI_AGE = [
-    ("missing", 860, 140, -42.719),
-    ("18-22", 3040, 960, -108.980),
-    ("23-26", 4920, 1080, -72.613),
-    ("27-29", 8100, 900, -4.526),
-    ("30-35", 9500, 500, 70.196),
-    ("35-44", 6800, 200, 128.388),
-    ("44+", 2940, 60, 164.934),
-]
-SIDDIQI_IV = 0.668
-
-# The same book's system stability report: actual %, expected %, index, of the nine score ranges that we could check
-# against a second copy; their parts stand on their own, so the total is not compared.
-SIDDIQI_STABILITY = [
-    ("0-169", 7, 8, 0.0013),
-    ("170-179", 8, 10, 0.0045),
-    ("180-189", 7, 9, 0.0050),
-    ("190-199", 9, 13, 0.0147),
-    ("210-219", 11, 10, 0.0010),
-    ("220-229", 10, 9, 0.0011),
-    ("230-239", 12, 10, 0.0036),
-    ("240-249", 11, 11, 0.0000),
-    ("250+", 14, 9, 0.0221),
-]
-
-
-def test_a_published_table_of_weight_of_evidence_to_its_printed_digits():
-    frame = grouped("age", [(level, goods, bads) for level, goods, bads, _ in SIDDIQI_AGE])
-    table = risk.risk_table(frame, "age", "bad", weight="w", missing="drop").xs("age", level="signal")
-    assert [round(100 * woe, 3) for woe in table["woe"]] == [woe for *_, woe in SIDDIQI_AGE]
-    total = risk.iv_table(frame, "age", "bad", weight="w", missing="drop")
-    assert round(total.loc["age", "iv"], 3) == SIDDIQI_IV
-    assert total.loc["age", "reading"] == "strong"
-
-
-def test_a_published_stability_report_to_its_printed_digits():
-    names = [name for name, *_ in SIDDIQI_STABILITY] + ["the rest"]
-    kind = pd.CategoricalDtype(names)
-    shares = [(actual, expected) for _, actual, expected, _ in SIDDIQI_STABILITY]
-    shares.append(tuple(100 - sum(side) for side in zip(*shares, strict=True)))
-    now, before = (
-        pd.DataFrame({"score": pd.Categorical(names, dtype=kind), "w": [share[side] for share in shares]})
-        for side in (0, 1)
-    )
-    table = risk.stability(now, before, "score", weight="w", missing="drop").xs("score", level="signal")
-    assert [round(table.loc[name, "psi"], 4) for name, *_ in SIDDIQI_STABILITY] == [
-        psi for *_, psi in SIDDIQI_STABILITY
-    ]
+from pandas_numberactive.errors import ColumnNotFoundError, RiskInputError
+from tests.risk_books import LEVEL, book, frames, grouped, weighted
 
 
 def test_each_column_of_a_small_table_by_hand():
@@ -122,13 +55,29 @@ def test_rows_without_a_level_are_told_apart_by_their_status():
     assert one.loc[(LEVEL, "missing"), "n"] == 7
 
 
+@pytest.mark.parametrize(
+    ("status", "row"),
+    [(word, "no data") for word in ("answered", "no_data")]
+    + [(word, "not asked") for word in ("invalid", "missing", "not_bought", None)]
+    + [(word, "failed") for word in ("failed", "uncertain", "quarantined", "pending")],
+)
+def test_every_status_has_its_row(status, row):
+    frame = book(["low", "low", None], [1, 0, 0], ["answered", "answered", status])
+    n = risk.risk_table(frame, LEVEL, "bad")["n"].xs(LEVEL, level="signal")
+    assert n[n > 0].to_dict() == {"low": 2, row: 1}
+
+
 def test_a_zero_cell_is_corrected_and_flagged_and_nothing_is_infinite():
     frame = book(["low"] * 5 + ["high"] * 5, [1] * 5 + [0] * 4 + [1])
     table = risk.risk_table(frame, LEVEL, "bad", missing="drop").xs(LEVEL, level="signal")
     assert table["corrected"].tolist() == [True, True, False]
+    assert risk.iv_table(frame, LEVEL, "bad", missing="drop").loc[LEVEL, "corrected"]
     assert table.loc["low", "woe"] == pytest.approx(math.log((0.5 / 4) / (5.5 / 6)))
     assert np.isfinite(table[["woe", "iv"]]).all(axis=None)
     assert not table.loc[~table["corrected"]].isna().any(axis=None)
+    other = risk.risk_table(frame.assign(bad=1 - frame["bad"]), LEVEL, "bad", missing="drop").loc[(LEVEL, "low")]
+    assert other["woe"] == pytest.approx(math.log((5.5 / 6) / (0.5 / 4)))  # 0.5 to both counts, none to the totals
+    assert other["iv"] == pytest.approx((5.5 / 6 - 0.5 / 4) * other["woe"])
 
 
 def test_a_hundred_levels_are_counted_and_one_more_is_refused():
@@ -146,16 +95,37 @@ def test_by_is_a_short_name_a_full_name_several_or_all():
     assert list(risk.iv_table(frame, "all", "bad").index) == [LEVEL, "phone_telco_type"]
     assert risk.risk_table(frame, "active_level", "bad").equals(risk.risk_table(frame, LEVEL, "bad"))
     assert risk.iv_table(frame, [LEVEL, "telco_type"], "bad").loc["phone_telco_type", "iv"] == 0
+    once = risk.iv_table(frame, LEVEL, "bad")
+    assert risk.iv_table(frame, [LEVEL, "active_level"], "bad").equals(once)  # named twice, counted once
     two = frame.assign(office_active_level=frame[LEVEL])
     with pytest.raises(RiskInputError, match="fits several columns: phone_active_level, office_active_level"):
         risk.risk_table(two, "active_level", "bad")
 
 
-@pytest.mark.parametrize("values", [[True, False], ["yes", "no"], [1.0, 0.0]])
-def test_targets_of_every_kind(values):
-    bad = {"bad": "yes"} if values[0] == "yes" else {}
-    table = risk.risk_table(book(["low", "high"], values), LEVEL, "bad", **bad)
-    assert table.loc[(LEVEL, "low"), "bads"] == 1
+TARGETS = {
+    "int": [1, 0, 1],
+    "float": [1.0, 0.0, 1.0],
+    "bool": [True, False, True],
+    "Int64": pd.array([1, 0, 1], "Int64"),
+    "boolean": pd.array([True, False, True], "boolean"),
+    "arrow": pd.array([1, 0, 1], "int64[pyarrow]"),
+    "category of bools": pd.Categorical([True, False, True]),
+}
+TWO_VALUES = {
+    "text": (["yes", "no", "yes"], "yes"),
+    "category": (pd.Categorical(["yes", "no", "yes"], categories=["no", "yes", "never"]), "yes"),
+    "ordered category": (pd.Categorical(["yes", "no", "yes"], ordered=True), "yes"),
+    "object bools": (pd.Series([True, False, True], dtype=object), True),
+    "the other way round": ([0, 1, 0], 0),
+    "false is bad": ([False, True, False], False),
+}
+
+
+@pytest.mark.parametrize("kind", [*TARGETS, *TWO_VALUES])
+def test_targets_of_every_kind(kind):
+    values, bad = TWO_VALUES.get(kind, (TARGETS.get(kind), None))
+    table = risk.risk_table(book(["low", "high", "low"], values), LEVEL, "bad", bad=bad)
+    assert table["bads"].xs(LEVEL, level="signal")[["low", "high"]].tolist() == [2, 0]
 
 
 BAD_INPUT = [
@@ -164,6 +134,25 @@ BAD_INPUT = [
     (book(["low", "high"], [2, 0]), {}, RiskInputError, "must be 0 .good. and 1 .bad."),
     (book(["low", "high"], [0.5, 0]), {}, RiskInputError, "must be 0"),
     (book(["low", "high"], [257, 0]), {}, RiskInputError, "must be 0"),  # 1 in eight bits
+    (book(["low", "high"], [np.inf, 0]), {}, RiskInputError, "must be 0"),
+    (book(["low", "high"], [1e300, 0]), {}, RiskInputError, "must be 0"),
+    (book(["low", "high"], [1, 0]), {"bad": [1]}, RiskInputError, "the one value"),
+    (book(["low", "high"], pd.array([True, None], "boolean")), {}, RiskInputError, "1 of 2 rows have no 'bad'"),
+    (book(["low", "high"], [1, 0]), {"by": []}, RiskInputError, "by is the name of a column"),
+    (book(["low", "high"], [1, 0]), {"by": 3}, RiskInputError, "by is the name of a column"),
+    (book(["low", "high"], [1, 0]).iloc[:, [0, 0, 1]], {}, RiskInputError, "2 columns are called 'phone_active_level'"),
+    (book(["low", "high"], [1, 0]).iloc[:, [0, 1, 1]], {}, RiskInputError, "2 columns are called 'bad'"),
+    (book(["low", "high"], [1, 0], w=pd.array([1, None], "Int64")), {"weight": "w"}, RiskInputError, "finite"),
+    (book(["low", "high"], [1, 0], w=[1, np.nan]), {"weight": "w"}, RiskInputError, "finite"),
+    (book(["low", "high"], [1, 0], w=[1, 0]), {"weight": "w"}, RiskInputError, "one class only"),
+    (
+        pd.DataFrame({"city": pd.Categorical(["failed", "x"]), "bad": [1, 0]}),
+        {"by": "city"},
+        RiskInputError,
+        "'failed'",
+    ),
+    (pd.DataFrame({"city": pd.Categorical([1, "1"]), "bad": [1, 0]}), {"by": "city"}, RiskInputError, "would read '1'"),
+    ([1, 0], {}, RiskInputError, "A DataFrame is needed"),
     (book(["low", "high"], [1, 1]), {}, RiskInputError, "All 2 rows are bad"),
     (book(["low", "high"], [0, 0]), {}, RiskInputError, "All 2 rows are good"),
     (book(["low", "high"], [1, None]), {}, RiskInputError, "1 of 2 rows have no 'bad'"),
@@ -189,16 +178,62 @@ def test_bad_input_is_told_and_how_to_mend_it(frame, options, kind, says):
         risk.risk_table(frame, given.pop("by"), given.pop("target"), **given)
 
 
-frames = st.lists(
-    st.tuples(st.sampled_from(["low", "medium", "high", None]), st.integers(0, 1), st.integers(1, 9)),
-    min_size=2,
-    max_size=60,
-).filter(lambda rows: {bad for _, bad, _ in rows} == {0, 1})
+@pytest.mark.parametrize("call", [risk.risk_table, risk.iv_table, risk.trend, risk.value], ids=lambda f: f.__name__)
+@pytest.mark.parametrize(
+    ("column", "says"),
+    [
+        ({"bad": [2, 0]}, "must be 0"),
+        ({"bad": [1, 1]}, "All 2 rows are bad"),
+        ({"bad": [1, None]}, "have no 'bad'"),
+        ({"w": [1, -1]}, "not negative"),
+        ({LEVEL: ["low", "high"]}, "restore_dtypes"),
+    ],
+    ids=str,
+)
+def test_every_function_refuses_the_same(call, column, says):
+    frame = book(["low", "high"], [1, 0], w=[1, 1]).assign(**column)
+    more = {"unit_price": 1} if call is risk.value else {}
+    with pytest.raises(RiskInputError, match=says):
+        call(frame, LEVEL, "bad", weight="w", **more)
+    if call is risk.risk_table:
+        grade = pd.Categorical(["low", "high"], dtype=pna.FREQUENCY_GRADE)
+        with pytest.raises(RiskInputError, match=says):
+            risk.cross_table(frame.assign(phone_frequency_grade=grade), LEVEL, "frequency_grade", "bad", weight="w")
 
 
-def weighted(rows):
-    frame = book([level for level, *_ in rows], [bad for _, bad, _ in rows])
-    return frame.assign(w=[float(weight) for *_, weight in rows])
+def test_rows_of_weight_zero_do_not_count():
+    frame = book(["low", "low", "high", "high", "medium"], [1, 0, 1, 0, 1], w=[2.0, 3.0, 4.0, 5.0, 0.0])
+    table = risk.risk_table(frame, LEVEL, "bad", weight="w")
+    pd.testing.assert_frame_equal(
+        pd.DataFrame(table), pd.DataFrame(risk.risk_table(frame.iloc[:4], LEVEL, "bad", weight="w"))
+    )
+    assert table.loc[(LEVEL, "medium"), "corrected"]  # as a level without rows: it says so
+
+
+def test_a_signal_without_any_level_is_one_row_of_no_information():
+    table = risk.risk_table(book([None] * 3, [1, 0, 0], ["no_data"] * 3), LEVEL, "bad")
+    assert table.loc[(LEVEL, "no data"), ["n", "woe", "iv", "corrected"]].tolist() == [3, 0, 0, False]
+    assert table.drop((LEVEL, "no data"))["corrected"].all()
+
+
+def test_a_book_after_a_trip_through_csv_gives_the_same_table():
+    frame = book(["low", "high", None, None], [1, 0, 1, 0], ["answered", "answered", "no_data", "failed"])
+    raw = pd.read_csv(io.StringIO(frame.to_csv(index=False)))
+    table = risk.risk_table(pna.restore_dtypes(raw), LEVEL, "bad")
+    pd.testing.assert_frame_equal(pd.DataFrame(table), pd.DataFrame(risk.risk_table(frame, LEVEL, "bad")))
+    with pytest.raises(RiskInputError, match="is no status of enrich's"):
+        risk.risk_table(raw.astype({LEVEL: "category"}), LEVEL, "bad")
+
+
+@pytest.mark.parametrize(
+    ("bads", "reading"), [(45, "not predictive"), (40, "weak"), (30, "medium"), (25, "medium"), (20, "strong")]
+)
+def test_the_reading_of_an_information_value(bads, reading):
+    frame = grouped("x", [("a", 50, bads), ("b", 50, 100 - bads)])
+    row = risk.iv_table(frame, "x", "bad", weight="w").loc["x"]
+    share = bads / 100
+    assert row["iv"] == pytest.approx((0.5 - share) * math.log((1 - share) / share))
+    assert (row["reading"], row["levels"], row["n"]) == (reading, 2, 200)
 
 
 @settings(max_examples=150, deadline=None)
@@ -207,7 +242,7 @@ def test_properties(rows, seed):
     frame = weighted(rows)
     table = risk.risk_table(frame, LEVEL, "bad", weight="w")
     mixed = risk.risk_table(frame.sample(frac=1, random_state=seed), LEVEL, "bad", weight="w")
-    split = frame.loc[frame.index.repeat(2)].assign(w=lambda f: f["w"] / 2)
+    split = frame.loc[frame.index.repeat(2)].assign(w=lambda f: f["w"] / 2)  # its index has duplicates
     for other in (mixed, risk.risk_table(split, LEVEL, "bad", weight="w")):
         pd.testing.assert_frame_equal(pd.DataFrame(table), pd.DataFrame(other), rtol=1e-12)
     repeated = frame.loc[frame.index.repeat(frame["w"].astype(int))]
@@ -230,137 +265,6 @@ def test_a_constant_signal_has_no_information(bads):
     assert risk.iv_table(book(["low"] * len(bads), bads), LEVEL, "bad").loc[LEVEL, "iv"] == 0
 
 
-@settings(max_examples=80, deadline=None)
-@given(rows=frames)
-def test_stability_properties(rows):
-    frame = weighted(rows)
-    same = risk.stability(frame, frame, LEVEL, weight="w")
-    assert (same["psi"] == 0).all()
-    moved = risk.stability(frame, frame.iloc[: max(1, len(frame) // 2)], LEVEL, weight="w")
-    assert (moved["psi"] >= 0).all()
-    assert np.isfinite(moved).all(axis=None)
-    levels = moved.drop("total", level="level")
-    assert levels["psi"].sum() == pytest.approx(moved.loc[(LEVEL, "total"), "psi"])
-
-
-def test_stability_by_period_takes_the_first_as_its_baseline():
-    dates = pd.to_datetime(["2026-01-05"] * 4 + ["2026-02-10"] * 4)
-    frame = book(["low", "low", "high", "high", "low", "high", "high", "high"], [0] * 8).assign(day=dates)
-    table = risk.stability(frame, None, LEVEL, period="day", missing="drop")
-    total = table["psi"].xs("total", level="level").xs(LEVEL, level="signal")
-    assert total.loc[pd.Period("2026-01", "M")] == 0
-    assert total.loc[pd.Period("2026-02", "M")] == pytest.approx(0.25 * math.log(2) + 0.25 * math.log(0.75 / 0.5))
-    for options, says in (
-        ({"period": None}, "baseline=another table"),
-        ({"period": "bad"}, "not a date"),
-        ({"period": "dya"}, "day"),
-    ):
-        with pytest.raises((RiskInputError, ColumnNotFoundError), match=says):
-            risk.stability(frame, None, LEVEL, **options)
-    with pytest.raises(RiskInputError, match="baseline has no column"):
-        risk.stability(frame, frame[["bad"]], LEVEL)
-    other = frame.assign(**{LEVEL: pd.Categorical(["x"] * 8)})
-    with pytest.raises(RiskInputError, match="levels of 'phone_active_level' differ"):
-        risk.stability(frame, other, LEVEL)
-
-
-def test_trend_says_direction_and_refuses_what_has_no_order():
-    frame = book(["low"] * 4 + ["medium"] * 4 + ["high"] * 4, [1, 1, 1, 0] + [1, 1, 0, 0] + [1, 0, 0, 0])
-    row = risk.trend(frame, LEVEL, "bad").loc[LEVEL]
-    assert (row["direction"], row["tested"], row["n"]) == ("falling", True, 12)
-    assert row["z"] == pytest.approx(-math.sqrt(2))  # (sum of t(b - n b/N))^2 / var = 2^2 / 2
-    assert row["p_value"] == pytest.approx(0.157299, abs=1e-6)
-    lonely = risk.trend(book(["low", "low"], [1, 0]), LEVEL, "bad").loc[LEVEL]
-    assert (lonely["tested"], lonely["direction"]) == (False, "flat")
-    unordered = frame.assign(kind=pd.Categorical(["x"] * 12))
-    with pytest.raises(RiskInputError, match="no order"):
-        risk.trend(unordered, "kind", "bad")
-
-
-def test_cross_table_counts_every_pair_and_flags_the_small():
-    frame = book(["low", "low", "high", "high"], [1, 0, 0, 0]).assign(
-        phone_frequency_grade=pd.Categorical(["low", "high", "high", None], dtype=pna.FREQUENCY_GRADE)
-    )
-    table = risk.cross_table(frame, "active_level", "frequency_grade", "bad", small=2)
-    assert (len(table), table["n"].sum(), table["bads"].sum()) == (9, 3, 1)
-    assert table["small"].all()
-    own = risk.cross_table(frame, "active_level", "frequency_grade", "bad", missing="own_levels")
-    assert own["n"].sum() == 4
-    with pytest.raises(RiskInputError, match="crossed with itself"):
-        risk.cross_table(frame, "active_level", LEVEL, "bad")
-
-
-def dated(bought, applied):
-    stamps = pd.to_datetime(bought, utc=True, format="ISO8601")
-    return book(["low", "high", "low"], [1, 0, 0]).assign(phone_looked_up_at=stamps, applied=pd.to_datetime(applied))
-
-
-def test_answers_bought_after_the_decision_are_told_dropped_or_kept():
-    frame = dated(["2026-05-01 23:59", "2026-05-02 00:00", "2026-04-01"], ["2026-05-01"] * 3)
-    with pytest.warns(LookAheadWarning, match=r"1 of 3 rows \(33.3%\)"):
-        assert risk.risk_table(frame, LEVEL, "bad", as_of="applied")["n"].sum() == 3
-    assert risk.risk_table(frame, LEVEL, "bad", as_of="applied", late="drop")["n"].sum() == 2
-    assert risk.risk_table(frame, LEVEL, "bad", as_of="applied", late="keep")["n"].sum() == 3
-    with pytest.raises(RiskInputError, match="not a date"):
-        risk.risk_table(frame.assign(applied="2026-05-01"), LEVEL, "bad", as_of="applied")
-    with pytest.raises(RiskInputError, match="looked_up_at"):
-        risk.risk_table(frame.drop(columns="phone_looked_up_at"), LEVEL, "bad", as_of="applied")
-    with pytest.raises(RiskInputError, match="nothing is left"):
-        risk.risk_table(frame.assign(applied=pd.Timestamp("2020-01-01")), LEVEL, "bad", as_of="applied", late="drop")
-
-
-def test_without_a_date_the_first_result_says_so_once(monkeypatch):
-    monkeypatch.setattr(late_module, "_told", [])
-    frame = dated(["2026-05-01"] * 3, ["2026-05-01"] * 3)
-    with pytest.warns(LookAheadWarning, match="No as_of was given"):
-        risk.risk_table(frame, LEVEL, "bad")
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        risk.risk_table(frame, LEVEL, "bad")
-
-
-def test_a_time_of_day_is_compared_to_the_moment():
-    frame = dated(["2026-05-01 12:00", "2026-05-01 12:00", "2026-04-01"], ["2026-05-01 11:00"] * 3)
-    with pytest.warns(LookAheadWarning, match="2 of 3 rows"):
-        risk.risk_table(frame, LEVEL, "bad", as_of="applied")
-
-
-def test_coverage_counts_requests_where_it_can():
-    statuses = ["answered", "answered", "no_data", "failed", "invalid", "not_bought"]
-    frame = book([None] * 6, [0] * 6, statuses)
-    row = risk.coverage(frame, unit_price=500).loc["phone_"]
-    assert (row["rows"], row["asked"], row["answered"], row["no_data"], row["failed"], row["not_asked"]) == (
-        6,
-        4,
-        2,
-        1,
-        1,
-        2,
-    )
-    assert (row["hit_rate"], row["no_data_rate"], row["failure_rate"]) == (0.5, 0.25, 0.25)
-    assert (row["charged"], row["exact"], row["cost"], row["cost_per_answered"]) == (3, False, 1500, 750)
-    paid = pd.array([True, True, True, None, None, None], dtype="boolean")
-    detailed = frame.assign(phone_charged=paid, phone_request_id=["a", "a", "b", None, None, None])
-    row = risk.coverage(detailed, unit_price=500).loc["phone_"]
-    assert (row["charged"], row["exact"], row["cost"]) == (2, True, 1000)  # two rows share a number: bought once
-    with pytest.raises(RiskInputError, match="call enrich first"):
-        risk.coverage(frame[["bad"]])
-
-
-def test_value_is_what_the_worst_level_catches_beyond_chance():
-    frame = book(["low"] * 4 + ["high"] * 6, [1, 1, 1, 0] + [1, 0, 0, 0, 0, 0])
-    row = risk.value(frame, LEVEL, "bad", unit_price=100).loc[LEVEL]
-    assert (row["declined"], row["bads_caught"], row["goods_lost"]) == ("low", 3, 1)
-    assert row["bads_by_chance"] == pytest.approx(1.6)
-    assert row["cost_per_extra_bad"] == pytest.approx(1000 / 1.4)
-    other = risk.value(frame, LEVEL, "bad", unit_price=100, decline="high").loc[LEVEL]
-    assert not other["beats_chance"]
-    assert math.isnan(other["cost_per_extra_bad"])
-    for options, says in (({}, "what an answer costs"), ({"unit_price": 1, "decline": "hgih"}, "There is no level")):
-        with pytest.raises(RiskInputError, match=says):
-            risk.value(frame, LEVEL, "bad", **options)
-
-
 def test_the_pictures_of_tables_are_escaped_and_fall_back_on_a_slice():
     frame = book(["low", "high"], [1, 0]).assign(phone_telco_type=pd.Categorical(["<b>", "x"]))
     html = risk.risk_table(frame, "phone_telco_type", "bad")._repr_html_()
@@ -368,7 +272,20 @@ def test_the_pictures_of_tables_are_escaped_and_fall_back_on_a_slice():
     assert "<b>&lt;" not in html
     part = risk.risk_table(frame, LEVEL, "bad")[["n", "woe"]]
     assert "<table" in part._repr_html_()
-    assert "n 1" in risk.cross_table(frame, LEVEL, "phone_telco_type", "bad")._repr_html_()
+    pairs = risk.cross_table(frame, LEVEL, "phone_telco_type", "bad", small=1)
+    assert "n 1" in pairs._repr_html_()
+    assert pairs._repr_html_().count("font-style:italic") == pairs["small"].sum()  # grey, not to be read
+    assert pairs[~pairs["small"]]._repr_html_().count("<td></td>") == 2  # what the user filtered away stays blank
+    assert "<table" in pd.concat([pairs, pairs])._repr_html_()
+
+
+def test_a_risk_table_shows_bars_and_intervals_to_scale():
+    frame = book(["low"] * 30 + ["high"] * 70, [1] * 10 + [0] * 20 + [1] * 7 + [0] * 63)
+    html = risk.risk_table(frame, LEVEL, "bad")._repr_html_()
+    bars = [int(width) for width in re.findall(r"width:(\d+)px;height:9px", html)]
+    assert bars == [27, 0, 63, 0, 0, 0]  # the shares of 90 px
+    assert html.count("border-radius:4px") == 2  # a point only where there is a rate
+    assert "0.5 was added to both" in html
 
 
 def test_the_made_up_book_shows_the_link_that_it_was_given(tmp_path):

@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import platform
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -77,7 +79,8 @@ def test_the_risk_plot_holds_the_tables_numbers():
     assert [text.get_text().split("\n")[0] for text in ax.get_xticklabels()] == list(
         table.index.get_level_values("level")
     )
-    assert {text.get_text() for text in ax.get_legend().get_texts()} == {"share of customers", "bad rate, 95%"}
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["share of customers", "bad rate, 95%"]
+    assert ax.get_xlabel() == "phone_active_level"
 
 
 def test_a_small_pair_shows_its_count_and_no_rate():
@@ -87,6 +90,16 @@ def test_a_small_pair_shows_its_count_and_no_rate():
     assert 0 < int(table["small"].sum()) < 9
 
 
+def test_pairs_that_were_filtered_away_stay_blank():
+    table = risk.cross_table(book(), "active_level", "frequency_grade", "bad", small=70)
+    table["small"] = table["n"] == table["n"].iloc[0]  # the first pair
+    texts = [text.get_text() for text in risk.plot_cross_table(table[~table["small"]]).texts]
+    assert texts == [
+        "" if few else f"{rate:.1%}\nn {n}"
+        for few, rate, n in zip(table["small"], table["bad_rate"], table["n"], strict=True)
+    ]
+
+
 def test_the_stability_plot_has_a_line_a_signal_and_the_usual_bands():
     ax = risk.plot_stability(risk.stability(book(), None, "all", period="day"))
     heights = {round(float(line.get_ydata()[0]), 2) for line in ax.get_lines()}
@@ -94,14 +107,94 @@ def test_the_stability_plot_has_a_line_a_signal_and_the_usual_bands():
     assert len(ax.get_legend().get_texts()) == 2
 
 
-def test_they_take_an_axes_and_the_users_style():
+def test_a_month_without_rows_is_a_gap():
+    frame = book()
+    frame = frame[frame["day"].dt.month != 3]
+    ax = risk.plot_stability(risk.stability(frame, None, "active_level", period="day"))
+    assert [label.get_text() for label in ax.get_xticklabels()] == [f"2026-{month:02}" for month in range(1, 6)]
+    assert np.isnan(ax.get_lines()[0].get_ydata()).tolist() == [False, False, True, False, False]
+
+
+@pytest.mark.parametrize("name", ["risk_table", "stability", "coverage"])
+def test_the_legend_stands_clear_of_the_picture(name):
+    ax = DRAWN[name](book())
+    ax.figure.canvas.draw()
+    assert ax.get_legend().get_window_extent().y0 >= ax.bbox.y1 - 1
+    assert ax.figure.bbox.y1 >= ax.get_legend().get_window_extent().y1
+
+
+def contrast(one, other):
+    """WCAG's contrast ratio of two colours."""
+    light = []
+    for colour in (one, other):
+        rgb = np.array(matplotlib.colors.to_rgb(colour))
+        linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+        light.append(float(linear @ [0.2126, 0.7152, 0.0722]) + 0.05)
+    return max(light) / min(light)
+
+
+@pytest.mark.parametrize("style", ["default", "dark_background", "grayscale", "ggplot"])
+def test_every_text_reads_well_on_its_ground(style):
+    rates = np.linspace(0.01, 0.4, 9)
+    levels = pd.MultiIndex.from_product([list("abc"), list("xyz")], names=["one", "two"])
+    pairs = pd.DataFrame({"n": 100, "bad_rate": rates, "small": False}, index=levels)
+    with matplotlib.style.context(style):
+        ax = risk.plot_cross_table(pairs)
+        colours = ax.images[0].to_rgba(rates)[:, :3]
+        for text, ground in zip(ax.texts, colours, strict=True):
+            assert contrast(text.get_color(), ground) >= 4.5
+        for text in risk.plot_coverage(risk.coverage(book())).texts:
+            if text.get_text():
+                assert contrast(text.get_color(), text.get_bbox_patch().get_facecolor()[:3]) >= 4.5
+        page = matplotlib.rcParams["figure.facecolor"]
+        for text in risk.plot_stability(risk.stability(book(), None, "all", period="day")).texts:
+            assert contrast(text.get_color(), page) >= 4.5
+
+
+@pytest.mark.parametrize(
+    ("plot", "table", "more"),
+    [
+        (risk.plot_risk_table, lambda df: risk.risk_table(df, "active_level", "bad"), 1),  # the scale on the right
+        (
+            risk.plot_cross_table,
+            lambda df: risk.cross_table(df, "active_level", "frequency_grade", "bad"),
+            1,
+        ),  # colours
+        (risk.plot_stability, lambda df: risk.stability(df, None, "all", period="day"), 0),
+        (risk.plot_stability, lambda df: risk.stability(df, df, "all"), 0),
+        (risk.plot_coverage, risk.coverage, 0),
+    ],
+)
+def test_they_take_an_axes_and_make_no_figure_of_their_own(plot, table, more):
     figure, mine = pyplot.subplots()
-    assert risk.plot_coverage(risk.coverage(book()), ax=mine) is mine
-    assert figure.axes == [mine]
+    assert plot(table(book()), ax=mine) is mine
+    assert pyplot.get_fignums() == [figure.number]
+    assert len(figure.axes) == 1 + more
+
+
+def test_nothing_is_imported_until_something_is_drawn():
+    code = (
+        "import sys, pandas as pd, pandas_numberactive as pna; "
+        "df = pd.DataFrame({'active_level': pd.Categorical(['low', 'high'], dtype=pna.ACTIVE_LEVEL), 'bad': [0, 1]}); "
+        "pna.risk.risk_table(df, 'all', 'bad')._repr_html_(); pna.risk.plot_risk_table; "
+        "print([m for m in ('matplotlib', 'scipy') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
 
 
 def test_bad_input_is_told():
     table = risk.risk_table(book(), "all", "bad")
+    months = risk.stability(book(), None, "all", period="day")
+    for draw, part in (
+        (risk.plot_risk_table, table.loc["phone_active_level"]),
+        (risk.plot_risk_table, table.head(0)),
+        (risk.plot_stability, months.drop("total", level="level")),
+        (risk.plot_stability, months.xs("total", level="level")),
+        (risk.plot_cross_table, risk.cross_table(book(), "active_level", "frequency_grade", "bad").reset_index()),
+    ):
+        with pytest.raises(RiskInputError, match=f"what {draw.__name__.removeprefix('plot_')} returns; pass"):
+            draw(part)
     with pytest.raises(RiskInputError, match="say which: signal='phone_active_level'"):
         risk.plot_risk_table(table)
     with pytest.raises(RiskInputError, match="holds no 'x'"):

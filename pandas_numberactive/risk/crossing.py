@@ -22,7 +22,7 @@ class CrossTable(pd.DataFrame):
         return CrossTable
 
     def _repr_html_(self) -> str | None:
-        if list(self.columns) != CROSS_COLUMNS or self.index.nlevels != 2:
+        if list(self.columns) != CROSS_COLUMNS or self.index.nlevels != 2 or not self.index.is_unique:
             html: str | None = pd.DataFrame(self)._repr_html_()  # type: ignore[operator]
             return html
         return cross_html(self)
@@ -45,7 +45,8 @@ def cross_table(
 
     Indexed by the levels of `a` and `b`, empty pairs included: n, bads, bad_rate with Wilson's 95% interval (missing
     where n is 0), and small: fewer than `small` customers, greyed in the notebook, and not to be read as a rate. Rows
-    without a level of either are left out unless `missing` says otherwise. Errors are those of `risk_table`.
+    without a level of either are left out unless `missing` says otherwise. The other parameters and the errors are
+    those of `risk_table`: without `as_of` nobody checks whether the answers saw the outcome.
 
     >>> import pandas as pd
     >>> import pandas_numberactive as pna
@@ -56,7 +57,7 @@ def cross_table(
     2
     """
     names = signal_columns(df, [a, b])
-    if names[0] == names[1]:
+    if len(names) < 2:
         raise RiskInputError("A signal crossed with itself says nothing new: name two.")
     df = without_late(df, names, as_of, late)
     bits, load = outcomes(df, target, bad), weights(df, weight)
@@ -68,7 +69,9 @@ def cross_table(
     n = goods + bads
     low, high = wilson(bads, n)
     rate = np.divide(bads, n, out=np.full(len(n), np.nan), where=n > 0)
-    frame = pd.DataFrame(dict(zip(CROSS_COLUMNS, (n, bads, rate, low, high, n < small), strict=True)), index=index)
+    frame = pd.DataFrame(
+        dict(zip(CROSS_COLUMNS, (n, bads, rate, low, high, (n < small) | (n == 0)), strict=True)), index=index
+    )
     return CrossTable(frame if load is not None else frame.astype({"n": "int64", "bads": "int64"}))
 
 

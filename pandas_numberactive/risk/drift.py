@@ -7,9 +7,17 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from pandas_numberactive.errors import ColumnNotFoundError, RiskInputError
+from pandas_numberactive.errors import RiskInputError
 from pandas_numberactive.risk.formulas import stability_index
-from pandas_numberactive.risk.inputs import Missing, signal_columns, signals, weights
+from pandas_numberactive.risk.inputs import (
+    Missing,
+    moments,
+    need_frame,
+    signal_columns,
+    signals,
+    status_column,
+    weights,
+)
 from pandas_numberactive.risk.late import Late, without_late
 
 TOTAL = "total"
@@ -35,13 +43,16 @@ def stability(
     baseline
         The table to compare with; None takes the first period of `df` (then `period` must be given).
     period, freq
-        A date column, to compare each period (month "M", quarter "Q", week "W") on its own.
+        A date column, to compare each period (month "M", quarter "Q", week "W", on the column's own clock) on its own.
+    by, weight, missing, as_of, late
+        As in `risk_table`; the baseline needs the columns, too.
 
     Returns
     -------
     DataFrame indexed by (period,) signal and level, each signal ending in the level "total": n, share_before, share,
-    psi = sum of (share - share_before) ln(share / share_before), and corrected (a zero count was taken as 0.5). Rule
-    of thumb: below 0.1 stable, to 0.25 look, above it moved. Few rows a period move it by chance alone.
+    psi = sum of (share - share_before) ln(share / share_before), and corrected (0.5 was added to a level's two counts,
+    as one of them is zero). Rule of thumb: below 0.1 stable, to 0.25 look, above it moved. Few rows a period move it by
+    chance alone.
 
     Raises RiskInputError where the baseline lacks a signal or a level, or the period is no date.
 
@@ -52,42 +63,52 @@ def stability(
     0.0
     """
     names = signal_columns(df, by)
-    df = without_late(df, names, as_of, late)
+    if baseline is None and period is None:
+        raise RiskInputError("Say with what to compare: baseline=another table, or period=a date column.")
+    kept = without_late(df, names, as_of, late)
+    if baseline is not None:
+        _comparable(df, baseline, names, missing)
+        baseline = kept if baseline is df else without_late(baseline, names, as_of, late)
     if period is None:
-        if baseline is None:
-            raise RiskInputError("Say with what to compare: baseline=another table, or period=a date column.")
-        return _compared(df, baseline, names, weight, missing)
-    slices = _slices(df, period, freq)
+        assert baseline is not None
+        return _compared(kept, baseline, names, weight, missing)
+    slices = _slices(kept, period, freq)
     first = next(iter(slices.values())) if baseline is None else baseline
     parts = {when: _compared(part, first, names, weight, missing) for when, part in slices.items()}
     return pd.concat(parts, names=["period"])
 
 
 def _slices(df: pd.DataFrame, period: str, freq: str) -> dict[pd.Period, pd.DataFrame]:
-    if period not in df.columns:
-        raise ColumnNotFoundError(period, df.columns)
-    dates = df[period]
-    if not pd.api.types.is_datetime64_any_dtype(dates.dtype):
-        raise RiskInputError(f"Column {period!r} is {dates.dtype}, not a date: pd.to_datetime makes it one.")
-    if dates.isna().any():
-        raise RiskInputError(f"{int(dates.isna().sum()):,} rows have no {period!r}: leave them out, and say so.")
-    if dates.dt.tz is not None:
-        dates = dates.dt.tz_convert("UTC").dt.tz_localize(None)
-    when = dates.dt.to_period(freq).array
-    return {key: df[when == key] for key in sorted(set(when))}
+    dates = pd.DatetimeIndex(moments(df, period, local=True))
+    if dates.hasnans:
+        raise RiskInputError(f"{np.count_nonzero(dates.isna()):,} rows have no {period!r}: leave them out, and say so.")
+    when = dates.to_period(freq)
+    return {key: df[when == key] for key in when.unique().sort_values()}
+
+
+def _comparable(df: pd.DataFrame, baseline: pd.DataFrame, names: list[str], missing: Missing) -> None:
+    need_frame(baseline)
+    for name in names:
+        if name not in baseline.columns:
+            raise RiskInputError(f"The baseline has no column {name!r}.")
+        has = [status_column(frame, name) is not None for frame in (df, baseline)]
+        if missing == "own_levels" and has[0] != has[1]:
+            raise RiskInputError(
+                f"One of the two tables has no status column beside {name!r} to tell its rows without a level apart: "
+                'bring the column along, or use missing="one_level".'
+            )
 
 
 def _compared(
     df: pd.DataFrame, baseline: pd.DataFrame, names: list[str], weight: str | None, missing: Missing
 ) -> pd.DataFrame:
-    lacking = [name for name in names if name not in baseline.columns]
-    if lacking:
-        raise RiskInputError(f"The baseline has no column {lacking[0]!r}.")
     now, before = weights(df, weight), weights(baseline, weight)
     parts = []
     for mine, other in zip(signals(df, names, missing), signals(baseline, names, missing), strict=True):
         if mine.levels != other.levels:
             raise RiskInputError(f"The levels of {mine.name!r} differ: {other.levels} before, {mine.levels} now.")
+        if TOTAL in mine.levels:
+            raise RiskInputError(f"{mine.name!r} has a level {TOTAL!r}, which is what the sum is called: rename it.")
         actual, expected = (_sizes(s.codes, load, len(s.levels)) for s, load in ((mine, now), (other, before)))
         if not actual.sum() or not expected.sum():
             raise RiskInputError(f"No row has a level of {mine.name!r}, so there are no shares to compare.")

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 Z95 = 1.959963984540054  # the 97.5% point of the normal distribution
-HALF = 0.5  # what stands in for a zero count (Haldane and Anscombe's correction)
+HALF = 0.5  # added to both counts of a level where one is zero (Haldane and Anscombe's correction)
 
 
 def wilson(bads: Floats, n: Floats, z: float = Z95) -> tuple[Floats, Floats]:
@@ -27,9 +27,10 @@ def wilson(bads: Floats, n: Floats, z: float = Z95) -> tuple[Floats, Floats]:
 
 
 def evidence(goods: Floats, bads: Floats) -> tuple[Floats, Floats, NDArray[np.bool_]]:
-    """Weight of evidence ln(%good / %bad), its share of the information value, and where 0.5 stood in for a zero.
+    """Weight of evidence ln(%good / %bad), its share of the information value, and where a zero was corrected.
 
-    A level without rows has neither: 0, 0 and flagged.
+    Where a level lacks goods or bads, 0.5 is added to both of its counts, not to the totals. A level without rows has
+    neither: 0, 0 and flagged.
     """
     zero = (goods == 0) | (bads == 0)
     empty = (goods == 0) & (bads == 0)
@@ -40,7 +41,7 @@ def evidence(goods: Floats, bads: Floats) -> tuple[Floats, Floats, NDArray[np.bo
 
 
 def stability_index(expected: Floats, actual: Floats) -> tuple[Floats, NDArray[np.bool_]]:
-    """Each level's part of the population stability index, from counts, and where 0.5 stood in for a zero."""
+    """Each level's part of the population stability index, from counts, and where a zero was corrected."""
     zero = (expected == 0) | (actual == 0)
     empty = (expected == 0) & (actual == 0)
     before = (expected + HALF * zero) / expected.sum()

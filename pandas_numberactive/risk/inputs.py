@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -53,13 +53,38 @@ def signals(df: pd.DataFrame, by: str | Sequence[str], missing: Missing = "own_l
 
 def signal_columns(df: pd.DataFrame, by: str | Sequence[str]) -> list[str]:
     """The columns that `by` names: full names, short names where only one fits, or "all"."""
-    _need_frame(df)
+    need_frame(df)
     if isinstance(by, str) and by == "all":
         found = [str(c) for end in SIGNALS for c in df.columns if str(c).endswith(end)]
         if not found:
             raise RiskInputError(f"No column ends in {', '.join(SIGNALS)}: call enrich first, or name the columns.")
-        return found
-    return [_full_name(df, name) for name in ([by] if isinstance(by, str) else by)]
+        return list(dict.fromkeys(found))
+    names = [by] if isinstance(by, str) else list(by) if isinstance(by, Iterable) else []
+    if not names or not all(isinstance(name, str) for name in names):
+        raise RiskInputError('by is the name of a column, several names, or "all".')
+    return list(dict.fromkeys(_full_name(df, name) for name in names))  # twice would count its information twice
+
+
+def column(df: pd.DataFrame, name: str) -> pd.Series[Any]:
+    """One column; an error where the table has none of that name, or two."""
+    if name not in df.columns:
+        raise ColumnNotFoundError(name, df.columns)
+    found = df[name]
+    if isinstance(found, pd.DataFrame):
+        raise RiskInputError(f"{found.shape[1]} columns are called {name!r}: rename or drop all but one.")
+    return found
+
+
+def moments(df: pd.DataFrame, name: str, *, local: bool = False) -> NDArray[np.datetime64]:
+    """A date column as moments in UTC, or as its own clock shows them; without a time zone both are the same."""
+    dates = column(df, name)
+    if not pd.api.types.is_datetime64_any_dtype(dates.dtype):
+        raise RiskInputError(
+            f"Column {name!r} is {dates.dtype}, not a date: pd.to_datetime(df[{name!r}]) makes it one."
+        )
+    if dates.dt.tz is not None:
+        dates = (dates if local else dates.dt.tz_convert("UTC")).dt.tz_localize(None)
+    return dates.to_numpy(dtype="M8[us]")
 
 
 def _full_name(df: pd.DataFrame, name: str) -> str:
@@ -74,23 +99,27 @@ def _full_name(df: pd.DataFrame, name: str) -> str:
 
 
 def _signal(df: pd.DataFrame, name: str, missing: Missing) -> Signal:
-    column = df[name]
-    if not isinstance(column.dtype, pd.CategoricalDtype):
+    found = column(df, name)
+    if not isinstance(found.dtype, pd.CategoricalDtype):
         raise RiskInputError(
-            f"Column {name!r} is {column.dtype}, not a category; pna.restore_dtypes(df) brings the dtypes back after a "
+            f"Column {name!r} is {found.dtype}, not a category; pna.restore_dtypes(df) brings the dtypes back after a "
             "CSV, or use .astype('category')."
         )
-    own = tuple(str(level) for level in column.cat.categories)
+    own = tuple(str(level) for level in found.cat.categories)
     if len(own) > 100:
         raise RiskInputError(f"Column {name!r} has {len(own)} levels; group them first.")
-    codes = column.cat.codes.to_numpy().astype(np.int8)
-    blank = codes < 0
-    if missing == "drop":
-        return Signal(name, own, len(own), codes)
-    if missing == "one_level":
-        return Signal(name, (*own, MISSING), len(own), np.where(blank, len(own), codes).astype(np.int8))
-    kinds = _kinds(df, name)
-    return Signal(name, (*own, *EXTRA), len(own), np.where(blank, len(own) + kinds, codes).astype(np.int8))
+    levels = own + {"drop": (), "one_level": (MISSING,), "own_levels": EXTRA}[missing]
+    twice = [level for level in levels if levels.count(level) > 1]
+    if twice:
+        raise RiskInputError(
+            f"Two levels of {name!r} would read {twice[0]!r}: rename that category (missing='drop' needs no names for "
+            "the rows without a level)."
+        )
+    codes = found.cat.codes.to_numpy().astype(np.int8)
+    if missing != "drop":
+        kinds = _kinds(df, name) if missing == "own_levels" else 0
+        codes = np.where(codes < 0, len(own) + kinds, codes).astype(np.int8)
+    return Signal(name, levels, len(own), codes)
 
 
 def _kinds(df: pd.DataFrame, name: str) -> Any:
@@ -98,8 +127,9 @@ def _kinds(df: pd.DataFrame, name: str) -> Any:
     status = status_column(df, name)
     if status is None:
         return 0
-    table = np.array([_BY_STATUS.get(str(word), 1) for word in df[status].cat.categories] + [1], np.int8)
-    return table[df[status].cat.codes.to_numpy()]  # -1, a missing status, takes the last
+    words = column(df, status).cat
+    table = np.array([_BY_STATUS.get(str(word), 1) for word in words.categories] + [1], np.int8)
+    return table[words.codes.to_numpy()]  # -1, a missing status, takes the last
 
 
 def status_column(df: pd.DataFrame, name: str) -> str | None:
@@ -107,9 +137,8 @@ def status_column(df: pd.DataFrame, name: str) -> str | None:
     for end in SIGNALS:
         status = name.removesuffix(end) + "lookup_status"
         if name.endswith(end) and status in df.columns:
-            if not isinstance(df[status].dtype, pd.CategoricalDtype) or not set(df[status].cat.categories) <= set(
-                STATUSES
-            ):
+            dtype = column(df, status).dtype
+            if not isinstance(dtype, pd.CategoricalDtype) or not set(dtype.categories) <= set(STATUSES):
                 raise RiskInputError(f"Column {status!r} is no status of enrich's; pna.restore_dtypes(df) may mend it.")
             return status
     return None
@@ -117,16 +146,14 @@ def status_column(df: pd.DataFrame, name: str) -> str | None:
 
 def outcomes(df: pd.DataFrame, target: str, bad: object = None) -> NDArray[np.int8]:
     """The target as 0 and 1; raises RiskInputError where it is no clean yes or no with both present."""
-    _need_frame(df)
-    if target not in df.columns:
-        raise ColumnNotFoundError(target, df.columns)
-    column = df[target]
-    gaps = int(column.isna().sum())
+    need_frame(df)
+    found = column(df, target)
+    gaps = int(found.isna().sum())
     if gaps:
         raise RiskInputError(
             f"{gaps:,} of {len(df):,} rows have no {target!r}: leave them out, df[df[{target!r}].notna()], and say so."
         )
-    values = _as_bits(column, target, bad)
+    values = _as_bits(found, target, bad)
     bads = int(values.sum())
     if not 0 < bads < len(values):
         raise RiskInputError(
@@ -135,22 +162,25 @@ def outcomes(df: pd.DataFrame, target: str, bad: object = None) -> NDArray[np.in
     return values
 
 
-def _as_bits(column: pd.Series[Any], target: str, bad: object) -> NDArray[np.int8]:
+def _as_bits(values: pd.Series[Any], target: str, bad: object) -> NDArray[np.int8]:
     if bad is not None:
-        values = (column == bad).to_numpy(dtype=bool)
-        if not values.any():
+        if not pd.api.types.is_scalar(bad):
+            raise RiskInputError(f"bad= is the one value of {target!r} that is bad.")
+        hits = (values == bad).to_numpy(dtype=bool)
+        if not hits.any():
             raise RiskInputError(f"No row of {target!r} is {bad!r}.")
-        if column.nunique() > 2:
-            raise RiskInputError(f"{target!r} has {column.nunique()} values; the outcome must have two.")
-        return values.astype(np.int8)
-    if pd.api.types.is_bool_dtype(column.dtype):
-        return column.to_numpy(dtype=bool).astype(np.int8)
-    if not pd.api.types.is_numeric_dtype(column.dtype):
-        raise RiskInputError(f"{target!r} holds {column.dtype} values: say which one is bad, bad=...")
-    numbers = column.to_numpy()
-    bits = numbers.astype(np.int8)
-    if not ((bits == numbers) & ((bits == 0) | (bits == 1))).all():
+        if values.nunique() > 2:
+            raise RiskInputError(f"{target!r} has {values.nunique()} values; the outcome must have two.")
+        return hits.astype(np.int8)
+    if pd.api.types.is_bool_dtype(values.dtype):
+        return values.to_numpy(dtype=bool).astype(np.int8)
+    if not pd.api.types.is_numeric_dtype(values.dtype):
+        raise RiskInputError(f"{target!r} holds {values.dtype} values: say which one is bad, bad=...")
+    numbers = values.to_numpy()
+    ones = numbers == 1
+    if not (ones | (numbers == 0)).all():
         raise RiskInputError(f"{target!r} must be 0 (good) and 1 (bad); it holds other values. Or say bad=...")
+    bits: NDArray[np.int8] = ones.astype(np.int8)
     return bits
 
 
@@ -158,17 +188,16 @@ def weights(df: pd.DataFrame, weight: str | None) -> NDArray[np.float64] | None:
     """How many customers each row stands for; None is one each."""
     if weight is None:
         return None
-    if weight not in df.columns:
-        raise ColumnNotFoundError(weight, df.columns)
-    if not pd.api.types.is_numeric_dtype(df[weight].dtype):
-        raise RiskInputError(f"Weights must be numbers; {weight!r} is {df[weight].dtype}.")
-    values = df[weight].to_numpy(dtype=float, na_value=np.nan)
+    found = column(df, weight)
+    if not pd.api.types.is_numeric_dtype(found.dtype):
+        raise RiskInputError(f"Weights must be numbers; {weight!r} is {found.dtype}.")
+    values = found.to_numpy(dtype=float, na_value=np.nan)
     if not np.isfinite(values).all() or (values < 0).any() or not values.any():
         raise RiskInputError(f"Weights must be finite, not negative, and not all zero; look at {weight!r}.")
     return values
 
 
-def _need_frame(df: object) -> None:
+def need_frame(df: object) -> None:
     if not isinstance(df, pd.DataFrame):
         raise RiskInputError(f"A DataFrame is needed, not {type(df).__name__}.")
     if not len(df):

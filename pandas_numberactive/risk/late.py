@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import inspect
 import warnings
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pandas as pd
 
-from pandas_numberactive.errors import ColumnNotFoundError, LookAheadWarning, RiskInputError
-from pandas_numberactive.risk.inputs import SIGNALS
+from pandas_numberactive.errors import LookAheadWarning, RiskInputError
+from pandas_numberactive.risk.inputs import SIGNALS, moments
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -22,20 +23,20 @@ _told: list[bool] = []
 def without_late(df: pd.DataFrame, columns: list[str], as_of: str | None, late: Late) -> pd.DataFrame:
     """The frame, checked against `as_of`; with late="drop" without the rows whose answers came too late.
 
-    A date without a time counts until its end; naive dates are taken as UTC.
+    A date without a time counts until its end, on the column's own clock; without a time zone it is taken as UTC.
     """
     if late not in ("warn", "drop", "keep"):
         raise RiskInputError('late must be "warn", "drop" or "keep".')
-    bought = _bought_columns(df, columns)
+    bought = _bought_columns(columns)
     if as_of is None:
-        if bought and not _told and late == "warn":
+        if late == "warn" and not _told and any(name in df.columns for name in bought.values()):
             _told.append(True)
             _warn(
                 "No as_of was given: answers bought after a loan was granted may have seen its outcome. Name the date "
                 'of the decision, as_of="application_date". (Said once; late="keep" silences it.)'
             )
         return df
-    too_late = _too_late(df, bought, as_of)
+    too_late = _too_late(df, bought, as_of, late)
     count = int(too_late.sum())
     if count and late == "warn":
         _warn(
@@ -48,33 +49,36 @@ def without_late(df: pd.DataFrame, columns: list[str], as_of: str | None, late: 
 
 
 def _warn(text: str) -> None:
-    warnings.warn(text, LookAheadWarning, stacklevel=4)
+    """Warn at the user's own line, so that each of them is told, however deep in here we are."""
+    depth, frame = 0, inspect.currentframe()
+    while frame is not None and str(frame.f_globals.get("__name__")).startswith("pandas_numberactive."):
+        depth, frame = depth + 1, frame.f_back
+    warnings.warn(text, LookAheadWarning, stacklevel=depth + 1)
 
 
-def _bought_columns(df: pd.DataFrame, columns: list[str]) -> list[str]:
-    ends = [name.removesuffix(end) + "looked_up_at" for name in columns for end in SIGNALS if name.endswith(end)]
-    return [name for name in dict.fromkeys(ends) if name in df.columns]
+def _bought_columns(columns: list[str]) -> dict[str, str]:
+    """For each of enrich's signals, the column that says when it was bought."""
+    return {name: name.removesuffix(end) + "looked_up_at" for name in columns for end in SIGNALS if name.endswith(end)}
 
 
-def _too_late(df: pd.DataFrame, bought: list[str], as_of: str) -> NDArray[np.bool_]:
-    if as_of not in df.columns:
-        raise ColumnNotFoundError(as_of, df.columns)
-    if not bought:
-        raise RiskInputError("as_of needs enrich's ..._looked_up_at column beside the signals; it is not in the table.")
-    limit = _moments(df[as_of], as_of)
-    if (limit == limit.astype("M8[D]"))[~np.isnat(limit)].all():
-        limit = limit + _DAY - np.timedelta64(1, "us")
-    late = np.zeros(len(df), bool)
-    for name in bought:
-        late |= _moments(df[name], name) > limit  # a missing date is never later
-    return late
-
-
-def _moments(column: pd.Series[Any], name: str) -> NDArray[np.datetime64]:
-    if not pd.api.types.is_datetime64_any_dtype(column.dtype):
+def _too_late(df: pd.DataFrame, bought: dict[str, str], as_of: str, late: Late) -> NDArray[np.bool_]:
+    limit, clock = moments(df, as_of), moments(df, as_of, local=True)
+    unchecked = [name for name, when in bought.items() if when not in df.columns]
+    if unchecked or not bought:
         raise RiskInputError(
-            f"Column {name!r} is {column.dtype}, not a date: pd.to_datetime(df[{name!r}]) makes it one."
+            "as_of needs enrich's ..._looked_up_at column beside the signals; it is not in the table"
+            + (f" for {unchecked[0]!r}." if unchecked else ".")
         )
-    if getattr(column.dt, "tz", None) is not None:
-        column = column.dt.tz_convert("UTC").dt.tz_localize(None)
-    return column.to_numpy().astype("M8[us]")
+    if (clock == clock.astype("M8[D]"))[~np.isnat(clock)].all():
+        limit = limit + _DAY - np.timedelta64(1, "us")
+    dates = [moments(df, name) for name in dict.fromkeys(bought.values())]
+    undated = sum(int((np.isnat(limit) & ~np.isnat(when)).sum()) for when in dates)
+    if undated and late != "keep":
+        raise RiskInputError(
+            f"{undated:,} rows hold an answer but no {as_of!r}, so nobody can say whether it came too late: fill the "
+            "dates in, or leave those rows out, and say so."
+        )
+    late_ones = np.zeros(len(df), bool)
+    for when in dates:
+        late_ones |= when > limit  # an answer without a date is never later
+    return late_ones

@@ -12,9 +12,9 @@ import pandas as pd
 
 from pandas_numberactive.errors import RiskInputError, missing_extra
 from pandas_numberactive.risk.drift import TOTAL
-from pandas_numberactive.risk.views import BLUE, ORANGE
+from pandas_numberactive.risk.views import BLUE, ORANGE, in_order
 
-BANDS = ((0.1, "look"), (0.25, "moved"))  # the usual rule of thumb for the population stability index
+BANDS = ((0.0, "stable"), (0.1, "look"), (0.25, "moved"))  # the usual rule of thumb for the population stability index
 
 
 def _axes(ax: Any, size: tuple[float, float]) -> Any:
@@ -31,9 +31,14 @@ def _percent_axis(axis: Any) -> None:
     axis.set_major_formatter(PercentFormatter(1.0, decimals=None))
 
 
-def _frame(table: pd.DataFrame, columns: set[str], maker: str) -> pd.DataFrame:
-    if not isinstance(table, pd.DataFrame) or not columns <= set(table.columns):
-        raise RiskInputError(f"This plots what {maker} returns; pass its table.")
+def _frame(table: pd.DataFrame, columns: set[str], maker: str, index: set[str] | None = None) -> pd.DataFrame:
+    if (
+        not isinstance(table, pd.DataFrame)
+        or table.empty
+        or not columns <= set(table.columns)
+        or not (index or set()) <= set(table.index.names)
+    ):
+        raise RiskInputError(f"This plots what {maker} returns; pass its table, with its index.")
     return pd.DataFrame(table)
 
 
@@ -51,7 +56,7 @@ def plot_risk_table(table: pd.DataFrame, *, signal: str | None = None, ax: Any =
     >>> pna.risk.plot_risk_table(table).get_ylabel()
     'share of customers'
     """
-    data = _frame(table, {"share", "bad_rate", "bad_rate_low"}, "risk_table")
+    data = _frame(table, {"share", "bad_rate", "bad_rate_low"}, "risk_table", {"signal", "level"})
     names = list(dict.fromkeys(data.index.get_level_values("signal")))
     if signal is None and len(names) > 1:
         raise RiskInputError(f"The table holds {len(names)} signals; say which: signal={names[0]!r}.")
@@ -60,32 +65,37 @@ def plot_risk_table(table: pd.DataFrame, *, signal: str | None = None, ax: Any =
     one = pd.DataFrame(data.xs(signal or names[0], level="signal"))
     ax = _axes(ax, (1.6 + 1.1 * len(one), 3.8))
     at = np.arange(len(one))
-    ax.bar(at, one["share"], color=BLUE, alpha=0.5, width=0.7, label="share of customers")
+    # Pale inside, so that the points stand out; a full edge, so that a dark ground does not swallow the bar.
+    bars = ax.bar(at, one["share"], color=(BLUE, 0.45), edgecolor=BLUE, width=0.7, label="share of customers")
     ax.set_xticks(at, [f"{level}\nn {n:,.0f}" for level, n in zip(one.index, one["n"], strict=True)])
+    ax.set_xlabel(str(signal or names[0]))
     ax.set_ylabel("share of customers")
     _percent_axis(ax.yaxis)
-    ax.set_title(str(signal or names[0]))
-    _rates(ax.twinx(), at, one)
+    right = ax.twinx()
+    points = _rates(right, at, one)
+    for name, colour in (("left", BLUE), ("right", ORANGE)):  # which scale is whose
+        for side in (ax, right):
+            side.spines[name].set(color=colour, linewidth=2)
     ax.margins(y=0.15)
-    ax.legend(*_both(ax), loc="upper right", fontsize="small")
+    _legend_above(ax, [bars, points], 2)
     return ax
 
 
-def _both(ax: Any) -> tuple[list[Any], list[str]]:
-    """The marks of both sides, for one legend."""
-    marks = [pair for side in ax.figure.axes if side.bbox.bounds == ax.bbox.bounds
-             for pair in zip(*side.get_legend_handles_labels(), strict=True)]  # fmt: skip
-    return [mark for mark, _ in marks], [str(name) for _, name in marks]
-
-
-def _rates(right: Any, at: Any, one: pd.DataFrame) -> None:
+def _rates(right: Any, at: Any, one: pd.DataFrame) -> Any:
     rate = one["bad_rate"].to_numpy()
     reach = np.abs(np.vstack([rate - one["bad_rate_low"], one["bad_rate_high"] - rate]))
-    right.errorbar(at, rate, yerr=reach, fmt="o", color=ORANGE, capsize=4, lw=1.6, ms=6, label="bad rate, 95%")
+    points = right.errorbar(at, rate, yerr=reach, fmt="o", color=ORANGE, capsize=4, lw=1.6, ms=6, label="bad rate, 95%")
     right.set_ylim(bottom=0)
     right.set_ylabel("bad rate with 95% interval")
     right.grid(False)
     _percent_axis(right.yaxis)
+    return points
+
+
+def _legend_above(ax: Any, marks: list[Any], columns: int) -> None:
+    """Above the picture, where no bar, point or line can stand behind it."""
+    ax.legend(handles=marks, ncols=columns, loc="lower center", bbox_to_anchor=(0.5, 1.0), fontsize="small",
+              frameon=False)  # fmt: skip
 
 
 def plot_cross_table(table: pd.DataFrame, *, ax: Any = None) -> Any:
@@ -103,22 +113,27 @@ def plot_cross_table(table: pd.DataFrame, *, ax: Any = None) -> Any:
     'telco_type'
     """
     data = _frame(table, {"bad_rate", "small", "n"}, "cross_table")
-    rates, sizes = data["bad_rate"].unstack(sort=False), data["n"].unstack(sort=False).to_numpy(dtype=float)
-    small = data["small"].unstack(sort=False)
-    heat = rates.to_numpy(dtype=float)
-    ax = _axes(ax, (2.2 + 1.2 * rates.shape[1], 1.4 + 0.8 * rates.shape[0]))
-    shown: Any = np.ma.masked_where(small.to_numpy(dtype=bool) | np.isnan(heat), heat)
-    ax.set_facecolor("0.9")
+    if data.index.nlevels != 2 or not data.index.is_unique:
+        raise RiskInputError("This plots what cross_table returns; pass its table, with its index.")
+    rows, columns = (in_order(data.index, at) for at in (0, 1))
+    shape = (len(rows), len(columns))
+    # Every pair in its place first: unstack(sort=False) misplaces values around a missing one (pandas 2.2).
+    full = data.reindex(pd.MultiIndex.from_product([rows, columns]))
+    heat, sizes = (full[name].to_numpy(dtype=float).reshape(shape) for name in ("bad_rate", "n"))
+    ax = _axes(ax, (2.2 + 1.2 * shape[1], 1.4 + 0.8 * shape[0]))
+    shown: Any = np.ma.masked_where(full["small"].ne(False).to_numpy().reshape(shape) | np.isnan(heat), heat)
+    ax.patch.set(facecolor="0.92", edgecolor="0.75", hatch="///", linewidth=0)  # shows where a pair stays blank
     top = float(shown.max()) if shown.count() else 1.0
     image = ax.imshow(shown, cmap="cividis_r", vmin=0, vmax=top or 1.0, aspect="auto")
-    for y, x in np.ndindex(rates.shape):
+    for y, x in np.ndindex(shape):
         few = bool(np.ma.getmaskarray(shown)[y, x])
-        dark = not few and heat[y, x] > 0.6 * top
-        size = f"n {sizes[y, x]:,.0f}"
+        size = "" if np.isnan(sizes[y, x]) else f"n {sizes[y, x]:,.0f}"  # a pair that the user has filtered away
         text = size if few else f"{heat[y, x]:.1%}\n{size}"
-        ax.text(x, y, text, ha="center", va="center", fontsize="small", color="white" if dark else "black")
-    ax.set_xticks(range(rates.shape[1]), [str(c) for c in rates.columns])
-    ax.set_yticks(range(rates.shape[0]), [str(i) for i in rates.index])
+        colour = "black" if few else _ink(image.to_rgba(heat[y, x]))
+        ground = {"facecolor": "0.92", "edgecolor": "none", "pad": 1.5} if few else None
+        ax.text(x, y, text, ha="center", va="center", fontsize="small", color=colour, bbox=ground)
+    ax.set_xticks(range(shape[1]), [str(name) for name in columns])
+    ax.set_yticks(range(shape[0]), [str(name) for name in rows])
     ax.set_xlabel(str(data.index.names[1]))
     ax.set_ylabel(str(data.index.names[0]))
     ax.grid(False)
@@ -127,10 +142,17 @@ def plot_cross_table(table: pd.DataFrame, *, ax: Any = None) -> Any:
     return ax
 
 
+def _ink(ground: Any) -> str:
+    """Black or white, whichever reads better on a colour: at least 4.5 to 1 (WCAG's relative luminance)."""
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in ground[:3]]
+    return "white" if np.dot(linear, (0.2126, 0.7152, 0.0722)) < 0.179 else "black"
+
+
 def plot_stability(table: pd.DataFrame, *, ax: Any = None) -> Any:
     """Draw the total PSI of a `stability` table: over periods where it has them, else a bar for each signal.
 
-    The usual bands stand at 0.1 (look) and 0.25 (moved). Returns the Axes. Raises MissingExtraError without matplotlib.
+    The usual bands: below 0.1 stable, to 0.25 look, above it moved; a period without rows is a gap. Returns the Axes.
+    Raises MissingExtraError without matplotlib.
 
     >>> import pandas as pd
     >>> import pandas_numberactive as pna
@@ -138,23 +160,30 @@ def plot_stability(table: pd.DataFrame, *, ax: Any = None) -> Any:
     >>> pna.risk.plot_stability(pna.risk.stability(book, book, "active_level")).get_ylabel()
     'population stability index'
     """
-    data = _frame(table, {"psi", "share_before"}, "stability")
+    data = _frame(table, {"psi", "share_before"}, "stability", {"signal", "level"})
+    if TOTAL not in data.index.get_level_values("level"):
+        raise RiskInputError(f"This plots the rows {TOTAL!r} of what stability returns; pass the whole table.")
     totals = data["psi"].xs(TOTAL, level="level")
     ax = _axes(ax, (6.4, 3.6))
     if "period" in totals.index.names:
-        wide = totals.unstack("signal", sort=False)
-        for (name, line), mark, dash in zip(wide.items(), "osD^vPX*" * 9, ["-", "--", "-.", ":"] * 18, strict=False):
-            ax.plot(range(len(line)), line.to_numpy(), marker=mark, ls=dash, label=str(name))
+        wide = totals.unstack("signal")[list(dict.fromkeys(totals.index.get_level_values("signal")))]
+        wide = wide.reindex(pd.period_range(wide.index.min(), wide.index.max()))  # a month without rows is a gap
+        marks = zip("osD^vPX*" * 9, ["-", "--", "-.", ":"] * 18, strict=False)
+        lines = [
+            ax.plot(range(len(line)), line.to_numpy(), marker=mark, ls=dash, label=str(name))[0]
+            for (name, line), (mark, dash) in zip(wide.items(), marks, strict=False)
+        ]
         step = max(1, len(wide) // 12)
         ax.set_xticks(range(0, len(wide), step), [str(p) for p in wide.index[::step]], rotation=45, ha="right")
-        ax.legend(loc="upper left", fontsize="small")
+        _legend_above(ax, lines, 3)
     else:
         ax.bar(range(len(totals)), totals.to_numpy(), color=BLUE, alpha=0.7, width=0.5)
         ax.set_xticks(range(len(totals)), [str(name) for name in totals.index])
-    for height, word in BANDS:
-        ax.axhline(height, color="0.45", lw=1, ls=(0, (4, 3)))
-        ax.annotate(word, (1.0, height), xycoords=("axes fraction", "data"), ha="right", va="bottom", color="0.35")
-    ax.set_ylim(0, max(0.3, float(totals.max()) * 1.15))
+    top = max(0.35, float(totals.max()) * 1.15)
+    for (low, word), high in zip(BANDS, (0.1, 0.25, top), strict=True):
+        ax.axhline(low, color="0.5", lw=1, ls=(0, (4, 3)))
+        ax.annotate(word, (1.01, (low + high) / 2), xycoords=("axes fraction", "data"), va="center", fontsize="small")
+    ax.set_ylim(0, top)
     ax.set_ylabel("population stability index")
     return ax
 
@@ -180,12 +209,12 @@ def plot_coverage(table: pd.DataFrame, *, ax: Any = None) -> Any:
         bars = ax.barh(range(len(data)), share, left=left, color=colour, hatch=hatch, label=kind.replace("_", " "),
                        edgecolor="white")  # fmt: skip
         ax.bar_label(bars, [f"{s:.0%}" if s > 0.06 else "" for s in share], label_type="center", fontsize="small",
-                     bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.2, "alpha": 0.8})  # fmt: skip
+                     color="black", bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.2})  # fmt: skip
         left += share
     ax.set_yticks(range(len(data)), [str(prefix).rstrip("_") or "(no prefix)" for prefix in data.index])
     ax.invert_yaxis()
     ax.set_xlim(0, 1)
     _percent_axis(ax.xaxis)
     ax.set_xlabel("share of rows")
-    ax.legend(ncols=4, loc="lower center", bbox_to_anchor=(0.5, 1.0), fontsize="small", frameon=False)
+    _legend_above(ax, ax.containers, 4)
     return ax

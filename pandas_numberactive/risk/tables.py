@@ -57,18 +57,21 @@ def risk_table(
     target
         A column of 0 (good) and 1 (bad), of bools, or of two values with `bad=` naming the bad one.
     weight
-        A column that says how many customers a row stands for.
+        A column that says how many customers a row stands for: intervals take weights as counts, not as shares.
     missing
         "own_levels": rows without a level are "no data" (paid, nothing known), "not asked" or "failed", by their
         status; "one_level": all of them together; "drop": left out.
     as_of, late
-        The date of the decision: answers bought after it saw the outcome. They are warned about, dropped, or kept.
+        The column with the date of the decision. Answers bought after it saw the outcome: they are warned about with
+        their share, dropped, or kept. A date without a time counts until its end; without a time zone it is UTC.
+        Without `as_of`, where the table says when its answers were bought, the first result warns that nobody checked.
 
     Returns
     -------
     DataFrame indexed by signal and level, empty levels included: n and bads (weighted counts), share, bad_rate with
     Wilson's 95% interval, lift (bad rate over the whole book's), woe = ln(%good / %bad), iv (the level's part), and
-    corrected: a zero count was taken as 0.5, or the level has no rows at all (its rates are missing then).
+    corrected: the level has no goods or no bads, so 0.5 was added to both counts for woe and iv, or it has no rows at
+    all (its rates are missing then, woe and iv 0).
 
     Raises RiskInputError or ColumnNotFoundError where the table cannot be analysed. A level with few rows proves
     little: look at the interval. WoE and IV as in Siddiqi, Credit Risk Scorecards (2006).
@@ -126,8 +129,8 @@ def iv_table(
 ) -> pd.DataFrame:
     """Return each signal's total information value, the strongest first; charges nothing.
 
-    Parameters and errors are those of `risk_table`. Columns: iv, n, levels (with rows), corrected (a zero count was
-    taken as 0.5 somewhere) and reading, Siddiqi's rule of thumb: below 0.02 not predictive, to 0.1 weak, to 0.3 medium,
+    Parameters and errors are those of `risk_table`. Columns: iv, n, levels (with rows), corrected (0.5 was added
+    somewhere) and reading, Siddiqi's rule of thumb: below 0.02 not predictive, to 0.1 weak, to 0.3 medium,
     above strong. A very strong signal may have seen the outcome: see `as_of`.
 
     >>> import pandas as pd

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pandas_numberactive._core.markup import FAINT, INK, LINE, esc
 
@@ -75,7 +75,7 @@ def risk_html(table: pd.DataFrame) -> str:
         ]
         body += f'<tr style="background:none">{"".join(cells)}</tr>'
     names = ["signal", "level", "n", "share", "bad rate", f"95% interval, 0 to {top:.0%}", "lift", "woe", "iv"]
-    note = "* a count of zero was taken as 0.5, or the level has no rows." if table["corrected"].any() else ""
+    note = "* no goods or no bads: 0.5 was added to both; or no rows at all." if table["corrected"].any() else ""
     return _table(_heads(names, 2), body, note)
 
 
@@ -83,19 +83,28 @@ def _number(value: float) -> str:
     return "" if math.isnan(value) else f"{value:.2f}"
 
 
+def in_order(pairs: pd.Index[Any], at: int) -> list[Any]:
+    """The levels down (0) or across (1); where pairs are missing, in the order of the fullest line."""
+    lines: dict[Any, list[Any]] = {}
+    for pair in pairs:
+        lines.setdefault(pair[1 - at], []).append(pair[at])
+    return list(dict.fromkeys(name for line in sorted(lines.values(), key=len, reverse=True) for name in line))
+
+
 def cross_html(table: pd.DataFrame) -> str:
     """A matrix of bad rates, the darker the worse; pairs with few customers in grey."""
-    rows, columns = (list(dict.fromkeys(table.index.get_level_values(at))) for at in (0, 1))
+    rows, columns = (in_order(table.index, at) for at in (0, 1))
     worst = float(table["bad_rate"].where(~table["small"]).max())
+    shown = dict(zip(table.index, table.to_dict("records"), strict=True))
     body = ""
     for a in rows:
-        cells = "".join(_heat(table.loc[(a, b)], worst) for b in columns)
+        cells = "".join(_heat(shown[a, b], worst) if (a, b) in shown else "<td></td>" for b in columns)
         body += f'<tr style="background:none"><th scope="row" style="{_NAME}">{esc(a)}</th>{cells}</tr>'
     note = f"{table.index.names[0]} down, {table.index.names[1]} across. Grey: too few customers to read a rate."
     return _table(_heads(["", *map(str, columns)], 1), body, note)
 
 
-def _heat(row: pd.Series, worst: float) -> str:
+def _heat(row: dict[Any, Any], worst: float) -> str:
     few = bool(row["small"])
     strength = 0.0 if few or not worst > 0 else float(row["bad_rate"]) / worst
     ground = f"color-mix(in srgb, {ORANGE} {70 * strength:.0f}%, transparent)"

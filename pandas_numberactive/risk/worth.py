@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 
+from pandas_numberactive._io.report import STATUSES
 from pandas_numberactive.errors import RiskInputError
-from pandas_numberactive.risk.inputs import outcomes, signal_columns, signals, status_column, weights
+from pandas_numberactive.risk.inputs import (
+    SIGNALS,
+    column,
+    need_frame,
+    outcomes,
+    signal_columns,
+    signals,
+    status_column,
+    weights,
+)
 from pandas_numberactive.risk.late import Late, without_late
 from pandas_numberactive.risk.tables import counts
 from pandas_numberactive.settings import settings
@@ -16,15 +27,21 @@ from pandas_numberactive.settings import settings
 ASKED = ("answered", "no_data", "failed", "uncertain", "quarantined", "pending")
 
 
-def coverage(df: pd.DataFrame, *, unit_price: float | None = None) -> pd.DataFrame:
+def coverage(
+    df: pd.DataFrame, *, unit_price: float | None = None, as_of: str | None = None, late: Late = "warn"
+) -> pd.DataFrame:
     """Return, for each enriched phone column, how often an answer came, and what it cost; charges nothing.
 
     One row a phone column (its prefix): rows, asked (valid and bought), answered, no_data, failed, not_asked; hit_rate,
     no_data_rate and failure_rate of those asked; charged, cost and cost_per_answered in the settings' currency.
 
-    charged counts distinct requestIds that were charged where the frame has them (`enrich(..., details=True)`), else
-    rows with an answer, which counts a number that stands twice twice (`exact` is False then). `unit_price` is the
-    settings' by default; without one the costs are missing. Rates are missing where nobody was asked.
+    With `enrich(..., details=True)` charged and cost_per_answered count each number once, however many rows it stands
+    in; without, they count rows (`exact` is False then, and where the vendor did not say whether it charged: that is
+    counted as a charge). `unit_price` is the settings' by default; without one the costs are missing. Rates are missing
+    where nobody was asked. `as_of` and `late` are those of `risk_table`: with late="drop" only answers that came in
+    time are counted, each phone column by its own dates.
+
+    Raises RiskInputError without a status column, or with one that holds other words than enrich's.
 
     >>> import pandas as pd
     >>> import pandas_numberactive as pna
@@ -32,24 +49,39 @@ def coverage(df: pd.DataFrame, *, unit_price: float | None = None) -> pd.DataFra
     >>> pna.risk.coverage(pd.DataFrame({"phone_lookup_status": status}))["hit_rate"].item()
     0.5
     """
-    found = [str(name) for name in df.columns if str(name).endswith("lookup_status")]
+    need_frame(df)
+    found = [str(name) for name in dict.fromkeys(df.columns) if str(name).endswith("lookup_status")]
     if not found:
         raise RiskInputError("No column ends in lookup_status: call enrich first.")
-    price = settings().unit_price if unit_price is None else unit_price
-    rows = {name.removesuffix("lookup_status"): _covered(df, name, price) for name in found}
+    price = _price(unit_price)
+    rows = {}
+    for prefix in (name.removesuffix("lookup_status") for name in found):
+        in_time = df if as_of is None else without_late(df, [prefix + SIGNALS[0]], as_of, late)
+        rows[prefix] = _covered(in_time, prefix, price)
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("prefix")
 
 
-def _covered(df: pd.DataFrame, status: str, price: float | None) -> dict[str, object]:
-    seen = df[status].astype(str).value_counts()
+def _price(unit_price: float | None) -> float | None:
+    price = settings().unit_price if unit_price is None else unit_price
+    if price is not None and not (math.isfinite(price) and price >= 0):
+        raise RiskInputError(f"unit_price is what an answer costs, 0 or more, not {price!r}.")
+    return None if price is None else float(price)
+
+
+def _covered(df: pd.DataFrame, prefix: str, price: float | None) -> dict[str, object]:
+    status = column(df, prefix + "lookup_status")
+    seen = status.value_counts()
+    unknown = [str(word) for word, n in seen.items() if n and word not in STATUSES]
+    if unknown:
+        raise RiskInputError(f"Column {status.name!r} holds {unknown[0]!r}, which is no status of enrich's.")
     count = {word: int(seen.get(word, 0)) for word in ASKED}
     asked, answered = sum(count.values()), count["answered"]
     failed = asked - answered - count["no_data"]
-    charged, exact = _charged(df, status.removesuffix("lookup_status"), answered + count["no_data"])
-    cost = float("nan") if price is None else charged * price
+    charged, numbers, exact = _charged(df, prefix)
+    cost = math.nan if price is None else charged * price
 
     def rate(part: float) -> float:
-        return part / asked if asked else float("nan")
+        return part / asked if asked else math.nan
 
     return {
         "rows": len(df),
@@ -64,15 +96,23 @@ def _covered(df: pd.DataFrame, status: str, price: float | None) -> dict[str, ob
         "charged": charged,
         "exact": exact,
         "cost": cost,
-        "cost_per_answered": cost / answered if answered else float("nan"),
+        "cost_per_answered": cost / numbers if numbers else math.nan,
     }
 
 
-def _charged(df: pd.DataFrame, prefix: str, answers: int) -> tuple[int, bool]:
-    if {prefix + "charged", prefix + "request_id"} <= set(df.columns):
-        paid = df[prefix + "charged"].fillna(False).astype(bool) & df[prefix + "request_id"].notna()
-        return int(df.loc[paid, prefix + "request_id"].nunique()), True
-    return answers, False
+def _charged(df: pd.DataFrame, prefix: str) -> tuple[int, int, bool]:
+    """How many look-ups were charged, how many numbers answered, and whether each number was counted once."""
+    status = column(df, prefix + "lookup_status")
+    answered, settled = status.isin(["answered"]), status.isin(["answered", "no_data"])
+    key = next((prefix + end for end in ("national", "request_id") if prefix + end in df.columns), None)
+    if key is None or prefix + "charged" not in df.columns:
+        return int(settled.sum()), int(answered.sum()), False
+    told = column(df, prefix + "charged")
+    untold = told.isna() & settled
+    paid = (told == True).fillna(False).astype(bool) | untold  # noqa: E712 - a column with gaps, not one truth
+    numbers = column(df, key)
+    nameless = int(numbers[paid].isna().sum())  # one each: they cannot be told apart
+    return int(numbers[paid].nunique()) + nameless, int(numbers[answered].nunique()), not (untold.any() or nameless)
 
 
 def value(
@@ -91,10 +131,12 @@ def value(
 
     One row a signal: declined (the level with the highest bad rate, or `decline`), n, bads_caught, goods_lost,
     goods_lost_per_bad, bads_by_chance (what declining as many at random would catch), extra_bads (caught beyond that),
-    asked, cost (asked x `unit_price`, the settings' by default), cost_per_extra_bad. The last is missing, and
-    beats_chance False, where the level catches no more than chance. The level is chosen on the same rows that it is
-    judged by: try it on later loans before you decide.
+    charged and exact (as in `coverage`; with weights, the customers whose rows were answered or have no data), cost
+    (charged x `unit_price`, the settings' by default), cost_per_extra_bad. The last is missing, and beats_chance False,
+    where the level catches no more than chance. The level is chosen on the same rows that it is judged by: try it on
+    later loans before you decide.
 
+    The other parameters are those of `risk_table`: without `as_of` nobody checks whether the answers saw the outcome.
     Raises RiskInputError without a price, for a level that does not exist, and for what `risk_table` refuses.
 
     >>> import pandas as pd
@@ -104,8 +146,8 @@ def value(
     >>> pna.risk.value(book, "active_level", "defaulted", unit_price=500)["cost_per_extra_bad"].item()
     2000.0
     """
-    price = settings().unit_price if unit_price is None else unit_price
-    if price is None or not np.isfinite(price) or price < 0:
+    price = _price(unit_price)
+    if price is None:
         raise RiskInputError("Say what an answer costs: unit_price=500, or pna.configure(unit_price=...).")
     names = signal_columns(df, by)
     df = without_late(df, names, as_of, late)
@@ -113,16 +155,23 @@ def value(
     rows = {}
     for signal in signals(df, names, "own_levels"):
         goods, bads = counts(signal, bits, load)
-        asked = _asked(df, signal.name, load)
-        rows[signal.name] = _worth(signal.levels, signal.ordered, goods, bads, decline, price, asked)
-    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("signal")
+        bill = _bill(df, signal.name, load)
+        rows[signal.name] = _worth(signal.levels, signal.ordered, goods, bads, decline, price, bill)
+    out = pd.DataFrame.from_dict(rows, orient="index").rename_axis("signal")
+    return (
+        out if load is not None else out.astype(dict.fromkeys(["n", "bads_caught", "goods_lost", "charged"], "int64"))
+    )
 
 
-def _asked(df: pd.DataFrame, name: str, load: np.ndarray[tuple[int], np.dtype[np.float64]] | None) -> float:
-    """How many customers were asked about: all, where no status tells."""
+def _bill(df: pd.DataFrame, name: str, load: np.ndarray[tuple[int], np.dtype[np.float64]] | None) -> tuple[float, bool]:
+    """How many look-ups were charged for a signal, and whether that is exact; all rows, where no status tells."""
     status = status_column(df, name)
-    asked = np.ones(len(df), bool) if status is None else df[status].isin(ASKED).to_numpy()
-    return float(asked.sum() if load is None else load[asked].sum())
+    if status is None:
+        return float(len(df) if load is None else load.sum()), False
+    if load is None:
+        charged, _, exact = _charged(df, status.removesuffix("lookup_status"))
+        return float(charged), exact
+    return float(load[column(df, status).isin(["answered", "no_data"]).to_numpy()].sum()), False
 
 
 def _worth(
@@ -132,7 +181,7 @@ def _worth(
     bads: np.ndarray[tuple[int], np.dtype[np.float64]],
     decline: str | None,
     price: float,
-    asked: float,
+    bill: tuple[float, bool],
 ) -> dict[str, object]:
     n = goods + bads
     if decline is not None and decline not in levels:
@@ -142,17 +191,18 @@ def _worth(
     rate = np.divide(bads, n, out=np.full(len(n), -1.0), where=n > 0)
     at = int(np.argmax(rate[:own])) if decline is None else levels.index(decline)
     chance = n[at] * bads.sum() / n.sum()
-    extra, cost = bads[at] - chance, asked * price
+    extra, cost = bads[at] - chance, bill[0] * price
     return {
         "declined": levels[at],
         "n": n[at],
         "bads_caught": bads[at],
         "goods_lost": goods[at],
-        "goods_lost_per_bad": goods[at] / bads[at] if bads[at] else float("nan"),
+        "goods_lost_per_bad": goods[at] / bads[at] if bads[at] else math.nan,
         "bads_by_chance": chance,
         "extra_bads": extra,
-        "asked": asked,
+        "charged": bill[0],
+        "exact": bill[1],
         "cost": cost,
-        "cost_per_extra_bad": cost / extra if extra > 0 else float("nan"),
+        "cost_per_extra_bad": cost / extra if extra > 0 else math.nan,
         "beats_chance": bool(extra > 0),
     }
