@@ -10,8 +10,15 @@ import pytest
 
 import pandas_numberactive as pna
 from pandas_numberactive._core.lookup import Lookup, LookupState
-from pandas_numberactive._io.tally import PROBES, REMEMBERED, SAME_IN_A_ROW, UNREACHABLE_IN_A_ROW, Streaks
-from pandas_numberactive.errors import IncompleteRunWarning
+from pandas_numberactive._io.tally import (
+    BARREN_IN_A_ROW,
+    PROBES,
+    REMEMBERED,
+    SAME_IN_A_ROW,
+    UNREACHABLE_IN_A_ROW,
+    Streaks,
+)
+from pandas_numberactive.errors import IncompleteRunWarning, VendorError
 from pandas_numberactive.settings import Settings
 from pandas_numberactive.simulator import Faults, Simulator
 
@@ -46,7 +53,7 @@ def test_as_many_in_a_row_as_the_limit_end_the_run_whatever_their_order_of_endin
 def test_bad_ones_that_end_together_but_did_not_begin_together_end_nothing(bad, limit):
     streaks = proven()
     places = [streaks.begin() for _ in range(6 * limit)]
-    assert [streaks.see(place, bad) for place in places[::2]] == [None] * (3 * limit)
+    assert [streaks.see(place, bad, 5 * limit) for place in places[::2]] == [None] * (3 * limit)
     assert [streaks.see(place, GOOD) for place in places[1::2]] == [None] * (3 * limit)
 
 
@@ -65,7 +72,7 @@ def test_a_code_that_the_user_has_explained_never_ends_a_run():
 def test_only_the_latest_bad_ones_are_remembered():
     streaks = proven()
     for i in range(3 * REMEMBERED):
-        assert streaks.see(streaks.begin(), UNKNOWN if i % 2 else HELD) is None
+        assert streaks.see(streaks.begin(), UNKNOWN if i % 2 else HELD, 10**6) is None
     assert len(streaks._bad) == REMEMBERED
 
 
@@ -82,3 +89,38 @@ def test_a_fifth_of_the_numbers_refused_at_once_does_not_end_a_run_of_64_in_flig
             out = pd.DataFrame({"phone": phones}).numberactive.enrich("phone")
         assert out["phone_lookup_status"].value_counts()["failed"] == len(refused)
         assert vendor.ledger.total == len(phones) - len(refused)
+
+
+KINDS = [HELD, UNKNOWN, UNREACHED, ended(LookupState.QUARANTINED, "other_phone", "200")]
+
+
+def test_bad_answers_of_every_kind_with_no_good_one_among_them_end_the_run_whatever_their_places():
+    streaks = proven()
+    in_flight = 64
+    limit = BARREN_IN_A_ROW + in_flight
+    verdicts = []
+    for i in range(limit):
+        place = streaks.begin()
+        streaks.begin()  # hangs, so that no two bad ones stand side by side
+        verdicts.append(streaks.see(place, KINDS[i % len(KINDS)], in_flight))
+    assert [v is not None for v in verdicts] == [False] * (limit - 1) + [True]
+    assert f"no good answer among the last {limit}" in str(verdicts[-1])
+
+
+def test_one_good_answer_among_so_many_bad_ones_lets_a_run_go_on():
+    streaks = proven()
+    for i in range(400):
+        place = streaks.begin()
+        streaks.begin()
+        assert streaks.see(place, GOOD if i % 60 == 59 else KINDS[i % len(KINDS)], 64) is None
+
+
+def test_a_vendor_that_hangs_on_half_and_charges_the_rest_for_nothing_is_asked_no_more(tmp_path):
+    phones = [f"0811{i:07d}" for i in range(2000)]  # made up
+    bad = {f"query:{phone[1:]}": ["hang" if i % 2 else "code_charged"] * 9 for i, phone in enumerate(phones[50:])}
+    with Simulator(stand_in=True, app_key="k", secret="s", faults=Faults(script=bad)) as vendor:
+        pna.configure(environment="sandbox", base_url=vendor.base_url, app_key="k", secret="s", max_concurrency=32)
+        pna.configure(store=str(tmp_path / "s.sqlite3"), query_timeout=0.05, progress=False)
+        with pytest.raises(VendorError, match="stopped"):
+            pd.DataFrame({"phone": phones}).numberactive.enrich("phone")
+        assert 50 < vendor.ledger.total < 50 + 2 * (BARREN_IN_A_ROW + 32) + 48

@@ -251,7 +251,10 @@ class Buyer:
             self._busy.append(claimed.number)
             return
         self._tally.count(done)
-        if done.state is not LookupState.RELEASED and (error := self._streaks.see(place, done)) and self._worth_a_halt:
+        if done.state is LookupState.RELEASED:
+            return
+        error = self._streaks.see(place, done, self._in_flight)
+        if error is not None and self._worth_a_halt:
             self._halt(error)
 
     @property

@@ -15,6 +15,7 @@ from pandas_numberactive.settings import Settings
 PROBES = 5  # until the first good answer: a wrong key must not be asked 64 times
 SAME_IN_A_ROW = 10
 UNREACHABLE_IN_A_ROW = 20
+BARREN_IN_A_ROW = 20  # bad answers of several kinds, beside those in flight
 REMEMBERED = 2000  # bad answers, the latest: more than can be in flight
 
 
@@ -70,7 +71,8 @@ class Streaks:
     """Stops a run whose answers say that going on is no use.
 
     "In a row" is by the order in which the look-ups began, not in which they ended: of many in flight at once the
-    bad ones may all end first, or last, and ten of them together then say nothing.
+    bad ones may all end first, or last, and ten of them together then say nothing. Where that many end beside all
+    those in flight, and not one good answer among them, whatever is wrong with each, it is no accident either.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -80,6 +82,7 @@ class Streaks:
         self._bad: dict[int, str] = {}  # place in the order of beginning: what was wrong
         self._last: str | None = None
         self._alike = 0
+        self._barren = 0  # bad answers, of whatever kind, since the last good one
         self.proven = False
 
     @property
@@ -97,8 +100,8 @@ class Streaks:
         self._begun += 1
         return self._begun
 
-    def see(self, place: int, lookup: Lookup) -> VendorError | None:
-        """Take note of an outcome; return the error that ends the run, if it must end."""
+    def see(self, place: int, lookup: Lookup, in_flight: int = 0) -> VendorError | None:
+        """Take note of an outcome, with so many still in flight; return the error that ends the run, if it must."""
         self._ended += 1
         self.proven = self.proven or lookup.state in (
             LookupState.ANSWERED,
@@ -109,11 +112,13 @@ class Streaks:
         self._alike = self._alike + 1 if kind is not None and kind == self._last else int(kind is not None)
         self._last = kind
         if kind is None:
+            self._barren *= lookup.state not in (LookupState.ANSWERED, LookupState.NO_DATA)
             return None
+        self._barren += 1
         self._bad[place] = kind
         if len(self._bad) > REMEMBERED:
             del self._bad[next(iter(self._bad))]
-        return self._verdict(lookup, kind, self._row(place, kind))
+        return self._verdict(lookup, kind, self._row(place, kind), in_flight)
 
     def _row(self, place: int, kind: str) -> int:
         """How many in a row, this one among them, went wrong alike."""
@@ -135,22 +140,25 @@ class Streaks:
             return None if lookup.code in self._told else f"code {lookup.code}"
         return "held" if lookup.state is LookupState.UNCERTAIN else "unreachable"
 
-    def _verdict(self, lookup: Lookup, kind: str, row: int) -> VendorError | None:
-        if kind == "unreachable":
-            if row < UNREACHABLE_IN_A_ROW:
-                return None
-            return VendorError(
-                f"The vendor could not be reached {row} times in a row ({lookup.reason}). What was bought is "
-                "stored; call again when it answers."
-            )
-        first = self._ended == row == PROBES and kind != "held"
-        if not first and row < SAME_IN_A_ROW:
-            return None
-        what = "uncertain or about another number" if kind == "held" else f"{kind} ({lookup.msg})"
-        return VendorError(
-            f"The last {row} answers were all {what}; the run was stopped and everything paid is stored. "
-            "Check the app key, the secret and the account with the vendor, or tell what the code means with "
-            "configure(code_outcomes={...}).",
-            code=lookup.code,
-            msg=lookup.msg,
-        )
+    def _verdict(self, lookup: Lookup, kind: str, row: int, in_flight: int) -> VendorError | None:
+        most = UNREACHABLE_IN_A_ROW if kind == "unreachable" else SAME_IN_A_ROW
+        first = self._ended == row == PROBES and kind not in ("held", "unreachable")
+        if row >= most or first:
+            return _stopped(f"The last {row} answers were all {_WORDS.get(kind, kind)}", lookup)
+        if self._barren >= BARREN_IN_A_ROW + in_flight:
+            return _stopped(f"There was no good answer among the last {self._barren}", lookup)
+        return None
+
+
+_WORDS = {"held": "uncertain or about another number", "unreachable": "failures to reach the vendor"}
+
+
+def _stopped(what: str, lookup: Lookup) -> VendorError:
+    said = " ".join(part for part in (lookup.reason, lookup.code and f"code {lookup.code}", lookup.msg) if part)
+    return VendorError(
+        f"{what}, the last one: {said}. The run was stopped and everything paid is stored. Check the app key, the "
+        "secret, the account and the line to the vendor, or tell what the code means with "
+        "configure(code_outcomes={...}), and call again.",
+        code=lookup.code,
+        msg=lookup.msg,
+    )
