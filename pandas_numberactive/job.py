@@ -53,9 +53,7 @@ class Job:
 
         An interrupt while waiting stops the job, keeps what is paid, and is raised.
         """
-        if timeout is not None:
-            return self._future.result(timeout)
-        return bridge.join(self._future, stop=self.stop, drain=self._drain)
+        return bridge.join(self._future, stop=self.stop, drain=self._drain, timeout=timeout)
 
     def __await__(self) -> Generator[Any, Any, pd.DataFrame]:
         return bridge.wait(self._future, stop=self.stop, drain=self._drain).__await__()

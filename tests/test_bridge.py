@@ -103,6 +103,30 @@ def test_an_interrupt_stops_and_drains_then_goes_on():
     assert not work.cancelled.is_set()
 
 
+def test_an_interrupt_before_the_wait_has_begun_stops_the_work(monkeypatch):
+    work = Work()
+
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(bridge, "join", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        bridge.call(work.run, stop=work.stopping.set, drain=1)
+    assert work.finished.wait(5)
+
+
+def test_a_wait_with_a_time_out_leaves_the_work_going_and_an_interrupt_in_it_stops_and_drains_it():
+    work = Work(lasts=0.05)
+    future = bridge.submit(work.run)
+    with pytest.raises(TimeoutError, match="goes on"):
+        bridge.join(future, stop=work.stopping.set, drain=5, timeout=0)
+    assert not work.stopping.is_set()
+    with pytest.raises(KeyboardInterrupt):
+        bridge.join(future, stop=work.stopping.set, tick=interrupt_at(0), drain=5, timeout=60)
+    assert work.finished.is_set()
+    assert bridge.join(future, stop=pytest.fail, drain=1, timeout=0) == "done"
+
+
 def test_draining_is_bounded():
     work = Work(lasts=60)
     with pytest.raises(KeyboardInterrupt):

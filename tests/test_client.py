@@ -256,13 +256,13 @@ def test_the_user_may_say_what_a_code_means_at_handle(word, state, calls, halts)
 
 
 def test_where_handle_can_charge_a_lost_reply_is_held():
-    run = Run(Vendor(handle=[DROPPED]), handle_can_charge=True)
+    run = Run(Vendor(handle=[DROPPED]), handle_can_charge=lambda: True)
     assert (run.state, run.calls) == ("UNCERTAIN", (1, 0))
     assert run.stats.lost_handles == 1
 
 
 def test_where_handle_can_charge_a_connection_never_made_is_retried():
-    run = Run(Vendor(handle=[NO_CONNECTION, OPENED]), handle_can_charge=True)
+    run = Run(Vendor(handle=[NO_CONNECTION, OPENED]), handle_can_charge=lambda: True)
     assert (run.state, run.stats.lost_handles) == ("ANSWERED", 0)
 
 

@@ -288,7 +288,7 @@ def test_the_details_of_many_numbers_hold_no_other_writer_up(store, clock, monke
         for at, number in enumerate(numbers):
             await buy(store, clock, number, f"r{at}", key=f"k{at}")
         reading = asyncio.ensure_future(store.details("sandbox", numbers))
-        writing = asyncio.ensure_future(store.flag("between", on=True))
+        writing = asyncio.ensure_future(store.unfinished("k0"))
         done, _ = await asyncio.wait([reading, writing], return_when=asyncio.FIRST_COMPLETED)
         return done == {writing}, await reading
 

@@ -183,7 +183,7 @@ class Rules:
     handle_codes: CodeOutcomes | None = None
     query_codes: CodeOutcomes | None = None
     simulated: bool = False
-    handle_can_charge: bool = False  # this vendor was seen to answer, and charge, at handle
+    handle_can_charge: Callable[[], bool] = lambda: False  # was this vendor seen to answer, and charge, at handle?
     resumed: bool = False  # another call may have begun this look-up
 
 
@@ -203,7 +203,7 @@ def lookup_flow(lookup: Lookup, rules: Rules) -> Flow:
     if lookup.request_id is None:
         if lookup.state is LookupState.UNCERTAIN:
             return lookup
-        if rules.resumed and rules.handle_can_charge:
+        if rules.resumed and rules.handle_can_charge():
             return (yield from _hold(lookup, "handle_reply_lost"))
         opened = yield from _ask_handle(lookup, rules)
         if opened is None or opened.state is not LookupState.PENDING:
@@ -241,7 +241,7 @@ def _ask_handle(lookup: Lookup, rules: Rules) -> Flow:
             return (yield from _release(lookup, verdict.reason or "stopped"))
         if verdict.outcome not in (Outcome.RETRY, Outcome.THROTTLED, Outcome.AMBIGUOUS):
             return (yield from _settle(lookup, verdict, reply, rules))
-        if verdict.outcome is Outcome.AMBIGUOUS and rules.handle_can_charge:
+        if verdict.outcome is Outcome.AMBIGUOUS and rules.handle_can_charge():
             return (yield from _hold(lookup, "handle_reply_lost"))
         attempt += 1
         if attempt >= rules.policy.handle_attempts or not rules.quota.take(verdict.outcome):

@@ -17,7 +17,7 @@ from pandas_numberactive._io.report import STATUSES, Progress, RunReport, Shape,
 from pandas_numberactive._io.store import LookupStore, Stored
 from pandas_numberactive._io.store_runs import RunRow
 from pandas_numberactive._io.tally import Tally
-from pandas_numberactive.errors import NumberActiveError, UnknownValueWarning
+from pandas_numberactive.errors import NumberActiveError, StoreError, UnknownValueWarning
 from pandas_numberactive.settings import Settings, store_location, warn_plain_http
 
 if TYPE_CHECKING:
@@ -128,7 +128,12 @@ class Run:
         run, error = None, None
         if self._todo or unfinished:  # where nothing is left to buy, the unfinished run is ended
             run, error = await self._buy(store, self._in_order(sorted_))
-            known, _ = await self._read(store, self._options.since(run.started_at))
+            try:
+                known, _ = await self._read(store, self._options.since(run.started_at))
+            except StoreError:
+                if error is None:
+                    raise
+                return await self._result(None, known, run, error)  # what ended the run says more
         return await self._result(store, known, run, error)
 
     async def _read(self, store: LookupStore, since: int) -> tuple[Stored, Sorted]:
@@ -157,16 +162,16 @@ class Run:
         return run, await buyer.buy(todo)
 
     async def _result(
-        self, store: LookupStore, known: Stored, run: RunRow | None, error: NumberActiveError | None
+        self, store: LookupStore | None, known: Stored, run: RunRow | None, error: NumberActiveError | None
     ) -> Result:
-        since = self._options.since(run.started_at if run else store.now())
+        since = self._options.since(run.started_at if run else store.now() if store else 0)
         status = _STATUS_CODES[known.packed & 15]
         settled = np.isin(known.packed & 15, [int(s) for s in SETTLED])
         if since and run:
             status = np.where(settled & (known.bought_at < since), np.int8(_NOT_BOUGHT), status)
         new = np.isin(self._numbers, np.array(self._tally.mine, np.int64))
         lookups: dict[int, Lookup] = {}
-        if self._options.details:
+        if self._options.details and store is not None:
             lookups = await store.details(self._settings.environment or "", self._numbers.tolist(), since=since)
         answers = Answers(status, known.packed, np.where(settled, known.bought_at, 0), new, lookups)
         report = self._report(answers, settled, run)

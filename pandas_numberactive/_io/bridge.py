@@ -127,25 +127,32 @@ def call(work: Work[T], *, stop: Tick, tick: Tick | None = None, drain: float) -
             "This blocking call was made on the background loop itself and would wait forever: "
             "await the async twin (aenrich, alookup) instead."
         )
+    future: Future[T] | None = None
     try:
         future = submit(work)
+        return join(future, stop=stop, tick=tick, drain=drain)
     except BaseException:
-        stop()
+        if future is None or not future.done():  # interrupted before the wait began
+            stop()
         raise
-    return join(future, stop=stop, tick=tick, drain=drain)
 
 
-def join(future: Future[T], *, stop: Tick, tick: Tick | None = None, drain: float) -> T:
-    """Block until submitted work is done; an interrupt stops it and drains it, as in `call`."""
+def join(future: Future[T], *, stop: Tick, tick: Tick | None = None, drain: float, timeout: float | None = None) -> T:
+    """Block until submitted work is done; an interrupt stops it and drains it, as in `call`.
+
+    TimeoutError after `timeout` seconds: the work goes on.
+    """
     draw = _Ticker(tick)
     try:
-        _block(future, draw, None)
-        return future.result()
+        _block(future, draw, timeout)
     except BaseException:
         if not future.done():
             stop()
             _drain(future, draw, drain)
         raise
+    if not future.done():
+        raise TimeoutError(f"Not done after {timeout:g} seconds; it goes on.")
+    return future.result()
 
 
 def _drain(future: Future[Any], draw: _Ticker, seconds: float) -> None:
@@ -162,7 +169,7 @@ def _block(future: Future[Any], draw: _Ticker, seconds: float | None) -> None:
     ended.acquire()
     future.add_done_callback(lambda _: ended.release())
     deadline = None if seconds is None else time.monotonic() + seconds
-    while not ended.acquire(timeout=SLICE):
+    while not ended.acquire(timeout=SLICE if deadline is None else min(SLICE, max(0.0, deadline - time.monotonic()))):
         draw()
         if deadline is not None and time.monotonic() >= deadline:
             return

@@ -9,6 +9,7 @@ from collections.abc import Awaitable
 from pandas_numberactive._core.lookup import OPEN, SETTLED, Lookup, LookupState, RetryPolicy
 from pandas_numberactive._core.protocol import Verdict
 from pandas_numberactive._io.client import Client
+from pandas_numberactive._io.lease import Lease
 from pandas_numberactive._io.plan import Options
 from pandas_numberactive._io.rescue import Rescue
 from pandas_numberactive._io.store import LookupStore
@@ -54,7 +55,7 @@ class Buyer:
         self._options = options
         self._policy = RetryPolicy(poll_for=settings.poll_for)
         self._streaks = Streaks(settings)
-        self._queue: asyncio.Queue[tuple[Lookup, bool] | None] = asyncio.Queue(settings.max_concurrency)
+        self._queue: asyncio.Queue[tuple[Lookup, bool, int] | None] = asyncio.Queue(settings.max_concurrency)
         self._busy: list[int] = []
         self._in_flight = 0
         self._waiting = 0  # claimed, not begun
@@ -62,8 +63,8 @@ class Buyer:
         self._spent = 0
         self._changed = asyncio.Event()
         self._error: NumberActiveError | None = None
-        self._flag = f"handle_can_charge:{settings.environment}"
         self._handle_can_charge = False
+        self._lease = Lease(settings.lease)
         self._worker = 0
 
     async def buy(self, todo: list[int]) -> NumberActiveError | None:
@@ -74,8 +75,9 @@ class Buyer:
             loop.call_soon_threadsafe(self._changed.set)
 
         self._tally.wake_with(wake)
-        self._handle_can_charge = await self._store.flag(self._flag)
+        moment = self._lease.now()
         self._worker = await self._store.join(self._run.run, lease=self._settings.lease)
+        self._lease.renewed(moment)
         finished = False
         try:
             await self._all(todo)
@@ -88,7 +90,7 @@ class Buyer:
     async def _all(self, todo: list[int]) -> None:
         heart = asyncio.create_task(self._beat())
         try:
-            async with Client(self._settings, policy=self._policy) as client:
+            async with Client(self._settings, clock=self._clock, policy=self._policy) as client:
                 self._tally.client = client.stats
                 # The client's gate holds the calls in flight to max_concurrency; the rest wait for the disk meanwhile.
                 count = min(-(-3 * self._settings.max_concurrency // 2), len(todo))
@@ -98,11 +100,17 @@ class Buyer:
             with contextlib.suppress(asyncio.CancelledError):
                 await heart
 
+    def _clock(self) -> float:
+        """The store's clock, but never before the run's start: what the run has bought is not older than it."""
+        return max(self._store.now(), self._run.started_at) / 1e6
+
     async def _beat(self) -> None:
         while True:
             await asyncio.sleep(self._settings.lease / 3)
             try:
+                moment = self._lease.now()
                 await self._store.renew(self._worker, self._run.run, lease=self._settings.lease)
+                self._lease.renewed(moment)
             except Exception as error:
                 self._halt(_as_ours(error))
 
@@ -164,13 +172,15 @@ class Buyer:
         )
 
     async def _claim(self, terms: Work, numbers: list[int]) -> None:
+        term = self._lease.term
         claims = await self._store.claim(terms, numbers)
         self._busy += claims.busy
         self._spent = claims.spent
+        self._handle_can_charge |= claims.handle_can_charge
         self._tally.done += len(claims.over) + len(claims.settled)
         self._waiting += len(claims.mine)
-        for item in claims.mine:
-            await self._queue.put(item)
+        for lookup, resumed in claims.mine:
+            await self._queue.put((lookup, resumed, term))
 
     async def _work(self, client: Client) -> None:
         while (item := await self._queue.get()) is not None:
@@ -179,8 +189,10 @@ class Buyer:
             self._waiting -= 1
             self._in_flight += 1
             place = self._streaks.begin()
+            lookup, resumed, term = item
             try:
-                self._ended(place, item[0], await self._drive(client, *item))
+                done = await self._drive(client, lookup, resumed, term)
+                self._ended(place, lookup, self._still_mine(done, term))
             except Exception as error:
                 self._halt(_as_ours(error))
             finally:
@@ -203,23 +215,28 @@ class Buyer:
             self._changed.clear()
             await asyncio.wait_for(self._changed.wait(), seconds)
 
-    async def _drive(self, client: Client, lookup: Lookup, resumed: bool) -> Lookup | None:
+    async def _drive(self, client: Client, lookup: Lookup, resumed: bool, term: int) -> Lookup | None:
         done = await client.drive(
             lookup,
             save=self._save,
             halt=self._halted,
-            stopping=lambda: self._stopping,
+            # A process that slept past its lease asks nothing on its old claims.
+            stopping=lambda: self._stopping or not self._lease.holds(term),
             resumed=resumed,
-            handle_can_charge=self._handle_can_charge,
+            handle_can_charge=lambda: self._handle_can_charge,
         )
         if done is not None and done.state in OPEN:
             await self._store.unclaim(done, worker=self._worker)
         return done
 
+    def _still_mine(self, done: Lookup | None, term: int) -> Lookup | None:
+        """What a lapsed lease cut short is claimed anew, like what another worker has."""
+        cut_short = done is not None and done.state in (LookupState.RELEASED, LookupState.PENDING)
+        return None if cut_short and not self._stopping and not self._lease.holds(term) else done
+
     async def _save(self, lookup: Lookup) -> bool:
         if lookup.state in SETTLED and lookup.request_id is None and lookup.charged is not False:
-            self._handle_can_charge = True
-            await self._store.flag(self._flag, on=True)
+            self._handle_can_charge = True  # the store marks it for good, with the answer
         try:
             saved = await self._store.save(lookup, worker=self._worker, run=self._run.run)
         except StoreError as error:
@@ -247,7 +264,7 @@ class Buyer:
         return error
 
     def _ended(self, place: int, claimed: Lookup, done: Lookup | None) -> None:
-        if done is None:  # another worker has it: its answer is waited for
+        if done is None:  # another worker has it, or may have: its answer is waited for
             self._busy.append(claimed.number)
             return
         self._tally.count(done)

@@ -193,7 +193,7 @@ class Client:
         halt: Callable[[Verdict], None],
         stopping: Callable[[], bool],
         resumed: bool = False,
-        handle_can_charge: bool = False,
+        handle_can_charge: Callable[[], bool] = lambda: False,
     ) -> Lookup | None:
         """Take a claimed look-up as far as it goes; at most one answer is charged.
 
@@ -208,7 +208,7 @@ class Client:
         resumed
             Whether another run may have sent handle for it.
         handle_can_charge
-            Whether this vendor was seen to answer at handle.
+            Whether this vendor was seen to answer at handle; asked when a reply is judged.
 
         Returns
         -------
@@ -224,7 +224,7 @@ class Client:
             done: Lookup | None = end.value
             return done
 
-    def _rules(self, resumed: bool, handle_can_charge: bool) -> Rules:
+    def _rules(self, resumed: bool, handle_can_charge: Callable[[], bool]) -> Rules:
         return Rules(
             clock=self._clock,
             chance=self._chance,

@@ -144,7 +144,9 @@ class LookupStore:
 
     async def leave(self, worker: int, run: int, *, finished: bool) -> None:
         """Take this worker off."""
-        await self._journal.write(lambda db: runs.leave(db, worker=worker, run=run, now=self.now(), finished=finished))
+        await self._journal.write(
+            lambda db: runs.leave(db, worker=worker, run=run, now=self.now(), finished=finished, alive=self.alive)
+        )
         self._alive.release()
 
     async def claim(self, work: claims.Work, numbers: Sequence[int]) -> claims.Claims:
@@ -176,13 +178,6 @@ class LookupStore:
         if row is None or row[1] < self.now():
             return False
         return self._alive.lives(row[0])
-
-    async def flag(self, name: str, *, on: bool = False) -> bool:
-        """Read a mark, or set it for good."""
-        if on:
-            await self._journal.write(lambda db: runs.set_flag(db, name))
-            return True
-        return await self._journal.write(lambda db: runs.get_flag(db, name))
 
     async def read(self, environment: str, numbers: NDArray[np.int64], *, since: int = 0) -> Stored:
         """Read what is known of distinct numbers.

@@ -5,13 +5,13 @@ Plain SQL on any engine; times are microseconds since 1970, UTC.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from pandas_numberactive._core.lookup import OPEN, SETTLED, Lookup, LookupState, pack
 from pandas_numberactive._io.store_journal import Database
 from pandas_numberactive._io.store_rows import AT_ONCE, ENVIRONMENTS, Row, newest, to_lookup
-from pandas_numberactive._io.store_runs import spent
+from pandas_numberactive._io.store_runs import Alive, get_flag, handle_flag, spent
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Work:
     host: str
     key: str
     max_id_age: int
-    alive: Callable[[Database, int], bool]
+    alive: Alive
 
     @property
     def code(self) -> int:
@@ -45,11 +45,15 @@ class Claims:
     over: list[int] = field(default_factory=list)  # the cap is reached
     settled: list[int] = field(default_factory=list)  # nothing to do
     spent: int = 0  # of the run, before these; counted under a cap only
+    handle_can_charge: bool = False  # the vendor was seen to answer, and charge, at handle
 
 
 def claim(db: Database, work: Work, numbers: Sequence[int]) -> Claims:
     """Claim what needs buying or finishing, in sorted order, reserving its money in the same transaction."""
-    claims = Claims(spent=0 if work.cap is None else spent(db, work.run))
+    claims = Claims(
+        spent=0 if work.cap is None else spent(db, work.run),
+        handle_can_charge=get_flag(db, handle_flag(work.environment)),
+    )
     room = None if work.cap is None else work.cap - claims.spent
     known = newest(db, work.code, numbers)
     fresh: list[int] = []

@@ -5,12 +5,14 @@ Each function runs inside one write transaction; times are microseconds since 19
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from pandas_numberactive._io.store_journal import Database
 from pandas_numberactive._io.store_rows import ENVIRONMENTS
 
+Alive = Callable[[Database, int], bool]  # whether a worker holds its lease and its process lives
 RESUMABLE = 24 * 3600 * 1_000_000  # an unfinished run is the same run for a day
 
 
@@ -68,15 +70,12 @@ def renew(db: Database, *, worker: int, run: int, now: int, lease_until: int) ->
     db.execute("UPDATE runs SET seen_at = ? WHERE run = ?", (now, run))
 
 
-def leave(db: Database, *, worker: int, run: int, now: int, finished: bool) -> None:
-    """Take a worker off; a finished run ends with its last worker, an interrupted one stays resumable."""
+def leave(db: Database, *, worker: int, run: int, now: int, finished: bool, alive: Alive) -> None:
+    """Take a worker off; a finished run ends with its last living worker, an interrupted one stays resumable."""
     db.execute("DELETE FROM workers WHERE worker = ?", (worker,))
-    if finished:
-        db.execute(
-            "UPDATE runs SET ended_at = ?, seen_at = ? WHERE run = ? "
-            "AND NOT EXISTS (SELECT 1 FROM workers WHERE workers.run = ? AND lease_until > ?)",
-            (now, now, run, run, now),
-        )
+    others = db.execute("SELECT worker FROM workers WHERE run = ?", (run,)).fetchall() if finished else []
+    if finished and not any(alive(db, other) for (other,) in others):
+        db.execute("UPDATE runs SET ended_at = ?, seen_at = ? WHERE run = ?", (now, now, run))
 
 
 def spent(db: Database, run: int) -> int:
@@ -89,6 +88,11 @@ def store_id(db: Database, fresh: str) -> str:
     """The store's own name, given once."""
     db.execute("INSERT INTO meta (name, value) VALUES ('store_id', ?) ON CONFLICT DO NOTHING", (fresh,))
     return str(db.execute("SELECT value FROM meta WHERE name = 'store_id'").fetchone()[0])
+
+
+def handle_flag(environment: str) -> str:
+    """The mark of a vendor that was seen to answer, and charge, at handle."""
+    return f"handle_can_charge:{environment}"
 
 
 def get_flag(db: Database, name: str) -> bool:

@@ -9,7 +9,8 @@ from typing import Any, Literal
 
 from pandas_numberactive._core.lookup import OPEN, SETTLED, Lookup, LookupState, pack
 from pandas_numberactive._io.store_journal import Database
-from pandas_numberactive._io.store_rows import ENVIRONMENTS, latest, log, packed
+from pandas_numberactive._io.store_rows import ENVIRONMENTS, log, packed
+from pandas_numberactive._io.store_runs import handle_flag, set_flag
 
 MAX_KEPT_BODY = 4096
 
@@ -73,13 +74,19 @@ def _hold_collision(
         "request_id = ? WHERE environment = ? AND number = ? AND generation = ? AND packed IN (?, ?, ?)"
     )
     states = (pack(LookupState.RESERVED), pack(LookupState.PENDING), pack(LookupState.UNCERTAIN))
-    for number, generation in [(lookup.number, lookup.generation), *others]:
-        db.execute(sql, (held, lookup.request_id, code, number, generation, *states))
+    db.execute(sql, (held, lookup.request_id, code, lookup.number, lookup.generation, *states))
+    for number, generation in others:  # one that has another id by now has nothing to do with it
+        db.execute(
+            f"{sql} AND request_id = ?",
+            (held, lookup.request_id, code, number, generation, *states, lookup.request_id),
+        )
     log(db, now, "collision", lookup, code, run)
 
 
 def _save_settled(db: Database, lookup: Lookup, code: int, worker: int, run: int, now: int) -> Saved:
     """Write a paid answer; nearly always the claim is still ours, and one statement says so."""
+    if lookup.request_id is None and lookup.charged is not False:
+        set_flag(db, handle_flag(lookup.environment))
     if _settle(db, lookup, code, now, f"AND worker = ? AND epoch = ? AND {_UNSETTLED}", (worker, lookup.epoch)):
         _keep_body(db, lookup, code, now)
         log(db, now, lookup.state.name.lower(), lookup, code, run)
@@ -133,13 +140,19 @@ def _is_replay(row: Any, lookup: Lookup) -> bool:
 
 
 def restore(db: Database, lookup: Lookup, *, now: int) -> bool:
-    """Take a rescued answer in; True where it is on disk by now, False where its look-up is not the open one."""
+    """Take a rescued answer in, whatever has become of its look-up since; False where it answers nothing of ours."""
     code = ENVIRONMENTS[lookup.environment]
-    row = latest(db, code, lookup.number)
-    if row is None or (row.generation, row.request_id) != (lookup.generation, lookup.request_id):
+    row = db.execute(
+        "SELECT worker, run FROM lookups WHERE environment = ? AND number = ? AND generation = ?",
+        (code, lookup.number, lookup.generation),
+    ).fetchone()
+    opened = db.execute(
+        "SELECT number FROM events WHERE environment = ? AND request_id = ? AND kind = 'opened'",
+        (code, lookup.request_id),
+    ).fetchall()
+    if row is None or not (lookup.request_id is None or (lookup.number,) in opened):
         return False
-    if row.state in OPEN:
-        _save_settled(db, lookup, code, row.worker or 0, row.run or 0, now)
+    _save_settled(db, lookup, code, row[0] or 0, row[1] or 0, now)
     return True
 
 

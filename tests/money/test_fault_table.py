@@ -178,7 +178,7 @@ def test_ctrl_c_once(halfway):
 def test_ctrl_c_twice(halfway):
     world, worker, _ = halfway
     worker.close()  # cancelled: nothing more is done but leaving
-    runs.leave(world.db, worker=1, run=1, now=world.now(), finished=False)
+    runs.leave(world.db, worker=1, run=1, now=world.now(), finished=False, alive=world.alive)
     world.finish()
 
 

@@ -10,6 +10,7 @@ from tests.money.variants import BROKEN
 from tests.money.world import Bounds, Variant, Vendor, ViolationError, explore, simulate_all
 
 
+@pytest.mark.timeout(600)  # half a minute on an idle machine
 def test_two_workers_in_every_interleaving_with_every_fault_never_pay_twice_nor_lose_an_answer():
     assert explore(Variant(), Bounds(faults=2, switches=2, restarts=2)) > 10_000
 

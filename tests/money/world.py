@@ -230,7 +230,7 @@ class World:
                     self.time += LEASE + 1
                 self.time += 5
                 yield
-        runs.leave(self.db, worker=worker, run=row.run, now=self.now(), finished=True)
+        runs.leave(self.db, worker=worker, run=row.run, now=self.now(), finished=True, alive=self.alive)
 
     def _drive(self, lookup: Lookup, resumed: bool, worker: int, run: int) -> Generator[None, None, Lookup | None]:
         rules = Rules(

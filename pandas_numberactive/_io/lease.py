@@ -1,0 +1,38 @@
+"""Whether this process may still act on what it has claimed: when its lease has run out, others may have taken it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+Clock = Callable[[], float]
+
+
+class Lease:
+    """Our lease as we know it: never longer than the one on disk, whose own clock we do not need.
+
+    Each lapse ends a term: what was claimed in it must be claimed again, even when the lease was renewed since.
+    A machine that slept counts its sleep in one of the two clocks or in both.
+    """
+
+    def __init__(self, seconds: float, clocks: tuple[Clock, ...] = (time.monotonic, time.time)) -> None:
+        self._seconds = seconds
+        self._clocks = clocks
+        self._until = self.now()  # not begun
+        self.term = 0
+
+    def now(self) -> tuple[float, ...]:
+        """The moment, to be taken before the renewal is written."""
+        return tuple(clock() for clock in self._clocks)
+
+    def renewed(self, moment: tuple[float, ...]) -> None:
+        """Take note of a renewal that is on disk and was begun at this moment."""
+        self.term += self._over(moment)
+        self._until = tuple(at + self._seconds for at in moment)
+
+    def holds(self, term: int) -> bool:
+        """Whether what was claimed in this term is ours without doubt."""
+        return term == self.term and not self._over(self.now())
+
+    def _over(self, moment: tuple[float, ...]) -> bool:
+        return any(at >= until for at, until in zip(moment, self._until, strict=True))
