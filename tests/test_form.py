@@ -2,16 +2,44 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 import time
+from datetime import UTC, datetime
 
 import ipywidgets
 import pytest
 
 import pandas_numberactive as pna
-from pandas_numberactive._jupyter.form import LookupForm
+from pandas_numberactive._jupyter.form import STILL, LookupForm
+from pandas_numberactive._jupyter.views import lookup_card
+from pandas_numberactive.api import Lookup
 from pandas_numberactive.simulator import Faults, Simulator
 
 PHONE = "8118899532"
+OTHER = "8123456789"
+
+
+def answer(phone=PHONE, status="answered", **given):
+    """A look-up as the store or the vendor would have it."""
+    usual = {
+        "telco_type": "prepaid" if status == "answered" else None,
+        "active_level": "high" if status == "answered" else None,
+        "frequency_grade": "low" if status == "answered" else None,
+        "looked_up_at": datetime(2026, 11, 3, tzinfo=UTC),
+        "charged": True,
+        "source": "new",
+        "request_id": "3ce9f0c7",
+        "code": None,
+        "msg": "",
+        "reason": None,
+        "environment": "production",
+    }
+    return Lookup(phone=phone, status=status, **{**usual, **given})
+
+
+async def nothing(national):
+    return None
 
 
 @pytest.fixture
@@ -153,9 +181,6 @@ def test_words_of_the_vendor_are_escaped(tmp_path):
     async def bad(national):
         raise pna.errors.VendorError("<script>alert(1)</script>", code="<b>", msg="<img src=x>")
 
-    async def nothing(national):
-        return None
-
     pna.configure(environment="simulator", store=":memory:")
     form = LookupForm(buy=bad, peek=nothing, still=0.01)
     form._field.value = PHONE
@@ -183,3 +208,229 @@ def test_the_simulators_answers_say_that_they_are_made_up(tmp_path):
     press_enter(form)
     buy_button(form).click()
     until(lambda: "Made up by the simulator" in form._shown.value)
+
+
+def test_a_buy_button_comes_half_a_second_after_the_last_change(as_production):
+    as_production()
+    assert LookupForm()._still == STILL == 0.5
+    form = LookupForm(still=0.3)
+    form._field.value = PHONE[:-1]
+    press_enter(form)
+    form._field.value = PHONE
+    changed = time.monotonic()
+    buy_button(form)
+    assert time.monotonic() - changed >= 0.3
+
+
+def test_what_was_checked_is_what_stands_in_the_field(as_production):
+    """The field changes while the store is read: the check begins again, and no Enter is lost."""
+    as_production()
+    seen = []
+
+    async def changing(national):
+        seen.append(national)
+        form._field.value = OTHER
+
+    form = LookupForm(peek=changing, still=0.01)
+    form._field.value = PHONE
+    press_enter(form)
+    assert buy_button(form).description == f"Buy {OTHER} for IDR 500"
+    assert seen == [PHONE, OTHER]
+
+
+def test_only_the_newest_check_shows_its_outcome(as_production):
+    as_production()
+    begun, slow, ended = threading.Event(), threading.Event(), threading.Event()
+
+    async def peek(national):
+        if national == PHONE:
+            begun.set()
+            await asyncio.to_thread(slow.wait, 10)
+            ended.set()
+            return answer()
+        return None
+
+    form = LookupForm(peek=peek, still=0.01)
+    form._field.value = PHONE
+    press_enter(form)
+    assert begun.wait(10)
+    assert "Checking" in said(form)
+    form._field.value = OTHER
+    press_enter(form)
+    button = buy_button(form)
+    slow.set()
+    until(ended.is_set)
+    form._field.value = OTHER + "1"
+    press_enter(form)  # a round behind the slow one: what it had to show, it has shown
+    until(lambda: form._place.children and form._place.children[0] is not button)
+    assert form.value is None
+    assert form._shown.value == ""
+
+
+def test_what_was_said_goes_with_the_text_it_was_said_about(form):
+    form._field.value = PHONE
+    press_enter(form)
+    buy_button(form)
+    assert PHONE in said(form)
+    form._field.value = PHONE + "1"
+    assert PHONE not in said(form)
+
+
+def test_while_busy_nothing_else_is_bought_and_nothing_is_checked(as_production):
+    as_production()
+    go, bought = threading.Event(), []
+
+    async def slowly(national):
+        bought.append(national)
+        await asyncio.to_thread(go.wait, 10)
+        return answer(national)
+
+    form = LookupForm(buy=slowly, peek=nothing, still=0.01)
+    form._field.value = PHONE
+    press_enter(form)
+    old = buy_button(form)
+    old.click()
+    until(lambda: bought)
+    assert form._check.disabled
+    assert form._place.children == ()
+    old.click()
+    form._field.value = OTHER
+    press_enter(form)
+    form._check.click()
+    assert f"Asking for {PHONE}" in said(form)
+    go.set()
+    idle(form)
+    assert form.value.phone == PHONE
+    assert PHONE in form._shown.value
+    press_enter(form)
+    assert buy_button(form).description.startswith(f"Buy {OTHER}")
+    assert bought == [PHONE]
+
+
+@pytest.mark.parametrize(
+    ("stored", "words"),
+    [
+        (answer(status="quarantined"), "about another number"),
+        (answer(status="failed", code="100401", msg="no balance"), "was charged"),
+        (answer(status="no_data"), "no data"),
+    ],
+    ids=["quarantined", "failed, charged", "no data"],
+)
+def test_what_is_paid_and_final_is_shown_and_not_offered_again(as_production, stored, words):
+    as_production()
+
+    async def peek(national):
+        return stored
+
+    form = LookupForm(peek=peek, still=0.01)
+    form._field.value = PHONE
+    press_enter(form)
+    until(lambda: "in your store since 3 Nov 2026: free" in said(form))
+    assert form._place.children == ()
+    assert words in form._shown.value
+    assert form.value is stored
+
+
+@pytest.mark.parametrize(
+    ("state", "words"), [("pending", "not answered yet"), ("uncertain", "may have been charged"), ("failed", "without")]
+)
+def test_what_is_not_final_says_so_before_it_is_asked_again(as_production, state, words):
+    as_production()
+
+    async def peek(national):
+        return answer(status=state, charged=False if state == "failed" else None)
+
+    form = LookupForm(peek=peek, still=0.01)
+    form._field.value = PHONE
+    press_enter(form)
+    assert buy_button(form).description == "Buy 8118899532 for IDR 500"
+    assert words in said(form)
+    assert "Not in your store" not in said(form)
+
+
+def test_other_settings_than_the_button_was_made_with_buy_nothing(form, vendor):
+    form._field.value = PHONE
+    press_enter(form)
+    old = buy_button(form)
+    pna.configure(unit_price=900)
+    old.click()
+    assert "check again" in said(form)
+    assert form._place.children == ()
+    press_enter(form)
+    assert buy_button(form).description == "Buy 8118899532 for IDR 900"
+    assert vendor.calls == []
+
+
+def test_an_unforeseen_error_is_a_card_and_the_form_lives_on(as_production):
+    as_production()
+    broken = [True]
+
+    async def buy(national):
+        if broken.pop():
+            raise RuntimeError("<b>out of order</b>")
+
+    form = LookupForm(buy=buy, peek=nothing, still=0.01)
+    form._field.value = PHONE
+    press_enter(form)
+    buy_button(form).click()
+    until(lambda: "Unforeseen: RuntimeError" in form._shown.value)
+    assert "<b>out" not in form._shown.value
+    assert "Nothing that was paid is lost" in form._shown.value
+    idle(form)
+    press_enter(form)
+    buy_button(form)
+
+
+def test_history_is_typed_newest_first_and_holds_a_number_once(as_production):
+    as_production()
+
+    async def buy(national):
+        return answer(national)
+
+    form = LookupForm(buy=buy, peek=nothing, still=0.01)
+    empty = form.history.dtypes
+    for phone in (PHONE, OTHER, PHONE):
+        form._field.value = ""
+        form._field.value = phone
+        press_enter(form)
+        buy_button(form).click()
+        until(lambda: form.value is not None and not form._busy)
+        form.value = None
+    history = form.history
+    assert history["phone"].tolist() == ["8118****532", "8123****789"]
+    assert history["environment"].tolist() == ["production"] * 2
+    assert (history.dtypes == empty).all()
+    assert history["charged"].dtype == "boolean"
+    assert form._past.value.index("8118****532") < form._past.value.index("8123****789")
+
+
+def test_a_form_as_text_holds_no_number(form):
+    """A widget's own repr begins with its children, and a notebook keeps the first 110 characters of it."""
+    form._field.value = PHONE
+    assert PHONE not in repr(form)
+    assert PHONE not in form._repr_mimebundle_()["text/plain"]
+
+
+@pytest.mark.parametrize("status", "answered no_data failed uncertain quarantined pending not_bought".split())
+def test_a_card_has_every_fact_and_escapes_what_comes_from_outside(status):
+    wild = "<img src=x onerror=alert(1)>"
+    shown = lookup_card(answer(status=status, request_id=wild, code=wild, msg=wild, reason=wild), shown=PHONE)
+    assert "<img" not in shown
+    assert "requestId &lt;img" in shown
+    assert PHONE in shown
+    assert PHONE not in lookup_card(answer(status=status))
+    for fact in ("3 Nov 2026", "charged", "new", "production"):
+        assert fact in shown
+    if status == "answered":
+        assert all(f">{word}</span>" in shown for word in ("high", "low", "prepaid"))
+    elif status != "no_data":
+        assert f"{PHONE}: {status.replace('_', ' ')}" in shown
+
+
+@pytest.mark.parametrize(("charged", "word"), [(True, "charged"), (False, "free"), (None, "charge unknown")])
+def test_a_card_says_whether_it_was_charged(charged, word):
+    assert f", {word}, " in lookup_card(answer(charged=charged))
+
+
+def test_a_card_without_a_request_id_does_not_name_one():
+    assert "requestId" not in lookup_card(answer(request_id=None))

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 
@@ -71,12 +72,12 @@ def test_every_result_has_a_picture_and_a_text_without_a_whole_number_or_a_secre
         assert PHONE not in text, name
         assert "made-up-secret" not in text
         assert "<" not in text.replace("<class", ""), name
-        if name != "job":
-            html = result._repr_html_()
-            assert "made-up-secret" not in html
-            assert PHONE not in html
-            assert "var(--jp-" in html, f"{name} does not follow the theme"
-            assert len(read(html)) > 10
+        html = result._repr_html_()
+        assert "made-up-secret" not in html
+        assert PHONE not in html
+        assert "var(--jp-" in html, f"{name} does not follow the theme"
+        assert len(read(html)) > 10
+        assert len(html) < 10_000, f"{name} is not small"
 
 
 def test_a_plan_and_a_bill_are_bars_whose_parts_are_the_counts(results):
@@ -88,6 +89,18 @@ def test_a_plan_and_a_bill_are_bars_whose_parts_are_the_counts(results):
     bill = re.sub(r"\s+", " ", read(results["report"]._repr_html_()))
     assert "bought" in bill
     assert "stored 3" in bill  # the job's bill: all were there already
+
+
+def test_a_jobs_picture_counts_what_is_done_and_what_is_left(as_production, vendor, book, quiet_incomplete):
+    as_production()
+    job = book.numberactive.start("phone", max_charges=2)
+    job.result()
+    told = re.sub(r"\s+", " ", read(job._repr_html_()))
+    assert "Job (done)" in told
+    assert "bought 2" in told
+    assert "IDR 1,000" in told
+    widths = [float(width) for width in re.findall(r"width:([\d.]+)%", job._repr_html_())]
+    assert widths == pytest.approx([200 / 3, 100 / 3], abs=0.01)
 
 
 def test_text_from_outside_is_escaped():
@@ -129,6 +142,7 @@ job = df.numberactive.start("phone")
 _ = job.result()
 job
 pna.LookupForm()
+pna.EnrichPanel(df)
 pna.settings()
 """
 
@@ -145,12 +159,22 @@ def test_a_terminal_ipython_shows_plain_text(tmp_path):
         f"cells = open({str(script)!r}).read().splitlines()\n"
         "ok = [shell.run_cell(cell).success for cell in cells if cell]\nsys.exit(0 if all(ok) else 1)"
     )
-    environment = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "IPYTHONDIR": str(tmp_path / "ipython")}
+    here = str(Path(pna.__file__).parent.parent)  # the package under test, not another that is installed
+    home = {"HOME": str(tmp_path), "IPYTHONDIR": str(tmp_path / "ipython")}
+    environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": here, **home}
     done = subprocess.run(
         [sys.executable, "-c", drive], capture_output=True, text=True, cwd=tmp_path, env=environment, timeout=60
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    for expected in ("Lookup(8118****532, answered", "Plan (simulator)", "Run ", "Job (done)", "Settings("):
+    for expected in (
+        "Lookup(8118****532, answered",
+        "Plan (simulator)",
+        "Run ",
+        "Job (done)",
+        "LookupForm(0 look-ups",
+        "EnrichPanel(['phone']",
+        "Settings(",
+    ):
         assert expected in done.stdout
     assert "<div" not in done.stdout
     assert "object at 0x" not in done.stdout

@@ -5,10 +5,11 @@ from __future__ import annotations
 import html
 from collections.abc import Iterable
 
-INK = "var(--jp-ui-font-color1, #212121)"
-FAINT = "var(--jp-ui-font-color2, #616161)"
-PAPER = "var(--jp-layout-color1, #ffffff)"
-LINE = "var(--jp-border-color1, #bdbdbd)"
+# Where no Jupyter theme is (Colab, an exported page), the page's own colours: they are legible on its own ground.
+INK = "var(--jp-ui-font-color1, inherit)"
+FAINT = "var(--jp-ui-font-color2, inherit)"
+PAPER = "var(--jp-layout-color1, transparent)"
+LINE = "var(--jp-border-color1, #9e9e9e)"
 
 
 def esc(text: object) -> str:
@@ -18,15 +19,15 @@ def esc(text: object) -> str:
 
 def html_table(title: str, lines: list[tuple[str, str]], note: str = "", picture: str = "") -> str:
     """A two-column HTML table that follows the theme; everything escaped."""
-    cell = "padding:1px 12px 1px 0;text-align:left;background:none"
+    cell = "padding:1px 12px 1px 0;text-align:left;vertical-align:top;background:none"
     rows = "".join(
         f'<tr style="background:none"><td style="{cell};opacity:.75">{esc(name)}</td>'
-        f'<td style="{cell}">{esc(text)}</td></tr>'
+        f'<td style="{cell};overflow-wrap:anywhere">{esc(text)}</td></tr>'
         for name, text in lines
     )
     tail = f'<div style="opacity:.75;max-width:46em">{esc(note)}</div>' if note else ""
     return (
-        f'<div style="color:{INK};font-size:13px">'
+        f'<div style="color:{INK};font-size:13px;line-height:1.4">'
         f'<b>{esc(title)}</b>{picture}<table style="border:none;margin:4px 0;'
         f'color:inherit;font-size:inherit">{rows}</table>{tail}</div>'
     )

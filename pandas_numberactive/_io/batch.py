@@ -80,6 +80,8 @@ class Run:
         self._stored = 0
         self._todo = 0
         self._began = time.monotonic()
+        self._ended: float | None = None
+        self.report: RunReport | None = None  # once the run has come to its end
 
     def stop(self) -> None:
         """Begin nothing new; what was sent is drained and kept."""
@@ -93,7 +95,7 @@ class Run:
     @property
     def progress(self) -> Progress:
         """A snapshot, from any thread."""
-        tally, seconds = self._tally, max(time.monotonic() - self._began, 1e-9)
+        tally, seconds = self._tally, max((self._ended or time.monotonic()) - self._began, 1e-9)
         left = self._todo - tally.done
         price = self._settings.unit_price
         return Progress(
@@ -116,6 +118,7 @@ class Run:
         try:
             return await self._go(store)
         finally:
+            self._ended = time.monotonic()
             store.close()
 
     async def _go(self, store: LookupStore) -> Result:
@@ -175,7 +178,8 @@ class Run:
             lookups = await store.details(self._settings.environment or "", self._numbers.tolist(), since=since)
         answers = Answers(status, known.packed, np.where(settled, known.bought_at, 0), new, lookups)
         report = self._report(answers, settled, run)
-        report.stopped_by = report.stopped_by or (str(error).splitlines()[0] if error else None)
+        report.stopped_by = str(error).splitlines()[0] if error else report.stopped_by
+        self.report = report
         self._warn_unknown(answers)
         return Result(answers, report, error)
 

@@ -106,7 +106,7 @@ class Plan:
         cap = "" if self.max_charges is None else f", at most {self.max_charges:,} charges"
         out += [("to buy", f"{self.to_buy:,}{cap}"), ("cost at most", money(self.cost, self.currency))]
         if self.seconds is not None:
-            out.append(("likely time", f"about {_duration(self.seconds)}"))
+            out.append(("likely time", f"about {duration(self.seconds)}"))
         return out
 
     def _ages(self) -> str:
@@ -137,7 +137,8 @@ class Plan:
         return bar(parts, f"{self.rows:,} rows")
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """A time as people say it."""
     if seconds < 90:
         return f"{max(1, round(seconds))} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -50,7 +50,7 @@ class Tally:
 
     def count(self, lookup: Lookup) -> None:
         """Count a look-up that has come to its end in this run."""
-        self.done += 1
+        self.done += lookup.state is not LookupState.RELEASED  # given back: not done
         if lookup.state in SETTLED:
             self.mine.append(lookup.number)
             self.bought += lookup.state is not LookupState.FAILED_CHARGED

@@ -15,13 +15,13 @@ import ipywidgets
 import pandas as pd
 import traitlets
 
-from pandas_numberactive._core.markup import INK
+from pandas_numberactive._core.options import ENVIRONMENTS
 from pandas_numberactive._core.phone import explain, operator_of, parse_phone
 from pandas_numberactive._io import bridge
 from pandas_numberactive._io.report import money
-from pandas_numberactive._jupyter.style import card, esc, note, status, when
-from pandas_numberactive._jupyter.views import error_card, lookup_card
-from pandas_numberactive._pandas.columns import ACTIVE_LEVEL, FREQUENCY_GRADE, LOOKUP_STATUS, TELCO_TYPE
+from pandas_numberactive._jupyter.style import card, esc, note, status, table, when
+from pandas_numberactive._jupyter.views import WRAPS, error_card, lookup_card, still_holds, words
+from pandas_numberactive._pandas.columns import ACTIVE_LEVEL, FREQUENCY_GRADE, LOOKUP_STATUS, SOURCE, TELCO_TYPE, TEXT
 from pandas_numberactive.api import Lookup, alookup, apeek
 from pandas_numberactive.errors import ConfigurationError
 from pandas_numberactive.settings import Settings, require, settings
@@ -38,8 +38,21 @@ _HISTORY = {
     "looked_up_at": "looked_up_at",
     "charged": "charged",
     "source": "source",
+    "environment": "environment",
 }
-_HEAD = ["phone", "status", "activity", "top-ups", "type"]
+_DTYPES: dict[str, Any] = {
+    "phone": TEXT,
+    "telco_type": TELCO_TYPE,
+    "active_level": ACTIVE_LEVEL,
+    "frequency_grade": FREQUENCY_GRADE,
+    "lookup_status": LOOKUP_STATUS,
+    "looked_up_at": "datetime64[us, UTC]",
+    "charged": "boolean",
+    "source": SOURCE,
+    "environment": pd.CategoricalDtype(list(ENVIRONMENTS)),
+}
+_READY = "Type a number, then Check. Checking is free."
+_HEAD = ["phone", "status", "activity", "top-ups", "type", "environment"]
 
 Buyer = Callable[[str], Awaitable[Lookup]]
 Peeker = Callable[[str], Awaitable[Lookup | None]]
@@ -66,18 +79,19 @@ class LookupForm(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no ty
         )
         self._check = ipywidgets.Button(description="Check", tooltip="Free: nothing is sent to the vendor")
         self._place = ipywidgets.HBox([])  # where a Buy button stands, or none
-        self._said = ipywidgets.HTML(status("Type a number, then Check. Checking is free."))
+        self._said = ipywidgets.HTML(status(_READY))
         self._shown = ipywidgets.HTML("")
         self._past = ipywidgets.HTML("")
         self._current: ipywidgets.Button | None = None
         self._changed_at = 0.0
         self._asked = 0  # counts checks: only the newest may show its outcome
+        self._answered = 0  # the newest check that has shown its outcome
         self._busy = False
         self._lookups: list[Lookup] = []
         self._field.observe(self._on_change, "value")
         self._field.on_msg(self._on_message)
         self._check.on_click(lambda _: self._start_check())
-        row = ipywidgets.HBox([self._field, self._check, self._place])
+        row = ipywidgets.HBox([self._field, self._check, self._place], layout=WRAPS)
         super().__init__([row, self._said, self._shown, self._past])
         if trouble := _trouble():
             self._shown.value = trouble
@@ -87,25 +101,21 @@ class LookupForm(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no ty
         """This form's look-ups, newest first, phones masked, typed like the columns of `enrich`."""
         rows = [{name: getattr(x, at) for name, at in _HISTORY.items()} for x in self._lookups]
         frame = pd.DataFrame(rows, columns=list(_HISTORY))
-        return frame.astype(
-            {
-                "telco_type": TELCO_TYPE,
-                "active_level": ACTIVE_LEVEL,
-                "frequency_grade": FREQUENCY_GRADE,
-                "lookup_status": LOOKUP_STATUS,
-                "looked_up_at": "datetime64[us, UTC]",
-                "charged": "boolean",
-            }
-        )
+        return frame.astype(_DTYPES)
+
+    def __repr__(self) -> str:  # a widget's own would show the field
+        return f"LookupForm({len(self._lookups)} look-ups; a form in Jupyter, elsewhere use pna.lookup)"
 
     def _on_message(self, _: object, content: dict[str, Any], __: object) -> None:
         if content.get("event") == "submit":  # Enter in the field
             self._start_check()
 
     def _on_change(self, _: object) -> None:
-        """Any change disarms; a check under way begins again when the field is still."""
+        """Any change disarms, and what was said was about another text; a check under way begins again."""
         self._changed_at = time.monotonic()
         self._disarm()
+        if self._answered == self._asked and not self._busy:
+            self._say(_READY)
 
     def _disarm(self) -> None:
         """No Buy button stands there any more; closed, or a saved notebook would keep the number that it names."""
@@ -120,54 +130,79 @@ class LookupForm(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no ty
         self._disarm()
         self._asked += 1
         self._shown.value = ""
-        bridge.submit(lambda: self._check_when_still(self._asked))
+        self._say("Checking ...")
+        asked = self._asked
+        bridge.submit(lambda: self._check_when_still(asked))
 
     async def _check_when_still(self, asked: int) -> None:
+        """Read what stands in the field once it is still; again, where it was changed while the store was read."""
         try:
-            while (left := self._still - (time.monotonic() - self._changed_at)) > 0:
-                await asyncio.sleep(left)
-            text = self._field.value
-            if asked == self._asked and not self._busy:
-                await self._show(asked, text)
+            while asked == self._asked:
+                while (left := self._still - (time.monotonic() - self._changed_at)) > 0:
+                    await asyncio.sleep(left)
+                text = self._field.value
+                show = await self._read(text)
+                if asked == self._asked and text == self._field.value:
+                    self._answered = asked
+                    show()
+                    self._unless_changed(asked, text)
+                    return
         except Exception as error:  # nothing may vanish in a background task
+            self._answered = asked
             self._fail(error)
 
-    async def _show(self, asked: int, text: str) -> None:
+    async def _read(self, text: str) -> Callable[[], None]:
+        """What a check of this text has to show."""
         given = settings()
         national, reason = parse_phone(text, max_digits=given.max_digits)
         if national is None:
-            self._say(f"{explain(reason or '')} Nothing was sent.")
-            return
+            return lambda: self._say(f"{explain(reason or '')} Nothing was sent.")
         if trouble := _trouble():
-            self._shown.value = trouble
-            self._say("Nothing was sent.")
-            return
+            return lambda: self._show("Nothing was sent.", trouble)
         stored = await self._peek(national)
-        if asked != self._asked or text != self._field.value:
-            return
         label = f"{national}{_operator(national)}"
-        if stored is not None and stored.status in ("answered", "no_data"):
-            self._shown.value = lookup_card(stored, shown=national)
-            self._say(f"{label}: in your store since {when(stored.looked_up_at)}: free.")
-            self._keep(stored)
-            return
+        if stored is not None and _is_final(stored):
+            return lambda: self._show_stored(label, stored)
         price = "price unknown: set unit_price" if given.unit_price is None else money(given.unit_price, given.currency)
-        self._say(f"Read as {label}. Not in your store. A look-up costs: {price}.")
-        self._arm(national, text, given)
+        known = _WAITING.get(stored.status if stored else "", "Not in your store. A look-up in {} costs: {}.")
+        said = f"Read as {label}. {known.format(given.environment, price)}"
+        return lambda: self._offer(said, national, text, given)
 
-    def _arm(self, national: str, text: str, given: Settings) -> None:
-        """Put a fresh button there, bound to this number and to this text in the field."""
+    def _show(self, said: str, picture: str) -> None:
+        self._shown.value = picture
+        self._say(said)
+
+    def _show_stored(self, label: str, stored: Lookup) -> None:
+        since = f"{label}: in your store since {when(stored.looked_up_at)}: free."
+        self._show(since, lookup_card(stored, shown=stored.phone))
+        self._keep(stored)
+
+    def _offer(self, said: str, national: str, text: str, given: Settings) -> None:
+        """Put a fresh button there, bound to this number, to this text in the field, and to these settings."""
         price = "" if given.unit_price is None else f" for {money(given.unit_price, given.currency)}"
         button = ipywidgets.Button(
             description=f"Buy {national}{price}", button_style="primary", layout={"width": "auto"}
         )
-        button.on_click(lambda pressed: self._on_buy(pressed, national, text))
+        button.on_click(lambda pressed: self._on_buy(pressed, national, text, given))
+        self._say(said)
         self._current = button
         self._place.children = (button,)
         button.focus()
 
-    def _on_buy(self, pressed: ipywidgets.Button, national: str, text: str) -> None:
+    def _unless_changed(self, asked: int, text: str) -> None:
+        """Take back what was shown if another thread changed the field, or began a check, while it was put there."""
+        if text != self._field.value:
+            self._say(_READY)
+        if text != self._field.value or asked != self._asked:
+            self._disarm()
+
+    def _on_buy(self, pressed: ipywidgets.Button, national: str, text: str, given: Settings) -> None:
         if pressed is not self._current or self._busy or self._field.value != text:
+            return
+        if not still_holds(given):
+            self._disarm()
+            self._field.focus()
+            self._say("The settings were changed since: check again. Nothing was sent.")
             return
         self._busy = True
         self._disarm()
@@ -179,8 +214,7 @@ class LookupForm(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no ty
     async def _buy(self, national: str) -> None:
         try:
             found = await self._buy_one(national)
-            self._shown.value = lookup_card(found, shown=national)
-            self._say(f"{national}: {found.status.replace('_', ' ')}.")
+            self._show(f"{national}: {words(found.status)}.", lookup_card(found, shown=national))
             self._keep(found)
         except Exception as error:
             self._fail(error)
@@ -189,37 +223,37 @@ class LookupForm(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no ty
             self._check.disabled = False
 
     def _keep(self, found: Lookup) -> None:
-        self._lookups = [found, *(old for old in self._lookups if old.phone != found.phone)]
+        same = (found.phone, found.environment)
+        self._lookups = [found, *(old for old in self._lookups if (old.phone, old.environment) != same)]
+        self._past.value = table([_HEAD, *map(_row, self._lookups[:MAX_SHOWN])], "Looked up here")
         self.value = found
-        self._past.value = _table([_HEAD, *([*_words(x)] for x in self._lookups[:MAX_SHOWN])])
 
     def _say(self, text: str) -> None:
         self._said.value = status(text)
 
     def _fail(self, error: BaseException) -> None:
-        self._shown.value = error_card(error)
-        self._say("It did not work; nothing is lost.")
+        self._show("It did not work; nothing is lost.", error_card(error))
 
 
-def _words(found: Lookup) -> list[str]:
+# What an earlier, unfinished look-up of the number means for the price; {} environment, price.
+_WAITING = {
+    "pending": "Begun earlier in {}, not answered yet; its answer costs: {}.",
+    "uncertain": "Held: it may have been charged in {}. Buy asks the same requestId again, at most for: {}.",
+    "failed": "It failed before in {}, without charge. A look-up costs: {}.",
+}
+
+
+def _is_final(stored: Lookup) -> bool:
+    """Whether nobody asks for this number again; a failure that cost nothing is not final."""
+    return stored.status in ("answered", "no_data", "quarantined") or (
+        stored.status == "failed" and stored.charged is not False
+    )
+
+
+def _row(found: Lookup) -> list[str]:
+    """A look-up as it stands in the table of the past."""
     signals = (found.active_level, found.frequency_grade, found.telco_type)
-    return [found.masked, found.status, *(word or "" for word in signals)]
-
-
-def _table(rows: list[list[str]]) -> str:
-    """Rows of text as a small table, the first of them its head."""
-    head = "".join(f'<th scope="col" style="text-align:left;padding:1px 0">{esc(name)}</th>' for name in rows[0])
-    body = "".join(
-        '<tr style="background:none">'
-        + "".join(f'<td style="padding:1px 0">{esc(cell)}</td>' for cell in row)
-        + "</tr>"
-        for row in rows[1:]
-    )
-    return (
-        f'<table style="color:{INK};border-spacing:14px 2px;line-height:1.5">'
-        f'<caption style="text-align:left">Looked up here</caption>'
-        f'<thead><tr style="background:none">{head}</tr></thead><tbody>{body}</tbody></table>'
-    )
+    return [found.masked, words(found.status), *(word or "" for word in signals), found.environment]
 
 
 def _operator(national: str) -> str:
@@ -234,6 +268,6 @@ def _trouble() -> str:
         if given.environment != "simulator":
             require(given)
     except ConfigurationError as error:
-        how = 'pna.configure(environment="simulator") tries everything with made-up answers.'
+        how = "The simulator's answers are made up, and free. Set it in a cell, then press Check."
         return card("Not set up yet", f"<div>{esc(error)}</div>{note(how)}", accent="#b26a00")
     return ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from pandas_numberactive._core.markup import FAINT, INK, LINE, PAPER
@@ -30,27 +31,45 @@ def badge(text: object, kind: str = "plain") -> str:
 def level(name: str, value: str | None) -> str:
     """One signal with its name."""
     kind = value if value in ("high", "medium", "low") else "none" if value is None else "plain"
-    return f'<span style="margin-right:14px">{esc(name)} {badge(value or "no data", kind)}</span>'
+    return (
+        f'<span style="display:inline-block;margin-right:14px;white-space:nowrap">{esc(name)} '
+        f"{badge(value or 'no data', kind)}</span>"
+    )
 
 
 def card(title: str, body: str, *, accent: str = "#2e7d32") -> str:
     """A framed block with a title; `body` is HTML already."""
     return (
         f'<div style="border:1px solid {LINE};border-left:4px solid {accent};border-radius:4px;padding:8px 12px;'
-        f'margin:6px 0;background:{PAPER};color:{INK};line-height:1.6;max-width:640px">'
-        f'<div style="font-weight:600">{esc(title)}</div>{body}</div>'
+        f"margin:6px 0;background:{PAPER};color:{INK};line-height:1.6;max-width:640px;box-sizing:border-box;"
+        f'overflow-wrap:anywhere"><div style="font-weight:600">{esc(title)}</div>{body}</div>'
     )
 
 
 def note(text: str) -> str:
     """A quiet line."""
-    return f'<div style="color:{FAINT};line-height:1.5">{esc(text)}</div>'
+    return f'<div style="color:{FAINT};line-height:1.5;overflow-wrap:anywhere">{esc(text)}</div>'
 
 
-def status(text: str) -> str:
-    """What a screen reader is told as it changes."""
-    look = f"color:{FAINT};min-height:1.5em;line-height:1.5"
-    return f'<div role="status" aria-live="polite" style="{look}">{esc(text)}</div>'
+def status(text: str, *, live: bool = True) -> str:
+    """A line that a screen reader reads out as it changes; not `live` where it changes all the time."""
+    told = 'role="status" aria-live="polite" ' if live else ""
+    return f'<div {told}style="color:{FAINT};min-height:1.5em;line-height:1.5">{esc(text)}</div>'
+
+
+def table(rows: Sequence[Sequence[object]], caption: str = "") -> str:
+    """Rows of texts as a small table, the first of them its head."""
+    cell = "padding:1px 16px 1px 0;text-align:left;vertical-align:top"
+    head = "".join(f'<th scope="col" style="{cell}">{esc(name)}</th>' for name in rows[0])
+    body = "".join(
+        '<tr style="background:none">' + "".join(f'<td style="{cell}">{esc(text)}</td>' for text in row) + "</tr>"
+        for row in rows[1:]
+    )
+    above = f'<caption style="text-align:left">{esc(caption)}</caption>' if caption else ""
+    return (
+        f'<table style="color:{INK};border-collapse:collapse;margin:6px 0;line-height:1.5">{above}'
+        f'<thead><tr style="background:none">{head}</tr></thead><tbody>{body}</tbody></table>'
+    )
 
 
 def when(moment: datetime | None) -> str:

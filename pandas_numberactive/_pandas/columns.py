@@ -22,6 +22,7 @@ ACTIVE_LEVEL = pd.CategoricalDtype(list(LEVELS), ordered=True)
 FREQUENCY_GRADE = pd.CategoricalDtype(list(LEVELS), ordered=True)
 LOOKUP_STATUS = pd.CategoricalDtype(list(STATUSES))
 SOURCE = pd.CategoricalDtype(["new", "stored"])
+TEXT: Any = "str" if int(pd.__version__.split(".")[0]) >= 3 else "string"
 
 COLUMNS = ("telco_type", "active_level", "frequency_grade", "lookup_status", "looked_up_at")
 DETAILS = ("charged", "request_id", "reason", "source", "national")
@@ -114,8 +115,7 @@ def _details(
 
 
 def _text(values: NDArray[Any]) -> Any:
-    dtype: Any = "str" if int(pd.__version__.split(".")[0]) >= 3 else "string"
-    return pd.array(values, dtype=dtype)
+    return pd.array(values, dtype=TEXT)
 
 
 def restore_dtypes(df: pd.DataFrame) -> pd.DataFrame:
