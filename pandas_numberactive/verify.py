@@ -81,7 +81,7 @@ def verify(phone: object, *, max_charges: int | None = None) -> Findings:
 def _judge(
     given: Settings, number: int, status: str, charged: bool | None, handles: int, reply: Reply | None
 ) -> list[tuple[str, str, str]]:
-    second = parse(reply.body) if reply is not None else Message()
+    second = parse(reply.body, reply.keys) if reply is not None else Message()
     got = status != "not_bought"
     fee = f"isFee {_fee(charged)}"
     other = "none seen" if second.code in (200, 201, None) else f"code {second.code}"

@@ -278,6 +278,24 @@ def mask_cell(cell: object) -> str:
     return "".join(out) if len(text) <= 40 else "".join(out[:37]) + "..."
 
 
+# What a text is told by, and may keep: dates, with a time or without, and the addresses of machines.
+_YEAR, _MONTH, _DAY = r"(?:19|20)\d\d", r"(?:0[1-9]|1[0-2])", r"(?:0[1-9]|[12]\d|3[01])"
+_BYTE = r"(?:25[0-5]|2[0-4]\d|1?\d?\d)"
+_DATE = rf"{_YEAR}(?P<a>[-/.]?){_MONTH}(?P=a){_DAY}(?:[ T]\d\d:\d\d)?|{_DAY}(?P<b>[-/.]){_MONTH}(?P=b){_YEAR}"
+_HOST = rf"{_BYTE}(?:\.{_BYTE}){{3}}(?!\.)"
+_GROUPED = "[ \u00a0+\\-.()/_\u2010-\u2015]{0,3}"  # as people part the digits of a phone
+_PHONE_LIKE = re.compile(rf"(?<!\d)(?P<kept>(?:{_DATE}|{_HOST})(?!\d))|\d(?:(?:{_GROUPED}|,)\d){{6,}}")
+
+
+def hide_numbers(text: str) -> str:
+    """Put *** for whatever may be a phone in a text of somebody else's; dates, short codes and IP addresses stay.
+
+    >>> hide_numbers("2026-11-25: code 11008, no data for +62 811-8899-532")
+    '2026-11-25: code 11008, no data for +***'
+    """
+    return _PHONE_LIKE.sub(lambda found: found["kept"] or "***", text)
+
+
 _OPERATORS = {
     "Telkomsel": ("811", "812", "813", "821", "822", "823", "851", "852", "853"),
     "Indosat": ("814", "815", "816", "855", "856", "857", "858"),
