@@ -53,6 +53,8 @@ _LONE_DIGIT = re.compile(r"\.\D*\d(?!\d)", re.ASCII)
 _SEVERAL = re.compile(r"[/;|&,\t\n\r\\]|\b(?:or|atau|dan|and)\b", re.I)
 # A count or an extension behind a number: "... (2)", "... - 33", "... 0". Glued on, it is a stranger's number.
 _BEHIND = re.compile(r"[(\[]|(?<=\d{3})[ -]+\d\Z| -+ *\d\d\Z|-+ +\d\d\Z", re.ASCII)
+# Two digits behind nine or more in one group: no way to part a number, if what stands before is one already.
+PAIR_BEHIND = re.compile(r"(?<=\d{9})[ \-)\]]+\d\d(?!\d)", re.ASCII)
 _FEWEST_BEFORE = 7  # digits: from here on a mark begins decimals
 _CLUTTER = " /;|&,\t\n\r"
 _IGNORED = str.maketrans("", "", " -.()[]")
@@ -185,9 +187,12 @@ def _parse_digits(text: str, max_digits: int) -> Parsed:
         return None, "several_numbers"
     if not (digits.isascii() and digits.isdigit()):
         return None, "bad_characters"
-    if len(digits) + plus < len(text) and _number_behind(text):
-        return None, "several_numbers"
-    return _international(digits, max_digits) if plus else _national(digits, max_digits)
+    read = _international if plus else _national
+    if len(digits) + plus < len(text):
+        pair = PAIR_BEHIND.search(text)
+        if _number_behind(text) or (pair and read(digits[: _digits_in(text[: pair.start()])], max_digits)[0]):
+            return None, "several_numbers"
+    return read(digits, max_digits)
 
 
 def _number_behind(text: str) -> bool:
