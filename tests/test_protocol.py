@@ -156,6 +156,22 @@ def test_every_row_of_the_table_for_query(reply, expected):
     assert (verdict.outcome, {name: getattr(verdict, name) for name in expected[1]}) == expected
 
 
+@pytest.mark.parametrize(
+    ("said", "outcome"),
+    [
+        ("628110000001 (fax)", Outcome.QUARANTINED), ("628110000001x", Outcome.QUARANTINED), ("8110000001 #2", Outcome.QUARANTINED),
+        ("62811000000*", Outcome.QUARANTINED), (f"62{N}x1", Outcome.QUARANTINED), ("811000000xx", Outcome.QUARANTINED),
+        ("62811-8899-5XX", Outcome.ANSWERED), ("+62 811-8899-*32", Outcome.ANSWERED), (f"62{N} (fax)", Outcome.ANSWERED),
+        ("62811****532", Outcome.ANSWERED), ("0811xxxx532", Outcome.ANSWERED), ("***", Outcome.ANSWERED), ("", Outcome.ANSWERED),
+        ("\uff16\uff12" + str(N), Outcome.ANSWERED), (f"62{N}.0", Outcome.ANSWERED), ("62811000000\uff11", Outcome.QUARANTINED),
+        ("NA", Outcome.QUARANTINED), (f"62{N}, 628110000001", Outcome.QUARANTINED),
+    ],
+)  # fmt: skip
+def test_an_answer_is_ours_only_if_its_phone_is_masked_or_surely_ours(said, outcome):
+    for judge in (judge_query, judge_handle):
+        assert judge(Reply(200, body(code=200, data=DATA | {"userPhone": said}, isFee=1)), N).outcome is outcome
+
+
 @pytest.mark.parametrize("word", ["failed", "retry", "stop", "pending", "no_data"])
 def test_the_user_may_know_a_code_better(word):
     for fee, free in ((0, False), (1, True), (None, None)):

@@ -14,7 +14,7 @@ from enum import Enum
 from typing import Any, Literal
 
 from pandas_numberactive._core.credentials import Credentials
-from pandas_numberactive._core.phone import hide_numbers
+from pandas_numberactive._core.phone import MIN_DIGITS, _plain, hide_numbers
 
 HANDLE_PATH = "/api/data/numberActive/handle"
 QUERY_PATH = "/api/data/numberActive/query"
@@ -222,10 +222,17 @@ def names_other_phone(data: Any, number: int) -> bool:
     said = data.get("userPhone") if isinstance(data, dict) else None
     if said == f"62{number}":
         return False
-    if not isinstance(said, str) or not said.strip() or re.search(r"[*xX#]", said):
+    if not isinstance(said, str) or not said.strip():
         return False
-    digits = re.sub(r"\D", "", re.sub(r"\.0+$", "", said.strip()))
-    return digits not in {f"{prefix}{number}" for prefix in ("", "0", "62", "0062", "620")}
+    ours = [f"{prefix}{number}" for prefix in ("", "0", "62", "0062", "620")]
+    text = re.sub(r"[^0-9*xX#]", "", re.sub(r"\.0+$", "", _plain(said)))
+    digits = re.sub(r"\D", "", text)
+    if digits == text or digits in ours:
+        return digits not in ours
+    if len(digits) < MIN_DIGITS:
+        return False  # masked
+    # So many digits may be a whole number and a word behind it: ours only if each stands where ours has it.
+    return not any(re.fullmatch(re.sub(r"\D", ".", text), own) for own in ours)
 
 
 class Outcome(Enum):
