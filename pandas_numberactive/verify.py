@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pandas_numberactive._core.lookup import LookupState
 from pandas_numberactive._core.markup import text_table
 from pandas_numberactive._core.phone import mask, parse_phone
 from pandas_numberactive._core.protocol import Message, Reply, names_other_phone, parse
@@ -64,7 +65,9 @@ def verify(phone: object, *, max_charges: int | None = None) -> Findings:
     if not result.answers.new[0] and lookup is not None and lookup.bought_at:
         raise ConfigurationError(f"{mask(national)} is in the store already: verify with a number that is not.")
     reply: Reply | None = None
-    if lookup is not None and lookup.request_id is not None:
+    opened = lookup is not None and lookup.request_id is not None
+    # Only what this call settled or left pending may be asked again: what is held may be another number's.
+    if lookup is not None and lookup.request_id and (result.answers.new[0] or lookup.state is LookupState.PENDING):
         request_id = lookup.request_id
 
         async def again() -> Reply:
@@ -74,22 +77,28 @@ def verify(phone: object, *, max_charges: int | None = None) -> Findings:
         reply = bridge.call(again, stop=lambda: None, drain=ready.drain)
     status = STATUSES[result.answers.status[0]]
     charged = lookup.charged if lookup is not None else None
-    verdicts = tuple(_judge(ready, int(national), status, charged, result.report.handles, reply))
+    verdicts = tuple(_judge(ready, int(national), status, charged, result.report.handles, reply, opened))
     return Findings(ready.environment or "", status, charged, verdicts)
 
 
 def _judge(
-    given: Settings, number: int, status: str, charged: bool | None, handles: int, reply: Reply | None
+    given: Settings,
+    number: int,
+    status: str,
+    charged: bool | None,
+    handles: int,
+    reply: Reply | None,
+    opened: bool,
 ) -> list[tuple[str, str, str]]:
-    second = parse(reply.body) if reply is not None else Message()
+    second = parse(reply.body, reply.keys) if reply is not None else Message()
     got = status != "not_bought"
     fee = f"isFee {_fee(charged)}"
     other = "none seen" if second.code in (200, 201, None) else f"code {second.code}"
-    opened = CONFIRMED if reply is not None else UNKNOWN
+    taken = CONFIRMED if opened else UNKNOWN
     bought = status in ("answered", "no_data")
     sent = f"POST with {given.encoding}"
     return [
-        (f"1. {sent}", opened, "handle gave a requestId" if reply else status),
+        (f"1. {sent}", taken, "handle gave a requestId" if opened else status),
         ("2. handle is free, query charged once an id", *_charged_once(charged, second)),
         ("3. isFee says what is charged", CONFIRMED if charged is not None and bought else UNKNOWN, fee),
         ('4. "no data" is charged', *_no_data(status, charged)),
@@ -97,7 +106,7 @@ def _judge(
         ("6. 201 at query means not ready", UNKNOWN, "pending" if status == "pending" else "not seen"),
         ("7. an id is good for 24 h", UNKNOWN, "cannot be seen in one call"),
         ("8. a lost handle reply costs nothing", UNKNOWN, f"{handles} handle sent; see the invoice"),
-        ("9. the token's form", opened, "accepted" if reply is not None else status),
+        ("9. the token's form", taken, "accepted" if opened else status),
         ("10. the number's form", *_number_form(second, number, got)),
     ]
 

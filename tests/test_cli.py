@@ -11,8 +11,9 @@ import time
 import pandas as pd
 import pytest
 
+import pandas_numberactive as pna
 from pandas_numberactive.__main__ import main
-from pandas_numberactive.simulator import Simulator
+from pandas_numberactive.simulator import Faults, Simulator
 
 
 @pytest.fixture
@@ -145,6 +146,22 @@ def test_verify_judges_every_assumption_with_one_purchase(keys, vendor, capsys):
     assert vendor.ledger.requeries == 1
     assert main(["verify", "--phone", "08118899532", "--max-charges", "1"]) == 2
     assert "in the store already" in capsys.readouterr().err
+
+
+def test_verify_asks_no_request_id_again_that_may_be_another_numbers(keys, vendor, capsys):
+    vendor.faults = Faults(script={"handle": ["ok", "same_request_id"]})
+    vendor.pending_times = 99
+    with pna.override(poll_for=0), pytest.warns(pna.errors.IncompleteRunWarning):
+        pna.enrich(pd.DataFrame({"phone": ["08110000001"]}), "phone")
+    vendor.pending_times = 0
+    arguments = ["verify", "--phone", "08118899532", "--max-charges", "1"]
+    assert main(arguments) == 2
+    assert "one requestId to two numbers" in capsys.readouterr().err
+    asked = vendor.ledger.queries
+    assert main(arguments) == 0
+    assert "status uncertain" in capsys.readouterr().out
+    assert vendor.ledger.queries == asked
+    assert vendor.ledger.total == 0
 
 
 def test_login_without_a_keyring_says_what_to_do(monkeypatch, capsys):

@@ -91,6 +91,27 @@ def test_an_emergency_file_of_another_store_or_lookup_is_not_read(vendor, tmp_pa
     assert vendor.ledger.double_charged() == []
 
 
+def test_an_emergency_file_that_cannot_be_read_back_stops_no_run(vendor, tmp_path, frame, monkeypatch, caplog):
+    configure(vendor, tmp_path)
+    real = store_saves._save_settled
+    monkeypatch.setattr(
+        store_saves, "_save_settled", lambda *a: (_ for _ in ()).throw(sqlite3.OperationalError("full"))
+    )
+    with pytest.raises(StoreError):
+        frame.numberactive.enrich("phone")
+    monkeypatch.setattr(store_saves, "_save_settled", real)
+    folder = tmp_path / "s.sqlite3.rescue"
+    bad = sorted(folder.glob("*.json"))[0]
+    bad.write_text(bad.read_text().replace('"msg": "', '"msg": "\\ud83d'))
+    out = quietly(frame)
+    assert out["phone_lookup_status"].isin(["answered", "no_data"]).all()
+    assert vendor.ledger.double_charged() == []
+    assert list(folder.glob("*.json")) == [bad]  # the others were read back
+    (said,) = [record.getMessage() for record in caplog.records if record.name.endswith("store")]
+    assert str(folder) in said
+    assert not [phone for phone in PHONES if phone in said]
+
+
 @pytest.mark.skipif(
     not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write anywhere: run as a plain user"
 )

@@ -73,14 +73,26 @@ def test_answers_of_an_older_loop_are_taken_in_and_not_bought_again(as_productio
         }
     )
     with pna.LookupStore() as store:
-        assert store.import_answers(old) == {"imported": 3, "known": 0, "invalid": 1}
-        assert store.import_answers(old) == {"imported": 0, "known": 3, "invalid": 1}
+        assert store.import_answers(old) == {"imported": 3, "known": 0, "invalid": 1, "undated": 0}
+        assert store.import_answers(old) == {"imported": 0, "known": 3, "invalid": 1, "undated": 0}
     out = enrich(frame, details=True)
     assert vendor.ledger.total == 3
     assert out["phone_telco_type"].tolist()[:2] == ["prepaid", "postpaid"]
     assert out["phone_lookup_status"].tolist()[:3] == ["answered", "answered", "no_data"]
     assert out["phone_looked_up_at"].dt.year.tolist()[:3] == [2026] * 3
     assert out["phone_source"].tolist()[:3] == ["stored"] * 3
+
+
+@pytest.mark.parametrize("moment", [pd.NaT, None, float("nan"), "", "no date", "0000", pd.Timestamp(0), -5, []])
+def test_an_older_answer_without_a_date_is_refused_and_not_said_to_be_there(as_production, moment):
+    as_production()
+    old = pd.DataFrame(
+        {"phone": ["08118899001", "08118899002"], "looked_up_at": pd.Series([moment, "2026-01-05"], dtype=object)}
+    )
+    with pna.LookupStore() as store:
+        assert store.import_answers(old) == {"imported": 1, "known": 0, "invalid": 1, "undated": 1}
+        assert store.summary() == {"no_data": 1}
+    assert pna.plan(old, "phone").to_buy == 1
 
 
 def test_a_held_lookup_is_shown_and_released_or_settled_by_hand(tmp_path, frame):

@@ -12,6 +12,7 @@ import pytest
 
 import pandas_numberactive as pna
 from pandas_numberactive._core.phone import parse_phone
+from pandas_numberactive._io.store import LookupStore
 from pandas_numberactive.errors import (
     ColumnNotFoundError,
     ConfigurationError,
@@ -43,6 +44,27 @@ def expected(vendor, cell):
 
 def cells(frame):
     return [tuple(None if pd.isna(v) else v for v in row) for row in frame[RESULT].itertuples(index=False)]
+
+
+@pytest.mark.parametrize("again", [{"budget": 2500.0}, {"budget": np.int64(2500)}, {"budget": np.float32(2500)}])
+def test_a_killed_run_keeps_its_cap_in_whatever_type_it_is_said_again(as_production, vendor, monkeypatch, again):
+    as_production(max_concurrency=1)
+    leave = LookupStore.leave
+
+    async def killed(self, worker, run, *, finished):
+        await leave(self, worker, run, finished=False)  # no end record
+
+    monkeypatch.setattr(LookupStore, "leave", killed)
+    df = pd.DataFrame({"phone": [f"0811{i:07d}" for i in range(20)]})
+    for cap in ({"budget": 2500}, again):
+        with pytest.warns(IncompleteRunWarning):
+            df.numberactive.enrich("phone", **cap)
+    assert vendor.ledger.total == 5
+    with pytest.warns(IncompleteRunWarning):
+        df.numberactive.enrich("phone", max_charges=5)
+    with pytest.warns(IncompleteRunWarning):
+        df.numberactive.enrich("phone", max_charges=np.int64(5))
+    assert vendor.ledger.total == 10
 
 
 def test_five_thousand_messy_rows_cost_their_distinct_numbers_and_every_cell_is_the_vendors(as_production, vendor):

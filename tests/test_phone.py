@@ -77,6 +77,16 @@ STRANGERS = {  # damaged cells: what they mean or why they are refused; glued to
     "an extension behind a tab": ("08118899532\t33", (None, "several_numbers")),
     "an extension behind a slash": ("0811-8899-532 / 33", (None, "several_numbers")),
     "a single digit behind a blank": ("08118899532 2", (None, "several_numbers")),
+    "two digits behind a blank": ("0811889953 33", (None, "several_numbers")),
+    "two digits behind two blanks": ("+62811889953  33", (None, "several_numbers")),
+    "two digits behind a dash": ("8118899532-33", (None, "several_numbers")),
+    "two digits behind two dashes": ("0811889953--33", (None, "several_numbers")),
+    "two digits behind a bracket": ("(0811889953)33", (None, "several_numbers")),
+    "two digits behind a prefix of its own": ("+62 811889953 33", (None, "several_numbers")),
+    "two digits behind the fewest": ("811889953 33", (None, "several_numbers")),
+    "two digits and a decimal tail": ("0811889953 33.0", (None, "several_numbers")),
+    "two digits behind two digits": ("0811889953 33 44", (None, "several_numbers")),
+    "two digits and clutter": ("0811889953 33 ;", (None, "several_numbers")),
     "a single digit and a decimal tail": ("8118899532 2.0", (None, "several_numbers")),
     "a count and a decimal tail": ("8118899532(2.0", (None, "several_numbers")),
     "letters of a keypad": ("0811CALLMEE", (None, "bad_characters")),
@@ -100,7 +110,7 @@ def test_a_damaged_cell_never_becomes_a_strangers_number(trap):
     "cell",
     [
         "8 1 1 8 8 9 9 5 3 2", "(+62) 811-8899-532", "(08118899532)", "HP-08118899532", "+62 - 811 8899 532", "8118899532,00",
-        "08 11 88 99 53 2",
+        "08 11 88 99 53 2", "081188995 32", "628118899 532", "6281188995 32", "811 8899 5 32", "811889 95 32",
     ],
 )  # fmt: skip
 def test_odd_groups_of_one_whole_number_are_read(cell):

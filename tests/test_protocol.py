@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pandas_numberactive._core.credentials import Credentials
 from pandas_numberactive._core.lookup import LookupState, pack, unpack
 from pandas_numberactive._core.protocol import Answer, Outcome, Reply, judge_handle, judge_query, parse, sign
 
@@ -67,6 +68,38 @@ def test_a_body_that_is_no_message_is_an_empty_message(text):
     assert parse(text.encode("latin-1")).code is None
 
 
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("no data for 8110000003", "no data for ***"), ("62811-8899-532 unknown", "*** unknown"),
+        ("phone +62 (0) 811 - 8899 - 532", "phone +***"), ("0811.8899.532", "***"), ("8,118,899,532", "***"),
+        ("\uff18118899532", "***"), ("0811\u00008899\u0000532", "***"), ("x" * 196 + "8110000003", "x" * 196 + "***"),
+        ("0811 2026-11-25", "***"), ("sign 9c37214032337ccebcd48be6ab4c1740", "sign ***"),
+        ("2026-11-25 10:30:00 error 100401", "2026-11-25 10:30:00 error 100401"), ("due 25/11/2026", "due 25/11/2026"),
+        ("20261125: 11008", "20261125: 11008"), ("103.20.11.44 is not allowed", "103.20.11.44 is not allowed"),
+        ("100401, 100402", "100401, 100402"), ("in 30 s", "in 30 s"),
+    ],
+)  # fmt: skip
+def test_no_number_is_read_in_what_the_vendor_says(said, shown):
+    message = parse(body(code=said[:40], msg=said))
+    assert message.msg == shown
+    assert message.code == shown[:40] or len(said) > 40
+
+
+def test_no_key_is_read_in_what_the_vendor_says():
+    keys = Credentials("made-up-key-20200101", "k7")
+    message = parse(body(code="MADE-UP-KEY-20200101", msg="bad appKey made-up-key-20200101, secret k7, ask k77"), keys)
+    assert (message.code, message.msg) == ("***", "bad appKey ***, secret ***, ask k77")
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [("E\ud83d", "E"), ("E\u0000X", "E X"), ("\u0000", None), ("x" * 99, "x" * 40), (628110000003, "***"), ("0200", 200), (100401, 100401)],
+)  # fmt: skip
+def test_a_code_is_printable_and_short(said, kept):
+    assert parse(body(code=said)).code == kept
+
+
 def of(outcome, **also):
     return outcome, also
 
@@ -121,6 +154,22 @@ def test_every_row_of_the_table_for_handle(reply, expected):
 def test_every_row_of_the_table_for_query(reply, expected):
     verdict = judge_query(reply, N)
     assert (verdict.outcome, {name: getattr(verdict, name) for name in expected[1]}) == expected
+
+
+@pytest.mark.parametrize(
+    ("said", "outcome"),
+    [
+        ("628110000001 (fax)", Outcome.QUARANTINED), ("628110000001x", Outcome.QUARANTINED), ("8110000001 #2", Outcome.QUARANTINED),
+        ("62811000000*", Outcome.QUARANTINED), (f"62{N}x1", Outcome.QUARANTINED), ("811000000xx", Outcome.QUARANTINED),
+        ("62811-8899-5XX", Outcome.ANSWERED), ("+62 811-8899-*32", Outcome.ANSWERED), (f"62{N} (fax)", Outcome.ANSWERED),
+        ("62811****532", Outcome.ANSWERED), ("0811xxxx532", Outcome.ANSWERED), ("***", Outcome.ANSWERED), ("", Outcome.ANSWERED),
+        ("\uff16\uff12" + str(N), Outcome.ANSWERED), (f"62{N}.0", Outcome.ANSWERED), ("62811000000\uff11", Outcome.QUARANTINED),
+        ("NA", Outcome.QUARANTINED), (f"62{N}, 628110000001", Outcome.QUARANTINED),
+    ],
+)  # fmt: skip
+def test_an_answer_is_ours_only_if_its_phone_is_masked_or_surely_ours(said, outcome):
+    for judge in (judge_query, judge_handle):
+        assert judge(Reply(200, body(code=200, data=DATA | {"userPhone": said}, isFee=1)), N).outcome is outcome
 
 
 @pytest.mark.parametrize("word", ["failed", "retry", "stop", "pending", "no_data"])

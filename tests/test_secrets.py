@@ -86,6 +86,46 @@ def test_whatever_the_vendor_says_nothing_leaks(kind, configured, caplog, monkey
         assert_clean(text)
 
 
+class Echo(Faults):
+    """Every reply but the first few is a code, and its msg repeats what was sent."""
+
+    def next(self, step, phone):
+        return "ok" if phone in NUMBERS[:2] else "code_free"
+
+
+@pytest.mark.parametrize("said", ["no data for {phone}", "invalid appKey {key}", "{key}/{secret}: +62-{phone}"])
+def test_a_vendor_that_repeats_what_was_sent_leaks_nothing(said, configured, caplog, monkeypatch):
+    caplog.set_level(logging.DEBUG)
+    df = pd.DataFrame({"phone": [f"0{n[:3]}-{n[3:7]}-{n[7:]}" for n in NUMBERS[:6]]})
+    with Simulator(stand_in=True, app_key=KEY, secret=SECRET, faults=Echo()) as vendor:
+        phones = iter(NUMBERS[2:])
+
+        def echo(kind, body, real=vendor._coded):
+            reply = real(kind, body)
+            if kind == "code_free":
+                reply["msg"] = said.format(phone=next(phones), key=KEY, secret=SECRET)
+            return reply
+
+        monkeypatch.setattr(vendor, "_coded", echo)
+        configured(vendor, max_concurrency=1)
+        with pytest.warns(pna.errors.IncompleteRunWarning) as warned:
+            df.numberactive.enrich("phone")
+        with pytest.raises(pna.errors.LookupFailedError) as caught:
+            df.numberactive.enrich("phone", errors="raise")
+        card = pna.lookup(df["phone"][5])
+    report = pna.last_run()
+    assert len(report.failures) == 1  # the bill counts by what was said, not a line a number
+    texts = [str(warned[0].message), repr(report), str(report.to_dict()), report._repr_html_(), str(caught.value)]
+    texts += [
+        card.msg,
+        card._repr_html_(),
+        pna.history().to_string(),
+        *(record.getMessage() for record in caplog.records),
+    ]
+    for text in texts:
+        assert_clean(text)
+
+
 def test_a_traceback_with_locals_shows_no_secret_and_no_number(configured):
     """The caller's own frame stands in our locals, too, its cells as the caller wrote them: dashed, here."""
     with Simulator(stand_in=True, app_key=KEY, secret="another") as vendor:

@@ -83,6 +83,15 @@ def test_none_forgets_in_configure_and_lifts_in_override():
     assert configure(max_rate=None).max_rate is None
 
 
+@pytest.mark.parametrize("value", [20200101, b"20200101", ["20200101"], 20200101.5], ids=lambda v: type(v).__name__)
+@pytest.mark.parametrize("name", ["app_key", "secret"])
+def test_a_key_of_a_wrong_type_is_not_shown(name, value):
+    for use in (configure, settings, lambda **keys: module.save_to_keyring(**{**KEYS, **keys})):
+        with pytest.raises(ConfigurationError) as caught:
+            use(**{name: value})
+        assert str(caught.value) == f"{name} must be text that is not blank, not {type(value).__name__}."
+
+
 def test_override_nests_and_stays_in_its_thread_and_context():
     seen = []
     with override(max_concurrency=4), override(currency="USD"):

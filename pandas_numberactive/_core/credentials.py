@@ -32,6 +32,14 @@ class Credentials:
         """Sixteen hex digits that tell app keys apart and give none away."""
         return hashlib.sha256(self._app_key.encode()).hexdigest()[:16]
 
+    def hidden(self, text: str) -> str:
+        """The text with *** for either key, however it is written in capitals."""
+        for key in (self._secret, self._app_key):
+            if key.lower() in text.lower():
+                whole = re.escape(key) if len(key) >= 6 else rf"\b{re.escape(key)}\b"  # a short one is in words, too
+                text = re.sub(whole, "***", text, flags=re.I)
+        return text
+
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Credentials):
             return NotImplemented

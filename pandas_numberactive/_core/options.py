@@ -15,8 +15,8 @@ _WORDS = {"handle": ("failed", "retry", "stop"), "query": ("failed", "retry", "s
 
 
 def _wrong(name: str, must: str, value: object) -> ConfigurationError:
-    shown = type(value).__name__ if isinstance(value, str) else repr(value)
-    return ConfigurationError(f"{name} must be {must}, not {shown}.")
+    """Tells the type alone: the value may be a secret."""
+    return ConfigurationError(f"{name} must be {must}, not {type(value).__name__}.")
 
 
 def _number(
@@ -27,10 +27,10 @@ def _number(
     must += f" and at most {high:g}" if high < math.inf else ""
 
     def check(name: str, value: Any) -> float:
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or math.isnan(value):
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
             raise _wrong(name, must, value)
         if not (low < value if above else low <= value) or value > high or (whole and value != int(value)):
-            raise _wrong(name, must, value)
+            raise ConfigurationError(f"{name} must be {must}, not {value!r}.")
         return int(value) if whole else value
 
     return check

@@ -53,6 +53,8 @@ _LONE_DIGIT = re.compile(r"\.\D*\d(?!\d)", re.ASCII)
 _SEVERAL = re.compile(r"[/;|&,\t\n\r\\]|\b(?:or|atau|dan|and)\b", re.I)
 # A count or an extension behind a number: "... (2)", "... - 33", "... 0". Glued on, it is a stranger's number.
 _BEHIND = re.compile(r"[(\[]|(?<=\d{3})[ -]+\d\Z| -+ *\d\d\Z|-+ +\d\d\Z", re.ASCII)
+# Two digits behind nine or more in one group: no way to part a number, if what stands before is one already.
+PAIR_BEHIND = re.compile(r"(?<=\d{9})[ \-)\]]+\d\d(?!\d)", re.ASCII)
 _FEWEST_BEFORE = 7  # digits: from here on a mark begins decimals
 _CLUTTER = " /;|&,\t\n\r"
 _IGNORED = str.maketrans("", "", " -.()[]")
@@ -185,9 +187,12 @@ def _parse_digits(text: str, max_digits: int) -> Parsed:
         return None, "several_numbers"
     if not (digits.isascii() and digits.isdigit()):
         return None, "bad_characters"
-    if len(digits) + plus < len(text) and _number_behind(text):
-        return None, "several_numbers"
-    return _international(digits, max_digits) if plus else _national(digits, max_digits)
+    read = _international if plus else _national
+    if len(digits) + plus < len(text):
+        pair = PAIR_BEHIND.search(text)
+        if _number_behind(text) or (pair and read(digits[: _digits_in(text[: pair.start()])], max_digits)[0]):
+            return None, "several_numbers"
+    return read(digits, max_digits)
 
 
 def _number_behind(text: str) -> bool:
@@ -276,6 +281,24 @@ def mask_cell(cell: object) -> str:
         hidden = "*" if character.isnumeric() and seen > 4 else character
         out.append(hidden if character.isprintable() else " ")
     return "".join(out) if len(text) <= 40 else "".join(out[:37]) + "..."
+
+
+# What a text is told by, and may keep: dates, with a time or without, and the addresses of machines.
+_YEAR, _MONTH, _DAY = r"(?:19|20)\d\d", r"(?:0[1-9]|1[0-2])", r"(?:0[1-9]|[12]\d|3[01])"
+_BYTE = r"(?:25[0-5]|2[0-4]\d|1?\d?\d)"
+_DATE = rf"{_YEAR}(?P<a>[-/.]?){_MONTH}(?P=a){_DAY}(?:[ T]\d\d:\d\d)?|{_DAY}(?P<b>[-/.]){_MONTH}(?P=b){_YEAR}"
+_HOST = rf"{_BYTE}(?:\.{_BYTE}){{3}}(?!\.)"
+_GROUPED = "[ \u00a0+\\-.()/_\u2010-\u2015]{0,3}"  # as people part the digits of a phone
+_PHONE_LIKE = re.compile(rf"(?<!\d)(?P<kept>(?:{_DATE}|{_HOST})(?!\d))|\d(?:(?:{_GROUPED}|,)\d){{6,}}")
+
+
+def hide_numbers(text: str) -> str:
+    """Put *** for whatever may be a phone in a text of somebody else's; dates, short codes and IP addresses stay.
+
+    >>> hide_numbers("2026-11-25: code 11008, no data for +62 811-8899-532")
+    '2026-11-25: code 11008, no data for +***'
+    """
+    return _PHONE_LIKE.sub(lambda found: found["kept"] or "***", text)
 
 
 _OPERATORS = {

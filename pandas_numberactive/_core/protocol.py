@@ -9,9 +9,12 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Literal
+
+from pandas_numberactive._core.credentials import Credentials
+from pandas_numberactive._core.phone import MIN_DIGITS, _plain, hide_numbers
 
 HANDLE_PATH = "/api/data/numberActive/handle"
 QUERY_PATH = "/api/data/numberActive/query"
@@ -57,6 +60,7 @@ class Reply:
     sent: bool = True  # False: the connection was never made, so the vendor saw nothing
     retry_after: float | None = None  # seconds
     marked: bool = False  # the simulator's header stood in it
+    keys: Credentials | None = field(default=None, compare=False)  # what it was asked with, and may repeat
 
     def __repr__(self) -> str:
         return f"Reply(status={self.status}, bytes={len(self.body)}, sent={self.sent})"
@@ -83,14 +87,17 @@ class _Number(str):
     __slots__ = ()
 
 
-def parse(body: bytes) -> Message:
-    """Read a reply's body, tolerating the commas and types that the vendor's page shows; never raises."""
+def parse(body: bytes, keys: Credentials | None = None) -> Message:
+    """Read a reply's body, tolerating the commas and types that the vendor's page shows; never raises.
+
+    Code and msg are for people to read: they show no phone, and not the keys, though the vendor may repeat them.
+    """
     tree = _load(body.decode("utf-8-sig", "replace"))
     if not isinstance(tree, dict):
         return Message()
     return Message(
-        code=_code(tree.get("code")),
-        msg=_text(tree.get("msg")),
+        code=_code(tree.get("code"), keys),
+        msg=_text(tree.get("msg"), keys)[:200],
         data=tree.get("data"),
         request_id=_request_id(tree.get("requestId")),
         is_fee=_is_fee(tree.get("isFee")),
@@ -129,6 +136,9 @@ def _mend_commas(text: str) -> str:
     return "".join(out)
 
 
+_HEXADECIMAL = re.compile(r"(?<![0-9A-Za-z])[0-9A-Fa-f]{24,}(?![0-9A-Za-z])")  # a token, or a requestId
+
+
 def _whole(value: Any) -> int | None:
     """`200`, `"200"` and `200.0` are 200."""
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 15:
@@ -138,18 +148,20 @@ def _whole(value: Any) -> int | None:
     return None
 
 
-def _code(value: Any) -> int | str | None:
+def _code(value: Any, keys: Credentials | None) -> int | str | None:
     whole = _whole(value)
-    if whole is not None or not isinstance(value, str):
+    if whole is not None and abs(whole) < 10**8:  # nine digits may be a phone
         return whole
-    return value.strip()[:40] or None
+    return _text(value, keys)[:40] or None
 
 
-def _text(value: Any) -> str:
+def _text(value: Any, keys: Credentials | None) -> str:
+    """Printable text: what a store of any kind takes, and anybody may see."""
     text = value if isinstance(value, str) else ""
-    if text.isprintable():
-        return text[:200].strip()
-    return "".join(c if c.isprintable() else " " for c in text[:200]).strip()
+    if not text.isprintable():
+        text = "".join(c if c.isprintable() else " " for c in text)
+    text = keys.hidden(text) if keys and text else text
+    return hide_numbers(_HEXADECIMAL.sub("***", text)).strip()
 
 
 def _request_id(value: Any) -> str | None:
@@ -210,10 +222,17 @@ def names_other_phone(data: Any, number: int) -> bool:
     said = data.get("userPhone") if isinstance(data, dict) else None
     if said == f"62{number}":
         return False
-    if not isinstance(said, str) or not said.strip() or re.search(r"[*xX#]", said):
+    if not isinstance(said, str) or not said.strip():
         return False
-    digits = re.sub(r"\D", "", re.sub(r"\.0+$", "", said.strip()))
-    return digits not in {f"{prefix}{number}" for prefix in ("", "0", "62", "0062", "620")}
+    ours = [f"{prefix}{number}" for prefix in ("", "0", "62", "0062", "620")]
+    text = re.sub(r"[^0-9*xX#]", "", re.sub(r"\.0+$", "", _plain(said)))
+    digits = re.sub(r"\D", "", text)
+    if digits == text or digits in ours:
+        return digits not in ours
+    if len(digits) < MIN_DIGITS:
+        return False  # masked
+    # So many digits may be a whole number and a word behind it: ours only if each stands where ours has it.
+    return not any(re.fullmatch(re.sub(r"\D", ".", text), own) for own in ours)
 
 
 class Outcome(Enum):
@@ -256,7 +275,7 @@ _RETRY_STATUS = {408, 425, 429}
 
 def judge_handle(reply: Reply, number: int, *, codes: CodeOutcomes | None = None, simulated: bool = False) -> Verdict:
     """Decide what a reply to handle means; the outcome table, read from the top."""
-    message = parse(reply.body)
+    message = parse(reply.body, reply.keys)
     early = _judge_transport(reply, message, simulated)
     if early:
         return early
@@ -279,7 +298,7 @@ def judge_query(reply: Reply, number: int, *, codes: CodeOutcomes | None = None,
 
     A 201 is pending whatever its isFee says: the same requestId is asked again, so nothing paid is given up.
     """
-    message = parse(reply.body)
+    message = parse(reply.body, reply.keys)
     early = _judge_transport(reply, message, simulated)
     if early:
         return early

@@ -183,6 +183,7 @@ class Client:
             body=body,
             retry_after=None if after is None else _retry_after(after, self._clock()),
             marked=SIMULATOR_HEADER in headers,
+            keys=self._credentials,
         )
 
     async def drive(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from dataclasses import dataclass
+from numbers import Real
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -62,11 +63,17 @@ def _check_count(name: str, value: object) -> None:
 
 
 def run_key(numbers: NDArray[np.int64], settings: Settings, options: Options) -> str:
-    """Tell runs apart: same environment, numbers, caps, refresh and max_age are the same run."""
-    terms = (settings.environment, options.max_charges, options.budget, options.max_age, options.refresh)
+    """Tell runs apart: same environment, numbers, caps, refresh and max_age are the same run, whatever their types."""
+    amounts = (options.max_charges, options.budget, options.max_age)
+    terms = (settings.environment, *map(_plain, amounts), bool(options.refresh))
     digest = hashlib.sha256(repr(terms).encode())
     digest.update(np.sort(numbers).tobytes())
     return digest.hexdigest()[:32]
+
+
+def _plain(amount: object) -> object:
+    """2500, 2500.0 and numpy's 2500 alike."""
+    return float(amount) if isinstance(amount, Real) and not isinstance(amount, bool) else amount
 
 
 @dataclass(frozen=True, slots=True)

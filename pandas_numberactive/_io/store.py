@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import secrets
 import socket
@@ -27,6 +28,8 @@ from pandas_numberactive._io.store_schema import connect
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 READ, DETAILED = 1_000_000, 5000  # numbers read in one transaction, without and with their details
@@ -163,9 +166,17 @@ class LookupStore:
         fresh = secrets.token_hex(16)
         store_id = await self._journal.write(lambda db: runs.store_id(db, fresh))
         rescue = Rescue(store_id, self.path)
+        left: list[str] = []
         for path, lookup in rescue.waiting():
-            if await self._journal.write(partial(saves.restore, lookup=lookup, now=self.now())):
-                path.unlink(missing_ok=True)
+            try:
+                if await self._journal.write(partial(saves.restore, lookup=lookup, now=self.now())):
+                    path.unlink(missing_ok=True)
+            except Exception as error:  # one bad file must not stop every run to come
+                left.append(f"{type(error).__name__} in {path.parent}")
+        if left:
+            log.warning(
+                "%d paid answers could not be read back into the store and stay where they are: %s", len(left), left[0]
+            )
         return rescue
 
     async def unclaim(self, lookup: Lookup, *, worker: int) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pandas_numberactive._core.phone import REASONS, _plain, parse_phone
+from pandas_numberactive._core.phone import PAIR_BEHIND, REASONS, _plain, parse_phone
 from pandas_numberactive._pandas.digits import MOST, POWERS, SLOW, read_digits
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ _LONGEST = 60  # characters of a layout
 _FORGET = 100_000  # layouts: free text has as many as cells
 _ZEROS = bytes(48 if 48 <= byte <= 57 else byte for byte in range(256))
 _NO_DIGITS = bytes(byte for byte in range(256) if not 48 <= byte <= 57)
-_E_NOTATION = re.compile(r"\d[.,]?\d*e[+-]?\d", re.I | re.ASCII)  # its meaning is in the digits
+_E_NOTATION = re.compile(r"\d[.,]?\d*e[+-]?\d", re.I | re.ASCII)  # its meaning is in the digits, as a PAIR_BEHIND's
 _BY_LAYOUT = {REASONS.index(why) for why in ("missing", "not_a_number", "bad_characters", "several_numbers")}
 _ENDLESS = 1000  # digits: no probe is too long
 
@@ -99,7 +99,7 @@ def _judge(layout: str) -> tuple[int, ...]:
     if len(layout) > _LONGEST:
         return (count, 0, *_SLOWLY, *_SLOWLY)
     plain = _plain(layout)
-    if _E_NOTATION.search(plain) or any(c.isdecimal() and c != "0" for c in layout):
+    if _E_NOTATION.search(plain) or PAIR_BEHIND.search(plain) or any(c.isdecimal() and c != "0" for c in layout):
         return (count, 0, *_SLOWLY, *_SLOWLY)
     marked = "." in plain or "," in plain  # else every digit counts
     runs = re.findall("0+", plain) if marked else []

@@ -179,26 +179,29 @@ class LookupStore:
     def import_answers(
         self, answers: pd.DataFrame, *, phone: str = "phone", environment: str | None = None
     ) -> dict[str, int]:
-        """Take in what a team has paid for with an older loop; returns counts: imported, known, invalid.
+        """Take in what a team has paid for with an older loop; returns counts: imported, known, invalid, undated.
 
         `answers` has the phone column, `looked_up_at`, any of `telco_type`, `active_level`, `frequency_grade` (the
         vendor's codes or our words), and, where known, `request_id` and `charged`. Numbers that this store knows
-        already are left as they are.
+        already are left as they are. `invalid` counts the rows that are not taken: those without a number, and those
+        without a date that can be read (`undated` of them), which would serve nobody and be bought again.
         """
         for name in (phone, "looked_up_at"):
             if name not in answers.columns:
                 raise ColumnNotFoundError(name, answers.columns)
         items: dict[int, ledger.Imported] = {}
-        invalid = 0
+        invalid = undated = 0
         for row in answers.to_dict("records"):
             national, _ = parse_phone(row[phone])
-            if national is None:
+            bought_at = _bought_at(row["looked_up_at"])
+            if national is None or not bought_at:
                 invalid += 1
+                undated += national is not None
             else:
-                items.setdefault(int(national), _imported(int(national), cast("dict[str, Any]", row)))
+                items.setdefault(int(national), _imported(int(national), bought_at, cast("dict[str, Any]", row)))
         target, now = _environment(environment), self._store.now()
         taken = self._store.do(lambda db: ledger.import_answers(db, target, list(items.values()), now))
-        return {"imported": taken, "known": len(items) - taken, "invalid": invalid}
+        return {"imported": taken, "known": len(items) - taken, "invalid": invalid, "undated": undated}
 
     def forget(self, phones: Iterable[object]) -> int:
         """Remove numbers from the file itself, in all environments; returns how many were there.
@@ -307,13 +310,21 @@ def _code(name: str, value: object, words: tuple[str, ...]) -> int:
     return 1 + words.index(text)
 
 
-def _imported(number: int, row: dict[str, Any]) -> ledger.Imported:
+def _bought_at(moment: object) -> int:
+    """Microseconds since 1970; 0 where it is no date after that."""
+    try:
+        return max(0, _micros(moment))
+    except (ValueError, TypeError):  # pandas' own errors of dates are ValueErrors
+        return 0
+
+
+def _imported(number: int, bought_at: int, row: dict[str, Any]) -> ledger.Imported:
     answer = _answer(row.get("telco_type"), row.get("active_level"), row.get("frequency_grade"))
     request_id, charged = row.get("request_id"), row.get("charged")
     return ledger.Imported(
         number,
         answer,
-        _micros(row["looked_up_at"]),
+        bought_at,
         None if request_id is None or pd.isna(request_id) else str(request_id),
         None if charged is None or pd.isna(charged) else bool(charged),
     )
