@@ -77,7 +77,7 @@ class Buyer:
     async def _all(self, todo: list[int]) -> None:
         heart = asyncio.create_task(self._beat())
         try:
-            async with Client(self._settings, policy=self._policy) as client:
+            async with Client(self._settings, clock=self._store.seconds, policy=self._policy) as client:
                 self._tally.client = client.stats
                 # The client's gate holds the calls in flight to max_concurrency; the rest wait for the disk meanwhile.
                 count = min(-(-3 * self._settings.max_concurrency // 2), len(todo))
