@@ -73,7 +73,11 @@ class Connection:
             raise missing_extra("postgres", "psycopg") from error
         self._psycopg = psycopg
         self._address = address
-        self._given = self._parsed()
+        if not self._readable():
+            raise ConfigurationError(
+                f"{self._address!r} is no address of a PostgreSQL store: postgresql://user@host:5432/database, the "
+                "password in ~/.pgpass, or after the user as :password, / ? # @ : % in it as %2F %3F %23 %40 %3A %25."
+            )
         self._on_clock = on_clock
         self._lost_at: float | None = None
         self._transaction = 0
@@ -83,26 +87,28 @@ class Connection:
         self.on_connect: Callable[[psycopg.Connection[Any]], None] = lambda _: None
         self._connect()
 
-    def _parsed(self) -> dict[str, Any]:
-        """The address in its parts, where libpq can read it; its own complaints would quote the password."""
+    def _readable(self) -> bool:
+        """Whether libpq would read the address as it was meant; its own complaints would quote the password."""
         try:
-            parts = self._psycopg.conninfo.conninfo_to_dict(str(self._address))
+            parts = self._parts()
         except self._psycopg.Error:
-            parts = {"port": "?"}
+            return False
         ports = str(parts.get("port", "")).split(",")
         odd = any("@" in str(parts.get(name, ""))[1:] for name in ("host", "dbname"))
-        if odd or not all(port.isdigit() for port in ports if port):
-            raise ConfigurationError(
-                f"{self._address!r} is no address of a PostgreSQL store: postgresql://user@host:5432/database, the "
-                "password in ~/.pgpass, or after the user as :password, / ? # @ : % in it as %2F %3F %23 %40 %3A %25."
-            )
-        return parts
+        return not odd and all(port.isdigit() for port in ports if port)
+
+    def _parts(self) -> dict[str, Any]:
+        return dict(self._psycopg.conninfo.conninfo_to_dict(str(self._address)))
+
+    def _opened(self) -> psycopg.Connection[Any]:
+        """A frame of its own, and no name for the parts: a traceback with locals would show them."""
+        given = {"autocommit": True, "client_encoding": "UTF8"}
+        return self._psycopg.connect("", **{**_DEFAULTS, **self._parts(), **given})
 
     def _connect(self) -> psycopg.Connection[Any]:
         opened, refused = None, None
         try:
-            given = {**_DEFAULTS, **self._given, "client_encoding": "UTF8"}
-            opened = self._psycopg.connect("", autocommit=True, **given)
+            opened = self._opened()
             self._look(opened)
             self.on_connect(opened)
         except StoreError as error:
@@ -220,7 +226,7 @@ class Connection:
         """The driver's or the server's words, without the lines that quote a row."""
         if not isinstance(error, self._psycopg.Error):
             return type(error).__name__
-        text = " ".join(str(error.diag.message_primary or error).split())[:300].rstrip(".")
+        text = " ".join(str(error.diag.message_primary or error).split())[:300].rstrip(".?")
         return masked_url(text) or type(error).__name__
 
     def close(self) -> None:
