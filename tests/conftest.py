@@ -6,6 +6,7 @@ import os
 import socket
 import warnings
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -144,3 +145,17 @@ def dsn(postgres: Any) -> str:
     with psycopg.connect(postgres.dsn, autocommit=True) as connection:
         connection.execute("DROP SCHEMA IF EXISTS numberactive CASCADE")
     return str(postgres.dsn)
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Where a store is to be: what a test of money shows on a file must hold on the team's server, too."""
+    if request.param == "sqlite":
+        return str(tmp_path / "store.sqlite3")
+    return str(request.getfixturevalue("dsn"))
+
+
+@pytest.fixture
+def on_either(as_production: Callable[..., Any], place: str) -> Callable[..., Any]:
+    """`as_production`, on a file and on a server."""
+    return partial(as_production, store=place)

@@ -37,6 +37,8 @@ class Server:
         self._data = self.folder / "data"
         self.port = _free_port()
         self._run("initdb", "-D", str(self._data), "-U", "owner", "-A", "trust", "--no-sync", "-E", "UTF8")
+        rules = self._data / "pg_hba.conf"  # one role that needs its password, before the others that need none
+        rules.write_text("host all locked all scram-sha-256\n" + rules.read_text())
 
     @staticmethod
     def _plain_user() -> pwd.struct_passwd | None:

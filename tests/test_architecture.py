@@ -24,7 +24,7 @@ EVERYWHERE = {"errors", "settings"}
 
 ONLY_IN = {
     "sqlite3": ("_io/store_schema.py", "_io/store_journal.py", "diagnose.py"),  # diagnose reads its version only
-    "psycopg": ("_io/store_postgres.py",),
+    "psycopg": ("_io/store_connection.py",),
     "socket": ("_io/store.py",),  # the host's name, for the worker table
     "aiohttp": ("_io/client.py", "simulator.py"),
     "keyring": ("settings.py",),

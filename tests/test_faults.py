@@ -294,9 +294,9 @@ print(int(df.numberactive.enrich("phone")["phone_lookup_status"].isin(["answered
 """
 
 
-def test_two_notebooks_with_overlapping_frames_pay_once_and_both_get_all_answers(tmp_path):
+def test_two_notebooks_with_overlapping_frames_pay_once_and_both_get_all_answers(place):
     with Simulator(stand_in=True, latency=0.01, **KEYS) as vendor:
-        command = [sys.executable, "-c", BOTH, vendor.base_url, str(tmp_path / "s.sqlite3")]
+        command = [sys.executable, "-c", BOTH, vendor.base_url, place]
         both = [subprocess.Popen([*command, str(start)], stdout=subprocess.PIPE, text=True) for start in (0, 100)]
         said = [child.communicate(timeout=60)[0].split() for child in both]
         assert [answers for answers, _ in said] == ["300", "300"]

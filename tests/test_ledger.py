@@ -34,8 +34,8 @@ def enrich(frame, **options):
         return frame.numberactive.enrich("phone", **options)
 
 
-def test_spend_is_by_day_run_and_environment_and_counts_a_charge_once(as_production, vendor, frame):
-    as_production()
+def test_spend_is_by_day_run_and_environment_and_counts_a_charge_once(on_either, vendor, frame):
+    on_either()
     enrich(frame[:4])
     enrich(frame)
     assert pna.spend("run")["charged"].tolist() == [4, 2]
@@ -47,8 +47,8 @@ def test_spend_is_by_day_run_and_environment_and_counts_a_charge_once(as_product
         pna.spend("week")
 
 
-def test_an_invoice_is_matched_by_request_id(as_production, vendor, frame):
-    as_production()
+def test_an_invoice_is_matched_by_request_id(on_either, vendor, frame):
+    on_either()
     enrich(frame)
     ours = [charge.request_id for charge in vendor.ledger.charges()]
     invoice = pd.DataFrame({"requestId": [*ours[1:5], ours[1], "unheard-of"]})
@@ -60,8 +60,8 @@ def test_an_invoice_is_matched_by_request_id(as_production, vendor, frame):
     assert out.loc[[ours[0], ours[5]], "verdict"].tolist() == ["only_here"] * 2
 
 
-def test_answers_of_an_older_loop_are_taken_in_and_not_bought_again(as_production, vendor, frame):
-    as_production()
+def test_answers_of_an_older_loop_are_taken_in_and_not_bought_again(on_either, vendor, frame):
+    on_either()
     old = pd.DataFrame(
         {
             "phone": ["0811-8899-000", "+628118899001", "x", "08118899002"],
@@ -95,11 +95,11 @@ def test_an_older_answer_without_a_date_is_refused_and_not_said_to_be_there(as_p
     assert pna.plan(old, "phone").to_buy == 1
 
 
-def test_a_held_lookup_is_shown_and_released_or_settled_by_hand(tmp_path, frame):
+def test_a_held_lookup_is_shown_and_released_or_settled_by_hand(place, frame):
     with troubled(**{f"query:{PHONES[0]}": "code", f"query:{PHONES[1]}": "wrong_phone"}) as vendor:
         pna.configure(
             environment="production", base_url=vendor.base_url, app_key="made-up-key", secret="made-up-secret",
-            store=str(tmp_path / "s.sqlite3"),
+            store=place,
         )  # fmt: skip
         with pytest.warns(pna.errors.IncompleteRunWarning, match="held"):
             out = frame.numberactive.enrich("phone")
@@ -122,14 +122,14 @@ def test_a_held_lookup_is_shown_and_released_or_settled_by_hand(tmp_path, frame)
         assert again == {PHONES[1]: 1}  # only what was released is asked anew
 
 
-def test_uncertain_asks_the_same_request_id_again_and_never_a_new_handle(tmp_path, frame):
+def test_uncertain_asks_the_same_request_id_again_and_never_a_new_handle(place, frame):
     script = {f"query:{PHONES[0]}": ["code", "ok"]}
     with Simulator(
         stand_in=True, app_key="made-up-key", secret="made-up-secret", faults=Faults(script=script)
     ) as vendor:
         pna.configure(
             environment="production", base_url=vendor.base_url, app_key="made-up-key", secret="made-up-secret",
-            store=str(tmp_path / "s.sqlite3"),
+            store=place,
         )  # fmt: skip
         assert enrich(frame)["phone_lookup_status"].tolist()[0] == "uncertain"
         assert enrich(frame)["phone_lookup_status"].isin(["answered", "no_data"]).all()
@@ -158,11 +158,11 @@ def test_a_forgotten_number_is_gone_from_the_bytes_and_its_charge_stays(as_produ
     assert vendor.ledger.charged_phones()[PHONES[2]] == 2  # a forgotten number costs again
 
 
-def test_many_are_forgotten_in_groups_and_the_others_stay(as_production, frame, monkeypatch):
+def test_many_are_forgotten_in_groups_and_the_others_stay(on_either, frame, monkeypatch):
     from pandas_numberactive._io import store_ledger
 
     monkeypatch.setattr(store_ledger, "FORGET_AT_ONCE", 2)
-    as_production()
+    on_either()
     enrich(frame)
     with pna.LookupStore() as store:
         assert store.forget([*PHONES[:5], "0812 000 0000"]) == 5  # the last was never there
@@ -171,11 +171,11 @@ def test_many_are_forgotten_in_groups_and_the_others_stay(as_production, frame, 
         assert set(store.history(mask=False)["number"].dropna()) == {PHONES[5]}
 
 
-def test_a_number_with_an_open_lookup_is_not_forgotten(tmp_path, frame):
+def test_a_number_with_an_open_lookup_is_not_forgotten(place, frame):
     with troubled(**{f"query:{PHONES[0]}": "code"}) as vendor:
         pna.configure(
             environment="production", base_url=vendor.base_url, app_key="made-up-key", secret="made-up-secret",
-            store=str(tmp_path / "s.sqlite3"),
+            store=place,
         )  # fmt: skip
         enrich(frame)
         with pna.LookupStore() as store:
@@ -186,8 +186,8 @@ def test_a_number_with_an_open_lookup_is_not_forgotten(tmp_path, frame):
             assert store.summary() == {"uncertain": 1}
 
 
-def test_history_is_typed_masked_and_from_a_date(as_production, frame):
-    as_production()
+def test_history_is_typed_masked_and_from_a_date(on_either, frame):
+    on_either()
     enrich(frame)
     events = pna.history()
     assert set(events["kind"]) == {"opened", "answered", "no_data"} - ({"no_data"} - set(events["kind"]))

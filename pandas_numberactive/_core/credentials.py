@@ -6,6 +6,7 @@ import hashlib
 import ipaddress
 import re
 from typing import Any
+from urllib.parse import unquote
 
 
 class Credentials:
@@ -66,11 +67,42 @@ def masked_key(key: str) -> str:
 
 
 def masked_url(url: str | None) -> str | None:
-    """Mask what stands between a URL's user and its host, and any password among its parameters."""
+    """Mask what stands between a URL's user and its host, and any password among its parameters.
+
+    A password that should have been percent-encoded may hold anything, so all up to the last @ is masked.
+
+    >>> masked_url("postgresql://me:pa/ss@host/db?sslpassword=x")
+    'postgresql://me:***@host/db?sslpassword=***'
+    """
     if url is None:
         return None
-    url = re.sub(r"(://[^/?#]*?):[^/?#]*@", r"\1:***@", url)
-    return re.sub(r"(?i)(password|passwd|pwd|sslpassword)=[^&\s]*", r"\1=***", url)
+    url = re.sub(r"(://[^/?#:]*):.*@", r"\1:***@", url, flags=re.S)
+    return re.sub(r"([?&])([^=&]*)=[^&]*", _masked_parameter, url)
+
+
+def _masked_parameter(found: re.Match[str]) -> str:
+    secret = re.search(r"pass|pwd", unquote(found[2]), re.I)
+    return f"{found[1]}{found[2]}=***" if secret else found[0]
+
+
+class Address(str):
+    """A store's URL: printed without its password, in tracebacks with locals too, and never pickled with it."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return repr(masked_url(str(self)))
+
+    def __copy__(self) -> Address:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Address:
+        return self
+
+    def __reduce_ex__(self, protocol: object) -> Any:
+        if masked_url(str(self)) != str(self):
+            raise TypeError("A store's password is never pickled: configure each process from NUMBERACTIVE_STORE.")
+        return Address, (str(self),)
 
 
 def is_loopback(host: str | None) -> bool:

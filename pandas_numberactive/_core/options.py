@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
+from pandas_numberactive._core.credentials import Address
 from pandas_numberactive.errors import ConfigurationError, near_misses
 
 ENVIRONMENTS = ("production", "sandbox", "simulator")
@@ -85,9 +86,11 @@ def _proxy(name: str, value: Any) -> str:
 def _store(name: str, value: Any) -> str:
     text = value.__fspath__() if hasattr(value, "__fspath__") else value
     text = re.sub(r"^sqlite:(?://)?(?=.)", "", _text(name, text))
-    if "://" in text and not re.match(r"postgres(?:ql)?://", text):
+    url = re.match(r"postgres(?:ql)?://", text)
+    # What libpq calls a connection string would become a file with a password for its name.
+    if not url and ("://" in text or re.match(r"\s*(?:host|hostaddr|port|dbname|user|password|service)\s*=", text)):
         raise ConfigurationError(f"{name} must be a path, sqlite:PATH, :memory: or a postgresql:// URL.")
-    return text
+    return Address(text) if url else text
 
 
 def _code_outcomes(name: str, value: Any) -> dict[str, dict[int | str, str]]:

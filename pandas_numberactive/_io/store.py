@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
+from pandas_numberactive._core.credentials import Address
 from pandas_numberactive._core.lookup import Lookup
+from pandas_numberactive._core.options import CHECKS
 from pandas_numberactive._io import store_claims as claims
 from pandas_numberactive._io import store_runs as runs
 from pandas_numberactive._io import store_saves as saves
@@ -68,13 +70,18 @@ class LookupStore:
         return SQLiteEngine(connect(self.path))
 
     @classmethod
-    def open(cls, location: str) -> LookupStore:
-        """Open a store, the one in memory being the same one for the whole process."""
-        if location.startswith(("postgresql://", "postgres://")):
+    def open(cls, location: str | os.PathLike[str]) -> LookupStore:
+        """Open a store, the one in memory being the same one for the whole process.
+
+        Raises ConfigurationError where `location` is neither a path nor a postgresql:// URL, StoreError where the
+        store cannot be used.
+        """
+        location = CHECKS["store"]("store", location)
+        if isinstance(location, Address):
             from pandas_numberactive._io.store_postgres import PostgresStore
 
             return PostgresStore(location)
-        if location.removeprefix("sqlite:") != ":memory:":
+        if location != ":memory:":
             return cls(location)
         kept = _MEMORY.get(":memory:")
         if kept is None or kept._pid != os.getpid():
@@ -96,8 +103,12 @@ class LookupStore:
             self._journal.close()
             self._alive.close()
 
+    def seconds(self) -> float:
+        """The store's clock, seconds since 1970, UTC: on a server the server's, so that a team has one."""
+        return self._clock()
+
     def now(self) -> int:
-        """The store's clock, microseconds since 1970, UTC."""
+        """The same in microseconds."""
         return round(self._clock() * 1e6)
 
     def do(self, work: Callable[[Database], T]) -> T:
@@ -131,19 +142,27 @@ class LookupStore:
 
     async def join(self, run: int, *, lease: float) -> int:
         """Register this worker with a lease in seconds."""
-        token = secrets.token_hex(8)
+        token = self._token()
         self._alive.hold(token)
-        until = self.now() + round(lease * 1e6)
         host = socket.gethostname()
-        return await self._journal.write(
-            lambda db: runs.join(db, run=run, pid=os.getpid(), host=host, token=token, lease_until=until)
-        )
+
+        def work(db: Database) -> int:  # a transaction knows the time best
+            until = self.now() + round(lease * 1e6)
+            return runs.join(db, run=run, pid=os.getpid(), host=host, token=token, lease_until=until)
+
+        return await self._journal.write(work)
+
+    def _token(self) -> str:
+        return secrets.token_hex(8)
 
     async def renew(self, worker: int, run: int, *, lease: float) -> None:
         """Prolong the lease."""
-        now = self.now()
-        until = now + round(lease * 1e6)
-        await self._journal.write(lambda db: runs.renew(db, worker=worker, run=run, now=now, lease_until=until))
+
+        def work(db: Database) -> None:
+            now = self.now()
+            runs.renew(db, worker=worker, run=run, now=now, lease_until=now + round(lease * 1e6))
+
+        await self._journal.write(work)
 
     async def leave(self, worker: int, run: int, *, finished: bool) -> None:
         """Take this worker off."""

@@ -14,7 +14,9 @@ from typing import Any
 
 import numpy as np
 
+from pandas_numberactive._core.credentials import Address
 from pandas_numberactive._core.lookup import OPEN, SETTLED, LookupState, pack
+from pandas_numberactive._core.options import CHECKS
 from pandas_numberactive._io import bridge
 from pandas_numberactive._io.store import LookupStore
 from pandas_numberactive._io.store_books import Copied, Row, books, check
@@ -51,9 +53,9 @@ def copy(source: str, target: str) -> Copied:
     Both are locations of stores: a path, `sqlite:PATH` or `postgresql://...`. Open look-ups change hands (see the
     module). Raises StoreError where a run is buying in the source, or where the books do not agree afterwards.
     """
-    path = source.removeprefix("sqlite:")
-    if not source.startswith(("postgresql://", "postgres://")) and not Path(path).expanduser().is_file():
-        raise ConfigurationError(f"There is no store {Path(path).name!r} to copy from.")
+    source, target = CHECKS["store"]("source", source), CHECKS["store"]("target", target)
+    if not isinstance(source, Address) and not Path(source).expanduser().is_file():
+        raise ConfigurationError(f"There is no store {Path(source).name!r} to copy from.")
     with LookupStore.open(source) as here, LookupStore.open(target) as there:
         for store in (here, there):  # answers that wait in emergency files
             bridge.call(store.recover, stop=lambda: None, drain=1.0)
@@ -73,7 +75,8 @@ def _copy(source: LookupStore, target: LookupStore) -> Copied:
     done = Copied(before, before, before)
     done.handed_over = source.do(lambda db: _hand_over(source, db, runs))
     for rows in _chunks(source, "lookups", _LOOKUP, _KEY):
-        target.do(partial(_take_lookups, rows=rows, runs=runs, done=done))
+        verdicts = target.do(partial(_take_lookups, rows=rows, runs=runs))
+        _count(done, rows, verdicts)
     source.do(lambda db: _confirm(db, done))
     for rows in _chunks(source, "bodies", _BODY, _KEY + 1):
         target.do(partial(_take_bodies, rows=rows))
@@ -150,24 +153,29 @@ def _restored(row: Row) -> Row:
     return tuple(out)
 
 
-def _take_lookups(db: Database, *, rows: list[Row], runs: Runs, done: Copied) -> None:
-    """Insert what the target lacks, replace what the source knows better, keep the rest."""
+def _take_lookups(db: Database, *, rows: list[Row], runs: Runs) -> list[str]:
+    """Insert what the target lacks, replace what the source knows better, keep the rest; may be done again."""
     span = (*rows[0][:_KEY], *rows[-1][:_KEY])
     there = {tuple(row[:_KEY]): row for row in db.execute(f"SELECT {_LOOKUP} FROM lookups {_SPAN}", span).fetchall()}
+    verdicts = [_verdict(row, there.get(tuple(row[:_KEY])), runs) for row in rows]
     new = []
-    for row in rows:
-        held = there.get(tuple(row[:_KEY]))
-        verdict = _verdict(row, held, runs)
+    for row, verdict in zip(rows, verdicts, strict=True):
         if verdict == "take":
+            held = there.get(tuple(row[:_KEY]))
             if held is not None:
                 db.execute(f"DELETE FROM lookups {_THIS}", row[:_KEY])
             new.append(_arriving(row, runs, held[_EPOCH] if held else 0))
+    _insert(db, "lookups", _LOOKUP, new)
+    return verdicts
+
+
+def _count(done: Copied, rows: list[Row], verdicts: list[str]) -> None:
+    for row, verdict in zip(rows, verdicts, strict=True):
         if verdict in ("take", "known") and _marked(row):
             done.delivered.append(row[:_KEY])
         done.left += [row[:_KEY]] * (verdict == "later")
-        done.differ += verdict == "own"
-    _insert(db, "lookups", _LOOKUP, new)
-    done.lookups += len(new)
+    done.differ += verdicts.count("own")
+    done.lookups += verdicts.count("take")
 
 
 def _take_bodies(db: Database, *, rows: list[Row]) -> None:

@@ -16,6 +16,7 @@ from typing import Any, Protocol, TypeVar
 from pandas_numberactive.errors import StoreError
 
 T = TypeVar("T")
+TRIES = 5
 
 
 class Database(Protocol):
@@ -29,6 +30,8 @@ class Engine(Protocol):
 
     errors: tuple[type[Exception], ...]  # what a failing store raises
 
+    def passing(self, error: BaseException) -> bool: ...  # nothing was written, and it may be tried again
+    def said(self, error: BaseException) -> str: ...
     def begin(self) -> Database: ...
     def commit(self) -> None: ...
     def rollback(self) -> None: ...
@@ -43,6 +46,14 @@ class SQLiteEngine:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
+
+    def passing(self, error: BaseException) -> bool:
+        """Nothing passes by itself that SQLite has not waited for."""
+        return False
+
+    def said(self, error: BaseException) -> str:
+        """SQLite's words: they quote no row."""
+        return str(error)
 
     def begin(self) -> Database:
         """Take the write lock at once: a later upgrade of a read lock could fail."""
@@ -153,31 +164,44 @@ class Journal:
         _deliver(group, done or [])
 
     def _attempt(self, group: list[_Job]) -> list[tuple[Any, BaseException | None]] | None:
-        try:
-            if group[0][0] is None:
-                self._engine.compact()
-                return [(None, None)]
-            database = self._engine.begin()
-            results: list[tuple[Any, BaseException | None]] = [
-                (work(database), None) for work, _, _ in group if work is not None
-            ]
-            self._engine.commit()
-            return results
-        except BaseException as error:
+        """Do a group, again where what failed was the connection or another's lock; None where it must be split."""
+        for left in reversed(range(TRIES)):
+            begun = False
             try:
-                self._engine.rollback()
-            except Exception as second:
-                error.add_note(f"rollback failed too: {type(second).__name__}")
-            return None if len(group) > 1 else [(None, self._as_ours(error))]
+                if group[0][0] is None:
+                    self._engine.compact()
+                    return [(None, None)]
+                database = self._engine.begin()
+                begun = True
+                results: list[tuple[Any, BaseException | None]] = [
+                    (work(database), None) for work, _, _ in group if work is not None
+                ]
+                self._engine.commit()
+                return results
+            except BaseException as error:
+                self._undo(error)
+                if left and begun and self._engine.passing(error):
+                    continue
+                if begun and len(group) > 1:
+                    return None
+                return [(None, self._as_ours(error)) for _ in group]  # where nothing can begin, nobody waits twice
+        return None
+
+    def _undo(self, error: BaseException) -> None:
+        try:
+            self._engine.rollback()
+        except Exception as second:
+            error.add_note(f"rollback failed too: {type(second).__name__}")
 
     def _as_ours(self, error: BaseException) -> BaseException:
         if not isinstance(error, self._engine.errors):
             return error
         ours = StoreError(
-            f"The store could not be read or written ({type(error).__name__}: {error}); nothing more was asked. Free "
-            "disk space, end what locks it, or name another store, and call again."
+            f"The store could not be read or written ({type(error).__name__}: {self._engine.said(error)}); nothing "
+            "more was asked. Free disk space, end what locks it, or name another store, and call again."
         )
-        ours.__cause__ = error
+        if isinstance(error, sqlite3.Error):  # a driver's frames may hold a password, and its words a row
+            ours.__cause__ = error
         return ours
 
 

@@ -8,194 +8,134 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import re
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pandas_numberactive._core.credentials import Address, masked_url
+from pandas_numberactive._io.rescue import Rescue
 from pandas_numberactive._io.store import LookupStore
-from pandas_numberactive._io.store_journal import Database, Engine
+from pandas_numberactive._io.store_connection import SCHEMA, Connection, Translated
+from pandas_numberactive._io.store_journal import TRIES, Database, Engine
 from pandas_numberactive._io.store_schema import MIGRATIONS
-from pandas_numberactive.errors import StoreError, StoreVersionError, missing_extra
+from pandas_numberactive.errors import StoreError, StoreVersionError
 
 if TYPE_CHECKING:
-    import psycopg
     from numpy.typing import NDArray
 
-SCHEMA = "numberactive"
-WRITE_LOCK, MIGRATION_LOCK = 0x4E414354, 0x4E414355
-GONE_FOR = 20.0  # seconds that the server may be away before a run gives up
-_SESSION = (
-    "SET synchronous_commit = on",
-    # A paused client must not hold everybody up: the server ends its transaction, the epochs keep it harmless.
-    "SET idle_in_transaction_session_timeout = '15s'",
-    "SET lock_timeout = '60s'",
-    f"SET search_path = {SCHEMA}",
-)
+AT_ONCE = 200_000  # numbers in one statement of a bulk read: bounds its text
+LEASE_ONLY = "lease-"  # how the token of a worker begins whose session may be another's at any time
+# What a run does to each table. A right that is missing must be seen before a number is paid for.
+_NEEDED = {
+    "lookups": "SELECT INSERT UPDATE", "events": "SELECT INSERT", "runs": "SELECT INSERT UPDATE",
+    "workers": "SELECT INSERT UPDATE DELETE", "bodies": "INSERT", "meta": "SELECT INSERT",
+}  # fmt: skip
 
 
-class _Dsn:
-    """Holds the address with its password out of every repr."""
+class PostgresEngine(Connection):
+    """The engine of a journal on a server: migrations, and the locks that show workers alive."""
 
-    def __init__(self, text: str) -> None:
-        self._text = text
-
-    def __repr__(self) -> str:
-        return masked_dsn(self._text)
-
-    def reveal(self) -> str:
-        return self._text
-
-
-def masked_dsn(dsn: str) -> str:
-    """The address without its password."""
-    hidden = re.sub(r"(://[^/?#@:]*):[^/?#]*@", r"\1:***@", dsn)
-    return re.sub(r"(?i)(password=)[^&\s]*", r"\1***", hidden)
-
-
-class _Translated:
-    """Runs `?` statements on psycopg."""
-
-    def __init__(self, connection: psycopg.Connection[Any]) -> None:
-        self._connection = connection
-
-    def execute(self, sql: str, parameters: Any = (), /) -> Any:
-        return self._connection.execute(_percent(sql), parameters)
-
-    def copy_in(self, table: str, columns: str, rows: Iterable[tuple[Any, ...]]) -> None:
-        """Insert many rows that are not there yet, as a stream."""
-        with self._connection.cursor() as cursor, cursor.copy(f"COPY {table} ({columns}) FROM STDIN") as stream:  # type: ignore[arg-type, unused-ignore]
-            for row in rows:
-                stream.write_row(row)
-
-
-def _percent(sql: str) -> Any:
-    return sql.replace("%", "%%").replace("?", "%s")
-
-
-class PostgresEngine:
-    """One connection, made again when the server was away; begins with the lock that orders all writers."""
-
-    def __init__(self, dsn: _Dsn, on_connect: Callable[[float], None]) -> None:
-        try:
-            import psycopg
-        except ImportError as error:
-            raise missing_extra("postgres", "psycopg") from error
-        self._psycopg = psycopg
-        self.errors: tuple[type[Exception], ...] = (psycopg.Error,)
-        self._dsn = dsn
-        self._on_connect = on_connect
+    def __init__(self, address: Address, on_clock: Callable[[float], None]) -> None:
+        super().__init__(address, on_clock)
+        self.errors: tuple[type[Exception], ...] = (self._psycopg.Error,)
         self.tokens: set[str] = set()
-        self._connection: psycopg.Connection[Any] | None = None
-        self._connect()
+        self._unheld: set[str] = set()
+        self.on_connect = self._hold_again
         try:
             self._migrate()
         except BaseException:
             self.close()
             raise
 
-    def _connect(self) -> psycopg.Connection[Any]:
-        try:
-            connection = self._psycopg.connect(self._dsn.reveal(), autocommit=True, connect_timeout=10)
-        except self._psycopg.Error as error:
-            said = str(error).strip().splitlines()[-1] if str(error).strip() else type(error).__name__
-            raise StoreError(
-                f"The store {self._dsn!r} cannot be reached: {said}. Check NUMBERACTIVE_STORE and the role's rights; "
-                "nothing was bought."
-            ) from None
-        for statement in _SESSION:
-            connection.execute(statement)
-        row = connection.execute("SELECT extract(epoch FROM clock_timestamp())").fetchone()
-        self._on_connect(float(row[0]) - time.time() if row else 0.0)
-        for token in self.tokens:
-            connection.execute("SELECT pg_try_advisory_lock(%s)", (token_key(token),))
-        self._connection = connection
-        return connection
-
-    def _ready(self) -> psycopg.Connection[Any]:
-        """The connection, after a wait where the server has gone."""
-        if self._connection is not None and not (self._connection.closed or self._connection.broken):
-            return self._connection
-        deadline = time.monotonic() + GONE_FOR
-        while True:
-            try:
-                return self._connect()
-            except (StoreError, self._psycopg.Error):
-                if time.monotonic() > deadline:
-                    raise
-                time.sleep(0.2)
-
-    def begin(self) -> Database:
-        """Start a transaction and wait for our turn among all writers."""
-        connection = self._ready()
-        connection.execute("BEGIN")
-        connection.execute("SELECT pg_advisory_xact_lock(%s)", (WRITE_LOCK,))
-        return _Translated(connection)
-
-    def commit(self) -> None:
-        """Put the group on the server's disk."""
-        assert self._connection is not None
-        self._connection.execute("COMMIT")
-
-    def rollback(self) -> None:
-        """Undo the group; a lost connection has undone it."""
-        if self._connection is None or self._connection.closed or self._connection.broken:
-            return
-        self._connection.execute("ROLLBACK")
-
     def compact(self) -> None:
-        """Let the server reuse what was deleted; its log and backups are its owner's to clean."""
+        """Let the server reuse what was deleted; its log, free pages and backups are its owner's to clean."""
         with contextlib.suppress(self._psycopg.errors.InsufficientPrivilege):
-            self._ready().execute("VACUUM lookups, bodies, events")
+            self.ready().execute("VACUUM numberactive.lookups, numberactive.bodies, numberactive.events")
 
-    def close(self) -> None:
-        """Close the connection."""
-        if self._connection is not None:
-            self._connection.close()
+    def hold(self, db: Database, token: str) -> None:
+        """Show a worker alive for as long as this session lives."""
+        if token.startswith(LEASE_ONLY):
+            return
+        self.tokens.add(token)
+        db.execute("SELECT pg_try_advisory_lock(?)", (token_key(token),))
+
+    def hold_missing(self, db: Database) -> None:
+        """Take the locks that a lost session had kept when this one was made."""
+        for token in list(self._unheld):
+            if db.execute("SELECT pg_try_advisory_lock(?)", (token_key(token),)).fetchone()[0]:
+                self._unheld.discard(token)
+
+    def _hold_again(self, connection: Any) -> None:
+        self._unheld = set(self.tokens)
+        self.hold_missing(Translated(connection))
+
+    def release(self, db: Database) -> None:
+        """Hold nothing any more."""
+        for token in self.tokens:
+            db.execute("SELECT pg_advisory_unlock(?)", (token_key(token),))
+        self.tokens.clear()
 
     def _migrate(self) -> None:
-        connection = self._ready()
-        connection.execute("SELECT pg_advisory_lock(%s)", (MIGRATION_LOCK,))
+        refused: StoreError | None = None
         try:
-            version = self._version(connection)
-            if version > len(MIGRATIONS):
-                raise StoreVersionError(
-                    f"The store {self._dsn!r} was made by a newer pandas-numberactive (version {version}, this one "
-                    f"knows {len(MIGRATIONS)}). Upgrade the package; nothing was bought."
-                )
-            if version < len(MIGRATIONS):
-                self._upgrade(connection, version)
+            if self._version(Translated(self.ready())) < len(MIGRATIONS):
+                self._upgrade()
         except self._psycopg.errors.InsufficientPrivilege as error:
-            raise StoreError(
-                f"The role may not use the store {self._dsn!r} ({error.diag.message_primary}). Let its owner run "
+            refused = StoreError(
+                f"The role may not use the store {self._address!r} ({self.said(error)}). Let its owner run "
                 "`python -m pandas_numberactive store init` once and grant the rights that the README lists."
-            ) from None
-        finally:
-            if not connection.closed:
-                connection.execute("SELECT pg_advisory_unlock(%s)", (MIGRATION_LOCK,))
-
-    def _version(self, connection: psycopg.Connection[Any]) -> int:
-        row = connection.execute("SELECT to_regclass(%s)", (f"{SCHEMA}.meta",)).fetchone()
-        if row is None or row[0] is None:
-            return 0
-        found = connection.execute("SELECT value FROM meta WHERE name = 'schema_version'").fetchone()
-        return int(found[0]) if found else 0
-
-    def _upgrade(self, connection: psycopg.Connection[Any], version: int) -> None:
-        with connection.transaction():
-            connection.execute(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}")
-            for step in MIGRATIONS[version:]:
-                step(lambda sql: connection.execute(_dialect(sql)))
-            connection.execute(
-                "INSERT INTO meta (name, value) VALUES ('schema_version', %s) "
-                "ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-                (str(len(MIGRATIONS)),),
             )
+        except self._psycopg.Error as error:
+            refused = StoreError(f"The store {self._address!r} cannot be used: {self.said(error)}. Nothing was bought.")
+        if refused is not None:
+            raise refused
+
+    def _version(self, db: Database) -> int:
+        (found,) = db.execute("SELECT to_regclass(?)", (f"{SCHEMA}.meta",)).fetchone()
+        if found is None:
+            return 0
+        row = db.execute(f"SELECT value FROM {SCHEMA}.meta WHERE name = 'schema_version'").fetchone()
+        if row is None or not str(row[0]).isdigit():
+            raise StoreError(
+                f"The schema {SCHEMA} of {self._address!r} holds tables of another program. Choose another database "
+                "with store=; nothing was bought."
+            )
+        version = int(row[0])
+        if version > len(MIGRATIONS):
+            raise StoreVersionError(
+                f"The store {self._address!r} was made by a newer pandas-numberactive (version {version}, this one "
+                f"knows {len(MIGRATIONS)}). Upgrade the package; nothing was bought."
+            )
+        return version
+
+    def _upgrade(self) -> None:
+        """Bring the tables up to date; who comes at the same time waits for the lock, and finds them so."""
+        for left in reversed(range(TRIES)):
+            try:
+                db = self.begin()
+                version = self._version(db)
+                if version < len(MIGRATIONS):
+                    self._steps(db, version)
+                return self.commit()
+            except BaseException as error:
+                self.rollback()
+                if not (left and self.passing(error)):
+                    raise
+
+    def _steps(self, db: Database, version: int) -> None:
+        db.execute(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}")
+        for step in MIGRATIONS[version:]:
+            step(lambda sql: db.execute(_dialect(sql)))
+        db.execute(
+            "INSERT INTO meta (name, value) VALUES ('schema_version', ?) "
+            "ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+            (str(len(MIGRATIONS)),),
+        )
 
 
-def _dialect(sql: str) -> Any:
+def _dialect(sql: str) -> str:
     return sql.format(tail="", serial="BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY", blob="BYTEA")
 
 
@@ -208,17 +148,39 @@ class PostgresStore(LookupStore):
     """LookupStore on PostgreSQL: `postgresql://user@host/database`; the tables live in the schema `numberactive`."""
 
     def __init__(self, location: str) -> None:
-        self._dsn = _Dsn(location)
-        self._offset = 0.0
-        super().__init__(":memory:", clock=lambda: time.time() + self._offset)
-        self.location = masked_dsn(location)
+        self._address = Address(location)
+        self._ahead = 0.0
+        super().__init__(":memory:", clock=lambda: time.time() + self._ahead)
+        self.location = masked_url(location) or ""
 
     def _engine(self) -> Engine:
-        self._postgres = PostgresEngine(self._dsn, self._set_offset)
+        self._postgres = PostgresEngine(self._address, self._set_clock)
         return self._postgres
 
-    def _set_offset(self, seconds: float) -> None:
-        self._offset = seconds
+    def _set_clock(self, ahead: float) -> None:
+        """At each transaction: a laptop that slept, or was put right, must not misjudge a lease."""
+        self._ahead = ahead
+
+    async def recover(self) -> Rescue:
+        """See first that the role may do all that a run does; then as on a file."""
+        await self._journal.write(self._check_rights)
+        return await super().recover()
+
+    def _check_rights(self, db: Database) -> None:
+        rights = [(f"{SCHEMA}.{table}", right) for table, some in _NEEDED.items() for right in some.split()]
+        rows = db.execute(
+            "SELECT t, r FROM unnest(?::text[], ?::text[]) AS needed (t, r) WHERE NOT has_table_privilege(t, r)",
+            ([table for table, _ in rights], [right for _, right in rights]),
+        ).fetchall()
+        if rows:
+            missing = ", ".join(f"{right} on {table}" for table, right in rows)
+            raise StoreError(
+                f"The role may not buy with the store {self.location!r}: it lacks {missing}. Let the owner grant the "
+                "rights that the README lists; nothing was bought."
+            )
+
+    def _token(self) -> str:
+        return (LEASE_ONLY if self._postgres.pooled else "") + super()._token()
 
     async def join(self, run: int, *, lease: float) -> int:
         """Register this worker; its session holds a lock that the server drops when the process dies."""
@@ -226,29 +188,27 @@ class PostgresStore(LookupStore):
 
         def hold(db: Database) -> None:
             (token,) = db.execute("SELECT token FROM workers WHERE worker = ?", (worker,)).fetchone()
-            db.execute("SELECT pg_try_advisory_lock(?)", (token_key(token),))
-            self._postgres.tokens.add(token)
+            self._postgres.hold(db, token)
 
         await self._journal.write(hold)
         return worker
 
+    async def renew(self, worker: int, run: int, *, lease: float) -> None:
+        """Prolong the lease, and hold again what a lost session still held."""
+        await super().renew(worker, run, lease=lease)
+        await self._journal.write(self._postgres.hold_missing)
+
     async def leave(self, worker: int, run: int, *, finished: bool) -> None:
         """Take this worker off and drop its lock."""
-
-        def drop(db: Database) -> None:
-            for token in self._postgres.tokens:
-                db.execute("SELECT pg_advisory_unlock(?)", (token_key(token),))
-            self._postgres.tokens.clear()
-
         await super().leave(worker, run, finished=finished)
-        await self._journal.write(drop)
+        await self._journal.write(self._postgres.release)
 
     def alive(self, db: Database, worker: int) -> bool:
         """Whether a worker holds its lease, and the server still has its session."""
         row = db.execute("SELECT token, lease_until FROM workers WHERE worker = ?", (worker,)).fetchone()
         if row is None or row[1] < self.now():
             return False
-        if row[0] in self._postgres.tokens:
+        if row[0] in self._postgres.tokens or row[0].startswith(LEASE_ONLY):
             return True
         (free,) = db.execute("SELECT pg_try_advisory_lock(?)", (token_key(row[0]),)).fetchone()
         if free:
@@ -256,10 +216,14 @@ class PostgresStore(LookupStore):
         return not free
 
     def _rows(self, db: Database, code: int, wanted: NDArray[np.int64]) -> NDArray[np.int64]:
-        """All generations of the wanted numbers, ordered, as one text: a tuple for each row takes longer."""
-        (text,) = db.execute(
-            "SELECT string_agg(concat_ws(',', number, packed, bought_at), ',' ORDER BY number, generation) "
-            "FROM lookups WHERE environment = ? AND number = ANY(?)",
-            (code, wanted.tolist()),
-        ).fetchone()
-        return np.fromstring(text, np.int64, sep=",").reshape(-1, 3) if text else np.zeros((0, 3), np.int64)
+        """All generations of the wanted numbers, ordered, as one text for many: a tuple for each row takes longer."""
+        parts = [np.zeros((0, 3), np.int64)]
+        for some in np.array_split(wanted, max(1, -(-len(wanted) // AT_ONCE))):
+            (text,) = db.execute(
+                "SELECT string_agg(concat_ws(',', number, packed, bought_at), ',' ORDER BY number, generation) "
+                "FROM lookups WHERE environment = ? AND number = ANY(?)",
+                (code, some.tolist()),
+            ).fetchone()
+            if text:
+                parts.append(np.fromstring(text, np.int64, sep=",").reshape(-1, 3))
+        return np.concatenate(parts)

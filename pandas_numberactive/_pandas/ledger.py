@@ -35,8 +35,7 @@ class LookupStore:
     """
 
     def __init__(self, location: str | os.PathLike[str] | None = None) -> None:
-        where = store_location(settings()) if location is None else os.fspath(location)
-        self._store = Journalled.open(where)
+        self._store = Journalled.open(store_location(settings()) if location is None else location)
         weakref.finalize(self, self._store.close)  # `pna.LookupStore().held()` leaves nothing open
 
     def __enter__(self) -> LookupStore:

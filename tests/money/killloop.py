@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,12 +23,17 @@ import pandas_numberactive as pna
 from pandas_numberactive.simulator import Faults, Simulator
 
 KEYS = {"app_key": "made-up-key", "secret": "made-up-secret"}
+CONFLICT = re.compile("deadlock|serializ|duplicate key|prepared statement", re.I)
 FAULTS = {"drop_before": 0.03, "drop_after": 0.03, "http_500_after": 0.02, "truncated": 0.02}
 
 
 @dataclass
 class Outcome:
-    """What was seen; `twice` and `lost` must be 0."""
+    """What was seen; `twice`, `lost`, `wrong` and `conflicts` must be 0.
+
+    `store_errors` are what users were told of the store while it was away; `conflicts` are deadlocks and the like,
+    which nobody may be told of.
+    """
 
     kills: int
     numbers: int
@@ -40,6 +47,9 @@ class Outcome:
     queries: int
     orphaned_handles: int
     resumed_queries: int
+    store_errors: int
+    other_errors: int
+    conflicts: int
 
     def table(self) -> str:
         """The outcome, a line a figure."""
@@ -50,6 +60,9 @@ class Zygote:
     """The process that forks workers."""
 
     def __init__(self, terms: dict[str, Any]) -> None:
+        self._folder = tempfile.TemporaryDirectory()
+        self._errors = Path(self._folder.name) / "errors"
+        terms = {**terms, "errors": str(self._errors)}
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tests.money.zygote"],
             stdin=subprocess.PIPE,
@@ -70,6 +83,11 @@ class Zygote:
         assert self._process.stdout is not None
         return int(self._process.stdout.readline())
 
+    @property
+    def told(self) -> list[str]:
+        """The errors that the users of this stage have seen, a line each."""
+        return self._errors.read_text().splitlines() if self._errors.exists() else []
+
     def close(self) -> None:
         """End the process."""
         assert self._process.stdin is not None
@@ -77,6 +95,7 @@ class Zygote:
         self._process.stdin.close()
         self._process.wait(30)
         self._process.stdout.close()
+        self._folder.cleanup()
 
 
 def is_alive(pid: int) -> bool:
@@ -152,7 +171,7 @@ def kill_loop(
         while is_alive(alive[0]) and time.monotonic() < deadline:
             time.sleep(0.02)
         end(alive[0])
-        return _outcome(vendor, store, wanted, kills, processes, time.monotonic() - started, settings)
+        return _outcome(vendor, store, wanted, kills, processes, time.monotonic() - started, settings, zygote.told)
 
 
 def _outcome(
@@ -163,6 +182,7 @@ def _outcome(
     processes: int,
     seconds: float,
     settings: dict[str, Any],
+    told: list[str],
 ) -> Outcome:
     frame = pd.DataFrame({"phone": [str(number) for number in wanted]})
     before = vendor.ledger.total
@@ -187,6 +207,9 @@ def _outcome(
         queries=vendor.ledger.queries,
         orphaned_handles=int(events.get("orphaned", 0)),
         resumed_queries=vendor.ledger.requeries,
+        store_errors=sum(line.startswith("StoreError") for line in told),
+        other_errors=sum(not line.startswith("StoreError") for line in told),
+        conflicts=sum(bool(CONFLICT.search(line)) for line in told),
     )
 
 

@@ -43,7 +43,7 @@ def main() -> int:
         with tempfile.TemporaryDirectory() as folder:
             seen = kill_loop(str(Path(folder) / "soak.sqlite3"), given.kills, numbers=numbers, seed=given.seed)
     print(seen.table())
-    return int(bool(seen.twice or seen.lost or seen.wrong))
+    return int(bool(seen.twice or seen.lost or seen.wrong or seen.conflicts))
 
 
 if __name__ == "__main__":

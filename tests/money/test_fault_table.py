@@ -64,7 +64,7 @@ def call(frame):
 @pytest.mark.parametrize("step", ["handle", "query"])
 @pytest.mark.parametrize("fault", WIRE)
 @pytest.mark.parametrize("often", ["once", "always"])
-def test_a_fault_of_the_wire(fault, step, often, tmp_path, monkeypatch):
+def test_a_fault_of_the_wire(fault, step, often, place, monkeypatch):
     expected = WIRE[fault][step == "query"][often == "always"]
     if expected is None:
         pytest.skip("handle's reply names no phone")
@@ -78,7 +78,7 @@ def test_a_fault_of_the_wire(fault, step, often, tmp_path, monkeypatch):
     frame = pd.DataFrame({"phone": [PHONE]})
     with Simulator(stand_in=True, faults=faults, **KEYS) as vendor:
         pna.configure(
-            environment="production", base_url=vendor.base_url, store=str(tmp_path / "s.sqlite3"), handle_timeout=0.2,
+            environment="production", base_url=vendor.base_url, store=place, handle_timeout=0.2,
             query_timeout=0.2, **KEYS,
         )  # fmt: skip
         if fault == "connect_refused":
@@ -118,9 +118,9 @@ STEPS = ["claim", "handle", "saved", "query", "answered"]
 
 
 @pytest.fixture(params=range(5), ids=STEPS)
-def halfway(request):
-    """A world in which worker 1 has just done this step, and the worker."""
-    world = World(Choices(), Variant(), Bounds(0, 0, 0, 0), workers=0)
+def halfway(request, database):
+    """A world in which a worker has just done this step, and the worker."""
+    world = World(Choices(), Variant(), Bounds(0, 0, 0, 0), workers=0, database=database)
     worker = world._worker()
     for _ in range(request.param + 1):
         next(worker)
@@ -135,7 +135,7 @@ def row_of(world):
 def test_sigkill(halfway):
     world, worker, _ = halfway
     worker.close()
-    world.dead.add(1)
+    world.dead.add(world.joined[0])
     world.finish()
 
 
@@ -178,7 +178,7 @@ def test_ctrl_c_once(halfway):
 def test_ctrl_c_twice(halfway):
     world, worker, _ = halfway
     worker.close()  # cancelled: nothing more is done but leaving
-    runs.leave(world.db, worker=1, run=1, now=world.now(), finished=False, alive=world.alive)
+    runs.leave(world.db, worker=world.joined[0], run=world.run_id, now=world.now(), finished=False, alive=world.alive)
     world.finish()
 
 
@@ -208,7 +208,7 @@ def test_the_clock_jumps_and_the_worker_dies(halfway, jump):
     """An id that is too old, or of the future, is held: no call goes out for it."""
     world, worker, step = halfway
     worker.close()
-    world.dead.add(1)
+    world.dead.add(world.joined[0])
     world.time += jump
     queried, handles = dict(world.vendor.queried), len(world.vendor.ids)
     for _ in world._worker():
@@ -222,28 +222,34 @@ def test_the_clock_jumps_and_the_worker_dies(halfway, jump):
         world._check_end()
 
 
-MESSAGES = {
-    "disk full": "database or disk is full",
-    "read-only": "attempt to write a readonly database",
-    "locked": "database is locked",
+# What it is called: how SQLite says it, and the class of PostgreSQL's error.
+TROUBLE = {
+    "disk full": ("database or disk is full", "DiskFull"),
+    "read-only": ("attempt to write a readonly database", "ReadOnlySqlTransaction"),
+    "locked": ("database is locked", "LockNotAvailable"),
 }
 
 
-@pytest.mark.parametrize("message", MESSAGES.values(), ids=MESSAGES)
+@pytest.mark.parametrize("trouble", TROUBLE)
 @pytest.mark.parametrize("step", ["claim", "saved", "answered"])
-def test_a_store_that_fails(message, step, tmp_path, monkeypatch):
+def test_a_store_that_fails(trouble, step, place, monkeypatch):
     home, name = {
         "claim": (claims, "claim"),
         "saved": (saves, "_save_opened"),
         "answered": (saves, "_save_settled"),
     }[step]
     frame = pd.DataFrame({"phone": [PHONE]})
+    message, kind = TROUBLE[trouble]
 
     def fails(*_):
-        raise sqlite3.OperationalError(message)
+        if not place.startswith("postgresql"):
+            raise sqlite3.OperationalError(message)
+        import psycopg
+
+        raise getattr(psycopg.errors, kind)(message)
 
     with Simulator(stand_in=True, **KEYS) as vendor:
-        pna.configure(environment="production", base_url=vendor.base_url, store=str(tmp_path / "s.sqlite3"), **KEYS)
+        pna.configure(environment="production", base_url=vendor.base_url, store=place, **KEYS)
         monkeypatch.setattr(home, name, fails)
         assert call(frame) == "raises"
         calls = {"claim": 0, "saved": 1, "answered": 2}[step]

@@ -3,16 +3,34 @@
 from __future__ import annotations
 
 import contextlib
+from functools import partial
+from typing import Any
 
 import pytest
 
 from tests.money.variants import BROKEN
-from tests.money.world import Bounds, Variant, Vendor, ViolationError, explore, simulate_all
+from tests.money.world import Bounds, Choices, Variant, Vendor, ViolationError, World, explore, simulate_all
+
+SERVER = pytest.param("postgres", marks=pytest.mark.postgres)
+
+
+def bounds(database: Any) -> tuple[Bounds, int]:
+    """How far the model check goes, and how many sequences that is at least: a server's statement takes longer."""
+    return (
+        (Bounds(faults=2, switches=2, restarts=2), 10_000)
+        if in_memory(database)
+        else (Bounds(faults=1, switches=2, restarts=1), 2_500)
+    )
+
+
+def in_memory(database: Any) -> bool:
+    return isinstance(database, partial)
 
 
 @pytest.mark.timeout(600)  # half a minute on an idle machine
-def test_two_workers_in_every_interleaving_with_every_fault_never_pay_twice_nor_lose_an_answer():
-    assert explore(Variant(), Bounds(faults=2, switches=2, restarts=2)) > 10_000
+def test_two_workers_in_every_interleaving_with_every_fault_never_pay_twice_nor_lose_an_answer(database):
+    within, least = bounds(database)
+    assert explore(Variant(), within, database=database) > least
 
 
 def test_one_worker_with_three_faults_in_every_place_resumes_from_the_store():
@@ -30,17 +48,20 @@ def test_two_thousand_simulated_runs_hold_the_rules(chunk):
     simulate_all(range(chunk * 500, chunk * 500 + 500), Variant())
 
 
+@pytest.mark.parametrize("database", [SERVER], indirect=True)
+def test_simulated_runs_hold_the_rules_on_a_server(database):
+    simulate_all(range(200), Variant(), database=database)
+
+
 @pytest.mark.parametrize("name", BROKEN)
-def test_a_broken_protocol_is_caught_by_the_simulated_runs(name):
+def test_a_broken_protocol_is_caught_by_the_simulated_runs(name, database):
     with pytest.raises(ViolationError, match="seed"):
-        simulate_all(range(2000), BROKEN[name])
+        simulate_all(range(2000), BROKEN[name], database=database)
 
 
-def test_a_free_failure_is_asked_again_and_paid_once():
+def test_a_free_failure_is_asked_again_and_paid_once(database):
     vendor = Vendor(free_failures=1)
-    from tests.money.world import Choices, World
-
-    world = World(Choices(), Variant(), Bounds(0, 0, 0, 0), workers=1, vendor=vendor)
+    world = World(Choices(), Variant(), Bounds(0, 0, 0, 0), workers=1, vendor=vendor, database=database)
     with contextlib.closing(world.db):
         world.run()
     assert len(vendor.queried) == 2

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from dataclasses import replace
 from typing import Any
 
@@ -45,7 +44,7 @@ def whole_pair_retry(lookup: Lookup, rules: Rules) -> Any:
         return end.value
 
 
-def unfenced_save(db: sqlite3.Connection, lookup: Lookup, *, worker: int, run: int, now: int) -> saves.Saved:
+def unfenced_save(db: Any, lookup: Lookup, *, worker: int, run: int, now: int) -> saves.Saved:
     """Writes whatever comes, under whoever's claim."""
     code = ENVIRONMENTS[lookup.environment]
     row = latest(db, code, lookup.number)
@@ -58,7 +57,7 @@ def unfenced_save(db: sqlite3.Connection, lookup: Lookup, *, worker: int, run: i
     return "kept"
 
 
-def wrong_id_saved(db: sqlite3.Connection, lookup: Lookup, *, worker: int, run: int, now: int) -> saves.Saved:
+def wrong_id_saved(db: Any, lookup: Lookup, *, worker: int, run: int, now: int) -> saves.Saved:
     """Drops paid answers of a worker that has lost its claim."""
     row = latest(db, ENVIRONMENTS[lookup.environment], lookup.number)
     if lookup.state is LookupState.ANSWERED and row is not None and row.epoch != 1:

@@ -7,10 +7,10 @@ them by seed. The world checks the money rules at every query and at its end.
 from __future__ import annotations
 
 import contextlib
-import sqlite3
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field, replace
 from random import Random
+from typing import Any
 
 from pandas_numberactive._core import lookup as real
 from pandas_numberactive._core.lookup import Halt, Handle, Lookup, LookupState, Query, RetryQuota, Rules, Save, Wait
@@ -129,8 +129,11 @@ class World:
         numbers: int = 1,
         workers: int = 2,
         vendor: Vendor | None = None,
+        database: Callable[[], Any] | None = None,
     ) -> None:
-        self.db: sqlite3.Connection = connect(None)
+        self.db = database() if database else connect(None)  # empty, and gone when it is closed
+        self.joined: list[int] = []
+        self.run_id = 0
         self.choices, self.variant = choices, variant
         self.bounds = replace(bounds)
         self.vendor = vendor or Vendor()
@@ -143,7 +146,7 @@ class World:
     def now(self) -> int:
         return round(self.time * 1e6)
 
-    def alive(self, db: sqlite3.Connection, worker: int) -> bool:
+    def alive(self, db: Any, worker: int) -> bool:
         row = db.execute("SELECT lease_until FROM workers WHERE worker = ?", (worker,)).fetchone()
         return row is not None and row[0] >= self.now() and worker not in self.dead
 
@@ -210,6 +213,8 @@ class World:
         worker = runs.join(
             self.db, run=row.run, pid=1, host="h", token="t", lease_until=self.now() + round(LEASE * 1e6)
         )
+        self.joined.append(worker)
+        self.run_id = row.run
         called_at = self.now()
         left = list(self.numbers)
         while left:
@@ -330,14 +335,13 @@ def explore(variant: Variant, bounds: Bounds, **options: object) -> int:
             return runs
 
 
-def simulate(seed: int, variant: Variant) -> None:
+def simulate(seed: int, variant: Variant, **options: object) -> None:
     """One run of a bigger world by seed; the seed is in the error."""
     rng = Random(seed)
     bounds = Bounds(faults=rng.randrange(12), switches=200, restarts=rng.randrange(6), pauses=3)
     vendor = Vendor(free_failures=rng.randrange(3))
-    world = World(
-        Drawn(seed, 0.6), variant, bounds, numbers=rng.randrange(1, 5), workers=rng.randrange(1, 4), vendor=vendor
-    )
+    counts = {"numbers": rng.randrange(1, 5), "workers": rng.randrange(1, 4)}
+    world = World(Drawn(seed, 0.6), variant, bounds, vendor=vendor, **counts, **options)  # type: ignore[arg-type]
     try:
         with contextlib.closing(world.db):
             world.run()
@@ -345,7 +349,7 @@ def simulate(seed: int, variant: Variant) -> None:
         raise ViolationError(f"seed {seed}: {error}") from error
 
 
-def simulate_all(seeds: range, variant: Variant) -> None:
+def simulate_all(seeds: range, variant: Variant, **options: object) -> None:
     """Many runs, one after the other."""
     for seed in seeds:
-        simulate(seed, variant)
+        simulate(seed, variant, **options)

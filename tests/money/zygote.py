@@ -24,7 +24,7 @@ DONE = (0, 1)  # positions of answered and no_data in STATUSES
 
 
 def live(terms: dict[str, object], seed: int) -> int:
-    """One worker's life: call until everything has its answer, as an analyst would."""
+    """One worker's life: call until everything has its answer, as an analyst would; what it is told goes to a file."""
     numbers = np.random.default_rng(seed).permutation(np.array(terms["numbers"], np.int64))
     shape = Shape(rows=len(numbers), valid_rows=len(numbers))
     options = Options(**terms["options"])  # type: ignore[arg-type]
@@ -33,8 +33,8 @@ def live(terms: dict[str, object], seed: int) -> int:
         try:
             result = bridge.call(run.go, stop=run.stop, drain=5.0)
         except pna.errors.NumberActiveError as error:
-            if not isinstance(error, pna.errors.StoreError):
-                print(type(error).__name__, error, file=sys.stderr, flush=True)
+            with open(str(terms["errors"]), "a") as file:
+                file.write(f"{type(error).__name__} {error}".replace("\n", " ")[:1000] + "\n")
             time.sleep(0.1)  # a person who calls again, while the store or its server comes back
             continue
         if terms["once"] or np.isin(result.answers.status, DONE).all():

@@ -1,0 +1,235 @@
+"""A PostgreSQL connection that is made again when the server was away, and asks what became of a COMMIT cut short.
+
+Nothing is left to the session, for a pooler may give each transaction another one: what a transaction needs is set
+in it, by the message that begins it. That message also takes the lock that orders all writers, and reads the clock.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+from pandas_numberactive._core.credentials import Address, masked_url
+from pandas_numberactive._io.store_journal import TRIES, Database
+from pandas_numberactive.errors import ConfigurationError, StoreError, missing_extra
+
+if TYPE_CHECKING:
+    import psycopg
+
+SCHEMA = "numberactive"
+WRITE_LOCK = 0x4E414354
+GONE_FOR = 20.0  # seconds that the server may be away before a run gives up
+OLDEST = 120000  # PostgreSQL 12
+
+_BEGIN: Any = (  # typed as Any: psycopg wants literals
+    # A statement sees what was committed before it, whatever the role's default: a cap is counted after the wait.
+    "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; "
+    "SET LOCAL synchronous_commit = on; "
+    # A paused client must not hold everybody up: the server ends its transaction, the epochs keep it harmless.
+    "SET LOCAL idle_in_transaction_session_timeout = '15s'; "
+    "SET LOCAL lock_timeout = '60s'; "
+    "SET LOCAL statement_timeout = 0; "  # waiting for one's turn is no slow query
+    "SET LOCAL extra_float_digits = 1; "  # a price to the last digit
+    f"SET LOCAL search_path = {SCHEMA}; "
+    f"SELECT pg_advisory_xact_lock({WRITE_LOCK}); "
+    "SELECT txid_current(), extract(epoch FROM clock_timestamp())"
+)
+# A network that swallows packets must not hold a run up for hours; what the address itself says goes before these.
+_DEFAULTS = {
+    "connect_timeout": 10, "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3,
+    "tcp_user_timeout": 25_000, "fallback_application_name": "pandas-numberactive",
+}  # fmt: skip
+_AGAIN = ("40001", "40P01")  # serialization failure, deadlock: other programs' locks, for ours come one by one
+
+
+class Translated:
+    """Runs `?` statements on psycopg."""
+
+    def __init__(self, connection: psycopg.Connection[Any]) -> None:
+        self._connection = connection
+
+    def execute(self, sql: str, parameters: Any = (), /) -> Any:
+        return self._connection.execute(_percent(sql), parameters)
+
+    def copy_in(self, table: str, columns: str, rows: Iterable[tuple[Any, ...]]) -> None:
+        """Insert many rows that are not there yet, as a stream."""
+        with self._connection.cursor() as cursor, cursor.copy(f"COPY {table} ({columns}) FROM STDIN") as stream:  # type: ignore[arg-type, unused-ignore]
+            for row in rows:
+                stream.write_row(row)
+
+
+def _percent(sql: str) -> Any:
+    return sql.replace("%", "%%").replace("?", "%s")
+
+
+class Connection:
+    """One connection to the server of a store; `on_clock` is told what its clock is ahead of ours, in seconds."""
+
+    def __init__(self, address: Address, on_clock: Callable[[float], None]) -> None:
+        try:
+            import psycopg
+        except ImportError as error:
+            raise missing_extra("postgres", "psycopg") from error
+        self._psycopg = psycopg
+        self._address = address
+        if not self._readable():
+            raise ConfigurationError(
+                f"{self._address!r} is no address of a PostgreSQL store: postgresql://user@host:5432/database, the "
+                "password in ~/.pgpass, or after the user as :password, / ? # @ : % in it as %2F %3F %23 %40 %3A %25."
+            )
+        self._on_clock = on_clock
+        self._lost_at: float | None = None
+        self._transaction = 0
+        self._undone = False  # the last COMMIT got no reply, and is known not to have gone through
+        self._open: psycopg.Connection[Any] | None = None
+        self.pooled = False  # sessions are shared: no lock of a session's own
+        self.on_connect: Callable[[psycopg.Connection[Any]], None] = lambda _: None
+        self._connect()
+
+    def _readable(self) -> bool:
+        """Whether libpq would read the address as it was meant; its own complaints would quote the password."""
+        try:
+            parts = self._parts()
+        except self._psycopg.Error:
+            return False
+        ports = str(parts.get("port", "")).split(",")
+        odd = any("@" in str(parts.get(name, ""))[1:] for name in ("host", "dbname"))
+        return not odd and all(port.isdigit() for port in ports if port)
+
+    def _parts(self) -> dict[str, Any]:
+        return dict(self._psycopg.conninfo.conninfo_to_dict(str(self._address)))
+
+    def _opened(self) -> psycopg.Connection[Any]:
+        """A frame of its own, and no name for the parts: a traceback with locals would show them."""
+        given = {"autocommit": True, "client_encoding": "UTF8"}
+        return self._psycopg.connect("", **{**_DEFAULTS, **self._parts(), **given})
+
+    def _connect(self) -> psycopg.Connection[Any]:
+        opened, refused = None, None
+        try:
+            opened = self._opened()
+            self._look(opened)
+            self.on_connect(opened)
+        except StoreError as error:
+            refused = error
+        except Exception as error:
+            refused = StoreError(
+                f"The store {self._address!r} cannot be reached: {self.said(error)}. Check NUMBERACTIVE_STORE and the "
+                "role's rights; nothing was bought."
+            )
+        if refused is not None:  # raised outside of `except`: the driver's frames hold the password
+            if opened is not None:
+                opened.close()
+            raise refused
+        assert opened is not None
+        self._open = opened
+        return opened
+
+    def _look(self, connection: psycopg.Connection[Any]) -> None:
+        """What kind of server this is."""
+        encoding = connection.info.parameter_status("server_encoding")
+        if encoding not in ("UTF8", "SQL_ASCII"):  # it could not take every message of the vendor
+            raise StoreError(
+                f"The store {self._address!r} is in a database of encoding {encoding}: make one with "
+                "`createdb -T template0 -E UTF8`. Nothing was bought."
+            )
+        if connection.info.server_version < OLDEST:
+            raise StoreError(f"The store {self._address!r} is on a PostgreSQL older than 12. Nothing was bought.")
+        # A pooler makes the session's number up. What it prepares for one client another may not have.
+        (pid,) = connection.execute("SELECT pg_backend_pid()").fetchone() or (0,)
+        self.pooled = pid != connection.info.backend_pid
+        connection.prepare_threshold = None if self.pooled else 5
+
+    def ready(self) -> psycopg.Connection[Any]:
+        """The connection, after a wait where the server has gone; the wait is once for all who ask meanwhile."""
+        if self._open is not None and not self._broken:
+            return self._open
+        while True:
+            try:
+                connection = self._connect()
+            except StoreError:
+                now = time.monotonic()
+                self._lost_at = now if self._lost_at is None else self._lost_at
+                if now - self._lost_at > GONE_FOR:
+                    raise
+                time.sleep(0.2)
+            else:
+                self._lost_at = None
+                return connection
+
+    @property
+    def _broken(self) -> bool:
+        return self._open is None or self._open.closed or self._open.broken
+
+    def begin(self) -> Database:
+        """Start a transaction and wait for our turn; a server that went away is waited for."""
+        self._undone = False
+        for left in reversed(range(TRIES)):
+            connection = self.ready()
+            try:
+                cursor = connection.execute(_BEGIN, prepare=False)
+                while cursor.nextset():
+                    pass
+                self._transaction, clock = cursor.fetchone() or (0, 0.0)
+                self._on_clock(float(clock) - time.time())
+                return Translated(connection)
+            except self._psycopg.Error as error:
+                self.rollback()
+                if not (left and self.passing(error)):
+                    raise
+        raise AssertionError("unreachable")
+
+    def commit(self) -> None:
+        """Put the group on the server's disk; where the connection is lost meanwhile, see whether it is there."""
+        assert self._open is not None
+        try:
+            said = self._open.execute("COMMIT", prepare=False).statusmessage
+        except self._psycopg.Error:
+            if not self._broken:
+                raise
+            if not self._went_through(self._transaction):
+                self._undone = True
+                raise
+        else:
+            if said != "COMMIT":  # a statement had failed, and the server says ROLLBACK
+                raise self._psycopg.InternalError("the transaction was rolled back")
+
+    def _went_through(self, transaction: int) -> bool:
+        """Whether a transaction whose COMMIT got no reply is on disk.
+
+        To begin is to wait for the lock that it held, so its end is known by then. A server that does not know it
+        (another than the one that had it) counts as no: each write recognises what it has written before.
+        """
+        try:
+            row = self.begin().execute("SELECT txid_status(?)", (transaction,)).fetchone()
+        except self._psycopg.Error:
+            return False
+        finally:
+            self.rollback()
+        return bool(row and row[0] == "committed")
+
+    def rollback(self) -> None:
+        """Undo the group; a lost connection has undone it."""
+        if self._open is not None and not self._broken:
+            try:
+                self._open.execute("ROLLBACK", prepare=False)
+            except self._psycopg.Error:
+                self._open.close()
+
+    def passing(self, error: BaseException) -> bool:
+        """Whether the same work may simply be done again: it left no trace."""
+        lost = self._broken or self._undone
+        return isinstance(error, self._psycopg.Error) and (lost or error.sqlstate in _AGAIN)
+
+    def said(self, error: BaseException) -> str:
+        """The driver's or the server's words, without the lines that quote a row."""
+        if not isinstance(error, self._psycopg.Error):
+            return type(error).__name__
+        text = " ".join(str(error.diag.message_primary or error).split())[:300].rstrip(".?")
+        return masked_url(text) or type(error).__name__
+
+    def close(self) -> None:
+        """Close the connection."""
+        if self._open is not None:
+            self._open.close()

@@ -1,0 +1,38 @@
+"""The databases of the small worlds: SQLite in memory, and a transaction on a server that is never committed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+import pytest
+
+from pandas_numberactive._io.store_schema import connect
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def database(request: pytest.FixtureRequest) -> Iterator[Callable[[], Any]]:
+    """Makes the empty database of a world."""
+    if request.param == "sqlite":
+        yield partial(connect, None)
+        return
+    dsn = request.getfixturevalue("dsn")
+    import psycopg
+
+    from pandas_numberactive._io.store import LookupStore
+    from pandas_numberactive._io.store_connection import Translated
+
+    class Scratch(Translated):
+        def close(self) -> None:
+            self._connection.execute("ROLLBACK")
+
+    LookupStore.open(dsn).close()
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute("SET search_path = numberactive")
+
+        def make() -> Scratch:
+            connection.execute("BEGIN")
+            return Scratch(connection)
+
+        yield make

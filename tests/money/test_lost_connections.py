@@ -1,0 +1,331 @@
+"""The team's server cut off at every kind of moment, away for long, of another clock, with odd defaults, behind a pooler."""
+
+from __future__ import annotations
+
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+
+import pandas as pd
+import pytest
+
+pytest.importorskip("psycopg", reason='psycopg is missing: pip install "pandas-numberactive[postgres]"')
+
+import psycopg
+
+import pandas_numberactive as pna
+from pandas_numberactive._io import store_connection, store_postgres
+from pandas_numberactive._io.store import LookupStore
+from pandas_numberactive.errors import StoreError, VendorError
+from pandas_numberactive.simulator import Faults, Simulator
+from tests.cutting import Cut, Proxy
+
+pytestmark = pytest.mark.postgres
+
+KEYS = {"app_key": "made-up-key", "secret": "made-up-secret"}
+FRAME = pd.DataFrame({"phone": [f"0811{i:07d}" for i in range(40)]})
+GOOD = ["answered", "no_data"]
+
+
+def configure(vendor: Simulator, store: str, **options: object) -> None:
+    pna.configure(
+        environment="production", base_url=vendor.base_url, store=store, **{**KEYS, "max_concurrency": 4, **options}
+    )
+
+
+def through(proxy: Proxy, dsn: str) -> str:
+    return dsn.replace(dsn.rsplit(":", 1)[1].split("/")[0], str(proxy.port))
+
+
+def every(nth: int, word: bytes, side: Cut) -> Callable[[bytes], Cut | None]:
+    """Cut at every nth message that holds a word, whole runs long."""
+    seen = 0
+
+    def when(data: bytes) -> Cut | None:
+        nonlocal seen
+        seen += word in data
+        return side if word in data and seen % nth == 0 else None
+
+    return when
+
+
+@pytest.mark.parametrize("side", ["before", "after"])
+@pytest.mark.parametrize(
+    ("nth", "word"), [(2, b"COMMIT\0"), (3, b"BEGIN"), (5, b"lookups")], ids=["commit", "begin", "middle"]
+)
+def test_a_connection_lost_at_any_message_is_not_seen_by_the_user(dsn, nth, word, side):
+    """A COMMIT whose reply is lost is looked up before anything is done again: no event stands twice."""
+    with Simulator(stand_in=True, **KEYS) as vendor, Proxy(int(dsn.rsplit(":", 1)[1].split("/")[0])) as proxy:
+        configure(vendor, through(proxy, dsn))
+        proxy.when = every(nth, word, side)
+        out = FRAME.numberactive.enrich("phone", max_charges=40)
+        proxy.when = lambda _: None
+        assert proxy.cuts > 5
+        assert out["phone_lookup_status"].isin(GOOD).all()
+        assert vendor.ledger.charged_phones() == {phone[1:]: 1 for phone in FRAME["phone"]}
+        assert pna.last_run().charged == 40
+        with pna.LookupStore() as books:
+            kinds = books.history()["kind"].value_counts()
+            assert kinds["opened"] == kinds["answered"] + kinds["no_data"] == 40
+            assert books.spend("run")["charged"].tolist() == [40]
+        with LookupStore.open(dsn) as store:
+            assert store.do(lambda db: db.execute("SELECT count(*) FROM workers").fetchone()) == (0,)
+            assert store.do(lambda db: db.execute("SELECT count(*) FROM runs WHERE ended_at IS NULL").fetchone()) == (
+                0,
+            )
+
+
+def test_a_server_that_stays_away_ends_the_run_once_for_all_and_the_next_one_has_every_answer(
+    postgres, dsn, monkeypatch, tmp_path
+):
+    monkeypatch.setattr(store_connection, "GONE_FOR", 1.0)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))  # where answers wait that no store takes
+    with Simulator(stand_in=True, latency=0.02, **KEYS) as vendor:
+        configure(vendor, dsn, max_concurrency=32)
+        frame = pd.DataFrame({"phone": [f"0811{i:07d}" for i in range(400)]})
+        job = frame.numberactive.start("phone")
+        while vendor.ledger.total < 60:
+            assert not job.done()
+        postgres.stop("immediate")
+        stopped = time.monotonic()
+        try:
+            with pytest.raises(StoreError) as caught:
+                job.result(60)
+            waited = time.monotonic() - stopped
+        finally:
+            postgres.start()
+        assert waited < 15  # not a second for each of the writes that stood in line
+        assert "made-up-password" not in str(caught.value)
+        paid = vendor.ledger.total
+        out = frame.numberactive.enrich("phone")
+        assert out["phone_lookup_status"].isin(GOOD).all()
+        assert 60 <= paid < 400 == vendor.ledger.total
+        assert vendor.ledger.double_charged() == []
+
+
+@pytest.mark.parametrize("ahead", [3600.0, -3600.0], ids=["an hour ahead", "an hour behind"])
+def test_a_clock_that_differs_from_the_servers_buys_nothing_twice(dsn, monkeypatch, ahead):
+    """What is bought under a refresh is newer than the refresh, whatever this machine's clock says."""
+    told = store_postgres.PostgresStore._set_clock
+    with Simulator(stand_in=True, **KEYS) as vendor:
+        configure(vendor, dsn)
+        monkeypatch.setattr(store_postgres.PostgresStore, "_set_clock", lambda store, by: told(store, by + ahead))
+        FRAME.numberactive.enrich("phone")
+        vendor.faults = Faults(script={"query": ["ok"] * 10 + ["redirect"]})
+        with pytest.raises(VendorError):
+            FRAME.numberactive.enrich("phone", refresh=True)
+        assert 40 < vendor.ledger.total < 80
+        out = FRAME.numberactive.enrich("phone", refresh=True)
+        assert out["phone_lookup_status"].isin(GOOD).all()
+        assert vendor.ledger.total == 80
+
+
+def test_a_lease_is_by_the_servers_clock_also_when_ours_is_put_right_meanwhile(dsn, monkeypatch):
+    import asyncio
+
+    real = time.time
+    with LookupStore.open(dsn) as store:
+        monkeypatch.setattr(store_postgres.time, "time", lambda: real() + 7200)
+
+        async def work() -> tuple[int, bool]:
+            row = await store.begin_run(key="k", environment="sandbox", cap=None, price=None, currency="IDR")
+            worker = await store.join(row.run, lease=60.0)
+            until = await store._journal.write(lambda db: db.execute("SELECT lease_until FROM workers").fetchone()[0])
+            monkeypatch.setattr(store_postgres.time, "time", lambda: real() - 7200)
+            await store.renew(worker, row.run, lease=60.0)
+            renewed = await store._journal.write(lambda db: db.execute("SELECT lease_until FROM workers").fetchone()[0])
+            return until, renewed
+
+        for until in asyncio.run(work()):
+            assert until / 1e6 == pytest.approx(real() + 60, abs=10)
+
+
+ODD = {
+    "synchronous_commit": "off",
+    "default_transaction_isolation": "'repeatable read'",
+    "default_transaction_read_only": "on",
+    "statement_timeout": "'150ms'",
+    "lock_timeout": "'100ms'",
+    "timezone": "'Asia/Kolkata'",
+    "datestyle": "'German, DMY'",
+    "extra_float_digits": "'-15'",
+    "bytea_output": "escape",
+    "search_path": "public",
+}
+
+
+# Longer than the role's own time-outs.
+WAITS_FOR_LONG = (
+    "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND clock_timestamp() - query_start > '300ms'"
+)
+
+
+@pytest.fixture
+def odd_role(dsn):
+    """The owner, with defaults that an administrator may have set, each of which could spoil something."""
+    LookupStore.open(dsn).close()
+    with psycopg.connect(dsn, autocommit=True) as admin:
+        for name, value in ODD.items():
+            admin.execute(f"ALTER ROLE owner SET {name} = {value}")
+        yield dsn
+        admin.execute("ALTER ROLE owner RESET ALL")
+
+
+def test_the_roles_own_defaults_change_nothing(odd_role):
+    with LookupStore.open(odd_role) as store:
+        said = store.do(
+            lambda db: [
+                db.execute(f"SHOW {name}").fetchone()[0] for name in ("synchronous_commit", "transaction_isolation")
+            ]
+        )
+        assert said == ["on", "read committed"]
+    before = pd.Timestamp.now("UTC")
+    with Simulator(stand_in=True, **KEYS) as vendor:
+        configure(vendor, odd_role, unit_price=450.25)
+        out = FRAME.numberactive.enrich("phone", details=True)
+        assert (
+            out["phone_looked_up_at"]
+            .between(before - pd.Timedelta("5s"), pd.Timestamp.now("UTC") + pd.Timedelta("5s"))
+            .all()
+        )
+        with pna.LookupStore() as books:
+            assert books.spend("environment")["cost"].tolist() == [40 * 450.25]
+
+
+def test_a_cap_counts_what_was_committed_while_one_waited(odd_role):
+    """Under the role's default isolation the waiting claim would count what there was before its wait."""
+    import asyncio
+
+    from pandas_numberactive._io.store_claims import Claims, Work
+
+    def work(run: int, worker: int, store: LookupStore) -> Work:
+        return Work("sandbox", run, worker, 10, 0, store.now(), True, "h", "f", 10**12, store.alive)
+
+    with LookupStore.open(odd_role) as store, psycopg.connect(odd_role) as other:
+
+        async def begin() -> tuple[int, int]:
+            row = await store.begin_run(key="k", environment="sandbox", cap=10, price=None, currency="IDR")
+            return row.run, await store.join(row.run, lease=60.0)
+
+        run, worker = asyncio.run(begin())
+        other.execute("SET TRANSACTION READ WRITE")
+        other.execute("SELECT pg_advisory_xact_lock(%s)", (store_connection.WRITE_LOCK,))
+        got: list[Claims] = []
+
+        async def claim() -> None:
+            got.append(await store.claim(work(run, worker, store), list(range(8_118_000_000, 8_118_000_010))))
+
+        waiting = threading.Thread(target=lambda: asyncio.run(claim()))
+        waiting.start()
+        with psycopg.connect(odd_role, autocommit=True) as eye:
+            while eye.execute(WAITS_FOR_LONG).fetchone() == (0,):
+                assert waiting.is_alive()
+        other.execute(
+            "INSERT INTO numberactive.lookups (environment, number, generation, packed, run, spend) "
+            "SELECT 1, 8118999000 + i, 1, 3, %s, 1 FROM generate_series(1, 8) AS i", (run,),
+        )  # fmt: skip
+        other.commit()
+        waiting.join(30)
+    assert (len(got[0].mine), len(got[0].over)) == (2, 8)
+
+
+def test_a_pooler_that_gives_each_transaction_another_session_is_noticed_and_works(dsn, monkeypatch):
+    """DISCARD ALL is what a session of somebody else's looks like: nothing set, nothing prepared, no lock held."""
+    commit = store_postgres.PostgresEngine.commit
+
+    def and_forget(self: store_postgres.PostgresEngine) -> None:
+        commit(self)
+        self._open.execute("DISCARD ALL", prepare=False)
+
+    monkeypatch.setattr(store_postgres.PostgresEngine, "commit", and_forget)
+    port = int(dsn.rsplit(":", 1)[1].split("/")[0])
+    with Simulator(stand_in=True, latency=0.01, **KEYS) as vendor, Proxy(port, pooler=True) as proxy:
+        configure(vendor, through(proxy, dsn))
+        job = FRAME.numberactive.start("phone")
+        while vendor.ledger.total < 10:
+            assert not job.done()
+        with LookupStore.open(dsn) as direct:  # a colleague without the pooler waits for the lease
+            assert not direct._postgres.pooled
+            assert direct.do(lambda db: direct.alive(db, db.execute("SELECT worker FROM workers").fetchone()[0]))
+        assert job.result(60)["phone_lookup_status"].isin(GOOD).all()
+        again = FRAME.numberactive.enrich("phone", refresh=True, details=True)
+        assert again["phone_lookup_status"].isin(GOOD).all()
+        assert vendor.ledger.charged_phones() == {phone[1:]: 2 for phone in FRAME["phone"]}
+        with LookupStore.open(through(proxy, dsn)) as pooled:
+            assert pooled._postgres.pooled
+
+
+def test_a_deadlock_or_a_conflict_with_another_program_is_tried_again(dsn):
+    """Ours come one by one; but anybody may lock a table in the order of his own."""
+    failures = [psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure] * 2
+    calls = []
+
+    def work(db: object) -> int:
+        calls.append(1)
+        db.execute("INSERT INTO meta (name, value) VALUES (?, 'x')", (f"n{len(calls)}",))
+        if failures:
+            raise failures.pop()("made up")
+        return 7
+
+    with LookupStore.open(dsn) as store:
+        assert store.do(work) == 7
+        assert store.do(lambda db: db.execute("SELECT count(*) FROM meta WHERE name LIKE 'n%'").fetchone()) == (1,)
+        failures[:] = [psycopg.errors.DeadlockDetected] * 50
+        with pytest.raises(StoreError, match="DeadlockDetected"):
+            store.do(work)
+
+
+def test_many_clients_may_make_the_tables_at_once(dsn):
+    barrier, seen = threading.Barrier(8), []
+
+    def start() -> None:
+        barrier.wait()
+        try:
+            with LookupStore.open(dsn) as store:
+                seen.append(store.count())
+        except Exception as error:
+            seen.append(error)
+
+    threads = [threading.Thread(target=start) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert seen == [0] * 8
+
+
+def test_a_worker_holds_its_lock_again_after_a_lost_connection(dsn):
+    """Also where the server still has the session that was lost: then when the lease is prolonged."""
+    import asyncio
+
+    port = int(dsn.rsplit(":", 1)[1].split("/")[0])
+
+    def alone(db: object) -> int:
+        return int(
+            db.execute(
+                "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 1 AND pid = pg_backend_pid()"
+            ).fetchone()[0]
+        )
+
+    with Proxy(port) as proxy, LookupStore.open(through(proxy, dsn)) as store, psycopg.connect(dsn) as other:
+
+        async def work() -> list[int]:
+            row = await store.begin_run(key="k", environment="sandbox", cap=None, price=None, currency="IDR")
+            worker = await store.join(row.run, lease=60.0)
+            held = [await store._journal.write(alone)]
+            token = await store._journal.write(lambda db: db.execute("SELECT token FROM workers").fetchone()[0])
+            proxy.cut_all()
+            key = store_postgres.token_key(token)
+            while not other.execute("SELECT pg_try_advisory_lock(%s)", (key,)).fetchone()[
+                0
+            ]:  # the server's lost session
+                pass
+            held.append(await store._journal.write(alone))
+            other.execute("SELECT pg_advisory_unlock(%s)", (key,))
+            await store.renew(worker, row.run, lease=60.0)
+            held.append(await store._journal.write(alone))
+            return held
+
+        writers = 1  # the lock that orders all writers is one of them
+        assert asyncio.run(work()) == [1 + writers, 0 + writers, 1 + writers]
