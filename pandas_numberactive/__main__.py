@@ -130,7 +130,8 @@ def _exit_code() -> int:
     report = api.last_run()
     if report is None or report.complete:
         return COMPLETE
-    print("Incomplete: the same command goes on where this ended.", file=sys.stderr)
+    again = "may spend the cap again" if report.capped else "goes on where this ended"
+    print(f"Incomplete: the same command {again}.", file=sys.stderr)
     return INCOMPLETE
 
 

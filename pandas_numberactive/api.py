@@ -128,8 +128,12 @@ async def _go(run: batch.Run) -> batch.Result:
 
 def buy(run: batch.Run, ready: Settings, progress: bool | Literal["auto"]) -> batch.Result:
     """Do a run from this thread, with its bar; an interrupt stops it and keeps what is paid."""
-    with Bar(run, progress, ready) as bar:
-        return bridge.call(lambda: _go(run), stop=run.stop, tick=bar.draw, drain=ready.drain)
+    try:
+        with Bar(run, progress, ready) as bar:
+            return bridge.call(lambda: _go(run), stop=run.stop, tick=bar.draw, drain=ready.drain)
+    except KeyboardInterrupt as interrupt:
+        interrupt.add_note("What was paid is stored; the same call goes on where this ended.")
+        raise
 
 
 def enrich(
@@ -163,13 +167,15 @@ def enrich(
         Adds charged (boolean), request_id, reason, source (new, stored) and national.
     max_charges, budget
         The most charges (count), or money (in the settings' currency; needs unit_price), this call may make. At the
-        cap nothing raises: the rest is `not_bought`, with one IncompleteRunWarning.
+        cap nothing raises: the rest is `not_bought`, with one IncompleteRunWarning. Interrupted or killed, it keeps
+        its cap when it is called again; a run that has ended at its cap is over, and the next call may spend it again.
     max_age, refresh
         Buy again what is older ("30D"), or everything; without them a stored answer serves whatever its age.
     retry_failed
         Ask again for what failed without charge in an earlier run.
     order, seed
-        "random" makes a capped pilot a fair sample of the numbers.
+        "rows" buys in the order of the rows: under a cap the first ones, which are no sample. "random" makes a capped
+        pilot a fair sample of the numbers.
     errors
         "raise": an invalid cell raises before any call; a failed look-up raises at the end, with `.partial`.
 

@@ -23,6 +23,8 @@ be made again?) and `fault` (who has to do something?). The message says what to
 from __future__ import annotations
 
 import difflib
+import inspect
+import warnings
 from collections.abc import Iterable
 from typing import Any, ClassVar, Literal
 
@@ -172,8 +174,16 @@ def missing_extra(extra: str, module: str) -> MissingExtraError:
     return error
 
 
+def warn_caller(text: str, category: type[Warning]) -> None:
+    """Warn at the user's own line, so that each of them is told, however deep in here we are."""
+    depth, frame = 0, inspect.currentframe()
+    while frame is not None and str(frame.f_globals.get("__name__")).split(".")[0] == __package__:
+        depth, frame = depth + 1, frame.f_back
+    warnings.warn(text, category, stacklevel=depth + 1)
+
+
 class IncompleteRunWarning(UserWarning):
-    """Rows are left pending, uncertain or not bought; calling again goes on where the run ended."""
+    """Rows are left pending, uncertain or not bought; the message says why, and what the next call does."""
 
 
 class PlainHttpWarning(UserWarning):

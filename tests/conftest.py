@@ -15,6 +15,7 @@ import pytest
 
 import pandas_numberactive as pna
 from pandas_numberactive import settings as _settings_function
+from pandas_numberactive._io import store as _store
 from pandas_numberactive.simulator import Simulator
 
 IN_CI = bool(os.environ.get("NUMBERACTIVE_CI"))
@@ -63,6 +64,8 @@ def _reset() -> None:
     import sys
 
     sys.modules[_settings_function.__module__]._reset()
+    while _store._MEMORY:  # the store in memory is one for the whole process
+        _store._MEMORY.popitem()[1].close()
 
 
 @pytest.fixture(autouse=True)

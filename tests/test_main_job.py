@@ -157,6 +157,23 @@ def test_the_cap_holds_and_says_so_once(as_production, vendor):
     assert vendor.ledger.total == 50
 
 
+def test_under_a_cap_the_first_rows_are_bought_however_long_their_numbers_are(as_production, vendor):
+    as_production(max_concurrency=64)
+    phones = [f"0811{i:07d}" for i in range(40)] + [
+        f"0811{i:06d}" for i in range(40)
+    ]  # the shorter numbers are smaller
+    with pytest.warns(IncompleteRunWarning) as caught:
+        out = pd.DataFrame({"phone": phones[::-1] + phones[:5]}).numberactive.enrich("phone", max_charges=50)
+    assert (out["phone_lookup_status"].head(50) != "not_bought").all()
+    assert (out["phone_lookup_status"].iloc[50:80] == "not_bought").all()
+    assert [warned.filename for warned in caught] == [__file__]  # at the user's own line
+    text = str(caught[0].message)
+    assert "ended at the cap of 50 charges" in text
+    assert "may cost that much again" in text
+    report = pna.last_run()
+    assert (report.capped, report.stopped_by, report.not_bought) == (True, "the cap of 50 charges", 30)
+
+
 def test_a_random_pilot_is_the_same_sample_whatever_the_order_of_rows(as_production, vendor, quiet_incomplete):
     as_production()
     df = pd.DataFrame({"phone": [f"0811{i:07d}" for i in range(200)]})

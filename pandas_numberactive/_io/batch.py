@@ -96,7 +96,7 @@ class Run:
     def progress(self) -> Progress:
         """A snapshot, from any thread."""
         tally, seconds = self._tally, max((self._ended or time.monotonic()) - self._began, 1e-9)
-        left = self._todo - tally.done
+        left = min(self._todo, self._todo if self._cap is None else self._cap) - tally.done
         price = self._settings.unit_price
         return Progress(
             total=len(self._numbers),
@@ -217,7 +217,8 @@ class Run:
             unit_price=self._settings.unit_price,
             currency=self._settings.currency,
             resumed=bool(run and run.resumed),
-            stopped_by=tally.stopped_by,
+            stopped_by=tally.stopped_by or (f"the cap of {self._cap:,} charges" if tally.over else None),
+            capped=tally.over > 0 and tally.stopped_by is None,
             failures=dict(tally.failures),
         )
 

@@ -177,7 +177,8 @@ class Buyer:
         self._busy += claims.busy
         self._spent = claims.spent
         self._handle_can_charge |= claims.handle_can_charge
-        self._tally.done += len(claims.over) + len(claims.settled)
+        self._tally.done += len(claims.settled)
+        self._tally.over += len(claims.over)
         self._waiting += len(claims.mine)
         for lookup, resumed in claims.mine:
             await self._queue.put((lookup, resumed, term))

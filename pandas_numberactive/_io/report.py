@@ -197,6 +197,7 @@ class RunReport:
     currency: str = "IDR"
     resumed: bool = False
     stopped_by: str | None = None
+    capped: bool = False  # `max_charges` or `budget` ended it: the next call is a new run, with the whole cap again
     failures: Mapping[str, int] = field(default_factory=dict)  # code and message: numbers
     problems: Any = None
 

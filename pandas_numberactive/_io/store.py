@@ -103,12 +103,8 @@ class LookupStore:
             self._journal.close()
             self._alive.close()
 
-    def seconds(self) -> float:
-        """The store's clock, seconds since 1970, UTC: on a server the server's, so that a team has one."""
-        return self._clock()
-
     def now(self) -> int:
-        """The same in microseconds."""
+        """The store's clock, microseconds since 1970, UTC: on a server the server's, so that a team has one."""
         return round(self._clock() * 1e6)
 
     def do(self, work: Callable[[Database], T]) -> T:

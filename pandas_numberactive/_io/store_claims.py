@@ -49,35 +49,43 @@ class Claims:
 
 
 def claim(db: Database, work: Work, numbers: Sequence[int]) -> Claims:
-    """Claim what needs buying or finishing, in sorted order, reserving its money in the same transaction."""
+    """Claim what needs buying or finishing, reserving its money in the same transaction.
+
+    Room under the cap goes to the numbers in the order given; rows are written in sorted order.
+    """
     claims = Claims(
         spent=0 if work.cap is None else spent(db, work.run),
         handle_can_charge=get_flag(db, handle_flag(work.environment)),
     )
-    room = None if work.cap is None else work.cap - claims.spent
     known = newest(db, work.code, numbers)
-    fresh: list[int] = []
-    for number in sorted(numbers):
-        row = known.get(number)
-        kind = _kind(db, row, work)
-        if kind == "settled":
-            claims.settled.append(number)
-        elif kind == "busy":
-            claims.busy.append(number)
-        else:
-            held = row is not None and kind != "again" and row.run == work.run and row.spend
-            if room is not None and not held:
-                if room <= 0:
-                    claims.over.append(number)
-                    continue
-                room -= 1
-            if row is None:
-                fresh.append(number)
-                claims.mine.append((Lookup(work.environment, number, epoch=1), False))
-            else:
-                claims.mine.append((_take(db, work, number, row, kind), kind == "resume"))
-    _reserve(db, work, [(number, 1) for number in fresh])
+    kinds = {number: _kind(db, known.get(number), work) for number in numbers}
+    claims.settled = [number for number in numbers if kinds[number] == "settled"]
+    claims.busy = [number for number in numbers if kinds[number] == "busy"]
+    wanted = [number for number in numbers if kinds[number] not in ("settled", "busy")]
+    taken = wanted if work.cap is None else _affordable(wanted, kinds, known, work, work.cap - claims.spent)
+    claims.over = [] if taken is wanted else sorted(set(wanted).difference(taken))
+    lookups = {
+        number: _take(db, work, number, known[number], kinds[number]) for number in sorted(taken) if number in known
+    }
+    _reserve(db, work, [(number, 1) for number in sorted(taken) if number not in known])
+    for number in taken:
+        lookup = lookups.get(number) or Lookup(work.environment, number, epoch=1)
+        claims.mine.append((lookup, kinds[number] == "resume"))
     return claims
+
+
+def _affordable(
+    numbers: Sequence[int], kinds: dict[int, str], known: dict[int, Row], work: Work, room: int
+) -> list[int]:
+    """Those for which the cap has room; what this run has reserved or paid already needs none."""
+    taken = []
+    for number in numbers:
+        row = known.get(number)
+        held = row is not None and kinds[number] != "again" and row.run == work.run and row.spend
+        if held or room > 0:
+            taken.append(number)
+            room -= not held
+    return taken
 
 
 def _reserve(db: Database, work: Work, numbers: Sequence[tuple[int, int]]) -> None:

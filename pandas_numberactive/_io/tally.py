@@ -34,6 +34,7 @@ class Tally:
     mine: list[int] = field(default_factory=list)
     failures: Counter[str] = field(default_factory=Counter)
     client: ClientStats = field(default_factory=ClientStats)
+    over: int = 0  # not begun, because the cap was reached
     stopped_by: str | None = None
     _wake: Callable[[], None] | None = None
 

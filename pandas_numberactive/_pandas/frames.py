@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections import Counter
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
@@ -22,6 +21,7 @@ from pandas_numberactive.errors import (
     IncompleteRunWarning,
     InvalidPhoneError,
     LookupFailedError,
+    warn_caller,
 )
 
 if TYPE_CHECKING:
@@ -242,13 +242,14 @@ def warn_incomplete(report: RunReport) -> None:
     )
     why = "; ".join([*report.failures][:3])
     advice = "Calling again goes on where this ended." if not report.complete or report.failed else ""
+    if report.capped:
+        advice = (
+            f"This run ended at {report.stopped_by}; calling again is a new purchase, which may cost that much again."
+        )
     if held:
         advice += " See pna.LookupStore().held() for what waits for a decision."
-    warnings.warn(
-        f"{counts} of {report.distinct:,} numbers{f' ({why})' if why else ''}. {advice}",
-        IncompleteRunWarning,
-        stacklevel=2,
-    )
+    text = f"{counts} of {report.distinct:,} numbers{f' ({why})' if why else ''}. {advice}"
+    warn_caller(text, IncompleteRunWarning)
 
 
 def reasons_of(shape: Shape) -> Counter[str]:

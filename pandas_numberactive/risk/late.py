@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import inspect
-import warnings
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pandas as pd
 
-from pandas_numberactive.errors import LookAheadWarning, RiskInputError
+from pandas_numberactive.errors import LookAheadWarning, RiskInputError, warn_caller
 from pandas_numberactive.risk.inputs import SIGNALS, moments
 
 if TYPE_CHECKING:
@@ -31,29 +29,23 @@ def without_late(df: pd.DataFrame, columns: list[str], as_of: str | None, late: 
     if as_of is None:
         if late == "warn" and not _told and any(name in df.columns for name in bought.values()):
             _told.append(True)
-            _warn(
+            warn_caller(
                 "No as_of was given: answers bought after a loan was granted may have seen its outcome. Name the date "
-                'of the decision, as_of="application_date". (Said once; late="keep" silences it.)'
+                'of the decision, as_of="application_date". (Said once; late="keep" silences it.)',
+                LookAheadWarning,
             )
         return df
     too_late = _too_late(df, bought, as_of, late)
     count = int(too_late.sum())
     if count and late == "warn":
-        _warn(
+        warn_caller(
             f"{count:,} of {len(df):,} rows ({count / len(df):.1%}) hold answers bought after {as_of!r}: such a signal "
-            'saw the outcome and looks predictive. late="drop" leaves them out, late="keep" keeps them silently.'
+            'saw the outcome and looks predictive. late="drop" leaves them out, late="keep" keeps them silently.',
+            LookAheadWarning,
         )
     if count == len(df) and late == "drop":
         raise RiskInputError(f"Every row's answer was bought after {as_of!r}: nothing is left.")
     return df[~too_late] if count and late == "drop" else df
-
-
-def _warn(text: str) -> None:
-    """Warn at the user's own line, so that each of them is told, however deep in here we are."""
-    depth, frame = 0, inspect.currentframe()
-    while frame is not None and str(frame.f_globals.get("__name__")).startswith("pandas_numberactive."):
-        depth, frame = depth + 1, frame.f_back
-    warnings.warn(text, LookAheadWarning, stacklevel=depth + 1)
 
 
 def _bought_columns(columns: list[str]) -> dict[str, str]:
