@@ -152,6 +152,7 @@ def test_what_is_no_number_says_why(form, vendor, text, why):
     form._field.value = text
     press_enter(form)
     until(lambda: why in said(form))
+    assert "cell" not in said(form)
     assert form._place.children == ()
     assert vendor.calls == []
 

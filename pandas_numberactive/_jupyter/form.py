@@ -156,7 +156,8 @@ class LookupForm(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no ty
         given = settings()
         national, reason = parse_phone(text, max_digits=given.max_digits)
         if national is None:
-            return lambda: self._say(f"{explain(reason or '')} Nothing was sent.")
+            why = explain(reason or "").replace("The cell", "The field")
+            return lambda: self._say(f"{why} Nothing was sent.")
         if trouble := _trouble():
             return lambda: self._show("Nothing was sent.", trouble)
         stored = await self._peek(national)

@@ -29,7 +29,8 @@ _PAID = {True: "charged", False: "free", None: "charge unknown"}
 _FAILED_FREE = "The look-up failed and was not charged; try again."
 _FAILED_CHARGED = "The look-up failed and was charged: it is not asked again. Ask the vendor."
 _WHY = {
-    "uncertain": "It may have been charged, so it is held: the same requestId is asked again next time.",
+    "uncertain": "It may have been charged, so it is held: its requestId is asked again for a day, then you decide, "
+    "see pna.LookupStore().held().",
     "quarantined": "The answer was about another number: kept, not used. Ask the vendor.",
     "pending": "The vendor has not answered yet; look again later: the same requestId is asked, and charged once.",
     "not_bought": "It was not bought.",
