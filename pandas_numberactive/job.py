@@ -20,7 +20,8 @@ class Job:
     """A purchase under way: `progress`, `stop()`, `result()`, `await job`.
 
     `stop()` begins nothing new and keeps everything paid. `result()` returns the frame, and raises what `enrich`
-    would have raised. The job goes on when its cell has returned; a dead process goes on at the next call.
+    would have raised; `report` is then its bill. The job goes on when its cell has returned; a dead process goes on
+    at the next call.
     """
 
     def __init__(self, run: Run, future: Future[pd.DataFrame], drain: float) -> None:

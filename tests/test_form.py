@@ -76,6 +76,7 @@ def test_it_is_a_core_widget_with_a_label_and_no_secret_field(form):
     assert isinstance(form, ipywidgets.Widget)
     assert isinstance(form, pna.LookupForm)
     assert form._field.description == "Phone number"
+    assert 'role="status" aria-live="polite"' in said(form)
     inside = [form, *form.children, *form.children[0].children]
     assert len(inside) > 5
     assert not [widget for widget in inside if isinstance(widget, ipywidgets.Password)]
@@ -151,6 +152,7 @@ def test_what_is_no_number_says_why(form, vendor, text, why):
     form._field.value = text
     press_enter(form)
     until(lambda: why in said(form))
+    assert "cell" not in said(form)
     assert form._place.children == ()
     assert vendor.calls == []
 
@@ -265,6 +267,22 @@ def test_only_the_newest_check_shows_its_outcome(as_production):
     until(lambda: form._place.children and form._place.children[0] is not button)
     assert form.value is None
     assert form._shown.value == ""
+
+
+def test_a_change_while_the_button_is_put_there_takes_it_away(as_production):
+    as_production()
+    form, seen = LookupForm(peek=nothing, still=0.01), []
+
+    def change(said):
+        if "Not in your store" in said["new"]:
+            form._field.value = OTHER
+
+    form._said.observe(change, "value")
+    form._place.observe(lambda place: seen.append(len(place["new"])), "children")
+    form._field.value = PHONE
+    press_enter(form)
+    until(lambda: seen == [1, 0])
+    assert "Type a number" in said(form)
 
 
 def test_what_was_said_goes_with_the_text_it_was_said_about(form):
@@ -402,6 +420,24 @@ def test_history_is_typed_newest_first_and_holds_a_number_once(as_production):
     assert (history.dtypes == empty).all()
     assert history["charged"].dtype == "boolean"
     assert form._past.value.index("8118****532") < form._past.value.index("8123****789")
+
+
+def test_the_past_says_where_each_answer_is_from(as_production):
+    as_production()
+    where = ["production"]
+
+    async def peek(national):
+        return answer(national, environment=where[-1])
+
+    form = LookupForm(peek=peek, still=0.01)
+    form._field.value = PHONE
+    press_enter(form)
+    until(lambda: "Looked up here (production)" in form._past.value)
+    where.append("simulator")
+    press_enter(form)
+    until(lambda: "Looked up here (production, simulator)" in form._past.value)
+    assert form._past.value.count(">simulator</td>") == form._past.value.count(">production</td>") == 1
+    assert form.history["environment"].tolist() == ["simulator", "production"]
 
 
 def test_a_form_as_text_holds_no_number(form):

@@ -348,6 +348,21 @@ def test_a_choice_made_while_it_plans_is_not_overtaken_by_the_plan(as_production
     assert offered == ["Buy 7 numbers for IDR 3,500", "Buy 8 numbers for IDR 4,000"]
 
 
+def test_a_choice_made_while_the_button_is_put_there_takes_it_away(as_production, frame):
+    as_production()
+    panel, seen = EnrichPanel(frame), []
+
+    def change(said):
+        if "Nothing has been bought yet" in said["new"]:
+            panel._cap.value = "7"
+
+    panel._said.observe(change, "value")
+    panel._place.observe(lambda place: seen.append(len(place["new"])), "children")
+    panel._look.click()
+    until(lambda: seen == [1, 0])
+    assert "Planning is free" in panel._said.value
+
+
 @pytest.mark.filterwarnings("ignore::pandas_numberactive.errors.IncompleteRunWarning")
 def test_while_it_buys_stop_stays_and_nothing_else_can_be_pressed(tmp_path, frame):
     with Simulator(stand_in=True, app_key="k", secret="s", latency=0.05) as vendor:

@@ -17,6 +17,7 @@ from pandas_numberactive._io.tally import (
     SAME_IN_A_ROW,
     UNREACHABLE_IN_A_ROW,
     Streaks,
+    Tally,
 )
 from pandas_numberactive.errors import IncompleteRunWarning, VendorError
 from pandas_numberactive.settings import Settings
@@ -32,6 +33,13 @@ HELD = ended(LookupState.UNCERTAIN, "lost_reply")
 UNKNOWN = ended(LookupState.FAILED, "code", "11008")
 UNREACHED = ended(LookupState.FAILED, "lost_reply")
 LIMITS = [(HELD, SAME_IN_A_ROW), (UNKNOWN, SAME_IN_A_ROW), (UNREACHED, UNREACHABLE_IN_A_ROW)]
+
+
+def test_what_was_given_back_is_not_done():
+    tally = Tally()
+    for lookup in (GOOD, HELD, ended(LookupState.RELEASED), ended(LookupState.PENDING)):
+        tally.count(lookup)
+    assert (tally.done, tally.bought, tally.uncertain) == (3, 1, 1)
 
 
 def proven():

@@ -21,14 +21,14 @@ def html_table(title: str, lines: list[tuple[str, str]], note: str = "", picture
     """A two-column HTML table that follows the theme; everything escaped."""
     cell = "padding:1px 12px 1px 0;text-align:left;vertical-align:top;background:none"
     rows = "".join(
-        f'<tr style="background:none"><td style="{cell};opacity:.75">{esc(name)}</td>'
-        f'<td style="{cell};overflow-wrap:anywhere">{esc(text)}</td></tr>'
+        f'<tr style="background:none"><td style="{cell};opacity:.75;white-space:nowrap">{esc(name)}</td>'
+        f'<td style="{cell};overflow-wrap:anywhere;min-width:10em">{esc(text)}</td></tr>'
         for name, text in lines
     )
     tail = f'<div style="opacity:.75;max-width:46em">{esc(note)}</div>' if note else ""
     return (
         f'<div style="color:{INK};font-size:13px;line-height:1.4">'
-        f'<b>{esc(title)}</b>{picture}<table style="border:none;margin:4px 0;'
+        f'<b>{esc(title)}</b>{picture}<table style="border:none;border-collapse:collapse;margin:4px 0;'
         f'color:inherit;font-size:inherit">{rows}</table>{tail}</div>'
     )
 

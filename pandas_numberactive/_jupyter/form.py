@@ -52,7 +52,7 @@ _DTYPES: dict[str, Any] = {
     "environment": pd.CategoricalDtype(list(ENVIRONMENTS)),
 }
 _READY = "Type a number, then Check. Checking is free."
-_HEAD = ["phone", "status", "activity", "top-ups", "type", "environment"]
+_HEAD = ["phone", "status", "activity", "top-ups", "type"]
 
 Buyer = Callable[[str], Awaitable[Lookup]]
 Peeker = Callable[[str], Awaitable[Lookup | None]]
@@ -156,7 +156,8 @@ class LookupForm(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no ty
         given = settings()
         national, reason = parse_phone(text, max_digits=given.max_digits)
         if national is None:
-            return lambda: self._say(f"{explain(reason or '')} Nothing was sent.")
+            why = explain(reason or "").replace("The cell", "The field")
+            return lambda: self._say(f"{why} Nothing was sent.")
         if trouble := _trouble():
             return lambda: self._show("Nothing was sent.", trouble)
         stored = await self._peek(national)
@@ -225,7 +226,7 @@ class LookupForm(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no ty
     def _keep(self, found: Lookup) -> None:
         same = (found.phone, found.environment)
         self._lookups = [found, *(old for old in self._lookups if (old.phone, old.environment) != same)]
-        self._past.value = table([_HEAD, *map(_row, self._lookups[:MAX_SHOWN])], "Looked up here")
+        self._past.value = _past(self._lookups[:MAX_SHOWN])
         self.value = found
 
     def _say(self, text: str) -> None:
@@ -250,10 +251,15 @@ def _is_final(stored: Lookup) -> bool:
     )
 
 
-def _row(found: Lookup) -> list[str]:
-    """A look-up as it stands in the table of the past."""
-    signals = (found.active_level, found.frequency_grade, found.telco_type)
-    return [found.masked, words(found.status), *(word or "" for word in signals), found.environment]
+def _past(lookups: list[Lookup]) -> str:
+    """Look-ups as a table, masked; a made-up one or the sandbox's never stands unmarked beside a real one."""
+    places = {found.environment for found in lookups}
+    rows = [_HEAD + ["environment"] * (len(places) > 1)]
+    for found in lookups:
+        signals = (found.active_level, found.frequency_grade, found.telco_type)
+        row = [found.masked, words(found.status), *(word or "" for word in signals), found.environment]
+        rows.append(row[: len(rows[0])])
+    return table(rows, f"Looked up here ({', '.join(sorted(places))})")
 
 
 def _operator(national: str) -> str:

@@ -158,19 +158,20 @@ class EnrichPanel(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no t
 
     def _end(self, job: Job, columns: list[Any]) -> None:
         """Show what a job that has ended leaves; called on the background loop."""
-        self._enable(True)
         frame = job.result() if job.error is None else getattr(job.error, "partial", None)
         parts = []
         if frame is not None:
-            self.result = frame
             parts.append(frame_summary(frame, [f"{name}_" for name in columns]))
         if job.report is not None:
             parts.append(job.report._repr_html_())
         self._summary.value = "".join(parts)
         self._say("" if frame is None else "The table is in panel.result.")
+        self._enable(True)
+        if frame is not None:  # last: who waits for it finds the rest in its place
+            self.result = frame
 
     def _say(self, text: str) -> None:
-        self._said.value = status(text)
+        self._said.value = status(text) if text else ""
 
 
 def _cap_of(text: str) -> int | None:

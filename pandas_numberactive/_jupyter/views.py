@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import CancelledError
 from typing import TYPE_CHECKING, Any
 
+from pandas_numberactive._core.markup import INK
 from pandas_numberactive._io import bridge
 from pandas_numberactive._io.report import Plan, Progress, duration, money
 from pandas_numberactive._jupyter.style import bar, card, esc, level, note, status, when
@@ -28,7 +29,8 @@ _PAID = {True: "charged", False: "free", None: "charge unknown"}
 _FAILED_FREE = "The look-up failed and was not charged; try again."
 _FAILED_CHARGED = "The look-up failed and was charged: it is not asked again. Ask the vendor."
 _WHY = {
-    "uncertain": "It may have been charged, so it is held: the same requestId is asked again next time.",
+    "uncertain": "It may have been charged, so it is held: its requestId is asked again for a day, then you decide, "
+    "see pna.LookupStore().held().",
     "quarantined": "The answer was about another number: kept, not used. Ask the vendor.",
     "pending": "The vendor has not answered yet; look again later: the same requestId is asked, and charged once.",
     "not_bought": "It was not bought.",
@@ -111,8 +113,8 @@ def frame_summary(frame: pd.DataFrame, prefixes: Iterable[str]) -> str:
         by_level = [(name, int((active == name).sum()), colour) for name, colour in _LEVEL_COLOURS.items()]
         by_level.append(("no level", int(active.isna().sum()), "#bdbdbd"))
         for title, parts in ((f"{prefix}lookup_status", by_state), (f"{prefix}active_level", by_level)):
-            out.append(f'<div style="margin-top:6px">{esc(title)}</div>{bar(parts, f"{title}: {len(frame):,} rows")}')
-    return "".join(out)
+            out.append(f'<div style="margin-top:8px">{esc(title)}</div>{bar(parts, f"{title}: {len(frame):,} rows")}')
+    return f'<div style="color:{INK};font-size:13px;line-height:1.4;margin-bottom:12px">{"".join(out)}</div>'
 
 
 def progress_text(now: Progress, *, ended: bool = False) -> str:

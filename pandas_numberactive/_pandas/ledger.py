@@ -226,7 +226,15 @@ class LookupStore:
 _VERDICTS = ["matched", "only_on_invoice", "only_here", "charged_twice"]
 
 
-_COLOURS = {"answered": "#2e7d32", "no_data": "#9e9e9e", "failed_charged": "#c62828", "uncertain": "#00838f"}
+_COLOURS = {
+    "reserved": "#90a4ae",
+    "answered": "#2e7d32",
+    "no_data": "#9e9e9e",
+    "failed_charged": "#c62828",
+    "quarantined": "#6a1b9a",
+    "failed": "#ef6c00",
+    "uncertain": "#00838f",
+}
 
 
 class Summary(dict[str, int]):

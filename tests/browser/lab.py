@@ -152,6 +152,13 @@ class Notebook:
         """Run all cells without waiting for their end."""
         self.page.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-all-cells'); }")
 
+    def start_cell(self, code: str) -> None:
+        """Run code without waiting for its end."""
+        start = (
+            "code => { window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.requestExecute({code}); }"
+        )
+        self.page.evaluate(start, code)
+
     def ask(self, code: str) -> str:
         """What a piece of code prints in the kernel."""
         return str(self.page.evaluate(ASK, code)).strip()
