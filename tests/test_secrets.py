@@ -140,6 +140,41 @@ def test_a_traceback_with_locals_shows_no_secret_and_no_number(configured):
     assert_clean("\n".join(seen))
 
 
+def labelled(phone):
+    """A table whose every label is a phone, as after read_csv without header=None."""
+    return pd.DataFrame(
+        {phone: ["0811-8899-532 / 33"] * 2, "Ani": 1}, index=pd.Index([phone, int(phone)], dtype=object)
+    )
+
+
+@pytest.mark.parametrize("phone", ["08118899000", "628118899000"])
+def test_a_phone_that_became_a_label_is_masked_in_texts(configured, vendor, phone):
+    configured(vendor)
+    frame = labelled(phone)
+    number = frame.rename(columns={phone: int(phone)}).assign(**{phone: 1})
+    calls = [
+        lambda: pna.enrich(frame, "phone"),
+        lambda: pna.enrich(frame, phone[:-1] + "9"),
+        lambda: pna.enrich(frame, phone, errors="raise"),
+        lambda: pna.enrich(pd.concat([frame, frame], axis=1), phone),
+        lambda: pna.enrich(frame.assign(**{f"{phone}_telco_type": 1}), phone),
+        lambda: pna.restore_dtypes(frame.assign(**{f"{phone}_telco_type": phone})),
+        lambda: pna.LookupStore().reconcile(frame),
+        lambda: pna.enrich(number, int(phone) + 1),
+        lambda: pna.enrich(number, phone[1:]),
+    ]
+    for call in calls:
+        with pytest.raises(NumberActiveError) as caught:
+            call()
+        assert "8899000" not in repr(caught.value).replace("-", "")
+        assert "8899001" not in repr(caught.value)
+    plan = pna.plan(frame.assign(**{phone: 8118899000}), phone)
+    assert plan.warnings
+    assert phone not in repr(plan)
+    pna.enrich(frame, phone)
+    assert pna.last_run().problems["row"].tolist() == [phone, int(phone)]  # the label itself, to find the row by
+
+
 def test_credentials_refuse_pickles_and_copies_do_not_show_them(configured, vendor):
     given = configured(vendor)
     with pytest.raises(TypeError, match="never pickled"):
