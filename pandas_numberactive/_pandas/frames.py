@@ -183,7 +183,8 @@ def refuse_invalid(shape: Shape, bad: pd.DataFrame) -> None:
     """Raise where `bad`, as `problems` makes it, holds a cell."""
     if len(bad):
         shown = "; ".join(
-            f"row {mask_label(row)}: {cell!r} ({reason})" for row, _, cell, reason in bad.itertuples(index=False)
+            f"row {mask_label(row, quoted=False)}: {cell!r} ({reason})"
+            for row, _, cell, reason in bad.itertuples(index=False)
         )
         raise InvalidPhoneError(
             f"{sum(shape.invalid.values())} cells are no Indonesian mobile number, so nothing was sent: "
