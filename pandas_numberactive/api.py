@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from pandas_numberactive._core.phone import explain, mask, parse_phone
+from pandas_numberactive._core.sealed import sealed
 from pandas_numberactive._io import batch, bridge
 from pandas_numberactive._io.plan import Options
 from pandas_numberactive._io.report import STATUSES, Plan, RunReport, Shape, utc
@@ -136,6 +137,7 @@ def buy(run: batch.Run, ready: Settings, progress: bool | Literal["auto"]) -> ba
         raise
 
 
+@sealed
 def enrich(
     df: pd.DataFrame,
     column: Columns,
@@ -209,6 +211,7 @@ def _drain(given: Settings) -> float:
     return given.drain
 
 
+@sealed
 async def aenrich(df: pd.DataFrame, column: Columns, **options: Any) -> pd.DataFrame:
     """Like `enrich`, to be awaited, in a notebook or any other event loop; takes the same options.
 
@@ -221,6 +224,7 @@ async def aenrich(df: pd.DataFrame, column: Columns, **options: Any) -> pd.DataF
     return frames.finish(prepared, result)
 
 
+@sealed
 def start(df: pd.DataFrame, column: Columns, **options: Any) -> Job:
     """Start `enrich` in the background and return its Job at once; takes the same options."""
     prepared, run, ready = _prepared(df, column, options)
@@ -228,9 +232,10 @@ def start(df: pd.DataFrame, column: Columns, **options: Any) -> Job:
     async def work() -> pd.DataFrame:
         return frames.finish(prepared, await _go(run))
 
-    return Job(run, bridge.submit(work), _drain(ready))
+    return Job(run, bridge.submit(sealed(work)), _drain(ready))
 
 
+@sealed
 def plan(df: pd.DataFrame, column: Columns, **options: Any) -> Plan:
     """Return what `enrich` with the same options would do and cost; reads the store, sends and spends nothing."""
     request = frames.Request(column=column, **options)
@@ -251,6 +256,7 @@ def plan_of(numbers: NDArray[np.int64], shape: Shape, ready: Settings, options: 
     return bridge.call(lambda: batch.plan(numbers, shape, ready, options), stop=lambda: None, drain=1.0)
 
 
+@sealed
 def normalize(series: pd.Series[Any]) -> pd.DataFrame:
     """Return the national number (str) of each cell, or the reason (category) why it has none; sends nothing.
 
@@ -275,6 +281,7 @@ def _single_options(refresh: bool, max_age: Any) -> Options:
     return request.options()
 
 
+@sealed
 def lookup(phone: object, *, refresh: bool = False, max_age: str | pd.Timedelta | None = None) -> Lookup:
     """Look one number up; free where it is stored, else charged once.
 
@@ -289,6 +296,7 @@ def lookup(phone: object, *, refresh: bool = False, max_age: str | pd.Timedelta 
     return _single(national, bridge.call(run.go, stop=run.stop, drain=_drain(ready)), ready)
 
 
+@sealed
 async def alookup(phone: object, *, refresh: bool = False, max_age: str | pd.Timedelta | None = None) -> Lookup:
     """Like `lookup`, to be awaited."""
     national, run, ready = _one(phone, _single_options(refresh, max_age))
@@ -296,6 +304,7 @@ async def alookup(phone: object, *, refresh: bool = False, max_age: str | pd.Tim
     return _single(national, result, ready)
 
 
+@sealed
 async def apeek(phone: object) -> Lookup | None:
     """Return what the store has of one number, or None; sends nothing, charges nothing."""
     given = settings()
@@ -343,11 +352,13 @@ def _word(code: int, dtype: pd.CategoricalDtype) -> str | None:
     return str(dtype.categories[code - 1]) if code else None
 
 
+@sealed
 def history(since: object = None, *, mask: bool = True) -> pd.DataFrame:
     """Return the ledger's events from `since` on (a date, UTC), numbers masked unless `mask=False`."""
     return _with_store(lambda store: store.history(since, mask=mask))
 
 
+@sealed
 def spend(by: Literal["day", "run", "environment"] = "day") -> pd.DataFrame:
     """Return charges and cost by day (UTC), run or environment, straight from the ledger."""
     return _with_store(lambda store: store.spend(by))

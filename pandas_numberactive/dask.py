@@ -18,6 +18,7 @@ import pandas as pd
 
 from pandas_numberactive import api
 from pandas_numberactive._core.lookup import Lookup
+from pandas_numberactive._core.sealed import sealed
 from pandas_numberactive._io import batch
 from pandas_numberactive._io.batch import Answers
 from pandas_numberactive._io.report import STATUSES, Plan, Shape
@@ -65,6 +66,7 @@ if not hasattr(dd.DataFrame, "numberactive"):  # a reload registers nothing twic
     _register("numberactive")(FrameAccessor)
 
 
+@sealed
 def enrich(ddf: Any, column: Columns, **options: Any) -> Any:
     """Buy the signals of a Dask frame's phone columns now, and return a lazy frame that joins them.
 
@@ -102,6 +104,7 @@ def enrich(ddf: Any, column: Columns, **options: Any) -> Any:
     return frames.conclude(joined, result, seen.problems, request.errors)
 
 
+@sealed
 def plan(ddf: Any, column: Columns, **options: Any) -> Plan:
     """Return what `enrich` with the same options would do and cost.
 

@@ -28,6 +28,8 @@ import warnings
 from collections.abc import Iterable
 from typing import Any, ClassVar, Literal
 
+from pandas_numberactive._core.phone import mask_label
+
 Charged = Literal["no", "maybe", "stored"]  # stored: what was charged is on disk, asking again buys nothing twice
 Fault = Literal["caller", "vendor", "machine"]
 
@@ -82,9 +84,9 @@ class ColumnNotFoundError(NumberActiveError, KeyError):
 def _no_such_column(column: object, available: list[object]) -> str:
     near = near_misses(str(column), [str(name) for name in available])
     if near:
-        return f"There is no column {column!r}. Did you mean {' or '.join(map(repr, near))}?"
-    shown = ", ".join(repr(name) for name in available[:10]) + (", ..." if len(available) > 10 else "")
-    return f"There is no column {column!r}. The columns are: {shown or '(none)'}."
+        return f"There is no column {mask_label(column)}. Did you mean {' or '.join(map(mask_label, near))}?"
+    shown = ", ".join(map(mask_label, available[:10])) + (", ..." if len(available) > 10 else "")
+    return f"There is no column {mask_label(column)}. The columns are: {shown or '(none)'}."
 
 
 def near_misses(word: str, known: Iterable[str]) -> list[str]:

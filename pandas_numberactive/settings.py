@@ -26,6 +26,7 @@ from pandas_numberactive._core.credentials import is_loopback, masked_key, maske
 from pandas_numberactive._core.markup import html_table
 from pandas_numberactive._core.options import CHECKS, checked
 from pandas_numberactive._core.protocol import BASE_URLS, CodeOutcomes
+from pandas_numberactive._core.sealed import sealed
 from pandas_numberactive.errors import ConfigurationError, PlainHttpWarning, missing_extra
 
 VARIABLES: Mapping[str, str] = {
@@ -106,6 +107,7 @@ _overridden: contextvars.ContextVar[dict[str, Any]] = contextvars.ContextVar("nu
 _warned: set[str] = set()
 
 
+@sealed
 def configure(**options: Any) -> Settings:
     """Set options for this process and return the settings that now hold; without options, only return them.
 
@@ -140,6 +142,7 @@ def override(**options: Any) -> Iterator[Settings]:
         _overridden.reset(token)
 
 
+@sealed
 def settings(**explicit: Any) -> Settings:
     """Return the settings that hold here, `explicit` ones first; None there means: not said.
 
@@ -223,6 +226,7 @@ def _from_keyring(name: str) -> tuple[str | None, str]:
         return None, f"not found (keyring: {type(error).__name__})"
 
 
+@sealed
 def save_to_keyring(app_key: str, secret: str) -> None:
     """Keep both in the system's keyring; raises MissingExtraError without the extra `keyring`."""
     keys = {"app_key": app_key, "secret": secret}

@@ -11,6 +11,7 @@ from pandas_numberactive._core.lookup import LookupState
 from pandas_numberactive._core.markup import text_table
 from pandas_numberactive._core.phone import mask, parse_phone
 from pandas_numberactive._core.protocol import Message, Reply, names_other_phone, parse
+from pandas_numberactive._core.sealed import sealed
 from pandas_numberactive._io import batch, bridge
 from pandas_numberactive._io.client import Client
 from pandas_numberactive._io.plan import Options
@@ -43,6 +44,7 @@ class Findings:
         return text_table(f"Assumptions, checked against {self.environment}", lines, note)
 
 
+@sealed
 def verify(phone: object, *, max_charges: int | None = None) -> Findings:
     """Look one number up, ask the same requestId again, and judge each assumption of the README.
 

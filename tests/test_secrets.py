@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import copy
 import logging
@@ -14,7 +15,9 @@ import pandas as pd
 import pytest
 
 import pandas_numberactive as pna
+from pandas_numberactive import verify
 from pandas_numberactive._core.lookup import RetryPolicy
+from pandas_numberactive._io import store, store_claims, store_journal, store_ledger, store_runs, store_saves
 from pandas_numberactive.errors import NumberActiveError
 from pandas_numberactive.simulator import Faults, Simulator
 
@@ -126,18 +129,129 @@ def test_a_vendor_that_repeats_what_was_sent_leaks_nothing(said, configured, cap
         assert_clean(text)
 
 
-def test_a_traceback_with_locals_shows_no_secret_and_no_number(configured):
-    """The caller's own frame stands in our locals, too, its cells as the caller wrote them: dashed, here."""
-    with Simulator(stand_in=True, app_key=KEY, secret="another") as vendor:
+def as_shown(error):
+    """The error as notebooks and crash reporters show it: every frame's locals, and whatever led to it."""
+    seen, left = [], [error]
+    while left:
+        one = left.pop()
+        seen.append("".join(traceback.TracebackException.from_exception(one, capture_locals=True).format()))
+        left += [other for other in (one.__cause__, one.__context__) if other is not None]
+    return "\n".join(seen)
+
+
+# The caller's own frame stands there, too, its cells as the caller wrote them: dashed, here.
+FRAME = pd.DataFrame({"phone": [f"0{n[:3]}-{n[3:7]}-{n[7:]}" for n in NUMBERS]})
+
+
+async def awaited():
+    return await pna.aenrich(FRAME, "phone")
+
+
+async def awaited_one():
+    return await pna.alookup(FRAME["phone"][0])
+
+
+async def awaited_job():
+    return await pna.start(FRAME, "phone")
+
+
+CALLS = {
+    "enrich": lambda: pna.enrich(FRAME, "phone"),
+    "aenrich": lambda: asyncio.run(awaited()),
+    "start": lambda: pna.start(FRAME, "phone").result(),
+    "start, bounded": lambda: pna.start(FRAME, "phone").result(timeout=60),
+    "start, awaited": lambda: asyncio.run(awaited_job()),
+    "a frame's accessor": lambda: FRAME.numberactive.enrich("phone"),
+    "a column's accessor": lambda: FRAME["phone"].numberactive.enrich(),
+    "lookup": lambda: pna.lookup(FRAME["phone"][0]),
+    "alookup": lambda: asyncio.run(awaited_one()),
+    "verify": lambda: verify.verify(FRAME["phone"][0], max_charges=1),
+}
+BUYING = {
+    "reading what is stored": (store, "read_rows"),
+    "beginning": (store_runs, "begin_run"),
+    "reading before a claim": (store_claims, "newest"),
+    "claiming": (store_claims, "_reserve"),
+    "saving a requestId": (store_saves, "_save_opened"),
+    "saving an answer": (store_saves, "_save_settled"),
+    "committing": (store_journal.SQLiteEngine, "commit"),
+}
+OTHERS = {
+    "plan": (lambda: pna.plan(FRAME, "phone"), "reading what is stored"),
+    "a column's plan": (lambda: FRAME["phone"].numberactive.plan(), "reading what is stored"),
+    "forget": (lambda: pna.LookupStore().forget(FRAME["phone"]), "forgetting"),
+    "resolve": (lambda: pna.LookupStore().resolve(FRAME["phone"][0], "release"), "resolving"),
+    "import": (lambda: pna.LookupStore().import_answers(FRAME.assign(looked_up_at="2026-01-05")), "importing"),
+    "history": (lambda: pna.LookupStore().history(mask=False), "looking back"),
+}
+BREAKS = {f"{name}, {place}": (call, place) for place in BUYING for name, call in CALLS.items()} | OTHERS
+PLACES = BUYING | {
+    "forgetting": (store_ledger, "forget"),
+    "resolving": (store_ledger, "resolve"),
+    "importing": (store_ledger, "import_answers"),
+    "looking back": (store_ledger, "history"),
+}
+
+
+@pytest.mark.parametrize("kind", [sqlite3.OperationalError, LookupError], ids=["full", "bug"])
+@pytest.mark.parametrize(("call", "place"), BREAKS.values(), ids=BREAKS)
+def test_a_traceback_with_locals_shows_no_number_wherever_the_store_fails(configured, monkeypatch, call, place, kind):
+    def broken(*args, **kwargs):
+        raise kind(f"the disk of {NUMBERS[0]} is full")
+
+    with Simulator(stand_in=True, app_key=KEY, secret=SECRET) as vendor:
         configured(vendor)
-        df = pd.DataFrame({"phone": [f"0{n[:3]}-{n[3:7]}-{n[7:]}" for n in NUMBERS]})
+        monkeypatch.setattr(*PLACES[place], broken)
+        with pytest.raises((NumberActiveError, LookupError)) as caught:
+            call()
+    told = as_shown(caught.value)
+    if kind is LookupError:  # a bug: whoever mends it must find the place
+        assert "in broken\n" in "".join(caught.value.__notes__)
+    assert_clean(told)
+
+
+@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
+def test_a_traceback_with_locals_shows_no_secret_and_no_number_where_the_vendor_refuses(configured, call):
+    with Simulator(stand_in=True, app_key=KEY, secret=SECRET, faults=Faults(handle={"http_401": 1.0})) as vendor:
+        configured(vendor)
         with pytest.raises(NumberActiveError) as caught:
-            df.numberactive.enrich("phone")
-    seen, error = [], caught.value
-    while error is not None:
-        seen.append("".join(traceback.TracebackException.from_exception(error, capture_locals=True).format()))
-        error = error.__cause__ or error.__context__
-    assert_clean("\n".join(seen))
+            call()
+    assert_clean(as_shown(caught.value))
+
+
+def labelled(phone):
+    """A table whose every label is a phone, as after read_csv without header=None."""
+    return pd.DataFrame(
+        {phone: ["0811-8899-532 / 33"] * 2, "Ani": 1}, index=pd.Index([phone, int(phone)], dtype=object)
+    )
+
+
+@pytest.mark.parametrize("phone", ["08118899000", "628118899000"])
+def test_a_phone_that_became_a_label_is_masked_in_texts(configured, vendor, phone):
+    configured(vendor)
+    frame = labelled(phone)
+    number = frame.rename(columns={phone: int(phone)}).assign(**{phone: 1})
+    calls = [
+        lambda: pna.enrich(frame, "phone"),
+        lambda: pna.enrich(frame, phone[:-1] + "9"),
+        lambda: pna.enrich(frame, phone, errors="raise"),
+        lambda: pna.enrich(pd.concat([frame, frame], axis=1), phone),
+        lambda: pna.enrich(frame.assign(**{f"{phone}_telco_type": 1}), phone),
+        lambda: pna.restore_dtypes(frame.assign(**{f"{phone}_telco_type": phone})),
+        lambda: pna.LookupStore().reconcile(frame),
+        lambda: pna.enrich(number, int(phone) + 1),
+        lambda: pna.enrich(number, phone[1:]),
+    ]
+    for call in calls:
+        with pytest.raises(NumberActiveError) as caught:
+            call()
+        assert "8899000" not in repr(caught.value).replace("-", "")
+        assert "8899001" not in repr(caught.value)
+    plan = pna.plan(frame.assign(**{phone: 8118899000}), phone)
+    assert plan.warnings
+    assert phone not in repr(plan)
+    pna.enrich(frame, phone)
+    assert pna.last_run().problems["row"].tolist() == [phone, int(phone)]  # the label itself, to find the row by
 
 
 def test_credentials_refuse_pickles_and_copies_do_not_show_them(configured, vendor):

@@ -301,6 +301,23 @@ def hide_numbers(text: str) -> str:
     return _PHONE_LIKE.sub(lambda found: found["kept"] or "***", text)
 
 
+def mask_label(label: object, *, quoted: bool = True) -> str:
+    """Render a row's or a column's label for a text: masked where it may be a phone, as in a table without a header.
+
+    >>> print(mask_label("08118899532"), mask_label("balance_2026-11-25"), mask_label(1234567))
+    '0811*******' 'balance_2026-11-25' 1234567
+    """
+    plain = label.item() if type(label).__module__ == "numpy" and hasattr(label, "item") else label
+    try:
+        text = str(plain)
+        if isinstance(plain, int):  # a position has as many digits as the table needs
+            return mask_cell(text) if len(text) >= MIN_DIGITS else text
+        shown = text if hide_numbers(text) == text else mask_cell(text)
+        return repr(shown) if quoted and isinstance(plain, str) else shown
+    except Exception:  # a label may be any object
+        return f"<{type(label).__name__}>"
+
+
 _OPERATORS = {
     "Telkomsel": ("811", "812", "813", "821", "822", "823", "851", "852", "853"),
     "Indosat": ("814", "815", "816", "855", "856", "857", "858"),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from pandas_numberactive._core.phone import REASONS
+from pandas_numberactive._core.phone import REASONS, mask_label
 from pandas_numberactive._core.protocol import LEVELS, TELCO_TYPES
 from pandas_numberactive._io.report import STATUSES
 from pandas_numberactive.errors import ConfigurationError
@@ -161,7 +161,7 @@ def _category(column: pd.Series[Any], dtype: pd.CategoricalDtype) -> pd.Categori
     unknown = sorted({str(value) for value in values if value is not None and value not in set(dtype.categories)})
     if unknown:
         raise ConfigurationError(
-            f"Column {column.name!r} holds {', '.join(map(repr, unknown[:3]))}, which is none of "
+            f"Column {mask_label(column.name)} holds {', '.join(map(mask_label, unknown[:3]))}, which is none of "
             f"{', '.join(map(str, dtype.categories))}."
         )
     return pd.Categorical(values, dtype=dtype)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 import numpy as np
 import pandas as pd
 
-from pandas_numberactive._core.phone import REASONS, explain, mask_cell
+from pandas_numberactive._core.phone import REASONS, explain, mask_cell, mask_label
 from pandas_numberactive._io.plan import Options
 from pandas_numberactive._io.report import RunReport, Shape
 from pandas_numberactive._pandas import columns
@@ -145,7 +145,9 @@ def phone_columns(frame: pd.DataFrame, column: Hashable | Sequence[Hashable]) ->
         if not found:
             raise ColumnNotFoundError(name, frame.columns)
         if found > 1 or wanted.count(name) > 1:
-            raise ConfigurationError(f"There are {max(found, 2)} columns {name!r}: rename them, or name it once.")
+            raise ConfigurationError(
+                f"There are {max(found, 2)} columns {mask_label(name)}: rename them, or name it once."
+            )
     return wanted
 
 
@@ -160,7 +162,7 @@ def _check_output(frame: pd.DataFrame, prefixes: list[str], request: Request) ->
     there = [name for name in new if name in frame.columns]
     if there and not request.overwrite:
         raise ConfigurationError(
-            f"The frame has {', '.join(map(repr, there[:3]))} already: pass overwrite=True, or another prefix=."
+            f"The frame has {', '.join(map(mask_label, there[:3]))} already: pass overwrite=True, or another prefix=."
         )
 
 
@@ -180,7 +182,10 @@ def _shape(frame: pd.DataFrame, names: list[Hashable], reasons: list[NDArray[np.
 def refuse_invalid(shape: Shape, bad: pd.DataFrame) -> None:
     """Raise where `bad`, as `problems` makes it, holds a cell."""
     if len(bad):
-        shown = "; ".join(f"row {row}: {cell!r} ({reason})" for row, _, cell, reason in bad.itertuples(index=False))
+        shown = "; ".join(
+            f"row {mask_label(row, quoted=False)}: {cell!r} ({reason})"
+            for row, _, cell, reason in bad.itertuples(index=False)
+        )
         raise InvalidPhoneError(
             f"{sum(shape.invalid.values())} cells are no Indonesian mobile number, so nothing was sent: "
             f'{shown}. Clean them, or use errors="coerce".'

@@ -14,6 +14,7 @@ from pandas_numberactive._core.lookup import LookupState
 from pandas_numberactive._core.markup import bar, html_table, text_table
 from pandas_numberactive._core.phone import mask, parse_phone
 from pandas_numberactive._core.protocol import LEVELS, TELCO_TYPES, Answer
+from pandas_numberactive._core.sealed import sealed
 from pandas_numberactive._io import store_ledger as ledger
 from pandas_numberactive._io.store import LookupStore as Journalled
 from pandas_numberactive._io.store_rows import ENVIRONMENTS
@@ -66,6 +67,7 @@ class LookupStore:
     def _repr_html_(self) -> str:
         return html_table(f"Store {self.location}", [], picture=self.summary()._repr_html_())
 
+    @sealed
     def history(self, since: object = None, *, mask: bool = True) -> pd.DataFrame:
         """Return the ledger's events, oldest first: what was opened, bought, held, released, and when.
 
@@ -77,11 +79,13 @@ class LookupStore:
         frame["kind"] = frame["kind"].astype("category")
         return _presentable(frame, mask)
 
+    @sealed
     def charges(self, *, mask: bool = True) -> pd.DataFrame:
         """Return what was paid for, one row a requestId; `charged` is missing where no isFee came (counted as paid)."""
         rows = self._store.do(ledger.charges)
         return _presentable(_frame(rows, ledger.CHARGE_COLUMNS), mask)
 
+    @sealed
     def spend(self, by: Literal["day", "run", "environment"] = "day") -> pd.DataFrame:
         """Return charges by day (UTC), run or environment: `charged`, `charge_unknown` and `cost`.
 
@@ -96,6 +100,7 @@ class LookupStore:
         out["charge_unknown"] = out["charged"] - out.pop("known")
         return out.reset_index()[[by, "charged", "charge_unknown", "cost", "currency"]]
 
+    @sealed
     def held(self, *, mask: bool = True) -> pd.DataFrame:
         """Return what waits for a person: uncertain and quarantined look-ups, with their requestIds."""
         columns = (
@@ -113,6 +118,7 @@ class LookupStore:
         frame["state"] = [LookupState(int(state)).name.lower() for state in frame["state"]]
         return _presentable(frame, mask)
 
+    @sealed
     def resolve(
         self,
         phone: object,
@@ -151,6 +157,7 @@ class LookupStore:
         )
         return state.name.lower()
 
+    @sealed
     def reconcile(self, invoice: pd.DataFrame, *, request_id: str = "requestId") -> pd.DataFrame:
         """Compare an invoice with the ledger, by requestId.
 
@@ -175,6 +182,7 @@ class LookupStore:
         out["verdict"] = pd.Categorical(verdict, _VERDICTS)
         return out[["verdict", "times", "charged", "at"]].reset_index()
 
+    @sealed
     def import_answers(
         self, answers: pd.DataFrame, *, phone: str = "phone", environment: str | None = None
     ) -> dict[str, int]:
@@ -202,6 +210,7 @@ class LookupStore:
         taken = self._store.do(lambda db: ledger.import_answers(db, target, list(items.values()), now))
         return {"imported": taken, "known": len(items) - taken, "invalid": invalid, "undated": undated}
 
+    @sealed
     def forget(self, phones: Iterable[object]) -> int:
         """Remove numbers from the file itself, in all environments; returns how many were there.
 
@@ -214,6 +223,7 @@ class LookupStore:
         self._store.compact()
         return found
 
+    @sealed
     def purge(self, *, older_than: str | pd.Timedelta) -> int:
         """Forget every number whose newest answer is older than, say, "365D"; open look-ups are left alone."""
         moment = self._store.now() - round(pd.Timedelta(older_than).total_seconds() * 1e6)

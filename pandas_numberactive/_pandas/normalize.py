@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from pandas_numberactive._core.phone import REASONS, parse_phone
+from pandas_numberactive._core.phone import REASONS, mask_label, parse_phone
 from pandas_numberactive._pandas.digits import POWERS, SLOW, count_digits, read_digits
 from pandas_numberactive._pandas.layouts import BLOCK, Layouts
 
@@ -246,6 +246,6 @@ def numeric_warning(column: pd.Series[Any]) -> str | None:
         return None
     lost = ", and rounded cells are refused as precision_lost" if pd.api.types.is_float_dtype(column.dtype) else ""
     return (
-        f"Column {column.name!r} is {column.dtype}: leading zeros are lost{lost}. Read it as text: "
+        f"Column {mask_label(column.name)} is {column.dtype}: leading zeros are lost{lost}. Read it as text: "
         "read_csv(..., dtype=str)."
     )
