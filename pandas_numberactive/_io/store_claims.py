@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cache, partial
 
 from pandas_numberactive._core.lookup import OPEN, SETTLED, Lookup, LookupState, pack
 from pandas_numberactive._io.store_journal import Database
@@ -51,10 +52,12 @@ def claim(db: Database, work: Work, numbers: Sequence[int]) -> Claims:
     claims = Claims()
     room = None if work.cap is None else work.cap - spent(db, work.run)
     known = newest(db, work.code, numbers)
-    fresh: list[int] = []
+    alive = cache(partial(work.alive, db))  # one look at each worker
+    begun: list[tuple[int, int]] = []
+    retaken: dict[str, list[Row]] = {"reuse": [], "resume": []}
     for number in sorted(numbers):
         row = known.get(number)
-        kind = _kind(db, row, work)
+        kind = _kind(db, row, work, alive)
         if kind == "settled":
             claims.settled.append(number)
         elif kind == "busy":
@@ -66,17 +69,24 @@ def claim(db: Database, work: Work, numbers: Sequence[int]) -> Claims:
                     claims.over.append(number)
                     continue
                 room -= 1
-            if row is None:
-                fresh.append(number)
-                claims.mine.append((Lookup(work.environment, number, epoch=1), False))
+            if row is None or kind == "again":
+                generation = row.generation + 1 if row else 1
+                begun.append((number, generation))
+                claims.mine.append((Lookup(work.environment, number, generation, epoch=1), False))
             else:
-                claims.mine.append((_take(db, work, number, row, kind), kind == "resume"))
-    _reserve(db, work, [(number, 1) for number in fresh])
+                retaken[kind].append(row)
+                claims.mine.append((_retaken(work, row, kind), kind == "resume"))
+    _begin(db, work, begun)
+    _retake(db, work, retaken["reuse"], _AFRESH)
+    _retake(db, work, retaken["resume"], "")
     return claims
 
 
-def _reserve(db: Database, work: Work, numbers: Sequence[tuple[int, int]]) -> None:
-    """Begin (number, generation) pairs under our claim, their money reserved, in sorted order, in one statement."""
+# One statement for all of a kind; more than AT_ONCE are several.
+
+
+def _begin(db: Database, work: Work, numbers: Sequence[tuple[int, int]]) -> None:
+    """Begin (number, generation) pairs under our claim, their money reserved."""
     for at in range(0, len(numbers), AT_ONCE):
         some = numbers[at : at + AT_ONCE]
         rows = ",".join(["(?, ?, ?, ?, ?, 1, ?, 1)"] * len(some))
@@ -89,7 +99,31 @@ def _reserve(db: Database, work: Work, numbers: Sequence[tuple[int, int]]) -> No
         )
 
 
-def _kind(db: Database, row: Row | None, work: Work) -> str:
+_AFRESH = (
+    f", packed = {pack(LookupState.RESERVED)}, bought_at = 0, request_id = NULL, opened_at = NULL, host = NULL, "
+    "app_key = NULL, spend = 1, code = NULL, msg = NULL, reason = NULL"
+)
+
+
+def _retake(db: Database, work: Work, rows: Sequence[Row], also: str) -> None:
+    """Put rows under our claim; their epochs grow, which fences their last worker out."""
+    for at in range(0, len(rows), AT_ONCE):
+        some = rows[at : at + AT_ONCE]
+        keys = ",".join(["(?, ?)"] * len(some))
+        db.execute(
+            f"UPDATE lookups SET worker = ?, epoch = epoch + 1, run = ?{also} "
+            f"WHERE environment = ? AND (number, generation) IN (VALUES {keys})",
+            (work.worker, work.run, work.code, *(value for row in some for value in (row.number, row.generation))),
+        )
+
+
+def _retaken(work: Work, row: Row, kind: str) -> Lookup:
+    if kind == "reuse":
+        return Lookup(work.environment, row.number, row.generation, epoch=row.epoch + 1)
+    return to_lookup(row, work.environment, row.epoch + 1)
+
+
+def _kind(db: Database, row: Row | None, work: Work, alive: Callable[[int], bool]) -> str:
     """settled | busy | new | reuse (same generation, nothing open) | resume | again (a new generation)."""
     if row is None:
         return "new"
@@ -99,7 +133,7 @@ def _kind(db: Database, row: Row | None, work: Work) -> str:
         return "settled"
     if row.state is LookupState.WRITTEN_OFF:
         return "again"
-    if row.worker is not None and row.worker != work.worker and work.alive(db, row.worker):
+    if row.worker is not None and row.worker != work.worker and alive(row.worker):
         return "busy"
     if row.state is LookupState.RELEASED:
         return "reuse"
@@ -126,23 +160,3 @@ def _askable(row: Row, work: Work) -> bool:
         return False
     fresh = 0 <= work.called_at - row.opened_at < work.max_id_age
     return fresh and row.host == work.host and row.app_key == work.key
-
-
-def _take(db: Database, work: Work, number: int, row: Row, kind: str) -> Lookup:
-    if kind == "again":
-        _reserve(db, work, [(number, row.generation + 1)])
-        return Lookup(work.environment, number, row.generation + 1, epoch=1)
-    epoch = row.epoch + 1
-    if kind == "reuse":
-        db.execute(
-            "UPDATE lookups SET packed = ?, bought_at = 0, request_id = NULL, opened_at = NULL, host = NULL, "
-            "app_key = NULL, worker = ?, epoch = ?, run = ?, spend = 1, code = NULL, msg = NULL, reason = NULL "
-            "WHERE environment = ? AND number = ? AND generation = ?",
-            (pack(LookupState.RESERVED), work.worker, epoch, work.run, work.code, number, row.generation),
-        )
-        return Lookup(work.environment, number, row.generation, epoch=epoch)
-    db.execute(
-        "UPDATE lookups SET worker = ?, epoch = ?, run = ? WHERE environment = ? AND number = ? AND generation = ?",
-        (work.worker, epoch, work.run, work.code, number, row.generation),
-    )
-    return to_lookup(row, work.environment, epoch)
