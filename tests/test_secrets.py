@@ -171,7 +171,7 @@ BUYING = {
     "reading what is stored": (store, "read_rows"),
     "beginning": (store_runs, "begin_run"),
     "reading before a claim": (store_claims, "newest"),
-    "claiming": (store_claims, "_reserve"),
+    "claiming": (store_claims, "_begin"),
     "saving a requestId": (store_saves, "_save_opened"),
     "saving an answer": (store_saves, "_save_settled"),
     "committing": (store_journal.SQLiteEngine, "commit"),

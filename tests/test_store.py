@@ -17,7 +17,7 @@ from pandas_numberactive._core.lookup import LookupState, unpack
 from pandas_numberactive._core.protocol import Answer
 from pandas_numberactive._io import store as store_module
 from pandas_numberactive._io.store import LookupStore
-from pandas_numberactive._io.store_claims import Work
+from pandas_numberactive._io.store_claims import Work, claim
 from pandas_numberactive.errors import StoreError, StoreVersionError
 
 NUMBER = 8118899532
@@ -206,6 +206,48 @@ def test_a_cap_counts_rows_of_the_run_reserved_and_bought(store, clock):
     assert (len(second.mine), second.over) == (1, [4])
     assert (len(third.mine), third.over) == (1, [5])
     assert spent == 3
+
+
+def test_a_claim_is_one_statement_of_each_kind_in_sorted_order(store, clock):
+    """Fresh numbers, given back ones, open ones of a dead worker, and answers to be bought again."""
+
+    async def work():
+        await buy(store, clock, number=100, request_id="old")
+        clock.time += 100
+        row, dead = await begin(store)
+        claims = await store.claim(terms(store, row, dead), [*range(30, 20, -1), *range(70, 60, -1)])
+        for lookup, _ in claims.mine:
+            if lookup.number <= 30:
+                back = replace(lookup, state=LookupState.RELEASED, charged=False)
+                await store.save(back, worker=dead, run=row.run)
+        clock.time += 61
+        row, worker = await begin(store, key="other")
+        wanted = [100, *range(90, 80, -1), *range(21, 31), *range(70, 60, -1)]
+        said = []
+
+        def watched(db):
+            class Watched:
+                def execute(self, sql, parameters=()):
+                    said.append((sql.split()[0], [value for value in parameters if 21 <= (value or 0) <= 100]))
+                    return db.execute(sql, parameters)
+
+            return claim(Watched(), terms(store, row, worker, since=store.now()), wanted)
+
+        return await store._journal.write(watched), said
+
+    claims, said = run(work())
+    assert [lookup.number for lookup, _ in claims.mine] == [*range(21, 31), *range(61, 71), *range(81, 91), 100]
+    assert {lookup.number for lookup, resumed in claims.mine if resumed} == set(range(61, 71))
+    assert {lookup.number: lookup.epoch for lookup, _ in claims.mine if lookup.number < 80} == dict.fromkeys(
+        [*range(21, 31), *range(61, 71)], 2
+    )
+    writes = [(verb, numbers) for verb, numbers in said if verb != "SELECT"]
+    assert writes == [
+        ("INSERT", [*range(81, 91), 100]),
+        ("UPDATE", list(range(21, 31))),
+        ("UPDATE", list(range(61, 71))),
+    ]
+    assert len(said) - len(writes) < 6  # one look at the numbers, one at each worker
 
 
 def test_an_unfinished_run_is_the_same_run_for_a_day(store, clock):

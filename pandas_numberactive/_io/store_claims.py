@@ -5,8 +5,9 @@ Plain SQL on any engine; times are microseconds since 1970, UTC.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cache, partial
 
 from pandas_numberactive._core.lookup import OPEN, SETTLED, Lookup, LookupState, pack
 from pandas_numberactive._io.store_journal import Database
@@ -58,19 +59,17 @@ def claim(db: Database, work: Work, numbers: Sequence[int]) -> Claims:
         handle_can_charge=get_flag(db, handle_flag(work.environment)),
     )
     known = newest(db, work.code, numbers)
-    kinds = {number: _kind(db, known.get(number), work) for number in numbers}
+    alive = cache(partial(work.alive, db))  # one look at each worker
+    kinds = {number: _kind(db, known.get(number), work, alive) for number in numbers}
     claims.settled = [number for number in numbers if kinds[number] == "settled"]
     claims.busy = [number for number in numbers if kinds[number] == "busy"]
     wanted = [number for number in numbers if kinds[number] not in ("settled", "busy")]
     taken = wanted if work.cap is None else _affordable(wanted, kinds, known, work, work.cap - claims.spent)
     claims.over = [] if taken is wanted else sorted(set(wanted).difference(taken))
-    lookups = {
-        number: _take(db, work, number, known[number], kinds[number]) for number in sorted(taken) if number in known
-    }
-    _reserve(db, work, [(number, 1) for number in sorted(taken) if number not in known])
-    for number in taken:
-        lookup = lookups.get(number) or Lookup(work.environment, number, epoch=1)
-        claims.mine.append((lookup, kinds[number] == "resume"))
+    claims.mine = [
+        (_lookup(work, number, known.get(number), kinds[number]), kinds[number] == "resume") for number in taken
+    ]
+    _write(db, work, known, {number: kinds[number] for number in sorted(taken)})
     return claims
 
 
@@ -88,8 +87,25 @@ def _affordable(
     return taken
 
 
-def _reserve(db: Database, work: Work, numbers: Sequence[tuple[int, int]]) -> None:
-    """Begin (number, generation) pairs under our claim, their money reserved, in sorted order, in one statement."""
+def _lookup(work: Work, number: int, row: Row | None, kind: str) -> Lookup:
+    """The look-up under our claim, as it will stand on disk."""
+    if row is None or kind == "again":
+        return Lookup(work.environment, number, row.generation + 1 if row else 1, epoch=1)
+    if kind == "reuse":
+        return Lookup(work.environment, number, row.generation, epoch=row.epoch + 1)
+    return to_lookup(row, work.environment, row.epoch + 1)
+
+
+def _write(db: Database, work: Work, known: dict[int, Row], kinds: dict[int, str]) -> None:
+    """Put the claims down, in sorted order: one statement for all of a kind; more than AT_ONCE are several."""
+    _begin(db, work, [(n, 1) for n in kinds if n not in known])
+    _begin(db, work, [(n, known[n].generation + 1) for n, kind in kinds.items() if kind == "again"])
+    _retake(db, work, [known[n] for n, kind in kinds.items() if kind == "reuse"], _AFRESH)
+    _retake(db, work, [known[n] for n, kind in kinds.items() if kind == "resume"], "")
+
+
+def _begin(db: Database, work: Work, numbers: Sequence[tuple[int, int]]) -> None:
+    """Begin (number, generation) pairs under our claim, their money reserved."""
     for at in range(0, len(numbers), AT_ONCE):
         some = numbers[at : at + AT_ONCE]
         rows = ",".join(["(?, ?, ?, ?, ?, 1, ?, 1)"] * len(some))
@@ -102,7 +118,25 @@ def _reserve(db: Database, work: Work, numbers: Sequence[tuple[int, int]]) -> No
         )
 
 
-def _kind(db: Database, row: Row | None, work: Work) -> str:
+_AFRESH = (
+    f", packed = {pack(LookupState.RESERVED)}, bought_at = 0, request_id = NULL, opened_at = NULL, host = NULL, "
+    "app_key = NULL, spend = 1, code = NULL, msg = NULL, reason = NULL"
+)
+
+
+def _retake(db: Database, work: Work, rows: Sequence[Row], also: str) -> None:
+    """Put rows under our claim; their epochs grow, which fences their last worker out."""
+    for at in range(0, len(rows), AT_ONCE):
+        some = rows[at : at + AT_ONCE]
+        keys = ",".join(["(?, ?)"] * len(some))
+        db.execute(
+            f"UPDATE lookups SET worker = ?, epoch = epoch + 1, run = ?{also} "
+            f"WHERE environment = ? AND (number, generation) IN (VALUES {keys})",
+            (work.worker, work.run, work.code, *(value for row in some for value in (row.number, row.generation))),
+        )
+
+
+def _kind(db: Database, row: Row | None, work: Work, alive: Callable[[int], bool]) -> str:
     """settled | busy | new | reuse (same generation, nothing open) | resume | again (a new generation)."""
     if row is None:
         return "new"
@@ -112,7 +146,7 @@ def _kind(db: Database, row: Row | None, work: Work) -> str:
         return "settled"
     if row.state is LookupState.WRITTEN_OFF:
         return "again"
-    if row.worker is not None and row.worker != work.worker and work.alive(db, row.worker):
+    if row.worker is not None and row.worker != work.worker and alive(row.worker):
         return "busy"
     if row.state is LookupState.RELEASED:
         return "reuse"
@@ -139,23 +173,3 @@ def _askable(row: Row, work: Work) -> bool:
         return False
     fresh = 0 <= work.called_at - row.opened_at < work.max_id_age
     return fresh and row.host == work.host and row.app_key == work.key
-
-
-def _take(db: Database, work: Work, number: int, row: Row, kind: str) -> Lookup:
-    if kind == "again":
-        _reserve(db, work, [(number, row.generation + 1)])
-        return Lookup(work.environment, number, row.generation + 1, epoch=1)
-    epoch = row.epoch + 1
-    if kind == "reuse":
-        db.execute(
-            "UPDATE lookups SET packed = ?, bought_at = 0, request_id = NULL, opened_at = NULL, host = NULL, "
-            "app_key = NULL, worker = ?, epoch = ?, run = ?, spend = 1, code = NULL, msg = NULL, reason = NULL "
-            "WHERE environment = ? AND number = ? AND generation = ?",
-            (pack(LookupState.RESERVED), work.worker, epoch, work.run, work.code, number, row.generation),
-        )
-        return Lookup(work.environment, number, row.generation, epoch=epoch)
-    db.execute(
-        "UPDATE lookups SET worker = ?, epoch = ?, run = ? WHERE environment = ? AND number = ? AND generation = ?",
-        (work.worker, epoch, work.run, work.code, number, row.generation),
-    )
-    return to_lookup(row, work.environment, epoch)

@@ -115,8 +115,8 @@ class Connection:
             refused = error
         except Exception as error:
             refused = StoreError(
-                f"The store {self._address!r} cannot be reached: {self.said(error)}. Check NUMBERACTIVE_STORE and the "
-                "role's rights; nothing was bought."
+                f"The store {self._address!r} cannot be reached: {self.said(error)}. Check NUMBERACTIVE_STORE, the "
+                "password (~/.pgpass) and the role's rights; nothing was bought."
             )
         if refused is not None:  # raised outside of `except`: the driver's frames hold the password
             if opened is not None:

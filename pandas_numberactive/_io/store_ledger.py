@@ -9,7 +9,7 @@ from typing import Any
 from pandas_numberactive._core.lookup import OPEN, Lookup, LookupState, pack
 from pandas_numberactive._core.protocol import Answer
 from pandas_numberactive._io.store_journal import Database
-from pandas_numberactive._io.store_rows import ENVIRONMENTS, latest, log
+from pandas_numberactive._io.store_rows import ENVIRONMENTS, latest, log, newest
 from pandas_numberactive.errors import StoreError
 
 BOUGHT = ("answered", "no_data", "failed_charged", "quarantined", "late")
@@ -124,10 +124,11 @@ class Imported:
 
 
 def import_answers(db: Database, environment: str, answers: Sequence[Imported], now: int) -> int:
-    """Take in answers for numbers that this store knows nothing of; return how many."""
+    """Take in answers, one a number, for numbers that this store knows nothing of; return how many."""
     code, taken = ENVIRONMENTS[environment], 0
+    known = newest(db, code, [item.number for item in answers])
     for item in answers:
-        if latest(db, code, item.number) is not None:
+        if item.number in known:
             continue
         state = LookupState.ANSWERED if item.answer else LookupState.NO_DATA
         db.execute(

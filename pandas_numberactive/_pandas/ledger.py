@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import weakref
 from collections.abc import Iterable
+from functools import partial
 from typing import Any, Literal, cast
 
 import numpy as np
@@ -21,6 +22,7 @@ from pandas_numberactive._io.store_rows import ENVIRONMENTS
 from pandas_numberactive.errors import ColumnNotFoundError, ConfigurationError, InvalidPhoneError
 from pandas_numberactive.settings import settings, store_location
 
+IMPORT_AT_ONCE = 5_000  # answers in a transaction: a team's server must not wait for a million
 _NAMES = {code: name for name, code in ENVIRONMENTS.items()}
 
 
@@ -206,8 +208,11 @@ class LookupStore:
                 undated += national is not None
             else:
                 items.setdefault(int(national), _imported(int(national), bought_at, cast("dict[str, Any]", row)))
-        target, now = _environment(environment), self._store.now()
-        taken = self._store.do(lambda db: ledger.import_answers(db, target, list(items.values()), now))
+        target, now, every = _environment(environment), self._store.now(), list(items.values())
+        taken = 0
+        for at in range(0, len(every), IMPORT_AT_ONCE):
+            some = every[at : at + IMPORT_AT_ONCE]
+            taken += self._store.do(partial(ledger.import_answers, environment=target, answers=some, now=now))
         return {"imported": taken, "known": len(items) - taken, "invalid": invalid, "undated": undated}
 
     @sealed
