@@ -13,6 +13,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any, Protocol, TypeVar
 
+from pandas_numberactive._core.phone import hide_numbers
 from pandas_numberactive.errors import StoreError
 
 T = TypeVar("T")
@@ -173,9 +174,10 @@ class Journal:
     def _as_ours(self, error: BaseException) -> BaseException:
         if not isinstance(error, self._engine.errors):
             return error
+        said = hide_numbers(f"{type(error).__name__}: {error}")
         ours = StoreError(
-            f"The store could not be read or written ({type(error).__name__}: {error}); nothing more was asked. Free "
-            "disk space, end what locks it, or name another store, and call again."
+            f"The store could not be read or written ({said}); nothing more was asked. Free disk space, end what locks "
+            "it, or name another store, and call again."
         )
         ours.__cause__ = error
         return ours
