@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -48,14 +49,14 @@ def bank() -> Iterator[Simulator]:
 Opener = Callable[..., lab.Notebook]
 
 
-@pytest.fixture
-def notebook(chromium: Any, server: lab.Server, bank: Simulator, tmp_path: Path) -> Iterator[Opener]:
-    """Open and run a notebook against the bank; at the end nothing may have left the host, nor the page complained."""
+@contextmanager
+def opener(chromium: Any, server: lab.Server, bank: Simulator, folder: Path) -> Iterator[Opener]:
+    """Open notebooks against a bank; at the end nothing may have left the host, nor the page complained."""
     opened: list[lab.Notebook] = []
 
     def start(*cells: str, **options: Any) -> lab.Notebook:
         given = {
-            "store": str(tmp_path / "store.sqlite3"),
+            "store": str(folder / "store.sqlite3"),
             "unit_price": 500.0,
             "confirm_above": 10**6,
             **KEYS,
@@ -76,6 +77,13 @@ def notebook(chromium: Any, server: lab.Server, bank: Simulator, tmp_path: Path)
         book.close()
         assert foreign == []
         assert complaints == []
+
+
+@pytest.fixture
+def notebook(chromium: Any, server: lab.Server, bank: Simulator, tmp_path: Path) -> Iterator[Opener]:
+    """Open and run a notebook against the bank of this test."""
+    with opener(chromium, server, bank, tmp_path) as start:
+        yield start
 
 
 @pytest.fixture(scope="session")

@@ -19,10 +19,11 @@ import nbformat
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 HOW = "Chromium is missing: apt-get install -y --no-install-recommends chromium fonts-liberation"
-ARGS = (
-    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync"
-).split()
+ARGS = [
+    *"--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking".split(),
+    *"--disable-component-update --disable-sync".split(),
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",  # every other host is blocked, for sockets and workers too
+]
 
 READY = """async () => {
   const app = window.jupyterapp;
@@ -43,6 +44,9 @@ ASK = """async (code) => {
   await future.done;
   return text;
 }"""
+
+SAID = """text => [...document.querySelectorAll('.jp-Notebook [role=status]')].some(
+  line => line.offsetParent && line.textContent.includes(text))"""
 
 
 def free_port() -> int:
@@ -117,7 +121,7 @@ class Notebook:
         self.complaints: list[str] = []
         self.forgiven: tuple[str, ...] = ()  # complaints of JupyterLab's own that the test brings about
         self._context = browser.new_context(viewport={"width": 1180, "height": 900})
-        self._context.route("**/*", self._own_host_only)
+        self._context.on("request", self._own_host_only)
         self.page = self._context.new_page()
         self.page.on("console", self._hear)
         self.page.on("pageerror", lambda error: self._complain(str(error)))
@@ -126,13 +130,10 @@ class Notebook:
         self.page.wait_for_function("() => window.jupyterapp?.shell?.currentWidget?.sessionContext !== undefined")
         self.page.evaluate(READY)
 
-    def _own_host_only(self, route: Any) -> None:
-        host = urlsplit(route.request.url).netloc
-        if route.request.url.startswith(("data:", "blob:")) or host == urlsplit(self.server.url).netloc:
-            route.continue_()
-        else:
-            self.foreign.append(route.request.url)
-            route.abort()
+    def _own_host_only(self, request: Any) -> None:
+        own = urlsplit(request.url).netloc == urlsplit(self.server.url).netloc
+        if not own and not request.url.startswith(("data:", "blob:")):
+            self.foreign.append(request.url)
 
     def _hear(self, message: Any) -> None:
         if message.type == "error":
@@ -194,5 +195,5 @@ def expect(locator: Any) -> Any:
 
 
 def said(book: Notebook, text: str, timeout: float = 15_000) -> None:
-    """Wait until a status line says so."""
-    expect(book.page.get_by_role("status").filter(has_text=text).first).to_be_visible(timeout=timeout)
+    """Wait until a status line says so; looked at in every frame, where `expect` would look once a second."""
+    book.page.wait_for_function(SAID, arg=text, timeout=timeout)

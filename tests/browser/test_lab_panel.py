@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pandas_numberactive.simulator import Faults
-from tests.browser.lab import Notebook, button, expect, said
+from pandas_numberactive.simulator import Faults, Simulator
+from tests.browser.conftest import KEYS, opener
+from tests.browser.lab import Notebook, Server, button, expect, said
 
 pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("ignore::ResourceWarning")]  # the browser's pipes at exit
 
@@ -96,20 +98,36 @@ RESULTS = (
 NAMES = ("plan", "form", "panel", "job", "report", "summary", "failed", "settings")
 
 
-@pytest.fixture
-def shown(notebook, bank) -> Notebook:
+@pytest.fixture(scope="module")
+def shown(chromium: Any, server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Notebook]:
     """Everything that a user sees, in one notebook, at rest."""
-    bank.faults = Faults(script={"handle:8123456789": ["code"]})
-    book = notebook(*RESULTS)
-    book.run_all()
-    said(book, "Done")
-    book.page.get_by_label("Phone number").fill("0811 8899 532")
-    book.page.get_by_label("Phone number").press("Enter")
-    button(book, "Buy 8118899532").click()
-    said(book, "8118899532: ")
-    button(book, "Plan").click()
-    expect(button(book, "Buy ")).to_be_visible()
-    return book
+    faults = Faults(script={"handle:8123456789": ["code"]})
+    folder = tmp_path_factory.mktemp("shown")
+    with Simulator(stand_in=True, faults=faults, **KEYS) as bank, opener(chromium, server, bank, folder) as start:
+        book = start(*RESULTS)
+        book.run_all()
+        said(book, "Done")
+        book.page.get_by_label("Phone number").fill("0811 8899 532")
+        book.page.get_by_label("Phone number").press("Enter")
+        button(book, "Buy 8118899532").click()
+        said(book, "8118899532: ")
+        button(book, "Plan").click()
+        expect(button(book, "Buy ")).to_be_visible()
+        yield book
+
+
+def test_form_and_panel_have_no_serious_accessibility_violation(shown):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="pip install axe-playwright-python")
+    for dark in (False, True):
+        shown.theme(dark)
+        for at, name in ((1, "form"), (2, "panel"), (3, "job")):
+            output = shown.page.locator(".jp-OutputArea-output").nth(at)
+            output.evaluate("(node, name) => { node.id = `ours-${name}`; }", name)
+            found = axe.Axe().run(shown.page, context=f"#ours-{name}", options={"resultTypes": ["violations"]}).response
+            assert len(found["passes"]) > 5  # it did look
+            serious = [v for v in found["violations"] if v["impact"] in ("serious", "critical")]
+            told = [(v["id"], v["help"], [n["html"][:160] for n in v["nodes"]]) for v in serious]
+            assert not serious, json.dumps(told, indent=1)
 
 
 def test_pictures_in_both_themes(shown, pictures: Path):
@@ -191,17 +209,3 @@ CONTRAST = """node => {
 def legible(part: Any) -> float:
     """The worst contrast of text on its ground in a part of a page (WCAG AA asks for 4.5)."""
     return float(part.evaluate(CONTRAST))
-
-
-def test_form_and_panel_have_no_serious_accessibility_violation(shown):
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="pip install axe-playwright-python")
-    for dark in (False, True):
-        shown.theme(dark)
-        for at, name in ((1, "form"), (2, "panel"), (3, "job")):
-            output = shown.page.locator(".jp-OutputArea-output").nth(at)
-            output.evaluate("(node, name) => { node.id = `ours-${name}`; }", name)
-            found = axe.Axe().run(shown.page, context=f"#ours-{name}", options={"resultTypes": ["violations"]}).response
-            assert len(found["passes"]) > 5  # it did look
-            serious = [v for v in found["violations"] if v["impact"] in ("serious", "critical")]
-            told = [(v["id"], v["help"], [n["html"][:160] for n in v["nodes"]]) for v in serious]
-            assert not serious, json.dumps(told, indent=1)
