@@ -11,13 +11,14 @@ import warnings
 from collections.abc import Callable, Sequence
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pandas as pd
 import platformdirs
 
 import pandas_numberactive as pna
 from pandas_numberactive import api
+from pandas_numberactive._core.credentials import masked_url
 from pandas_numberactive._core.phone import mask_cell
 from pandas_numberactive.diagnose import doctor
 from pandas_numberactive.errors import (
@@ -55,8 +56,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return INCOMPLETE
 
 
+class _Parser(argparse.ArgumentParser):
+    """Repeats a mistyped command without the password in an address."""
+
+    def error(self, message: str) -> NoReturn:
+        super().error(masked_url(message) or "")
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser("python -m pandas_numberactive", description="Phone-number signals for tables.")
+    parser = _Parser("python -m pandas_numberactive", description="Phone-number signals for tables.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add(commands, "demo", _demo, "enrich a made-up table on the simulator; costs nothing")
     plan = _add(commands, "plan", _plan, "what enriching a file would do and cost; spends nothing")

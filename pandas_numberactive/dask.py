@@ -43,6 +43,7 @@ _compute: Any = compute  # Dask is typed in part only
 _register: Any = register_dataframe_accessor
 
 PIECE = 400_000  # numbers: 8 MB, below what Dask calls a large graph
+WITH_TEXTS = 4  # how many times that a number takes with its requestId and reason
 FAN_IN = 8  # partitions' findings that one task merges
 _NOT_BOUGHT = STATUSES.index("not_bought")
 
@@ -200,9 +201,9 @@ def _pieces(numbers: NDArray[np.int64], answers: Answers, details: bool) -> list
     """The answers where the workers are: in this process, or kept by the cluster, which can make them again."""
     order = np.argsort(numbers)
     codes, texts = _code(answers), np.array(answers.details(numbers), object).T if details else None
-    pieces = []
-    for start in range(0, len(order), PIECE):
-        at = order[start : start + PIECE]
+    pieces, size = [], PIECE // WITH_TEXTS if details else PIECE
+    for start in range(0, len(order), size):
+        at = order[start : start + size]
         piece = _Piece(numbers[at], codes[at], answers.bought_at[at], None if texts is None else texts[at])
         name = f"numberactive-{tokenize(piece.numbers, piece.codes, piece.bought_at, piece.texts)}"
         pieces.append(delayed(piece, name=name, traverse=False).persist())

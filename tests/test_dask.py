@@ -24,6 +24,8 @@ import dask.dataframe as dd
 
 import pandas_numberactive as pna
 import pandas_numberactive.dask as on_dask
+from pandas_numberactive._core.lookup import Lookup
+from pandas_numberactive._io.batch import Answers
 from pandas_numberactive._io.store import LookupStore
 from pandas_numberactive.errors import (
     ColumnNotFoundError,
@@ -112,6 +114,65 @@ def test_details_and_a_renamed_prefix_equal_the_pandas_result(as_production, ven
     same = ["p_request_id", "p_charged", "p_reason", "p_national"]
     pd.testing.assert_frame_equal(bought[same], want[same])
     assert vendor.ledger.total == 2
+
+
+WRITTEN = ["0811-8899-532", "+62 811 8899 532", None, "x", "08123456789", "0811/2", "08579876543", ""]
+KINDS = {
+    "object": pd.Series(WRITTEN, dtype=object),
+    "mixed": pd.Series([*WRITTEN[:4], 8123456789, 8579876543.0, 5, pd.NA], dtype=object),
+    "string": pd.Series(WRITTEN, dtype="string"),
+    "arrow": pd.Series(WRITTEN, dtype="string[pyarrow]"),
+    "category": pd.Series(WRITTEN, dtype="category"),
+    "Int64": pd.Series([8118899532, None, 628123456789, 5] * 2, dtype="Int64"),
+    "int64": pd.Series([8118899532, 8123456789, 628123456789, 5] * 2),
+    "float64": pd.Series([8118899532.0, None, 628123456789.0, 5.0] * 2),
+    "all missing": pd.Series([None] * 8, dtype=object),
+    "no rows": pd.Series([], dtype=object),
+}
+
+
+@pytest.mark.parametrize("convert", [True, False], ids=["arrow text", "object text"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_of_column_and_index_is_as_in_pandas(as_production, kind, convert):
+    """Partitions known, empty and uneven; an index of dates; a column whose name is a number; each partition's dtypes."""
+    as_production()
+    cells = KINDS[kind]
+    dates = pd.date_range("2026-01-01", periods=len(cells), name="day")
+    df = pd.DataFrame(
+        {"phone": cells.to_numpy() if cells.dtype == object else cells.array, 7: cells.array[::-1]}, dates
+    )
+    with dask.config.set({"dataframe.convert-string": convert}):
+        for ddf in (dd.from_pandas(df, npartitions=3), parts_of(df, [0, 3, 3, len(df)] if len(df) else [])):
+            ddf.numberactive.enrich(["phone", 7])  # now all is stored, here and there
+            out = ddf.numberactive.enrich(["phone", 7], details=True, prefix="q_")
+            want = ddf.compute().numberactive.enrich(["phone", 7], details=True, prefix="q_")
+            pd.testing.assert_frame_equal(out.compute(), want)
+            pd.testing.assert_frame_equal(out._meta, want.iloc[:0])
+            assert out.divisions == ddf.divisions
+            for at in range(out.npartitions):
+                assert out.get_partition(at).compute().dtypes.equals(want.dtypes)
+
+
+def test_a_category_that_dask_does_not_know_in_advance_is_read(as_production, vendor):
+    as_production()
+    df = small()
+    ddf = dd.from_pandas(df, npartitions=3).astype({"phone": "category"})
+    assert not ddf["phone"].cat.known
+    new = ddf.numberactive.enrich("phone").compute().drop(columns="phone")
+    pd.testing.assert_frame_equal(new, df.numberactive.enrich("phone").drop(columns="phone"))
+    assert vendor.ledger.total == 60
+
+
+@pytest.mark.parametrize("details", [False, True])
+def test_a_full_piece_is_no_large_graph(details):
+    """Dask warns from 10 MB on."""
+    count = on_dask.PIECE // on_dask.WITH_TEXTS if details else on_dask.PIECE
+    numbers = np.arange(8_110_000_000, 8_110_000_000 + count)
+    lookups = {n: Lookup("production", n, request_id=f"{n:032x}") for n in numbers.tolist()} if details else {}
+    zeros = np.zeros(count, np.int64)
+    answers = Answers(zeros.astype(np.int8), zeros.astype(np.int32), zeros, zeros.astype(bool), lookups)
+    (piece,) = on_dask._pieces(numbers, answers, details)
+    assert 5e6 < len(cloudpickle.dumps(piece.compute())) < 10e6
 
 
 def test_answers_in_several_pieces_join_as_one(as_production, monkeypatch):
@@ -239,11 +300,18 @@ def test_the_graph_holds_no_secret_and_tasks_touch_neither_settings_nor_store_no
 ):
     as_production()
     ddf = parts_of(small(), [50])
-    out = ddf.numberactive.enrich("phone")
-    graph = cloudpickle.dumps((out.expr, dict(out.__dask_graph__())))
+    sent, compute = [], on_dask._compute
+
+    def spied(one: Any) -> Any:
+        sent.append(cloudpickle.dumps(dict(one.__dask_graph__())))
+        return compute(one)
+
+    monkeypatch.setattr(on_dask, "_compute", spied)
+    out = ddf.numberactive.enrich("phone", max_charges=4321, budget=98765.0)
+    sent.append(cloudpickle.dumps((out.expr, dict(out.__dask_graph__()))))
+    assert [b"_look" in sent[0], b"_attach" in sent[1]] == [True, True]
     for secret in ("made-up-secret", "made-up-key", "store.sqlite3", vendor.base_url, "Credentials", "Settings"):
-        assert secret.encode() not in graph
-    assert b"_attach" in graph
+        assert not [graph for graph in sent if secret.encode() in graph]
 
     def refuse(*_: object, **__: object) -> Any:
         raise AssertionError("a task reached out")

@@ -107,6 +107,14 @@ def test_what_is_no_address_does_not_become_a_file(bad, tmp_path, monkeypatch, c
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_mistyped_command_is_repeated_without_the_password(capsys):
+    with pytest.raises(SystemExit):
+        main(["store", "init", "sqlite:x", f"postgresql://me:{PASSWORD}@db/x"])
+    said = capsys.readouterr().err
+    assert "postgresql://me:***@db/x" in said
+    assert PASSWORD not in said
+
+
 @pytest.mark.parametrize(
     "bad",
     [

@@ -276,6 +276,28 @@ def test_a_deadlock_or_a_conflict_with_another_program_is_tried_again(dsn):
             store.do(work)
 
 
+def test_a_client_paused_inside_a_transaction_holds_nobody_up_for_long_and_does_its_work_again(dsn, monkeypatch):
+    """The server ends the transaction of a client that says nothing; when it wakes up, nothing of it is there."""
+    monkeypatch.setattr(store_connection, "_BEGIN", store_connection._BEGIN.replace("15s", "300ms"))
+    tries = []
+
+    def put(name: str) -> Callable[[object], None]:
+        return lambda db: db.execute("INSERT INTO meta (name, value) VALUES (?, 'x')", (name,))
+
+    with LookupStore.open(dsn) as paused, LookupStore.open(dsn) as other:
+
+        def work(db: object) -> None:
+            put("paused")(db)
+            tries.append(1)
+            if len(tries) == 1:
+                other.do(put("other"))  # has to wait for the lock that this transaction holds
+
+        paused.do(work)
+        assert len(tries) == 2
+        names = paused.do(lambda db: db.execute("SELECT count(*) FROM meta WHERE value = 'x'").fetchone())
+        assert names == (2,)
+
+
 def test_many_clients_may_make_the_tables_at_once(dsn):
     barrier, seen = threading.Barrier(8), []
 
