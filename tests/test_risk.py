@@ -102,6 +102,26 @@ def test_by_is_a_short_name_a_full_name_several_or_all():
         risk.risk_table(two, "active_level", "bad")
 
 
+@pytest.mark.parametrize(
+    ("wrong", "right"),
+    [
+        ("activity", "phone_active_level' or 'city'"),
+        ("frequency", "phone_frequency_grade'"),
+        ("telco", "phone_telco_type'"),
+        ("level", "phone_active_level'"),
+        ("citty", "city'"),
+        ("phone_activity_level", "phone_active_level'"),
+    ],
+)
+def test_a_near_miss_offers_the_signals_first(wrong, right):
+    frame = book(["low", "high"], [1, 0], city=["a", "b"])
+    for name, kind in (("frequency_grade", pna.FREQUENCY_GRADE), ("telco_type", pna.TELCO_TYPE)):
+        frame[f"phone_{name}"] = pd.Categorical([None, None], dtype=kind)
+    with pytest.raises(pna.errors.ColumnNotFoundError) as caught:
+        risk.risk_table(frame, wrong, "bad")
+    assert f"Did you mean '{right}" in str(caught.value)
+
+
 TARGETS = {
     "int": [1, 0, 1],
     "float": [1.0, 0.0, 1.0],
