@@ -294,7 +294,8 @@ def test_the_pictures_of_tables_are_escaped_and_fall_back_on_a_slice():
     assert "<table" in part._repr_html_()
     pairs = risk.cross_table(frame, LEVEL, "phone_telco_type", "bad", small=1)
     assert "n 1" in pairs._repr_html_()
-    assert pairs._repr_html_().count("font-style:italic") == pairs["small"].sum()  # grey, not to be read
+    assert pairs._repr_html_().count("font-style:italic") == pairs["small"].sum()  # hatched, not to be read
+    assert pairs._repr_html_().count("repeating-linear-gradient") == pairs["small"].sum()
     assert pairs[~pairs["small"]]._repr_html_().count("<td></td>") == 2  # what the user filtered away stays blank
     assert "<table" in pd.concat([pairs, pairs])._repr_html_()
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 _CELL = "padding:2px 10px 2px 0;text-align:right;background:none;white-space:nowrap"
 _NAME = "padding:2px 10px 2px 0;text-align:left;background:none;white-space:nowrap"
+HATCHED = f"repeating-linear-gradient(135deg,{LINE} 0 1px,transparent 1px 7px)"
 BLUE, ORANGE = "#4477aa", "#cc6633"  # told apart by every kind of colour vision, and in grey
 
 
@@ -92,7 +93,7 @@ def in_order(pairs: pd.Index[Any], at: int) -> list[Any]:
 
 
 def cross_html(table: pd.DataFrame) -> str:
-    """A matrix of bad rates, the darker the worse; pairs with few customers in grey."""
+    """A matrix of bad rates, the darker the worse; pairs with few customers hatched."""
     rows, columns = (in_order(table.index, at) for at in (0, 1))
     worst = float(table["bad_rate"].where(~table["small"]).max())
     shown = dict(zip(table.index, table.to_dict("records"), strict=True))
@@ -100,14 +101,14 @@ def cross_html(table: pd.DataFrame) -> str:
     for a in rows:
         cells = "".join(_heat(shown[a, b], worst) if (a, b) in shown else "<td></td>" for b in columns)
         body += f'<tr style="background:none"><th scope="row" style="{_NAME}">{esc(a)}</th>{cells}</tr>'
-    note = f"{table.index.names[0]} down, {table.index.names[1]} across. Grey: too few customers to read a rate."
+    note = f"{table.index.names[0]} down, {table.index.names[1]} across. Hatched: too few customers to read a rate."
     return _table(_heads(["", *map(str, columns)], 1), body, note)
 
 
 def _heat(row: dict[Any, Any], worst: float) -> str:
     few = bool(row["small"])
     strength = 0.0 if few or not worst > 0 else float(row["bad_rate"]) / worst
-    ground = f"color-mix(in srgb, {ORANGE} {70 * strength:.0f}%, transparent)"
+    ground = HATCHED if few else f"color-mix(in srgb, {ORANGE} {70 * strength:.0f}%, transparent)"
     ink = f";color:{FAINT};font-style:italic" if few else ""
     text = f"{percent(float(row['bad_rate']))}<br><small>n {row['n']:,.0f}</small>"
     return f'<td style="padding:4px 14px;text-align:right;background:{ground}{ink}">{text}</td>'
