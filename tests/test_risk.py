@@ -249,11 +249,11 @@ def test_a_book_after_a_trip_through_csv_gives_the_same_table():
     ("bads", "reading"), [(45, "not predictive"), (40, "weak"), (30, "medium"), (25, "medium"), (20, "strong")]
 )
 def test_the_reading_of_an_information_value(bads, reading):
-    frame = grouped("x", [("a", 50, bads), ("b", 50, 100 - bads)])
+    frame = grouped("x", [("a", 500, 10 * bads), ("b", 500, 1000 - 10 * bads)])  # enough to be told from chance
     row = risk.iv_table(frame, "x", "bad", weight="w").loc["x"]
     share = bads / 100
     assert row["iv"] == pytest.approx((0.5 - share) * math.log((1 - share) / share))
-    assert (row["reading"], row["levels"], row["n"]) == (reading, 2, 200)
+    assert (row["reading"], row["levels"], row["n"]) == (reading, 2, 2000)
 
 
 @settings(max_examples=150, deadline=None)
@@ -318,6 +318,9 @@ def test_the_made_up_book_shows_the_link_that_it_was_given(tmp_path):
     table = risk.risk_table(enriched, LEVEL, "defaulted", missing="drop", late="keep").xs(LEVEL, level="signal")
     found = -(table.loc["low", "woe"] - table.loc["high", "woe"])
     assert found == pytest.approx(ACTIVITY["low"] - ACTIVITY["high"] + 0.35, abs=0.45)  # 0.35: top-ups go along with it
+    worth = risk.value(enriched, ["active_level", "frequency_grade"], "defaulted", unit_price=500, late="keep")
+    assert (worth["declined"].tolist(), worth["beats_chance"].tolist()) == (["low", "low"], [True, True])
+    assert (risk.iv_table(enriched, LEVEL, "defaulted", late="keep")["reading"] >= "medium").all()
     trap = seen_too_late(enriched, seed=5)
     honest = risk.iv_table(trap, LEVEL, "defaulted", as_of="application_date", late="drop").loc[LEVEL, "iv"]
     fooled = risk.iv_table(trap, LEVEL, "defaulted", late="keep").loc[LEVEL, "iv"]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from numbers import Integral, Real
+from typing import Any
+
+import pandas as pd
 
 from pandas_numberactive._core.markup import FAINT, INK, LINE, esc
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 _CELL = "padding:2px 10px 2px 0;text-align:right;background:none;white-space:nowrap"
 _NAME = "padding:2px 10px 2px 0;text-align:left;background:none;white-space:nowrap"
@@ -82,6 +82,50 @@ def risk_html(table: pd.DataFrame) -> str:
 
 def _number(value: float) -> str:
     return "" if math.isnan(value) else f"{value:.2f}"
+
+
+class Summary(pd.DataFrame):
+    """A frame that a notebook shows with whole counts and short p-values, on its side where it is wide."""
+
+    @property
+    def _constructor(self) -> type[Summary]:
+        return Summary
+
+    def _repr_html_(self) -> str | None:
+        if not 0 < len(self) <= 60 or self.columns.empty or self.index.nlevels > 1 or self.columns.nlevels > 1:
+            html: str | None = pd.DataFrame(self)._repr_html_()  # type: ignore[operator]
+            return html
+        return summary_html(self)
+
+
+def summary_html(table: pd.DataFrame) -> str:
+    """One line a signal, or one column, where there are more figures than fit a line."""
+    rows, columns = [[str(name) for name in labels] for labels in (table.index, table.columns)]
+    texts = [[_text(value, name, row) for row, value in zip(rows, table.iloc[:, at], strict=True)]
+             for at, name in enumerate(columns)]  # fmt: skip
+    wide = len(columns) > 10 and len(rows) <= 6
+    lines = zip(columns, texts, strict=True) if wide else zip(rows, zip(*texts, strict=True), strict=True)
+    body = "".join(
+        f'<tr style="background:none"><th scope="row" style="{_NAME}">{esc(name)}</th>'
+        + "".join(f'<td style="{_CELL}">{esc(text)}</td>' for text in line)
+        + "</tr>"
+        for name, line in lines
+    )
+    return _table(_heads([str(table.index.name or ""), *(rows if wide else columns)], 1), body, "")
+
+
+def _text(value: Any, *names: str) -> str:
+    """A cell as people read it: counts whole, p-values no smaller than they can be believed."""
+    if pd.isna(value):
+        return ""
+    if isinstance(value, bool) or not isinstance(value, Real):
+        return str(value)
+    if isinstance(value, Integral):
+        return f"{value:,}"
+    number = float(value)
+    if any(name.startswith("p_value") for name in names):
+        return "< 0.001" if number < 0.001 else f"{number:.3f}"
+    return f"{number:,.0f}" if abs(number) >= 1000 else f"{number:.4g}"
 
 
 def in_order(pairs: pd.Index[Any], at: int) -> list[Any]:
