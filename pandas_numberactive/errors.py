@@ -70,19 +70,19 @@ class InvalidPhoneError(NumberActiveError, ValueError):
 
 
 class ColumnNotFoundError(NumberActiveError, KeyError):
-    """The frame has no such column; the message names those that look alike.
+    """The frame has no such column; the message names those that look alike, `first` ones before them.
 
     >>> print(ColumnNotFoundError("phone", ["Phone", "name"]))
     There is no column 'phone'. Did you mean 'Phone'?
     """
 
-    def __init__(self, column: object, available: Iterable[object] = ()) -> None:
+    def __init__(self, column: object, available: Iterable[object] = (), *, first: Iterable[str] = ()) -> None:
         self.column = column
-        super().__init__(_no_such_column(column, list(available)))
+        super().__init__(_no_such_column(column, list(available), list(first)))
 
 
-def _no_such_column(column: object, available: list[object]) -> str:
-    near = near_misses(str(column), [str(name) for name in available])
+def _no_such_column(column: object, available: list[object], first: list[str]) -> str:
+    near = list(dict.fromkeys([*first, *near_misses(str(column), [str(name) for name in available])]))[:3]
     if near:
         return f"There is no column {mask_label(column)}. Did you mean {' or '.join(map(mask_label, near))}?"
     shown = ", ".join(map(mask_label, available[:10])) + (", ..." if len(available) > 10 else "")

@@ -102,6 +102,26 @@ def test_by_is_a_short_name_a_full_name_several_or_all():
         risk.risk_table(two, "active_level", "bad")
 
 
+@pytest.mark.parametrize(
+    ("wrong", "right"),
+    [
+        ("activity", "phone_active_level' or 'city'"),
+        ("frequency", "phone_frequency_grade'"),
+        ("telco", "phone_telco_type'"),
+        ("level", "phone_active_level'"),
+        ("citty", "city'"),
+        ("phone_activity_level", "phone_active_level'"),
+    ],
+)
+def test_a_near_miss_offers_the_signals_first(wrong, right):
+    frame = book(["low", "high"], [1, 0], city=["a", "b"])
+    for name, kind in (("frequency_grade", pna.FREQUENCY_GRADE), ("telco_type", pna.TELCO_TYPE)):
+        frame[f"phone_{name}"] = pd.Categorical([None, None], dtype=kind)
+    with pytest.raises(pna.errors.ColumnNotFoundError) as caught:
+        risk.risk_table(frame, wrong, "bad")
+    assert f"Did you mean '{right}" in str(caught.value)
+
+
 TARGETS = {
     "int": [1, 0, 1],
     "float": [1.0, 0.0, 1.0],
@@ -229,11 +249,11 @@ def test_a_book_after_a_trip_through_csv_gives_the_same_table():
     ("bads", "reading"), [(45, "not predictive"), (40, "weak"), (30, "medium"), (25, "medium"), (20, "strong")]
 )
 def test_the_reading_of_an_information_value(bads, reading):
-    frame = grouped("x", [("a", 50, bads), ("b", 50, 100 - bads)])
+    frame = grouped("x", [("a", 500, 10 * bads), ("b", 500, 1000 - 10 * bads)])  # enough to be told from chance
     row = risk.iv_table(frame, "x", "bad", weight="w").loc["x"]
     share = bads / 100
     assert row["iv"] == pytest.approx((0.5 - share) * math.log((1 - share) / share))
-    assert (row["reading"], row["levels"], row["n"]) == (reading, 2, 200)
+    assert (row["reading"], row["levels"], row["n"]) == (reading, 2, 2000)
 
 
 @settings(max_examples=150, deadline=None)
@@ -274,7 +294,8 @@ def test_the_pictures_of_tables_are_escaped_and_fall_back_on_a_slice():
     assert "<table" in part._repr_html_()
     pairs = risk.cross_table(frame, LEVEL, "phone_telco_type", "bad", small=1)
     assert "n 1" in pairs._repr_html_()
-    assert pairs._repr_html_().count("font-style:italic") == pairs["small"].sum()  # grey, not to be read
+    assert pairs._repr_html_().count("font-style:italic") == pairs["small"].sum()  # hatched, not to be read
+    assert pairs._repr_html_().count("repeating-linear-gradient") == pairs["small"].sum()
     assert pairs[~pairs["small"]]._repr_html_().count("<td></td>") == 2  # what the user filtered away stays blank
     assert "<table" in pd.concat([pairs, pairs])._repr_html_()
 
@@ -297,6 +318,9 @@ def test_the_made_up_book_shows_the_link_that_it_was_given(tmp_path):
     table = risk.risk_table(enriched, LEVEL, "defaulted", missing="drop", late="keep").xs(LEVEL, level="signal")
     found = -(table.loc["low", "woe"] - table.loc["high", "woe"])
     assert found == pytest.approx(ACTIVITY["low"] - ACTIVITY["high"] + 0.35, abs=0.45)  # 0.35: top-ups go along with it
+    worth = risk.value(enriched, ["active_level", "frequency_grade"], "defaulted", unit_price=500, late="keep")
+    assert (worth["declined"].tolist(), worth["beats_chance"].tolist()) == (["low", "low"], [True, True])
+    assert (risk.iv_table(enriched, LEVEL, "defaulted", late="keep")["reading"] >= "medium").all()
     trap = seen_too_late(enriched, seed=5)
     honest = risk.iv_table(trap, LEVEL, "defaulted", as_of="application_date", late="drop").loc[LEVEL, "iv"]
     fooled = risk.iv_table(trap, LEVEL, "defaulted", late="keep").loc[LEVEL, "iv"]

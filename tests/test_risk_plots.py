@@ -90,6 +90,14 @@ def test_a_small_pair_shows_its_count_and_no_rate():
     assert 0 < int(table["small"].sum()) < 9
 
 
+def test_a_pair_that_is_read_is_neither_hatched_nor_grey():
+    ax = risk.plot_cross_table(risk.cross_table(book(), "active_level", "frequency_grade", "bad", small=70))
+    assert ax.patch.get_hatch()  # the ground, which shows only where a pair is not read
+    assert np.ma.getmaskarray(ax.images[0].get_array()).sum() == 1
+    colours = ax.images[0].get_cmap()(np.linspace(0, 1, 101))[:, :3]
+    assert (np.ptp(colours, axis=1) > 0.09).all()
+
+
 def test_pairs_that_were_filtered_away_stay_blank():
     table = risk.cross_table(book(), "active_level", "frequency_grade", "bad", small=70)
     table["small"] = table["n"] == table["n"].iloc[0]  # the first pair

@@ -112,3 +112,22 @@ def test_without_a_price_or_an_answer_the_costs_are_missing_and_the_row_says_why
     assert (row["asked"], row["answered"], row["failure_rate"]) == (1, 0, 1)
     assert math.isnan(row["cost"])
     assert math.isnan(row["cost_per_answered"])
+
+
+def test_a_notebook_shows_whole_counts_and_p_values_that_can_be_read():
+    n = 2_000
+    frame = book(["low"] * n + ["high"] * n, [1] * n + [0] * (n - 1) + [1])
+    html = risk.value(frame, LEVEL, "bad", unit_price=500)._repr_html_()
+    for shown in (">2,000<", ">2,000,000<", ">&lt; 0.001<", ">low<", ">True<"):
+        assert shown in html
+    assert html.index("levels_tried") < html.index("beats_chance")
+    assert html.count("<tr") == 1 + risk.value(frame, LEVEL, "bad", unit_price=500).shape[1]  # on its side
+    trend = risk.trend(frame, LEVEL, "bad")
+    assert trend._repr_html_().count("<tr") == 2
+    assert ">&lt; 0.001<" in trend._repr_html_()
+    assert trend["p_value"].item() < 1e-100  # the number itself is kept
+    assert ">&lt; 0.001<" in trend.T._repr_html_()
+    assert ">4,000<" in risk.iv_table(frame, LEVEL, "bad")._repr_html_()
+    named = book(["low"], [1], ["answered"]).rename(columns={"phone_lookup_status": "<b>lookup_status"})
+    assert "&lt;b&gt;" in risk.coverage(named)._repr_html_()
+    assert "<table" in trend.head(0)._repr_html_()

@@ -44,7 +44,7 @@ def cross_table(
     """Return the bad rate for every pair of levels of two signals; charges nothing.
 
     Indexed by the levels of `a` and `b`, empty pairs included: n, bads, bad_rate with Wilson's 95% interval (missing
-    where n is 0), and small: fewer than `small` customers, greyed in the notebook, and not to be read as a rate. Rows
+    where n is 0), and small: fewer than `small` customers, hatched in the notebook, and not to be read as a rate. Rows
     without a level of either are left out unless `missing` says otherwise. The other parameters and the errors are
     those of `risk_table`: without `as_of` nobody checks whether the answers saw the outcome.
 

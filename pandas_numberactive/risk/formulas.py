@@ -1,4 +1,7 @@
-"""The formulas, on plain arrays: Wilson's interval, weight of evidence, population stability, Cochran-Armitage."""
+"""The formulas, on plain arrays: Wilson's interval, weight of evidence, population stability, and the tests.
+
+None needs scipy, which would cost every user its import.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 Z95 = 1.959963984540054  # the 97.5% point of the normal distribution
+MANY = 1e8  # customers: above, the exact test's logarithms lose their digits, and the normal one is as good
 HALF = 0.5  # added to both counts of a level where one is zero (Haldane and Anscombe's correction)
 
 
@@ -62,3 +66,47 @@ def cochran_armitage(bads: Floats, n: Floats) -> tuple[float, float]:
     spread = (scores * scores * n).sum() - (scores * n).sum() ** 2 / total
     z = float(statistic / math.sqrt(bad / total * (1 - bad / total) * spread))
     return z, math.erfc(abs(z) / math.sqrt(2))
+
+
+def chi_square(goods: Floats, bads: Floats) -> float:
+    """Pearson's test that all levels share one bad rate: its p-value; NaN where fewer than two levels have rows."""
+    observed = np.array([goods, bads])[:, goods + bads > 0]
+    if observed.shape[1] < 2 or not observed.sum(axis=1).all():
+        return math.nan
+    expected = np.outer(observed.sum(axis=1), observed.sum(axis=0)) / observed.sum()
+    return _chi_square_tail(float(((observed - expected) ** 2 / expected).sum()), observed.shape[1] - 1)
+
+
+def _chi_square_tail(x: float, df: int) -> float:
+    """How often a chi-square variable exceeds x: the finite sums for whole degrees of freedom."""
+    if x <= 0:
+        return 1.0
+    half, odd = x / 2, df % 2
+    terms = (i + odd / 2 for i in range((df - odd) // 2))
+    total = sum(math.exp(t * math.log(half) - half - math.lgamma(t + 1)) for t in terms)
+    return total + (math.erfc(math.sqrt(half)) if odd else 0.0)
+
+
+def caught_by_chance(bads: float, goods: float, other_bads: float, other_goods: float) -> float:
+    """Fisher's exact test, one-sided: how often so many customers drawn at random hold so many bads, or more.
+
+    Counts are rounded to whole customers.
+    """
+    bads, goods, other_bads, other_goods = (float(round(count)) for count in (bads, goods, other_bads, other_goods))
+    n, bad, total = bads + goods, bads + other_bads, bads + goods + other_bads + other_goods
+    if not 0 < n < total or not 0 < bad < total:
+        return 1.0
+    mean = n * bad / total
+    spread = math.sqrt(mean * (1 - bad / total) * (total - n) / (total - 1))
+    if total > MANY:
+        return math.erfc((bads - 0.5 - mean) / spread / math.sqrt(2)) / 2
+    first = max(bads, math.floor(mean - 12 * spread - 100))  # what lies farther out adds nothing
+    last = min(n, bad, max(first, mean) + 12 * spread + 100)
+    x = np.arange(first, last)
+    steps = np.log((n - x) * (bad - x) / ((x + 1) * (total - n - bad + x + 1)))
+    start = _log_choose(bad, first) + _log_choose(total - bad, n - first) - _log_choose(total, n)
+    return min(1.0, float(np.exp(start + np.concatenate([[0.0], np.cumsum(steps)])).sum()))
+
+
+def _log_choose(n: float, k: float) -> float:
+    return math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -94,8 +95,19 @@ def _full_name(df: pd.DataFrame, name: str) -> str:
     if len(fits) > 1:
         raise RiskInputError(f"{name!r} fits several columns: {', '.join(fits)}. Say which.")
     if not fits:
-        raise ColumnNotFoundError(name, df.columns)
+        raise ColumnNotFoundError(name, df.columns, first=_meant(name, df.columns))
     return fits[0]
+
+
+def _meant(name: str, columns: Iterable[object]) -> list[str]:
+    """The signals that `name` may mean, the likeliest first: "activity" is no city."""
+    ends = {str(column): end for column in columns for end in SIGNALS if str(column).endswith(end)}
+
+    def alike(known: str) -> float:
+        return difflib.SequenceMatcher(None, name.casefold().strip(), known).ratio()
+
+    scores = {column: max(alike(end), alike(column)) for column, end in ends.items()}
+    return sorted((column for column in ends if scores[column] >= 0.5), key=lambda column: -scores[column])
 
 
 def _signal(df: pd.DataFrame, name: str, missing: Missing) -> Signal:

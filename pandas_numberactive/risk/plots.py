@@ -99,7 +99,7 @@ def _legend_above(ax: Any, marks: list[Any], columns: int) -> None:
 
 
 def plot_cross_table(table: pd.DataFrame, *, ax: Any = None) -> Any:
-    """Draw a `cross_table` as a heat map of bad rates, each with its count; pairs with few customers stay blank grey.
+    """Draw a `cross_table` as a heat map of bad rates, each with its count; pairs with few customers are hatched.
 
     Returns the Axes. Raises MissingExtraError without matplotlib.
 
@@ -124,7 +124,7 @@ def plot_cross_table(table: pd.DataFrame, *, ax: Any = None) -> Any:
     shown: Any = np.ma.masked_where(full["small"].ne(False).to_numpy().reshape(shape) | np.isnan(heat), heat)
     ax.patch.set(facecolor="0.92", edgecolor="0.75", hatch="///", linewidth=0)  # shows where a pair stays blank
     top = float(shown.max()) if shown.count() else 1.0
-    image = ax.imshow(shown, cmap="cividis_r", vmin=0, vmax=top or 1.0, aspect="auto")
+    image = ax.imshow(shown, cmap="YlOrBr", vmin=0, vmax=top or 1.0, aspect="auto")
     for y, x in np.ndindex(shape):
         few = bool(np.ma.getmaskarray(shown)[y, x])
         size = "" if np.isnan(sizes[y, x]) else f"n {sizes[y, x]:,.0f}"  # a pair that the user has filtered away

@@ -9,16 +9,18 @@ import numpy as np
 import pandas as pd
 
 from pandas_numberactive.errors import RiskInputError
-from pandas_numberactive.risk.formulas import evidence, wilson
+from pandas_numberactive.risk.formulas import chi_square, evidence, wilson
 from pandas_numberactive.risk.inputs import Missing, Signal, outcomes, signal_columns, signals, weights
 from pandas_numberactive.risk.late import Late, without_late
-from pandas_numberactive.risk.views import risk_html
+from pandas_numberactive.risk.views import Summary, risk_html
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 COLUMNS = ["n", "share", "bads", "bad_rate", "bad_rate_low", "bad_rate_high", "lift", "woe", "iv", "corrected"]
-READING = pd.CategoricalDtype(["not predictive", "weak", "medium", "strong"], ordered=True)
+UNTOLD = "not told from chance"
+READING = pd.CategoricalDtype([UNTOLD, "not predictive", "weak", "medium", "strong"], ordered=True)
+CHANCE = 0.05  # the p-value from which on a table does not speak of an effect
 
 
 class RiskTable(pd.DataFrame):
@@ -59,8 +61,8 @@ def risk_table(
     weight
         A column that says how many customers a row stands for: intervals take weights as counts, not as shares.
     missing
-        "own_levels": rows without a level are "no data" (paid, nothing known), "not asked" or "failed", by their
-        status; "one_level": all of them together; "drop": left out.
+        "own_levels": rows without a level are "no data" (paid, this signal not known, even where the answer holds
+        others), "not asked" or "failed", by their status; "one_level": all of them together; "drop": left out.
     as_of, late
         The column with the date of the decision. Answers bought after it saw the outcome: they are warned about with
         their share, dropped, or kept. A date without a time counts until its end; without a time zone it is UTC.
@@ -69,9 +71,9 @@ def risk_table(
     Returns
     -------
     DataFrame indexed by signal and level, empty levels included: n and bads (weighted counts), share, bad_rate with
-    Wilson's 95% interval, lift (bad rate over the whole book's), woe = ln(%good / %bad), iv (the level's part), and
-    corrected: the level has no goods or no bads, so 0.5 was added to both counts for woe and iv, or it has no rows at
-    all (its rates are missing then, woe and iv 0).
+    Wilson's 95% interval, lift (bad rate over the whole book's), woe = ln(%good / %bad), below 0 where there are more
+    bads than in the whole book, iv (the level's part), and corrected: the level has no goods or no bads, so 0.5 was
+    added to both counts for woe and iv, or it has no rows at all (its rates are missing then, woe and iv 0).
 
     Raises RiskInputError or ColumnNotFoundError where the table cannot be analysed. A level with few rows proves
     little: look at the interval. WoE and IV as in Siddiqi, Credit Risk Scorecards (2006).
@@ -126,12 +128,15 @@ def iv_table(
     bad: object = None,
     as_of: str | None = None,
     late: Late = "warn",
-) -> pd.DataFrame:
+) -> Summary:
     """Return each signal's total information value, the strongest first; charges nothing.
 
     Parameters and errors are those of `risk_table`. Columns: iv, n, levels (with rows), corrected (0.5 was added
-    somewhere) and reading, Siddiqi's rule of thumb: below 0.02 not predictive, to 0.1 weak, to 0.3 medium,
-    above strong. A very strong signal may have seen the outcome: see `as_of`.
+    somewhere), p_value and reading. In a small book chance alone makes an information value of 0.1 and more, so
+    p_value, of Pearson's chi-square test (missing with one level), says how often it makes levels as different as
+    these; weights are taken as counts. From 0.05 on the reading is "not told from chance": too few customers, or no
+    effect. Below, it is Siddiqi's rule of thumb: iv below 0.02 not predictive, to 0.1 weak, to 0.3 medium, above
+    strong. Of 20 signals that say nothing, one passes. A very strong one may have seen the outcome: see `as_of`.
 
     >>> import pandas as pd
     >>> import pandas_numberactive as pna
@@ -145,6 +150,9 @@ def iv_table(
     filled = pd.DataFrame(table)[table["n"] > 0].reset_index().groupby("signal", sort=False)
     out = pd.DataFrame({"iv": groups["iv"].sum(), "n": groups["n"].sum(), "levels": filled.size()})
     out["corrected"] = filled["corrected"].any()
-    codes = np.searchsorted([0.02, 0.1, 0.3], out["iv"].to_numpy(), side="right")
-    out["reading"] = pd.Categorical.from_codes(codes, dtype=READING)
-    return out.sort_values("iv", ascending=False, kind="stable")
+    sizes = {name: (part["n"].to_numpy(float), part["bads"].to_numpy(float)) for name, part in groups}
+    out["p_value"] = [chi_square(n - bads, bads) for n, bads in (sizes[name] for name in out.index)]
+    codes = np.searchsorted([0.02, 0.1, 0.3], out["iv"].to_numpy(), side="right") + 1
+    told = out["p_value"].to_numpy() < CHANCE  # False where it is missing
+    out["reading"] = pd.Categorical.from_codes(np.where(told, codes, 0), dtype=READING)
+    return Summary(out.sort_values("iv", ascending=False, kind="stable"))

@@ -13,6 +13,7 @@ from pandas_numberactive.risk.formulas import cochran_armitage
 from pandas_numberactive.risk.inputs import column, outcomes, signal_columns, signals, weights
 from pandas_numberactive.risk.late import Late, without_late
 from pandas_numberactive.risk.tables import counts
+from pandas_numberactive.risk.views import Summary
 
 DIRECTIONS = pd.CategoricalDtype(["falling", "rising", "flat", "mixed"])
 
@@ -26,7 +27,7 @@ def trend(
     bad: object = None,
     as_of: str | None = None,
     late: Late = "warn",
-) -> pd.DataFrame:
+) -> Summary:
     """Return, for each ordered signal, whether the bad rate is monotone over its levels, with a test for a trend.
 
     Charges nothing. Rows without a level are left out. `by="all"` takes the ordered signals only. Columns: n, levels
@@ -62,7 +63,7 @@ def trend(
         row |= {f"bad_rate_{level}": rate for level, rate in zip(signal.levels, rates, strict=True)}
         rows[signal.name] = row | {"direction": _direction(rates), "z": z, "p_value": p, "tested": not math.isnan(z)}
     out = pd.DataFrame.from_dict(rows, orient="index").rename_axis("signal")
-    return out.astype({"direction": DIRECTIONS} | ({"n": "int64"} if load is None else {}))
+    return Summary(out.astype({"direction": DIRECTIONS} | ({"n": "int64"} if load is None else {})))
 
 
 def _direction(rates: np.ndarray[tuple[int], np.dtype[np.float64]]) -> str | None:

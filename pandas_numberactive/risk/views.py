@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from numbers import Integral, Real
+from typing import Any
+
+import pandas as pd
 
 from pandas_numberactive._core.markup import FAINT, INK, LINE, esc
 
-if TYPE_CHECKING:
-    import pandas as pd
-
 _CELL = "padding:2px 10px 2px 0;text-align:right;background:none;white-space:nowrap"
 _NAME = "padding:2px 10px 2px 0;text-align:left;background:none;white-space:nowrap"
+HATCHED = f"repeating-linear-gradient(135deg,{LINE} 0 1px,transparent 1px 7px)"
 BLUE, ORANGE = "#4477aa", "#cc6633"  # told apart by every kind of colour vision, and in grey
 
 
@@ -83,6 +84,50 @@ def _number(value: float) -> str:
     return "" if math.isnan(value) else f"{value:.2f}"
 
 
+class Summary(pd.DataFrame):
+    """A frame that a notebook shows with whole counts and short p-values, on its side where it is wide."""
+
+    @property
+    def _constructor(self) -> type[Summary]:
+        return Summary
+
+    def _repr_html_(self) -> str | None:
+        if not 0 < len(self) <= 60 or self.columns.empty or self.index.nlevels > 1 or self.columns.nlevels > 1:
+            html: str | None = pd.DataFrame(self)._repr_html_()  # type: ignore[operator]
+            return html
+        return summary_html(self)
+
+
+def summary_html(table: pd.DataFrame) -> str:
+    """One line a signal, or one column, where there are more figures than fit a line."""
+    rows, columns = [[str(name) for name in labels] for labels in (table.index, table.columns)]
+    texts = [[_text(value, name, row) for row, value in zip(rows, table.iloc[:, at], strict=True)]
+             for at, name in enumerate(columns)]  # fmt: skip
+    wide = len(columns) > 10 and len(rows) <= 6
+    lines = zip(columns, texts, strict=True) if wide else zip(rows, zip(*texts, strict=True), strict=True)
+    body = "".join(
+        f'<tr style="background:none"><th scope="row" style="{_NAME}">{esc(name)}</th>'
+        + "".join(f'<td style="{_CELL}">{esc(text)}</td>' for text in line)
+        + "</tr>"
+        for name, line in lines
+    )
+    return _table(_heads([str(table.index.name or ""), *(rows if wide else columns)], 1), body, "")
+
+
+def _text(value: Any, *names: str) -> str:
+    """A cell as people read it: counts whole, p-values no smaller than they can be believed."""
+    if pd.isna(value):
+        return ""
+    if isinstance(value, bool) or not isinstance(value, Real):
+        return str(value)
+    if isinstance(value, Integral):
+        return f"{value:,}"
+    number = float(value)
+    if any(name.startswith("p_value") for name in names):
+        return "< 0.001" if number < 0.001 else f"{number:.3f}"
+    return f"{number:,.0f}" if abs(number) >= 1000 else f"{number:.4g}"
+
+
 def in_order(pairs: pd.Index[Any], at: int) -> list[Any]:
     """The levels down (0) or across (1); where pairs are missing, in the order of the fullest line."""
     lines: dict[Any, list[Any]] = {}
@@ -92,7 +137,7 @@ def in_order(pairs: pd.Index[Any], at: int) -> list[Any]:
 
 
 def cross_html(table: pd.DataFrame) -> str:
-    """A matrix of bad rates, the darker the worse; pairs with few customers in grey."""
+    """A matrix of bad rates, the darker the worse; pairs with few customers hatched."""
     rows, columns = (in_order(table.index, at) for at in (0, 1))
     worst = float(table["bad_rate"].where(~table["small"]).max())
     shown = dict(zip(table.index, table.to_dict("records"), strict=True))
@@ -100,14 +145,14 @@ def cross_html(table: pd.DataFrame) -> str:
     for a in rows:
         cells = "".join(_heat(shown[a, b], worst) if (a, b) in shown else "<td></td>" for b in columns)
         body += f'<tr style="background:none"><th scope="row" style="{_NAME}">{esc(a)}</th>{cells}</tr>'
-    note = f"{table.index.names[0]} down, {table.index.names[1]} across. Grey: too few customers to read a rate."
+    note = f"{table.index.names[0]} down, {table.index.names[1]} across. Hatched: too few customers to read a rate."
     return _table(_heads(["", *map(str, columns)], 1), body, note)
 
 
 def _heat(row: dict[Any, Any], worst: float) -> str:
     few = bool(row["small"])
     strength = 0.0 if few or not worst > 0 else float(row["bad_rate"]) / worst
-    ground = f"color-mix(in srgb, {ORANGE} {70 * strength:.0f}%, transparent)"
+    ground = HATCHED if few else f"color-mix(in srgb, {ORANGE} {70 * strength:.0f}%, transparent)"
     ink = f";color:{FAINT};font-style:italic" if few else ""
     text = f"{percent(float(row['bad_rate']))}<br><small>n {row['n']:,.0f}</small>"
     return f'<td style="padding:4px 14px;text-align:right;background:{ground}{ink}">{text}</td>'

@@ -10,6 +10,7 @@ import pandas as pd
 
 from pandas_numberactive._io.report import STATUSES
 from pandas_numberactive.errors import RiskInputError
+from pandas_numberactive.risk.formulas import caught_by_chance
 from pandas_numberactive.risk.inputs import (
     SIGNALS,
     column,
@@ -21,7 +22,8 @@ from pandas_numberactive.risk.inputs import (
     weights,
 )
 from pandas_numberactive.risk.late import Late, without_late
-from pandas_numberactive.risk.tables import counts
+from pandas_numberactive.risk.tables import CHANCE, counts
+from pandas_numberactive.risk.views import Summary
 from pandas_numberactive.settings import settings
 
 ASKED = ("answered", "no_data", "failed", "uncertain", "quarantined", "pending")
@@ -29,7 +31,7 @@ ASKED = ("answered", "no_data", "failed", "uncertain", "quarantined", "pending")
 
 def coverage(
     df: pd.DataFrame, *, unit_price: float | None = None, as_of: str | None = None, late: Late = "warn"
-) -> pd.DataFrame:
+) -> Summary:
     """Return, for each enriched phone column, how often an answer came, and what it cost; charges nothing.
 
     One row a phone column (its prefix): rows, asked (valid and bought), answered, no_data, failed, not_asked; hit_rate,
@@ -58,7 +60,7 @@ def coverage(
     for prefix in (name.removesuffix("lookup_status") for name in found):
         in_time = df if as_of is None else without_late(df, [prefix + SIGNALS[0]], as_of, late)
         rows[prefix] = _covered(in_time, prefix, price)
-    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("prefix")
+    return Summary(pd.DataFrame.from_dict(rows, orient="index").rename_axis("prefix"))
 
 
 def _price(unit_price: float | None) -> float | None:
@@ -126,14 +128,20 @@ def value(
     bad: object = None,
     as_of: str | None = None,
     late: Late = "warn",
-) -> pd.DataFrame:
+) -> Summary:
     """Return what declining a signal's worst level would catch, lose and cost; charges nothing.
 
     One row a signal: declined (the level with the highest bad rate, or `decline`), n, bads_caught, goods_lost,
     goods_lost_per_bad, bads_by_chance (what declining as many at random would catch), extra_bads (caught beyond that),
     charged and exact (as in `coverage`; with weights, the customers whose rows were answered or have no data), cost
-    (charged x `unit_price`, the settings' by default), cost_per_extra_bad. The last is missing, and beats_chance False,
-    where the level catches no more than chance. The level is chosen on the same rows that it is judged by: try it on
+    (charged x `unit_price`, the settings' by default), cost_per_extra_bad (missing where nothing is caught beyond
+    chance), levels_tried, p_value_corrected, beats_chance.
+
+    Even in noise some level is the worst, and catches more than chance. So p_value_corrected is that of Fisher's exact
+    test, one-sided (how often as many customers drawn at random hold as many bads), times levels_tried: the levels
+    among which the worst was chosen, 1 with `decline` (Bonferroni). beats_chance: it is below 0.05; where it is False
+    the other numbers are not to be acted on. A row is taken as an independent customer, a weight as a count. Small p
+    says "no accident", not "worth it", and a level named after a look at the same rows was chosen, too: try it on
     later loans before you decide.
 
     The other parameters are those of `risk_table`: without `as_of` nobody checks whether the answers saw the outcome.
@@ -157,10 +165,9 @@ def value(
         goods, bads = counts(signal, bits, load)
         bill = _bill(df, signal.name, load)
         rows[signal.name] = _worth(signal.levels, signal.ordered, goods, bads, decline, price, bill)
-    out = pd.DataFrame.from_dict(rows, orient="index").rename_axis("signal")
-    return (
-        out if load is not None else out.astype(dict.fromkeys(["n", "bads_caught", "goods_lost", "charged"], "int64"))
-    )
+    out = Summary(pd.DataFrame.from_dict(rows, orient="index").rename_axis("signal"))
+    whole = dict.fromkeys(["n", "bads_caught", "goods_lost", "charged"], "int64")
+    return out if load is not None else Summary(out.astype(whole))
 
 
 def _bill(df: pd.DataFrame, name: str, load: np.ndarray[tuple[int], np.dtype[np.float64]] | None) -> tuple[float, bool]:
@@ -192,6 +199,8 @@ def _worth(
     at = int(np.argmax(rate[:own])) if decline is None else levels.index(decline)
     chance = n[at] * bads.sum() / n.sum()
     extra, cost = bads[at] - chance, bill[0] * price
+    tried = int((n[:own] > 0).sum()) if decline is None else 1
+    luck = caught_by_chance(bads[at], goods[at], bads.sum() - bads[at], goods.sum() - goods[at])
     return {
         "declined": levels[at],
         "n": n[at],
@@ -204,5 +213,7 @@ def _worth(
         "exact": bill[1],
         "cost": cost,
         "cost_per_extra_bad": cost / extra if extra > 0 else math.nan,
-        "beats_chance": bool(extra > 0),
+        "levels_tried": tried,
+        "p_value_corrected": min(1.0, tried * luck),
+        "beats_chance": tried * luck < CHANCE,
     }

@@ -114,3 +114,17 @@ def test_scipy_agrees_on_the_counts_by_chi_square():
         ).statistic
         rate = bads.sum() / n.sum()
         assert ((bads - n * rate) ** 2 / (n * rate * (1 - rate))).sum() == pytest.approx(expected, **CLOSE)
+
+
+def test_scipy_agrees_on_what_chance_alone_does():
+    stats = pytest.importorskip("scipy.stats", reason=HOW)
+    for frame in frames(filled=False):
+        cells = pd.crosstab(frame[LEVEL], frame["bad"]).to_numpy()
+        p = risk.iv_table(frame, LEVEL, "bad", missing="drop").loc[LEVEL, "p_value"]
+        if len(cells) > 1:
+            assert p == pytest.approx(stats.chi2_contingency(cells, correction=False).pvalue, rel=1e-9, abs=1e-300)
+        row = risk.value(frame, LEVEL, "bad", unit_price=1).loc[LEVEL]
+        mine = [row["bads_caught"], row["goods_lost"]]
+        rest = [frame["bad"].sum() - mine[0], (1 - frame["bad"]).sum() - mine[1]]
+        exact = stats.fisher_exact([mine, rest], alternative="greater").pvalue
+        assert row["p_value_corrected"] == pytest.approx(min(1, exact * len(cells)), rel=1e-8, abs=1e-300)
