@@ -5,12 +5,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
 
+from pandas_numberactive._core.options import names_its_options, shows_options
 from pandas_numberactive._core.phone import explain, mask, parse_phone
 from pandas_numberactive._io import batch, bridge
 from pandas_numberactive._io.plan import Options
@@ -113,7 +114,7 @@ def _kept(given: Settings) -> dict[str, Any]:
 def _prepared(
     df: pd.DataFrame, column: Columns, options: dict[str, Any]
 ) -> tuple[frames.Prepared, batch.Run, Settings]:
-    request = frames.Request(column=column, **options)
+    request = frames.Request.of(column, options)
     run_options = request.options()
     ready = ready_settings(settings())
     prepared = frames.prepare(df, request, ready.max_digits)
@@ -132,6 +133,7 @@ def buy(run: batch.Run, ready: Settings, progress: bool | Literal["auto"]) -> ba
         return bridge.call(lambda: _go(run), stop=run.stop, tick=bar.draw, drain=ready.drain)
 
 
+@names_its_options
 def enrich(
     df: pd.DataFrame,
     column: Columns,
@@ -141,7 +143,7 @@ def enrich(
     overwrite: bool = False,
     max_charges: int | None = None,
     budget: float | None = None,
-    max_age: str | pd.Timedelta | None = None,
+    max_age: str | timedelta | np.timedelta64 | None = None,
     refresh: bool = False,
     retry_failed: bool = True,
     order: Literal["rows", "random"] = "rows",
@@ -165,7 +167,9 @@ def enrich(
         The most charges (count), or money (in the settings' currency; needs unit_price), this call may make. At the
         cap nothing raises: the rest is `not_bought`, with one IncompleteRunWarning.
     max_age, refresh
-        Buy again what is older ("30D"), or everything; without them a stored answer serves whatever its age.
+        Buy again what is older, or everything; without them a stored answer serves whatever its age. An age is a
+        Timedelta, timedelta or timedelta64, or text with its unit: "180D", "26W", "12h", "90min", "30s", or the words
+        ("180 days"). A bare number, and "6M" or "6m" (months or minutes?), are refused.
     retry_failed
         Ask again for what failed without charge in an earlier run.
     order, seed
@@ -203,18 +207,20 @@ def _drain(given: Settings) -> float:
     return given.drain
 
 
+@shows_options
 async def aenrich(df: pd.DataFrame, column: Columns, **options: Any) -> pd.DataFrame:
     """Like `enrich`, to be awaited, in a notebook or any other event loop; takes the same options.
 
     Cancelling it, or the kernel's interrupt, stops the run and keeps what is paid.
     """
     prepared, run, ready = _prepared(df, column, options)
-    with Bar(run, options.get("progress", "auto"), ready) as bar:
+    with Bar(run, prepared.request.progress, ready) as bar:
         future = bridge.submit(lambda: _go(run))
         result = await bridge.wait(future, stop=run.stop, tick=bar.draw, drain=_drain(ready))
     return frames.finish(prepared, result)
 
 
+@shows_options
 def start(df: pd.DataFrame, column: Columns, **options: Any) -> Job:
     """Start `enrich` in the background and return its Job at once; takes the same options."""
     prepared, run, ready = _prepared(df, column, options)
@@ -225,9 +231,10 @@ def start(df: pd.DataFrame, column: Columns, **options: Any) -> Job:
     return Job(run, bridge.submit(work), _drain(ready))
 
 
+@shows_options
 def plan(df: pd.DataFrame, column: Columns, **options: Any) -> Plan:
     """Return what `enrich` with the same options would do and cost; reads the store, sends and spends nothing."""
-    request = frames.Request(column=column, **options)
+    request = frames.Request.of(column, options)
     run_options = request.options()
     ready = planning_settings()
     prepared = frames.prepare(df, request, ready.max_digits)
@@ -269,7 +276,7 @@ def _single_options(refresh: bool, max_age: Any) -> Options:
     return request.options()
 
 
-def lookup(phone: object, *, refresh: bool = False, max_age: str | pd.Timedelta | None = None) -> Lookup:
+def lookup(phone: object, *, refresh: bool = False, max_age: str | timedelta | np.timedelta64 | None = None) -> Lookup:
     """Look one number up; free where it is stored, else charged once.
 
     Raises InvalidPhoneError, before anything is sent, where `phone` is no Indonesian mobile number.
@@ -283,7 +290,9 @@ def lookup(phone: object, *, refresh: bool = False, max_age: str | pd.Timedelta 
     return _single(national, bridge.call(run.go, stop=run.stop, drain=_drain(ready)), ready)
 
 
-async def alookup(phone: object, *, refresh: bool = False, max_age: str | pd.Timedelta | None = None) -> Lookup:
+async def alookup(
+    phone: object, *, refresh: bool = False, max_age: str | timedelta | np.timedelta64 | None = None
+) -> Lookup:
     """Like `lookup`, to be awaited."""
     national, run, ready = _one(phone, _single_options(refresh, max_age))
     result = await bridge.wait(bridge.submit(run.go), stop=run.stop, drain=_drain(ready))

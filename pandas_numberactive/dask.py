@@ -18,6 +18,7 @@ import pandas as pd
 
 from pandas_numberactive import api
 from pandas_numberactive._core.lookup import Lookup
+from pandas_numberactive._core.options import shows_options
 from pandas_numberactive._io import batch
 from pandas_numberactive._io.batch import Answers
 from pandas_numberactive._io.report import STATUSES, Plan, Shape
@@ -52,10 +53,12 @@ class FrameAccessor:
     def __init__(self, frame: Any) -> None:
         self._frame = frame
 
+    @shows_options
     def enrich(self, column: Columns, **options: Any) -> Any:
         """Buy what is not stored and return a lazy frame; see `pandas_numberactive.dask.enrich`."""
         return enrich(self._frame, column, **options)
 
+    @shows_options
     def plan(self, column: Columns, **options: Any) -> Plan:
         """What `enrich` would do and cost; spends nothing; see `pandas_numberactive.dask.plan`."""
         return plan(self._frame, column, **options)
@@ -65,6 +68,7 @@ if not hasattr(dd.DataFrame, "numberactive"):  # a reload registers nothing twic
     _register("numberactive")(FrameAccessor)
 
 
+@shows_options
 def enrich(ddf: Any, column: Columns, **options: Any) -> Any:
     """Buy the signals of a Dask frame's phone columns now, and return a lazy frame that joins them.
 
@@ -90,7 +94,7 @@ def enrich(ddf: Any, column: Columns, **options: Any) -> Any:
     >>> out.compute()["phone_lookup_status"].tolist()
     ['answered', 'invalid']
     """
-    request = Request(column=column, **options)
+    request = Request.of(column, options)
     run_options = request.options()
     ready = api.ready_settings(settings())
     seen = _distinct(ddf, request, ready.max_digits)
@@ -102,12 +106,13 @@ def enrich(ddf: Any, column: Columns, **options: Any) -> Any:
     return frames.conclude(joined, result, seen.problems, request.errors)
 
 
+@shows_options
 def plan(ddf: Any, column: Columns, **options: Any) -> Plan:
     """Return what `enrich` with the same options would do and cost.
 
     Reads the phone columns on the workers and the store here; sends and spends nothing.
     """
-    request = Request(column=column, **options)
+    request = Request.of(column, options)
     run_options = request.options()
     ready = api.planning_settings()
     seen = _distinct(ddf, request, ready.max_digits)

@@ -338,3 +338,16 @@ def test_a_worker_killed_in_the_middle_costs_nothing_and_changes_nothing(client,
     pd.testing.assert_frame_equal(out.compute(), want)
     assert len(out) == len(df)
     assert len(vendor.calls) == calls
+
+
+def test_a_wrong_option_is_refused_by_name_on_dask_too(as_production, vendor):
+    as_production()
+    ddf = parts_of(small(), [10])
+    for front in (ddf.numberactive.enrich, ddf.numberactive.plan, on_dask.enrich, on_dask.plan):
+        assert "max_charges" in inspect.signature(front).parameters
+    for front in (ddf.numberactive.enrich, ddf.numberactive.plan):
+        with pytest.raises(ConfigurationError, match="Did you mean 'max_charges'"):
+            front("phone", max_charge=5)
+        with pytest.raises(ConfigurationError, match="not 'no'"):
+            front("phone", refresh="no")
+    assert not vendor.calls

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
+import inspect
 import warnings
 from importlib.resources import files
 
@@ -13,6 +15,7 @@ import pytest
 import pandas_numberactive as pna
 from pandas_numberactive._core.phone import parse_phone
 from pandas_numberactive._io.store import LookupStore
+from pandas_numberactive._pandas.frames import Request
 from pandas_numberactive.errors import (
     ColumnNotFoundError,
     ConfigurationError,
@@ -376,3 +379,88 @@ def test_faults_on_both_steps_cost_no_number_twice(tmp_path):
         assert out["phone_lookup_status"].isin(["answered", "no_data"]).all()
         assert vendor.ledger.double_charged() == []
         assert vendor.ledger.total == 400
+
+
+@pytest.fixture
+def play(book, tmp_path):
+    pna.configure(environment="simulator", store=str(tmp_path / "play.sqlite3"), unit_price=500.0)
+    return book
+
+
+@pytest.mark.parametrize(
+    "age", ["180", 180, 180.0, True, "6m", "6M", "6mo", "1y", "-5D", "D", "", np.timedelta64(3), np.timedelta64(3, "M"), pd.NaT]
+)  # fmt: skip
+def test_an_age_without_one_clear_unit_is_refused_and_buys_nothing(as_production, vendor, age):
+    as_production()
+    df = pd.DataFrame({"phone": ["08118899532"]})
+    df.numberactive.enrich("phone")
+    with pytest.raises(ConfigurationError, match='"180D"'):
+        df.numberactive.enrich("phone", max_age=age)
+    with pytest.raises(ConfigurationError, match='"180D"'):
+        pna.lookup("08118899532", max_age=age)
+    with pna.LookupStore() as store:
+        with pytest.raises(ConfigurationError, match='"180D"'):
+            store.purge(older_than=age)
+        assert len(store) == 1
+    assert vendor.ledger.total == 1
+
+
+@pytest.mark.parametrize(
+    ("age", "seconds"),
+    [("180D", 15552000), ("1 day 12h", 129600), ("2W", 1209600), ("90min", 5400), ("30 s", 30), ("1.5 hours", 5400),
+     (pd.Timedelta("3D"), 259200), (dt.timedelta(1), 86400), (np.timedelta64(3, "D"), 259200)],
+)  # fmt: skip
+def test_an_age_with_its_unit_is_read(age, seconds):
+    assert Request(max_age=age).options().max_age == seconds
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"refresh": "no"}, "refresh must be True or False, not 'no' (str)"),
+        ({"overwrite": 1}, "not 1 (int)"),
+        ({"details": None}, "not a NoneType"),
+        ({"retry_failed": pd.NA}, "not a NAType"),
+        ({"progress": "yes"}, """progress must be True, False or "auto", not 'yes' (str)"""),
+        ({"max_charges": "5"}, "not '5' (str)"),
+        ({"budget": "5"}, "not '5' (str)"),
+        ({"prefix": 3}, "not 3 (int)"),
+        ({"max_charge": 5}, "Did you mean 'max_charges'?"),
+        ({"nonsense": 5}, "The options are: prefix, "),
+    ],
+)
+def test_every_front_refuses_a_wrong_option_and_says_why(play, options, says):
+    series = play["phone"]
+    fronts = [
+        lambda: pna.enrich(play, "phone", **options),
+        lambda: asyncio.run(pna.aenrich(play, "phone", **options)),
+        lambda: pna.start(play, "phone", **options).result(),
+        lambda: pna.plan(play, "phone", **options),
+        lambda: play.numberactive.enrich("phone", **options),
+        lambda: series.numberactive.enrich(**options),
+        lambda: series.numberactive.plan(**options),
+    ]
+    for front in fronts:
+        with pytest.raises(ConfigurationError) as caught:
+            front()
+        assert says in str(caught.value)
+    with pna.LookupStore() as store:
+        assert len(store) == 0
+
+
+def test_numpys_booleans_are_booleans(play):
+    assert play.numberactive.plan("phone", refresh=np.bool_(True), overwrite=np.bool_(False)).to_buy == 3
+
+
+def test_help_shows_the_options_of_enrich_on_every_front(play):
+    options = list(inspect.signature(pna.enrich).parameters.values())[2:]
+    fronts = [
+        pna.aenrich,
+        pna.start,
+        pna.plan,
+        *(getattr(play.numberactive, n) for n in ("enrich", "aenrich", "start")),
+    ]
+    fronts += [play.numberactive.plan, play["phone"].numberactive.enrich, play["phone"].numberactive.plan]
+    for front in fronts:
+        shown = list(inspect.signature(front).parameters.values())[-len(options) :]
+        assert [(one.name, one.default, one.kind) for one in shown] == [(o.name, o.default, o.kind) for o in options]

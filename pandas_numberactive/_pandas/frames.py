@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import warnings
 from collections import Counter
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import pandas as pd
 
+from pandas_numberactive._core.options import CallOptions, refuse_unknown
 from pandas_numberactive._core.phone import REASONS, explain, mask_cell
 from pandas_numberactive._io.plan import Options
 from pandas_numberactive._io.report import RunReport, Shape
@@ -33,52 +34,30 @@ T = TypeVar("T")
 MAX_PROBLEMS = 1000
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request(CallOptions):
     """What the caller of `enrich` said, as it was said."""
 
     column: Hashable | Sequence[Hashable] = "phone"
-    prefix: str | None = None
-    details: bool = False
-    overwrite: bool = False
-    max_charges: int | None = None
-    budget: float | None = None
-    max_age: Any = None
-    refresh: bool = False
-    retry_failed: bool = True
-    order: str = "rows"
-    seed: int = 0
-    errors: str = "coerce"
-    progress: bool | Literal["auto"] = "auto"
+
+    @classmethod
+    def of(cls, column: Hashable | Sequence[Hashable], options: Mapping[str, Any]) -> Request:
+        """Raises ConfigurationError where an option is misspelled or cannot be used."""
+        refuse_unknown(options)
+        return cls(column=column, **options)
 
     def options(self) -> Options:
         """The part that a run needs."""
-        if self.order not in ("rows", "random"):
-            raise ConfigurationError(f'order must be "rows" or "random", not {self.order!r}.')
-        if self.errors not in ("coerce", "raise"):
-            raise ConfigurationError(f'errors must be "coerce" or "raise", not {self.errors!r}.')
         return Options(
             max_charges=self.max_charges,
             budget=self.budget,
-            max_age=_seconds(self.max_age),
+            max_age=self.seconds,
             refresh=self.refresh,
             retry_failed=self.retry_failed,
             order=self.order,
             seed=self.seed,
             details=self.details,
         )
-
-
-def _seconds(max_age: Any) -> float | None:
-    if max_age is None:
-        return None
-    try:
-        seconds = float(pd.Timedelta(max_age).total_seconds())
-    except (ValueError, TypeError) as error:
-        raise ConfigurationError(f'max_age must be a time such as "30D", not {max_age!r}.') from error
-    if not seconds >= 0:
-        raise ConfigurationError('max_age must be a time such as "30D", and not negative.')
-    return seconds
 
 
 @dataclass(frozen=True, slots=True, repr=False)  # numbers would stand in tracebacks with locals
