@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import pandas as pd
 
-from pandas_numberactive._core.options import names_its_options, shows_options
+from pandas_numberactive._core.options import names_its_options, said, shows_options
 from pandas_numberactive._core.phone import explain, mask, parse_phone
 from pandas_numberactive._io import batch, bridge
 from pandas_numberactive._io.plan import Options
@@ -118,6 +118,7 @@ def _prepared(
     run_options = request.options()
     ready = ready_settings(settings())
     prepared = frames.prepare(df, request, ready.max_digits)
+    frames.warn_columns(prepared.shape)
     return prepared, batch.Run(prepared.numbers, prepared.shape, ready, run_options), ready
 
 
@@ -192,6 +193,8 @@ def enrich(
     VendorError, StoreError
         The run had to stop; everything paid is stored, `.partial` is the frame so far.
 
+    Warns with PhoneColumnWarning, before anything is bought, where a column is numeric or most of its cells invalid.
+
     >>> import pandas as pd, pandas_numberactive as pna
     >>> with pna.override(environment="simulator", store=":memory:"):
     ...     out = pna.enrich(pd.DataFrame({"phone": ["0811 8899 532", "x"]}), "phone")
@@ -262,11 +265,21 @@ def normalize(series: pd.Series[Any]) -> pd.DataFrame:
     return columns_at_once.normalize(series)
 
 
-def _one(phone: object, options: Options) -> tuple[str, batch.Run, Settings]:
-    given = settings()
+def _national(phone: object, given: Settings) -> str:
+    if isinstance(phone, Iterable) and not isinstance(phone, (str, bytes)):
+        raise InvalidPhoneError(
+            f"lookup takes one number, not {said(phone)}: for many use series.numberactive.enrich(), or enrich of a "
+            "frame. Nothing was sent."
+        )
     national, reason = parse_phone(phone, max_digits=given.max_digits)
     if national is None:
         raise InvalidPhoneError(f"{explain(reason or '')} Nothing was sent.")
+    return national
+
+
+def _one(phone: object, options: Options) -> tuple[str, batch.Run, Settings]:
+    given = settings()
+    national = _national(phone, given)
     ready = ready_settings(given)
     return national, batch.Run(np.array([int(national)]), Shape(rows=1, valid_rows=1), ready, options), ready
 
@@ -302,9 +315,7 @@ async def alookup(
 async def apeek(phone: object) -> Lookup | None:
     """Return what the store has of one number, or None; sends nothing, charges nothing."""
     given = settings()
-    national, reason = parse_phone(phone, max_digits=given.max_digits)
-    if national is None:
-        raise InvalidPhoneError(f"{explain(reason or '')} Nothing was sent.")
+    national = _national(phone, given)
     number = np.array([int(national)])
     result = await bridge.wait(
         bridge.submit(lambda: batch.stored(number, given)), stop=lambda: None, drain=_drain(given)

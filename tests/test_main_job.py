@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import datetime as dt
 import inspect
 import warnings
@@ -23,6 +24,7 @@ from pandas_numberactive.errors import (
     IncompleteRunWarning,
     InvalidPhoneError,
     LookupFailedError,
+    PhoneColumnWarning,
     VendorError,
 )
 from pandas_numberactive.simulator import Faults, Simulator
@@ -234,7 +236,9 @@ def test_a_missing_column_names_its_near_miss(book):
 )
 def test_every_dtype_of_phone_column_works(column):
     pna.configure(environment="simulator", store=":memory:")
-    out = pd.DataFrame({"phone": column}).numberactive.enrich("phone")
+    warned = pytest.warns(PhoneColumnWarning) if pd.api.types.is_numeric_dtype(column) else contextlib.nullcontext()
+    with warned:
+        out = pd.DataFrame({"phone": column}).numberactive.enrich("phone")
     assert out["phone_lookup_status"].tolist() == ["answered", "invalid", "missing"]
 
 
@@ -284,11 +288,51 @@ def test_errors_raise_refuses_before_and_raises_after(as_production, vendor, boo
         assert failing.ledger.total == 2
 
 
-def test_a_numeric_phone_column_works_and_the_plan_warns():
+def test_a_numeric_phone_column_works_and_warns():
     pna.configure(environment="simulator", store=":memory:")
     df = pd.DataFrame({"phone": [8118899532.0, 628119000000.0]})
-    assert "leading zeros" in df.numberactive.plan("phone").warnings[0]
-    assert df.numberactive.enrich("phone")["phone_lookup_status"].tolist() == ["answered", "invalid"]
+    (said,) = df.numberactive.plan("phone").warnings
+    with pytest.warns(PhoneColumnWarning, match="leading zeros") as caught:
+        assert df.numberactive.enrich("phone")["phone_lookup_status"].tolist() == ["answered", "invalid"]
+    assert [str(one.message) for one in caught] == [said]
+
+
+def test_a_column_of_something_else_warns_before_anything_is_bought(as_production, vendor):
+    as_production()
+    df = pd.DataFrame(
+        {"phone": [*"abcdef", *[f"0811{i:07d}" for i in range(4)], None], "few": [*"abcdefghi", None, None]}
+    )
+    df["half"] = [*"abcde", *[f"0811{i:07d}" for i in range(5)], ""]
+    (said,) = df.numberactive.plan(["phone", "few", "half"]).warnings
+    assert "6 of 10 filled cells of column 'phone'" in said
+    assert not df.numberactive.plan(["few", "half"]).warnings
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", PhoneColumnWarning)
+        with pytest.raises(PhoneColumnWarning, match="right column"):
+            df.numberactive.enrich("phone")
+    assert not vendor.calls
+    with pytest.warns(PhoneColumnWarning, match="right column"):
+        df["phone"].numberactive.enrich()
+    assert vendor.ledger.total == 4
+
+
+def test_a_column_given_for_its_name_and_a_list_for_a_number_are_told_what_to_do(play):
+    column = play["phone"]
+    for front in (pna.enrich, pna.plan, pna.start):
+        with pytest.raises(ConfigurationError, match="Pass the column's name"):
+            front(play, column)
+        with pytest.raises(ConfigurationError, match=r"not a Series: use series\.numberactive\.enrich"):
+            front(column, "phone")
+    for odd in (column.to_numpy(), [column], {"phone"}):
+        with pytest.raises(ConfigurationError, match="Name the phone column"):
+            play.numberactive.enrich(odd)
+    with pytest.raises(ConfigurationError, match="not a list: make it a pandas DataFrame"):
+        pna.enrich(["08118899532"], "phone")
+    for many in (["08118899532"], column, column.to_numpy(), {"08118899532"}):
+        with pytest.raises(InvalidPhoneError, match=r"takes one number.*numberactive\.enrich"):
+            pna.lookup(many)
+        with pytest.raises(InvalidPhoneError, match="takes one number"):
+            asyncio.run(pna.alookup(many))
 
 
 def test_series_lookup_start_and_await_all_share_the_store(as_production, vendor):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 import pandas as pd
 
-from pandas_numberactive._core.options import CallOptions, refuse_unknown
+from pandas_numberactive._core.options import CallOptions, refuse_unknown, said
 from pandas_numberactive._core.phone import REASONS, explain, mask_cell
 from pandas_numberactive._io.plan import Options
 from pandas_numberactive._io.report import RunReport, Shape
@@ -23,6 +23,7 @@ from pandas_numberactive.errors import (
     IncompleteRunWarning,
     InvalidPhoneError,
     LookupFailedError,
+    PhoneColumnWarning,
 )
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 MAX_PROBLEMS = 1000
+ENOUGH = 10  # filled cells, to judge a column by
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +78,9 @@ class Prepared:
 
 def prepare(frame: pd.DataFrame, request: Request, max_digits: int) -> Prepared:
     """Read the phone columns and check everything that can be checked before a call is made."""
+    if not isinstance(frame, pd.DataFrame):
+        hint = "use series.numberactive.enrich()" if isinstance(frame, pd.Series) else "make it a pandas DataFrame"
+        raise ConfigurationError(f"This takes a frame and the name of its phone column, not {said(frame)}: {hint}.")
     names = phone_columns(frame, request.column)
     prefixes = _prefixes(names, request.prefix)
     _check_output(frame, prefixes, request)
@@ -116,10 +121,17 @@ def phone_columns(frame: pd.DataFrame, column: Hashable | Sequence[Hashable]) ->
             "The frame has columns of several levels. Flatten them first, for example with "
             'df.columns = ["_".join(map(str, c)) for c in df.columns].'
         )
+    if isinstance(column, (pd.Series, pd.DataFrame)):
+        raise ConfigurationError(
+            'Pass the column\'s name, not the column: df.numberactive.enrich("phone"); of a Series alone, use '
+            "series.numberactive.enrich()."
+        )
     wanted: list[Hashable] = list(column) if isinstance(column, (list, tuple, pd.Index)) else [column]
     if not wanted:
         raise ConfigurationError("Name at least one phone column.")
     for name in wanted:
+        if not isinstance(name, Hashable):
+            raise ConfigurationError(f"Name the phone column, or a list of them: {said(name)} is no column's name.")
         found = int((frame.columns == name).sum()) if name in frame.columns else 0
         if not found:
             raise ColumnNotFoundError(name, frame.columns)
@@ -146,14 +158,37 @@ def _check_output(frame: pd.DataFrame, prefixes: list[str], request: Request) ->
 def _shape(frame: pd.DataFrame, names: list[Hashable], reasons: list[NDArray[np.int8]]) -> Shape:
     every = [np.bincount(reason[reason >= 0], minlength=len(REASONS)) for reason in reasons]
     counts = np.sum(every, axis=0).tolist()
-    warned = [text for name in names if (text := numeric_warning(frame[name]))]
     return Shape(
         rows=len(frame),
         missing=counts[MISSING],
         invalid={reason: count for reason, count in zip(REASONS, counts, strict=True) if reason != "missing"},
         valid_rows=sum(int((reason < 0).sum()) for reason in reasons),
-        warnings=tuple(warned),
+        warnings=oddities(frame, names, tallies(reasons)),
     )
+
+
+def tallies(reasons: list[NDArray[np.int8]]) -> list[tuple[int, int]]:
+    """Of each column, how many cells are invalid, and how many are not blank."""
+    return [(int(((r >= 0) & (r != MISSING)).sum()), int((r != MISSING).sum())) for r in reasons]
+
+
+def oddities(frame: pd.DataFrame, names: Sequence[Hashable], counts: Sequence[tuple[int, int]]) -> tuple[str, ...]:
+    """What to tell of columns, by their dtypes and `tallies`, that were read wrongly or hold no phones at all."""
+    there = [name for name, (_, filled) in zip(names, counts, strict=True) if filled]
+    warned = [text for name in there if (text := numeric_warning(frame[name]))]
+    warned += [
+        f"{invalid:,} of {filled:,} filled cells of column {name!r} are no Indonesian mobile numbers: is it the right "
+        "column? pna.normalize() shows how each cell is read."
+        for name, (invalid, filled) in zip(names, counts, strict=True)
+        if filled >= ENOUGH and 2 * invalid > filled
+    ]
+    return tuple(warned)
+
+
+def warn_columns(shape: Shape) -> None:
+    """Warn of what is odd about the phone columns, before anything is bought."""
+    for text in shape.warnings:
+        warnings.warn(text, PhoneColumnWarning, stacklevel=3)
 
 
 def refuse_invalid(shape: Shape, bad: pd.DataFrame) -> None:
