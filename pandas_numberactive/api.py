@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
 
+from pandas_numberactive._core.options import names_its_options, said, shows_options
 from pandas_numberactive._core.phone import explain, mask, parse_phone
 from pandas_numberactive._core.sealed import sealed
 from pandas_numberactive._io import batch, bridge
@@ -114,10 +115,11 @@ def _kept(given: Settings) -> dict[str, Any]:
 def _prepared(
     df: pd.DataFrame, column: Columns, options: dict[str, Any]
 ) -> tuple[frames.Prepared, batch.Run, Settings]:
-    request = frames.Request(column=column, **options)
+    request = frames.Request.of(column, options)
     run_options = request.options()
     ready = ready_settings(settings())
     prepared = frames.prepare(df, request, ready.max_digits)
+    frames.warn_columns(prepared.shape)
     return prepared, batch.Run(prepared.numbers, prepared.shape, ready, run_options), ready
 
 
@@ -138,6 +140,7 @@ def buy(run: batch.Run, ready: Settings, progress: bool | Literal["auto"]) -> ba
 
 
 @sealed
+@names_its_options
 def enrich(
     df: pd.DataFrame,
     column: Columns,
@@ -147,7 +150,7 @@ def enrich(
     overwrite: bool = False,
     max_charges: int | None = None,
     budget: float | None = None,
-    max_age: str | pd.Timedelta | None = None,
+    max_age: str | timedelta | np.timedelta64 | None = None,
     refresh: bool = False,
     retry_failed: bool = True,
     order: Literal["rows", "random"] = "rows",
@@ -172,7 +175,9 @@ def enrich(
         cap nothing raises: the rest is `not_bought`, with one IncompleteRunWarning. Interrupted or killed, it keeps
         its cap when it is called again; a run that has ended at its cap is over, and the next call may spend it again.
     max_age, refresh
-        Buy again what is older ("30D"), or everything; without them a stored answer serves whatever its age.
+        Buy again what is older, or everything; without them a stored answer serves whatever its age. An age is a
+        Timedelta, timedelta or timedelta64, or text with its unit: "180D", "26W", "12h", "90min", "30s", or the words
+        ("180 days"). A bare number, and "6M" or "6m" (months or minutes?), are refused.
     retry_failed
         Ask again for what failed without charge in an earlier run.
     order, seed
@@ -196,6 +201,8 @@ def enrich(
     VendorError, StoreError
         The run had to stop; everything paid is stored, `.partial` is the frame so far.
 
+    Warns with PhoneColumnWarning, before anything is bought, where a column is numeric or most of its cells invalid.
+
     >>> import pandas as pd, pandas_numberactive as pna
     >>> with pna.override(environment="simulator", store=":memory:"):
     ...     out = pna.enrich(pd.DataFrame({"phone": ["0811 8899 532", "x"]}), "phone")
@@ -212,19 +219,21 @@ def _drain(given: Settings) -> float:
 
 
 @sealed
+@shows_options
 async def aenrich(df: pd.DataFrame, column: Columns, **options: Any) -> pd.DataFrame:
     """Like `enrich`, to be awaited, in a notebook or any other event loop; takes the same options.
 
     Cancelling it, or the kernel's interrupt, stops the run and keeps what is paid.
     """
     prepared, run, ready = _prepared(df, column, options)
-    with Bar(run, options.get("progress", "auto"), ready) as bar:
+    with Bar(run, prepared.request.progress, ready) as bar:
         future = bridge.submit(lambda: _go(run))
         result = await bridge.wait(future, stop=run.stop, tick=bar.draw, drain=_drain(ready))
     return frames.finish(prepared, result)
 
 
 @sealed
+@shows_options
 def start(df: pd.DataFrame, column: Columns, **options: Any) -> Job:
     """Start `enrich` in the background and return its Job at once; takes the same options."""
     prepared, run, ready = _prepared(df, column, options)
@@ -236,9 +245,10 @@ def start(df: pd.DataFrame, column: Columns, **options: Any) -> Job:
 
 
 @sealed
+@shows_options
 def plan(df: pd.DataFrame, column: Columns, **options: Any) -> Plan:
     """Return what `enrich` with the same options would do and cost; reads the store, sends and spends nothing."""
-    request = frames.Request(column=column, **options)
+    request = frames.Request.of(column, options)
     run_options = request.options()
     ready = planning_settings()
     prepared = frames.prepare(df, request, ready.max_digits)
@@ -267,11 +277,21 @@ def normalize(series: pd.Series[Any]) -> pd.DataFrame:
     return columns_at_once.normalize(series)
 
 
-def _one(phone: object, options: Options) -> tuple[str, batch.Run, Settings]:
-    given = settings()
+def _national(phone: object, given: Settings) -> str:
+    if isinstance(phone, Iterable) and not isinstance(phone, (str, bytes)):
+        raise InvalidPhoneError(
+            f"lookup takes one number, not {said(phone)}: for many use series.numberactive.enrich(), or enrich of a "
+            "frame. Nothing was sent."
+        )
     national, reason = parse_phone(phone, max_digits=given.max_digits)
     if national is None:
         raise InvalidPhoneError(f"{explain(reason or '')} Nothing was sent.")
+    return national
+
+
+def _one(phone: object, options: Options) -> tuple[str, batch.Run, Settings]:
+    given = settings()
+    national = _national(phone, given)
     ready = ready_settings(given)
     return national, batch.Run(np.array([int(national)]), Shape(rows=1, valid_rows=1), ready, options), ready
 
@@ -282,7 +302,7 @@ def _single_options(refresh: bool, max_age: Any) -> Options:
 
 
 @sealed
-def lookup(phone: object, *, refresh: bool = False, max_age: str | pd.Timedelta | None = None) -> Lookup:
+def lookup(phone: object, *, refresh: bool = False, max_age: str | timedelta | np.timedelta64 | None = None) -> Lookup:
     """Look one number up; free where it is stored, else charged once.
 
     Raises InvalidPhoneError, before anything is sent, where `phone` is no Indonesian mobile number.
@@ -297,7 +317,9 @@ def lookup(phone: object, *, refresh: bool = False, max_age: str | pd.Timedelta 
 
 
 @sealed
-async def alookup(phone: object, *, refresh: bool = False, max_age: str | pd.Timedelta | None = None) -> Lookup:
+async def alookup(
+    phone: object, *, refresh: bool = False, max_age: str | timedelta | np.timedelta64 | None = None
+) -> Lookup:
     """Like `lookup`, to be awaited."""
     national, run, ready = _one(phone, _single_options(refresh, max_age))
     result = await bridge.wait(bridge.submit(run.go), stop=run.stop, drain=_drain(ready))
@@ -308,9 +330,7 @@ async def alookup(phone: object, *, refresh: bool = False, max_age: str | pd.Tim
 async def apeek(phone: object) -> Lookup | None:
     """Return what the store has of one number, or None; sends nothing, charges nothing."""
     given = settings()
-    national, reason = parse_phone(phone, max_digits=given.max_digits)
-    if national is None:
-        raise InvalidPhoneError(f"{explain(reason or '')} Nothing was sent.")
+    national = _national(phone, given)
     number = np.array([int(national)])
     result = await bridge.wait(
         bridge.submit(lambda: batch.stored(number, given)), stop=lambda: None, drain=_drain(given)

@@ -18,6 +18,7 @@ import pandas as pd
 
 from pandas_numberactive import api
 from pandas_numberactive._core.lookup import Lookup
+from pandas_numberactive._core.options import shows_options
 from pandas_numberactive._core.sealed import sealed
 from pandas_numberactive._io import batch
 from pandas_numberactive._io.batch import Answers
@@ -54,10 +55,12 @@ class FrameAccessor:
     def __init__(self, frame: Any) -> None:
         self._frame = frame
 
+    @shows_options
     def enrich(self, column: Columns, **options: Any) -> Any:
         """Buy what is not stored and return a lazy frame; see `pandas_numberactive.dask.enrich`."""
         return enrich(self._frame, column, **options)
 
+    @shows_options
     def plan(self, column: Columns, **options: Any) -> Plan:
         """What `enrich` would do and cost; spends nothing; see `pandas_numberactive.dask.plan`."""
         return plan(self._frame, column, **options)
@@ -68,6 +71,7 @@ if not hasattr(dd.DataFrame, "numberactive"):  # a reload registers nothing twic
 
 
 @sealed
+@shows_options
 def enrich(ddf: Any, column: Columns, **options: Any) -> Any:
     """Buy the signals of a Dask frame's phone columns now, and return a lazy frame that joins them.
 
@@ -93,12 +97,13 @@ def enrich(ddf: Any, column: Columns, **options: Any) -> Any:
     >>> out.compute()["phone_lookup_status"].tolist()
     ['answered', 'invalid']
     """
-    request = Request(column=column, **options)
+    request = Request.of(column, options)
     run_options = request.options()
     ready = api.ready_settings(settings())
     seen = _distinct(ddf, request, ready.max_digits)
     if request.errors == "raise":
         frames.refuse_invalid(seen.shape, seen.problems.head(5))
+    frames.warn_columns(seen.shape)
     run = batch.Run(seen.distinct, seen.shape, ready, run_options)
     result = api.buy(run, ready, request.progress)
     joined = _join(ddf, request, ready.max_digits, _pieces(seen.distinct, result.answers, request.details))
@@ -106,12 +111,13 @@ def enrich(ddf: Any, column: Columns, **options: Any) -> Any:
 
 
 @sealed
+@shows_options
 def plan(ddf: Any, column: Columns, **options: Any) -> Plan:
     """Return what `enrich` with the same options would do and cost.
 
     Reads the phone columns on the workers and the store here; sends and spends nothing.
     """
-    request = Request(column=column, **options)
+    request = Request.of(column, options)
     run_options = request.options()
     ready = api.planning_settings()
     seen = _distinct(ddf, request, ready.max_digits)
@@ -128,6 +134,7 @@ class _Seen:
     shape: Shape
     numbers: list[NDArray[np.int64]]  # of each phone column, distinct, in the order of the rows
     problems: pd.DataFrame  # cells masked
+    tallies: list[tuple[int, int]]  # of each phone column, see frames.tallies
 
     @property
     def distinct(self) -> NDArray[np.int64]:
@@ -143,19 +150,21 @@ def _distinct(ddf: Any, request: Request, max_digits: int) -> _Seen:
     while len(level) > 1:
         level = [delayed(_merge)(level[at : at + FAN_IN]) for at in range(0, len(level), FAN_IN)]
     seen: _Seen = _compute(level[0])[0]
-    return replace(seen, shape=replace(seen.shape, warnings=known.shape.warnings))
+    odd = frames.oddities(ddf._meta, known.names, seen.tallies)
+    return replace(seen, shape=replace(seen.shape, warnings=odd))
 
 
 def _look(part: pd.DataFrame, *, request: Request, max_digits: int) -> _Seen:
     """One partition's numbers; runs on a worker."""
     prepared = frames.prepare(part, request, max_digits)
     numbers = [prepared.numbers[pd.unique(place[place >= 0])] for place in prepared.places]
-    return _Seen(prepared.shape, numbers, frames.problems(prepared))
+    return _Seen(prepared.shape, numbers, frames.problems(prepared), frames.tallies(prepared.reasons))
 
 
 def _merge(seen: list[_Seen]) -> _Seen:
     """Several partitions as one, their order kept; runs on a worker."""
     invalid: Counter[str] = Counter()
+    columns = zip(*(one.tallies for one in seen), strict=True)
     bad = [one.problems for one in seen if len(one.problems)] or [seen[0].problems]  # an empty one has no dtypes
     for one in seen:
         invalid.update(one.shape.invalid)
@@ -168,6 +177,7 @@ def _merge(seen: list[_Seen]) -> _Seen:
         ),
         [pd.unique(np.concatenate(column)) for column in zip(*(one.numbers for one in seen), strict=True)],
         pd.concat(bad, ignore_index=True).head(MAX_PROBLEMS),
+        [(sum(bad), sum(filled)) for bad, filled in (zip(*c, strict=True) for c in columns)],
     )
 
 

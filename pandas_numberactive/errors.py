@@ -14,7 +14,7 @@
     │   └── StoreVersionError                 the store was written by a newer version
     └── MissingExtraError (ImportError)       an optional package is not installed
 
-    IncompleteRunWarning, PlainHttpWarning, UnknownValueWarning, LookAheadWarning (UserWarning)
+    IncompleteRunWarning, PlainHttpWarning, UnknownValueWarning, LookAheadWarning, PhoneColumnWarning (UserWarning)
 
 Each class answers three questions: `charged` (was money spent by what failed?), `retry` (may the same call simply
 be made again?) and `fault` (who has to do something?). The message says what to do.
@@ -198,3 +198,7 @@ class UnknownValueWarning(UserWarning):
 
 class LookAheadWarning(UserWarning):
     """Answers were bought after the date of the row's own decision: they saw the outcome."""
+
+
+class PhoneColumnWarning(UserWarning):
+    """A phone column is numeric, or most of its cells are no phones: perhaps it is another one, or was read wrongly."""

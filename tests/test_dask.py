@@ -33,6 +33,7 @@ from pandas_numberactive.errors import (
     ConfirmationRequiredError,
     IncompleteRunWarning,
     InvalidPhoneError,
+    PhoneColumnWarning,
     VendorError,
 )
 from pandas_numberactive.simulator import Faults, Simulator
@@ -406,3 +407,28 @@ def test_a_worker_killed_in_the_middle_costs_nothing_and_changes_nothing(client,
     pd.testing.assert_frame_equal(out.compute(), want)
     assert len(out) == len(df)
     assert len(vendor.calls) == calls
+
+
+def test_a_wrong_option_is_refused_by_name_on_dask_too(as_production, vendor):
+    as_production()
+    ddf = parts_of(small(), [10])
+    for front in (ddf.numberactive.enrich, ddf.numberactive.plan, on_dask.enrich, on_dask.plan):
+        assert "max_charges" in inspect.signature(front).parameters
+    for front in (ddf.numberactive.enrich, ddf.numberactive.plan):
+        with pytest.raises(ConfigurationError, match="Did you mean 'max_charges'"):
+            front("phone", max_charge=5)
+        with pytest.raises(ConfigurationError, match="not 'no'"):
+            front("phone", refresh="no")
+    assert not vendor.calls
+
+
+def test_odd_columns_are_warned_of_with_the_words_of_pandas(as_production):
+    as_production()
+    df = pd.DataFrame({"phone": [*"abcdef", *[f"0811{i:07d}" for i in range(4)], ""], "amount": range(11)})
+    ddf = parts_of(df, [3, 3, 9])
+    want = df.numberactive.plan(["phone", "amount"]).warnings
+    assert len(want) == 3  # numeric, and two columns of something else
+    assert ddf.numberactive.plan(["phone", "amount"]).warnings == want
+    with pytest.warns(PhoneColumnWarning) as caught:
+        ddf.numberactive.enrich(["phone", "amount"])
+    assert tuple(str(one.message) for one in caught) == want

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import datetime as dt
+import inspect
 import warnings
 from importlib.resources import files
 
@@ -13,6 +16,7 @@ import pytest
 import pandas_numberactive as pna
 from pandas_numberactive._core.phone import parse_phone
 from pandas_numberactive._io.store import LookupStore
+from pandas_numberactive._pandas.frames import Request
 from pandas_numberactive.errors import (
     ColumnNotFoundError,
     ConfigurationError,
@@ -20,6 +24,7 @@ from pandas_numberactive.errors import (
     IncompleteRunWarning,
     InvalidPhoneError,
     LookupFailedError,
+    PhoneColumnWarning,
     VendorError,
 )
 from pandas_numberactive.simulator import Faults, Simulator
@@ -248,7 +253,9 @@ def test_a_missing_column_names_its_near_miss(book):
 )
 def test_every_dtype_of_phone_column_works(column):
     pna.configure(environment="simulator", store=":memory:")
-    out = pd.DataFrame({"phone": column}).numberactive.enrich("phone")
+    warned = pytest.warns(PhoneColumnWarning) if pd.api.types.is_numeric_dtype(column) else contextlib.nullcontext()
+    with warned:
+        out = pd.DataFrame({"phone": column}).numberactive.enrich("phone")
     assert out["phone_lookup_status"].tolist() == ["answered", "invalid", "missing"]
 
 
@@ -298,11 +305,51 @@ def test_errors_raise_refuses_before_and_raises_after(as_production, vendor, boo
         assert failing.ledger.total == 2
 
 
-def test_a_numeric_phone_column_works_and_the_plan_warns():
+def test_a_numeric_phone_column_works_and_warns():
     pna.configure(environment="simulator", store=":memory:")
     df = pd.DataFrame({"phone": [8118899532.0, 628119000000.0]})
-    assert "leading zeros" in df.numberactive.plan("phone").warnings[0]
-    assert df.numberactive.enrich("phone")["phone_lookup_status"].tolist() == ["answered", "invalid"]
+    (said,) = df.numberactive.plan("phone").warnings
+    with pytest.warns(PhoneColumnWarning, match="leading zeros") as caught:
+        assert df.numberactive.enrich("phone")["phone_lookup_status"].tolist() == ["answered", "invalid"]
+    assert [str(one.message) for one in caught] == [said]
+
+
+def test_a_column_of_something_else_warns_before_anything_is_bought(as_production, vendor):
+    as_production()
+    df = pd.DataFrame(
+        {"phone": [*"abcdef", *[f"0811{i:07d}" for i in range(4)], None], "few": [*"abcdefghi", None, None]}
+    )
+    df["half"] = [*"abcde", *[f"0811{i:07d}" for i in range(5)], ""]
+    (said,) = df.numberactive.plan(["phone", "few", "half"]).warnings
+    assert "6 of 10 filled cells of column 'phone'" in said
+    assert not df.numberactive.plan(["few", "half"]).warnings
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", PhoneColumnWarning)
+        with pytest.raises(PhoneColumnWarning, match="right column"):
+            df.numberactive.enrich("phone")
+    assert not vendor.calls
+    with pytest.warns(PhoneColumnWarning, match="right column"):
+        df["phone"].numberactive.enrich()
+    assert vendor.ledger.total == 4
+
+
+def test_a_column_given_for_its_name_and_a_list_for_a_number_are_told_what_to_do(play):
+    column = play["phone"]
+    for front in (pna.enrich, pna.plan, pna.start):
+        with pytest.raises(ConfigurationError, match="Pass the column's name"):
+            front(play, column)
+        with pytest.raises(ConfigurationError, match=r"not a Series: use series\.numberactive\.enrich"):
+            front(column, "phone")
+    for odd in (column.to_numpy(), [column], {"phone"}):
+        with pytest.raises(ConfigurationError, match="Name the phone column"):
+            play.numberactive.enrich(odd)
+    with pytest.raises(ConfigurationError, match="not a list: make it a pandas DataFrame"):
+        pna.enrich(["08118899532"], "phone")
+    for many in (["08118899532"], column, column.to_numpy(), {"08118899532"}):
+        with pytest.raises(InvalidPhoneError, match=r"takes one number.*numberactive\.enrich"):
+            pna.lookup(many)
+        with pytest.raises(InvalidPhoneError, match="takes one number"):
+            asyncio.run(pna.alookup(many))
 
 
 def test_series_lookup_start_and_await_all_share_the_store(as_production, vendor):
@@ -393,3 +440,88 @@ def test_faults_on_both_steps_cost_no_number_twice(tmp_path):
         assert out["phone_lookup_status"].isin(["answered", "no_data"]).all()
         assert vendor.ledger.double_charged() == []
         assert vendor.ledger.total == 400
+
+
+@pytest.fixture
+def play(book, tmp_path):
+    pna.configure(environment="simulator", store=str(tmp_path / "play.sqlite3"), unit_price=500.0)
+    return book
+
+
+@pytest.mark.parametrize(
+    "age", ["180", 180, 180.0, True, "6m", "6M", "6mo", "1y", "-5D", "D", "", np.timedelta64(3), np.timedelta64(3, "M"), pd.NaT]
+)  # fmt: skip
+def test_an_age_without_one_clear_unit_is_refused_and_buys_nothing(as_production, vendor, age):
+    as_production()
+    df = pd.DataFrame({"phone": ["08118899532"]})
+    df.numberactive.enrich("phone")
+    with pytest.raises(ConfigurationError, match='"180D"'):
+        df.numberactive.enrich("phone", max_age=age)
+    with pytest.raises(ConfigurationError, match='"180D"'):
+        pna.lookup("08118899532", max_age=age)
+    with pna.LookupStore() as store:
+        with pytest.raises(ConfigurationError, match='"180D"'):
+            store.purge(older_than=age)
+        assert len(store) == 1
+    assert vendor.ledger.total == 1
+
+
+@pytest.mark.parametrize(
+    ("age", "seconds"),
+    [("180D", 15552000), ("1 day 12h", 129600), ("2W", 1209600), ("90min", 5400), ("30 s", 30), ("1.5 hours", 5400),
+     (pd.Timedelta("3D"), 259200), (dt.timedelta(1), 86400), (np.timedelta64(3, "D"), 259200)],
+)  # fmt: skip
+def test_an_age_with_its_unit_is_read(age, seconds):
+    assert Request(max_age=age).options().max_age == seconds
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"refresh": "no"}, "refresh must be True or False, not 'no' (str)"),
+        ({"overwrite": 1}, "not 1 (int)"),
+        ({"details": None}, "not a NoneType"),
+        ({"retry_failed": pd.NA}, "not a NAType"),
+        ({"progress": "yes"}, """progress must be True, False or "auto", not 'yes' (str)"""),
+        ({"max_charges": "5"}, "not '5' (str)"),
+        ({"budget": "5"}, "not '5' (str)"),
+        ({"prefix": 3}, "not 3 (int)"),
+        ({"max_charge": 5}, "Did you mean 'max_charges'?"),
+        ({"nonsense": 5}, "The options are: prefix, "),
+    ],
+)
+def test_every_front_refuses_a_wrong_option_and_says_why(play, options, says):
+    series = play["phone"]
+    fronts = [
+        lambda: pna.enrich(play, "phone", **options),
+        lambda: asyncio.run(pna.aenrich(play, "phone", **options)),
+        lambda: pna.start(play, "phone", **options).result(),
+        lambda: pna.plan(play, "phone", **options),
+        lambda: play.numberactive.enrich("phone", **options),
+        lambda: series.numberactive.enrich(**options),
+        lambda: series.numberactive.plan(**options),
+    ]
+    for front in fronts:
+        with pytest.raises(ConfigurationError) as caught:
+            front()
+        assert says in str(caught.value)
+    with pna.LookupStore() as store:
+        assert len(store) == 0
+
+
+def test_numpys_booleans_are_booleans(play):
+    assert play.numberactive.plan("phone", refresh=np.bool_(True), overwrite=np.bool_(False)).to_buy == 3
+
+
+def test_help_shows_the_options_of_enrich_on_every_front(play):
+    options = list(inspect.signature(pna.enrich).parameters.values())[2:]
+    fronts = [
+        pna.aenrich,
+        pna.start,
+        pna.plan,
+        *(getattr(play.numberactive, n) for n in ("enrich", "aenrich", "start")),
+    ]
+    fronts += [play.numberactive.plan, play["phone"].numberactive.enrich, play["phone"].numberactive.plan]
+    for front in fronts:
+        shown = list(inspect.signature(front).parameters.values())[-len(options) :]
+        assert [(one.name, one.default, one.kind) for one in shown] == [(o.name, o.default, o.kind) for o in options]

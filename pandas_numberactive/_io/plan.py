@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pandas_numberactive._core.lookup import SETTLED, LookupState
+from pandas_numberactive._core.options import said
 from pandas_numberactive._io.report import Plan, Shape, utc
 from pandas_numberactive._io.store import LookupStore, Stored
 from pandas_numberactive.errors import ConfigurationError, ConfirmationRequiredError
@@ -51,15 +52,16 @@ def cap_of(options: Options, settings: Settings) -> int | None:
     if options.budget is not None:
         if not settings.unit_price:
             raise ConfigurationError("budget= needs a price: configure(unit_price=...), or use max_charges=.")
-        if not options.budget >= 0 or math.isinf(options.budget):
-            raise ConfigurationError("budget must be an amount of at least 0.")
+        amount = options.budget
+        if isinstance(amount, bool) or not isinstance(amount, Real) or not amount >= 0 or math.isinf(amount):
+            raise ConfigurationError(f"budget must be an amount of at least 0, not {said(amount)}.")
         caps.append(math.floor(options.budget / settings.unit_price + 1e-9))
     return min(caps) if caps else None
 
 
 def _check_count(name: str, value: object) -> None:
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 0:
-        raise ConfigurationError(f"{name} must be a whole number of at least 0.")
+        raise ConfigurationError(f"{name} must be a whole number of at least 0, not {said(value)}.")
 
 
 def run_key(numbers: NDArray[np.int64], settings: Settings, options: Options) -> str:

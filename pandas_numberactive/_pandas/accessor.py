@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from pandas_numberactive._core.options import shows_options
+
 if TYPE_CHECKING:
     from pandas_numberactive._io.report import Plan
     from pandas_numberactive.job import Job
@@ -20,24 +22,28 @@ class FrameAccessor:
     def __init__(self, frame: pd.DataFrame) -> None:
         self._frame = frame
 
+    @shows_options
     def enrich(self, column: Columns, **options: Any) -> pd.DataFrame:
         """Buy what is not stored and return a new frame; see `pna.enrich`."""
         from pandas_numberactive import api
 
         return api.enrich(self._frame, column, **options)
 
+    @shows_options
     def aenrich(self, column: Columns, **options: Any) -> Coroutine[Any, Any, pd.DataFrame]:
         """The same, to be awaited; see `pna.aenrich`."""
         from pandas_numberactive import api
 
         return api.aenrich(self._frame, column, **options)
 
+    @shows_options
     def start(self, column: Columns, **options: Any) -> Job:
         """The same in the background; see `pna.start`."""
         from pandas_numberactive import api
 
         return api.start(self._frame, column, **options)
 
+    @shows_options
     def plan(self, column: Columns, **options: Any) -> Plan:
         """What `enrich` would do and cost; spends nothing; see `pna.plan`."""
         from pandas_numberactive import api
@@ -58,6 +64,7 @@ class SeriesAccessor:
     def __init__(self, series: pd.Series[Any]) -> None:
         self._series = series
 
+    @shows_options
     def enrich(self, **options: Any) -> pd.DataFrame:
         """Buy what is not stored; returns the result columns alone, on the same index; see `pna.enrich`."""
         from pandas_numberactive import api
@@ -65,6 +72,7 @@ class SeriesAccessor:
         name = "phone" if self._series.name is None else self._series.name
         return api.enrich(self._series.to_frame(name), [name], **options).iloc[:, 1:]
 
+    @shows_options
     def plan(self, **options: Any) -> Plan:
         """What `enrich` would do and cost; spends nothing; see `pna.plan`."""
         from pandas_numberactive import api

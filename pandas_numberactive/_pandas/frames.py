@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import pandas as pd
 
+from pandas_numberactive._core.options import CallOptions, refuse_unknown, said
 from pandas_numberactive._core.phone import REASONS, explain, mask_cell, mask_label
 from pandas_numberactive._io.plan import Options
 from pandas_numberactive._io.report import RunReport, Shape
@@ -21,6 +22,7 @@ from pandas_numberactive.errors import (
     IncompleteRunWarning,
     InvalidPhoneError,
     LookupFailedError,
+    PhoneColumnWarning,
     warn_caller,
 )
 
@@ -31,54 +33,33 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 MAX_PROBLEMS = 1000
+ENOUGH = 10  # filled cells, to judge a column by
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request(CallOptions):
     """What the caller of `enrich` said, as it was said."""
 
     column: Hashable | Sequence[Hashable] = "phone"
-    prefix: str | None = None
-    details: bool = False
-    overwrite: bool = False
-    max_charges: int | None = None
-    budget: float | None = None
-    max_age: Any = None
-    refresh: bool = False
-    retry_failed: bool = True
-    order: str = "rows"
-    seed: int = 0
-    errors: str = "coerce"
-    progress: bool | Literal["auto"] = "auto"
+
+    @classmethod
+    def of(cls, column: Hashable | Sequence[Hashable], options: Mapping[str, Any]) -> Request:
+        """Raises ConfigurationError where an option is misspelled or cannot be used."""
+        refuse_unknown(options)
+        return cls(column=column, **options)
 
     def options(self) -> Options:
         """The part that a run needs."""
-        if self.order not in ("rows", "random"):
-            raise ConfigurationError(f'order must be "rows" or "random", not {self.order!r}.')
-        if self.errors not in ("coerce", "raise"):
-            raise ConfigurationError(f'errors must be "coerce" or "raise", not {self.errors!r}.')
         return Options(
             max_charges=self.max_charges,
             budget=self.budget,
-            max_age=_seconds(self.max_age),
+            max_age=self.seconds,
             refresh=self.refresh,
             retry_failed=self.retry_failed,
             order=self.order,
             seed=self.seed,
             details=self.details,
         )
-
-
-def _seconds(max_age: Any) -> float | None:
-    if max_age is None:
-        return None
-    try:
-        seconds = float(pd.Timedelta(max_age).total_seconds())
-    except (ValueError, TypeError) as error:
-        raise ConfigurationError(f'max_age must be a time such as "30D", not {max_age!r}.') from error
-    if not seconds >= 0:
-        raise ConfigurationError('max_age must be a time such as "30D", and not negative.')
-    return seconds
 
 
 @dataclass(frozen=True, slots=True, repr=False)  # numbers would stand in tracebacks with locals
@@ -97,6 +78,9 @@ class Prepared:
 
 def prepare(frame: pd.DataFrame, request: Request, max_digits: int) -> Prepared:
     """Read the phone columns and check everything that can be checked before a call is made."""
+    if not isinstance(frame, pd.DataFrame):
+        hint = "use series.numberactive.enrich()" if isinstance(frame, pd.Series) else "make it a pandas DataFrame"
+        raise ConfigurationError(f"This takes a frame and the name of its phone column, not {said(frame)}: {hint}.")
     names = phone_columns(frame, request.column)
     prefixes = _prefixes(names, request.prefix)
     _check_output(frame, prefixes, request)
@@ -137,10 +121,17 @@ def phone_columns(frame: pd.DataFrame, column: Hashable | Sequence[Hashable]) ->
             "The frame has columns of several levels. Flatten them first, for example with "
             'df.columns = ["_".join(map(str, c)) for c in df.columns].'
         )
+    if isinstance(column, (pd.Series, pd.DataFrame)):
+        raise ConfigurationError(
+            'Pass the column\'s name, not the column: df.numberactive.enrich("phone"); of a Series alone, use '
+            "series.numberactive.enrich()."
+        )
     wanted: list[Hashable] = list(column) if isinstance(column, (list, tuple, pd.Index)) else [column]
     if not wanted:
         raise ConfigurationError("Name at least one phone column.")
     for name in wanted:
+        if not isinstance(name, Hashable):
+            raise ConfigurationError(f"Name the phone column, or a list of them: {said(name)} is no column's name.")
         found = int((frame.columns == name).sum()) if name in frame.columns else 0
         if not found:
             raise ColumnNotFoundError(name, frame.columns)
@@ -169,14 +160,37 @@ def _check_output(frame: pd.DataFrame, prefixes: list[str], request: Request) ->
 def _shape(frame: pd.DataFrame, names: list[Hashable], reasons: list[NDArray[np.int8]]) -> Shape:
     every = [np.bincount(reason[reason >= 0], minlength=len(REASONS)) for reason in reasons]
     counts = np.sum(every, axis=0).tolist()
-    warned = [text for name in names if (text := numeric_warning(frame[name]))]
     return Shape(
         rows=len(frame),
         missing=counts[MISSING],
         invalid={reason: count for reason, count in zip(REASONS, counts, strict=True) if reason != "missing"},
         valid_rows=sum(int((reason < 0).sum()) for reason in reasons),
-        warnings=tuple(warned),
+        warnings=oddities(frame, names, tallies(reasons)),
     )
+
+
+def tallies(reasons: list[NDArray[np.int8]]) -> list[tuple[int, int]]:
+    """Of each column, how many cells are invalid, and how many are not blank."""
+    return [(int(((r >= 0) & (r != MISSING)).sum()), int((r != MISSING).sum())) for r in reasons]
+
+
+def oddities(frame: pd.DataFrame, names: Sequence[Hashable], counts: Sequence[tuple[int, int]]) -> tuple[str, ...]:
+    """What to tell of columns, by their dtypes and `tallies`, that were read wrongly or hold no phones at all."""
+    there = [name for name, (_, filled) in zip(names, counts, strict=True) if filled]
+    warned = [text for name in there if (text := numeric_warning(frame[name]))]
+    warned += [
+        f"{invalid:,} of {filled:,} filled cells of column {name!r} are no Indonesian mobile numbers: is it the right "
+        "column? pna.normalize() shows how each cell is read."
+        for name, (invalid, filled) in zip(names, counts, strict=True)
+        if filled >= ENOUGH and 2 * invalid > filled
+    ]
+    return tuple(warned)
+
+
+def warn_columns(shape: Shape) -> None:
+    """Warn of what is odd about the phone columns, before anything is bought."""
+    for text in shape.warnings:
+        warn_caller(text, PhoneColumnWarning)
 
 
 def refuse_invalid(shape: Shape, bad: pd.DataFrame) -> None:

@@ -13,6 +13,7 @@ import pandas as pd
 
 from pandas_numberactive._core.lookup import LookupState
 from pandas_numberactive._core.markup import bar, html_table, text_table
+from pandas_numberactive._core.options import seconds_of
 from pandas_numberactive._core.phone import mask, parse_phone
 from pandas_numberactive._core.protocol import LEVELS, TELCO_TYPES, Answer
 from pandas_numberactive._core.sealed import sealed
@@ -230,8 +231,11 @@ class LookupStore:
 
     @sealed
     def purge(self, *, older_than: str | pd.Timedelta) -> int:
-        """Forget every number whose newest answer is older than, say, "365D"; open look-ups are left alone."""
-        moment = self._store.now() - round(pd.Timedelta(older_than).total_seconds() * 1e6)
+        """Forget every number whose newest answer is older than, say, "365D"; open look-ups are left alone.
+
+        Returns how many were forgotten. Raises ConfigurationError where `older_than` has no unit.
+        """
+        moment = self._store.now() - round(seconds_of("older_than", older_than) * 1e6)
         now = self._store.now()
         found = self._store.do(lambda db: ledger.forget(db, ledger.older_than(db, moment), now))
         self._store.compact()
