@@ -10,9 +10,20 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
+import pandas_numberactive as pna
+
 # What the text of a notebook says of its numbers: they must be there when it has run.
 CLAIMS = {
+    "02_enrich_a_book": (
+        "IDR 2,357,000",  # the plan: below the budget that is given
+        "100000.0",  # the pilot
+        "2257000.0",  # Stop and the same call again are one run, below that budget
+    ),
     "04_risk_analysis": (
+        "1459",  # "no data": whole answers ...
+        "2494",  # ... and rows answered, but not in this signal
+        "109645",  # the telco type: more than five times ...
+        "19436",  # ... what a further bad costs by the top-ups
         "545.4",  # "about 545 rupiah, not 500"
         "0.218636",  # low activity defaults about five times as often ...
         "0.042733",  # ... as high
@@ -24,7 +35,7 @@ CLAIMS = {
         "2026-02            0.170761",
         "more than 3.6 good ones earn. Here: 7.5",  # with half the loss hardly anything is left
         "0.673       0.395",  # "rose by more than half"
-    )
+    ),
 }
 ROOT = Path(os.environ.get("NUMBERACTIVE_SOURCE", Path(__file__).parent.parent))
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -38,11 +49,13 @@ def test_there_are_notebooks():
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # nbclient's and jupyter's own
 def test_a_notebook_runs_within_a_minute(path, tmp_path, monkeypatch):
-    monkeypatch.setenv("IPYTHONDIR", str(tmp_path))
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
+    place = tmp_path / "place"
+    place.mkdir()
     notebook = nbformat.read(path, as_version=4)
     started = time.monotonic()
     client = NotebookClient(
-        notebook, timeout=60, resources={"metadata": {"path": str(tmp_path)}}, store_widget_state=False
+        notebook, timeout=60, resources={"metadata": {"path": str(place)}}, store_widget_state=False
     )
     client.execute()
     assert time.monotonic() - started < 60
@@ -51,12 +64,20 @@ def test_a_notebook_runs_within_a_minute(path, tmp_path, monkeypatch):
     text = "\n".join(output.get("text") or output.get("data", {}).get("text/plain", "") for output in shown)
     assert [claim for claim in CLAIMS.get(path.stem, ()) if claim not in text] == []
     assert "Warning" not in text
+    assert "drain" not in text  # twenty lines of settings are no way to begin
+    assert list(place.iterdir()) == []  # neither a store, so that it tells the same the next time, nor a CSV of phones
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
 def test_a_notebook_is_committed_without_outputs(path):
     notebook = nbformat.read(path, as_version=4)
     assert all(not cell.get("outputs") and cell.get("execution_count") is None for cell in notebook.cells)
+
+
+def test_the_quickstart_says_what_each_status_means():
+    notebook = nbformat.read(ROOT / "notebooks" / "01_quickstart.ipynb", as_version=4)
+    text = "\n".join(cell.source for cell in notebook.cells)
+    assert [word for word in pna.LOOKUP_STATUS.categories if f"| `{word}` |" not in text] == []
 
 
 def test_the_quickstart_is_short():

@@ -12,7 +12,7 @@ from pandas_numberactive._core.markup import FAINT, INK, LINE, esc
 
 _CELL = "padding:2px 10px 2px 0;text-align:right;background:none;white-space:nowrap"
 _NAME = "padding:2px 10px 2px 0;text-align:left;background:none;white-space:nowrap"
-HATCHED = f"repeating-linear-gradient(135deg,{LINE} 0 1px,transparent 1px 7px)"
+HATCHED = f"repeating-linear-gradient(135deg,color-mix(in srgb, {LINE} 50%, transparent) 0 1px,transparent 1px 7px)"
 BLUE, ORANGE = "#4477aa", "#cc6633"  # told apart by every kind of colour vision, and in grey
 
 
