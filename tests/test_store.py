@@ -424,7 +424,8 @@ def obvious(rows, number, since):
     return newest[2], newest[3]
 
 
-def test_a_bulk_read_says_what_a_slow_one_says(store):
+def test_a_bulk_read_says_what_a_slow_one_says(store, monkeypatch):
+    monkeypatch.setattr("pandas_numberactive._io.store_postgres.AT_ONCE", 700)
     rng = np.random.default_rng(5)
     numbers = 8_110_000_000 + np.sort(rng.choice(40_000, 3_000, replace=False))
     states = [3, 3, 3, 4, 5, 6, 7, 8, 9, 10]

@@ -55,11 +55,14 @@ def unfinished(db: Database, key: str, now: int) -> int | None:
 
 
 def join(db: Database, *, run: int, pid: int, host: str, token: str, lease_until: int) -> int:
-    """Register a worker; its lease covers all its claims."""
-    row = db.execute(
-        "INSERT INTO workers (run, pid, host, token, lease_until) VALUES (?, ?, ?, ?, ?) RETURNING worker",
-        (run, pid, host, token, lease_until),
-    ).fetchone()
+    """Register a worker, once for its token; its lease covers all its claims."""
+    row = (
+        db.execute("SELECT worker FROM workers WHERE token = ?", (token,)).fetchone()
+        or db.execute(
+            "INSERT INTO workers (run, pid, host, token, lease_until) VALUES (?, ?, ?, ?, ?) RETURNING worker",
+            (run, pid, host, token, lease_until),
+        ).fetchone()
+    )
     worker: int = row[0]
     return worker
 

@@ -60,7 +60,8 @@ def _save_opened(db: Database, lookup: Lookup, code: int, worker: int, run: int,
         code,
         worker,
     )
-    log(db, now, "opened" if kept else "orphaned", lookup, code, run)
+    if not (kept and any(tuple(other) == (lookup.number, lookup.generation) for other in others)):  # else: again
+        log(db, now, "opened" if kept else "orphaned", lookup, code, run)
     return "kept" if kept else "fenced"
 
 
