@@ -223,14 +223,25 @@ def _from_keyring(name: str) -> tuple[str | None, str]:
         return None, f"not found (keyring: {type(error).__name__})"
 
 
-def save_to_keyring(app_key: str, secret: str) -> None:
-    """Keep both in the system's keyring; raises MissingExtraError without the extra `keyring`."""
-    keys = {"app_key": app_key, "secret": secret}
-    said = {name: CHECKS[name](name, value) for name, value in keys.items()}
+def require_keyring() -> Any:
+    """Return the module, if it can keep something here; raises MissingExtraError without the extra `keyring`."""
     try:
         keyring = importlib.import_module("keyring")
     except ImportError as error:
         raise missing_extra("keyring", "keyring") from error
+    backend = getattr(keyring, "get_keyring", lambda: None)()
+    if getattr(backend, "priority", 1) <= 0:  # its stand-ins, which keep nothing
+        raise ConfigurationError(
+            f"This system has no keyring: set {VARIABLES['app_key']} and {VARIABLES['secret']} instead."
+        )
+    return keyring
+
+
+def save_to_keyring(app_key: str, secret: str) -> None:
+    """Keep both in the system's keyring; raises MissingExtraError without the extra `keyring`."""
+    keys = {"app_key": app_key, "secret": secret}
+    said = {name: CHECKS[name](name, value) for name, value in keys.items()}
+    keyring = require_keyring()
     try:
         for name, value in said.items():
             keyring.set_password(KEYRING_SERVICE, name, value)

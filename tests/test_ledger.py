@@ -194,4 +194,9 @@ def test_history_is_typed_masked_and_from_a_date(on_either, frame):
     assert not events["number"].isin(PHONES).any()
     assert set(pna.history(mask=False)["number"]) == set(PHONES)
     assert len(pna.history(since="2100-01-01")) == 0
+    for since in ("yesterday", 2026, "", pd.NaT, ["2026"], "99999-01-01"):
+        with pytest.raises(ConfigurationError, match='a date such as "2026-01-31"'):
+            pna.history(since=since)
+    for since in ("2026-01-31", "2026", events["at"].min(), events["at"].min().date()):
+        assert len(pna.history(since=since)) == len(events)
     assert str(events["at"].dtype) == "datetime64[us, UTC]"

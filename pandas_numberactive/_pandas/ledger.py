@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import weakref
 from collections.abc import Iterable
+from datetime import date
 from typing import Any, Literal, cast
 
 import numpy as np
@@ -12,7 +13,7 @@ import pandas as pd
 
 from pandas_numberactive._core.lookup import LookupState
 from pandas_numberactive._core.markup import bar, html_table, text_table
-from pandas_numberactive._core.options import seconds_of
+from pandas_numberactive._core.options import said, seconds_of
 from pandas_numberactive._core.phone import mask, parse_phone
 from pandas_numberactive._core.protocol import LEVELS, TELCO_TYPES, Answer
 from pandas_numberactive._io import store_ledger as ledger
@@ -70,9 +71,10 @@ class LookupStore:
     def history(self, since: object = None, *, mask: bool = True) -> pd.DataFrame:
         """Return the ledger's events, oldest first: what was opened, bought, held, released, and when.
 
-        `since` is a date or anything pandas reads as one (UTC). Numbers are masked unless `mask=False`.
+        `since` is a date, or text that pandas reads as one (UTC). Numbers are masked unless `mask=False`. Raises
+        ConfigurationError where `since` is no date.
         """
-        moment = 0 if since is None else _micros(since)
+        moment = 0 if since is None else _since(since)
         rows = self._store.do(lambda db: ledger.history(db, moment))
         frame = _frame(rows, ledger.HISTORY_COLUMNS)
         frame["kind"] = frame["kind"].astype("category")
@@ -252,6 +254,15 @@ def _micros(moment: object) -> int:
     stamp = pd.Timestamp(cast("Any", moment))
     stamp = stamp.tz_localize("UTC") if stamp.tzinfo is None else stamp.tz_convert("UTC")
     return int(stamp.as_unit("ns").value) // 1000
+
+
+def _since(moment: object) -> int:
+    try:
+        if not isinstance(moment, (str, date, np.datetime64)) or pd.isna(pd.Timestamp(moment)):
+            raise ValueError  # a number is nanoseconds to pandas
+        return _micros(moment)
+    except (ValueError, TypeError) as error:  # pandas' own errors of dates are ValueErrors
+        raise ConfigurationError(f'since must be a date such as "2026-01-31", not {said(moment)}.') from error
 
 
 def _frame(rows: list[Any], columns: tuple[str, ...]) -> pd.DataFrame:
