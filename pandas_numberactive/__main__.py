@@ -1,6 +1,7 @@
 """python -m pandas_numberactive: demo, plan, enrich, simulate, doctor, history, verify, store, login.
 
-Exit codes: 0 complete, 3 incomplete (rows left pending or not bought), 2 bad usage or configuration.
+Exit codes: 0 complete, 3 incomplete (rows left pending or not bought), 2 bad usage or configuration, 1 from doctor
+where no run could start.
 """
 
 from __future__ import annotations
@@ -287,8 +288,9 @@ def _simulate(arguments: argparse.Namespace) -> int:
 
 
 def _doctor(_: argparse.Namespace) -> int:
-    print(doctor())
-    return COMPLETE
+    found = doctor()
+    print(found)
+    return COMPLETE if found.ready else BROKEN
 
 
 def _history(arguments: argparse.Namespace) -> int:

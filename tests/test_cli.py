@@ -88,6 +88,13 @@ def test_without_keys_one_line_says_what_to_do(tmp_path, capsys):
     assert "Traceback" not in error
 
 
+def test_doctors_exit_code_tells_whether_a_run_could_start(capsys, monkeypatch):
+    assert main(["doctor"]) == 1
+    assert "NUMBERACTIVE_ENVIRONMENT" in capsys.readouterr().out
+    monkeypatch.setenv("NUMBERACTIVE_ENVIRONMENT", "simulator")
+    assert main(["doctor"]) == 0
+
+
 def test_doctor_names_sources_and_never_a_value(capsys, keys):
     assert main(["doctor"]) == 0
     out = capsys.readouterr().out
