@@ -205,13 +205,14 @@ class LookupStore:
         taken = self._store.do(lambda db: ledger.import_answers(db, target, list(items.values()), now))
         return {"imported": taken, "known": len(items) - taken, "invalid": invalid, "undated": undated}
 
-    def forget(self, phones: Iterable[object]) -> int:
+    def forget(self, phones: object) -> int:
         """Remove numbers from the file itself, in all environments; returns how many were there.
 
-        The count of charges stays. A forgotten number costs again if it is looked up again. Raises StoreError,
-        and forgets nothing, while one of them has an open look-up.
+        `phones` is one phone, or a list, Series or other iterable of them; blank cells are skipped. The count of
+        charges stays. A forgotten number costs again if it is looked up again. Forgets nothing, and raises
+        InvalidPhoneError where a cell is no number, StoreError while one of them has an open look-up.
         """
-        numbers = [_national(phone) for phone in phones]
+        numbers = _nationals(phones)
         now = self._store.now()
         found = self._store.do(lambda db: ledger.forget(db, numbers, now))
         self._store.compact()
@@ -293,6 +294,20 @@ def _national(phone: object) -> int:
     if national is None:
         raise InvalidPhoneError(f"This is no Indonesian mobile number ({reason}); nothing was changed.")
     return int(national)
+
+
+def _nationals(phones: object) -> list[int]:
+    """Every number of some cells, blanks left out; all or none."""
+    cells = [phones] if isinstance(phones, (str, bytes)) or not isinstance(phones, Iterable) else list(phones)
+    read = [parse_phone(cell) for cell in cells]
+    bad = [(at, reason) for at, (number, reason) in enumerate(read) if number is None and reason != "missing"]
+    if bad:
+        at, reason = bad[0]
+        raise InvalidPhoneError(
+            f"{len(bad):,} of {len(cells):,} cells are no Indonesian mobile numbers, the first at position {at} "
+            f"({reason}); nothing was changed."
+        )
+    return [int(number) for number, _ in read if number is not None]
 
 
 def _environment(given: str | None) -> str:
