@@ -1,6 +1,7 @@
 """python -m pandas_numberactive: demo, plan, enrich, simulate, doctor, history, verify, store, login.
 
-Exit codes: 0 complete, 3 incomplete (rows left pending or not bought), 2 bad usage or configuration.
+Exit codes: 0 complete, 3 incomplete (rows left pending or not bought), 2 bad usage or configuration, 1 from doctor
+where no run could start.
 """
 
 from __future__ import annotations
@@ -22,14 +23,17 @@ from pandas_numberactive._core.credentials import masked_url
 from pandas_numberactive._core.phone import mask_cell
 from pandas_numberactive.diagnose import doctor
 from pandas_numberactive.errors import (
+    ColumnNotFoundError,
     ConfigurationError,
     IncompleteRunWarning,
     NumberActiveError,
     missing_extra,
 )
-from pandas_numberactive.settings import save_to_keyring, simulator_only
+from pandas_numberactive.settings import VARIABLES, require_keyring, save_to_keyring, simulator_only
 
-COMPLETE, USAGE, INCOMPLETE = 0, 2, 3
+COMPLETE, BROKEN, USAGE, INCOMPLETE = 0, 1, 2, 3
+_AGE = "buy again what is older: a number and its unit (s, min, h, D, W), such as 180D or 12h; without it nothing is"
+SHOWN = 50  # events of the ledger
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -37,16 +41,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parsed = _parser().parse_args(arguments)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", IncompleteRunWarning)  # a line of our own says it, without source lines
+            warnings.simplefilter("ignore", IncompleteRunWarning)  # a line of our own says it
+            warnings.showwarning = _one_line
             run: Callable[[argparse.Namespace], int] = parsed.run
             return run(parsed)
     except NumberActiveError as error:
-        print(f"Error: {error}", file=sys.stderr)
+        print(f"Error: {_in_flags(error)}", file=sys.stderr)
         for note in getattr(error, "__notes__", []):
             print(note, file=sys.stderr)
         report = error.report
         if report is not None:
-            print(report, file=sys.stderr)
+            print(_in_flags(report), file=sys.stderr)
         return INCOMPLETE if report is not None else USAGE
     except (OSError, ValueError) as error:
         print(f"Error: {error}", file=sys.stderr)
@@ -63,6 +68,26 @@ class _Parser(argparse.ArgumentParser):
         super().error(masked_url(message) or "")
 
 
+def _one_line(message: Warning | str, category: type[Warning], filename: str, lineno: int, *_: Any, **__: Any) -> None:
+    """A warning without the source line, which is none of the user's."""
+    print(f"Warning: {_in_flags(message)}", file=sys.stderr)
+
+
+_FLAGS = {
+    "pass overwrite=True, or another prefix=": "add --overwrite, or rename them",
+    "add max_charges=": "add --max-charges ",
+    "set unit_price": "say --unit-price",
+}
+
+
+def _in_flags(shown: object) -> str:
+    """A text of the library in the words of the command line."""
+    text = str(shown)
+    for option, flag in _FLAGS.items():
+        text = text.replace(option, flag)
+    return text
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser("python -m pandas_numberactive", description="Phone-number signals for tables.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
@@ -71,20 +96,24 @@ def _parser() -> argparse.ArgumentParser:
     enrich = _add(commands, "enrich", _enrich, "enrich a file")
     for command in (plan, enrich):
         command.add_argument("file", help="csv, xlsx or parquet; phones are read as text")
-        command.add_argument("--column", default=["phone"], action="extend", nargs="+", help="phone column(s)")
+        command.add_argument(
+            "--column", default=["phone"], action="extend", nargs="+", help="phone column(s); default: phone"
+        )
         command.add_argument("--max-charges", type=int, help="the most charges")
         command.add_argument("--budget", type=float, help="the most money; needs --unit-price")
         command.add_argument("--unit-price", type=float, help="what a charged answer costs")
-        command.add_argument("--max-age", help='buy again what is older, for example "180D"')
+        command.add_argument("--max-age", metavar="AGE", help=_AGE)
         command.add_argument("--refresh", action="store_true", help="buy everything again")
+        command.add_argument("--overwrite", action="store_true", help="replace result columns that the file has")
     enrich.add_argument("--out", required=True, help="csv, xlsx or parquet")
     enrich.add_argument("--details", action="store_true", help="with charged, request_id, reason, source, national")
     simulate = _add(commands, "simulate", _simulate, "serve the simulator on the loopback")
-    simulate.add_argument("--port", type=int, default=8900)
+    simulate.add_argument("--port", type=_port, default=8900, help="default: 8900; 0 for any that is free")
     simulate.add_argument("--latency", type=float, default=0.0, help="seconds before each reply")
     _add(commands, "doctor", _doctor, "what is configured, without spending")
     history = _add(commands, "history", _history, "the ledger, numbers masked")
-    history.add_argument("--since", help="a date")
+    history.add_argument("--since", help="a date, such as 2026-01-31")
+    history.add_argument("--all", action="store_true", help=f"every event, not the last {SHOWN} only")
     history.add_argument("--spend", choices=("day", "run", "environment"), help="charges and cost instead")
     verify = _add(commands, "verify", _verify, "check the README's assumptions with one look-up")
     verify.add_argument("--phone", required=True, help="a number of your own")
@@ -99,6 +128,13 @@ def _parser() -> argparse.ArgumentParser:
     init.add_argument("target", help="a path, sqlite:PATH or postgresql://...")
     _add(commands, "login", _login, "keep app key and secret in the system's keyring")
     return parser
+
+
+def _port(text: str) -> int:
+    port = int(text)
+    if not 0 <= port <= 65535:
+        raise ValueError
+    return port
 
 
 def _add(commands: Any, name: str, run: Callable[[argparse.Namespace], int], text: str) -> argparse.ArgumentParser:
@@ -145,13 +181,13 @@ def _exit_code() -> int:
 
 def _plan(arguments: argparse.Namespace) -> int:
     with pna.override(unit_price=arguments.unit_price):
-        print(pna.plan(_read(arguments.file), _columns(arguments), **_terms(arguments)))
+        print(_in_flags(pna.plan(_table(arguments), _columns(arguments), **_terms(arguments))))
     return COMPLETE
 
 
 def _enrich(arguments: argparse.Namespace) -> int:
-    _check_target(arguments.out)
-    df = _read(arguments.file)
+    _check_target(arguments.out, arguments.file)
+    df = _table(arguments)
     with pna.override(unit_price=arguments.unit_price):
         try:
             out = pna.enrich(df, _columns(arguments), details=arguments.details, **_terms(arguments))
@@ -160,7 +196,7 @@ def _enrich(arguments: argparse.Namespace) -> int:
                 _write(error.partial, arguments.out)
             raise
     _write(out, arguments.out)
-    print(api.last_run())
+    print(_in_flags(api.last_run()))
     return _exit_code()
 
 
@@ -170,8 +206,23 @@ def _columns(arguments: argparse.Namespace) -> list[str]:
 
 
 def _terms(arguments: argparse.Namespace) -> dict[str, Any]:
-    names = ("max_charges", "budget", "max_age", "refresh")
+    names = ("max_charges", "budget", "max_age", "refresh", "overwrite")
     return {name: getattr(arguments, name) for name in names}
+
+
+def _table(arguments: argparse.Namespace) -> pd.DataFrame:
+    """The file, which must have the phone columns."""
+    df = _read(arguments.file)
+    missing = [name for name in _columns(arguments) if name not in df.columns]
+    if not missing:
+        return df
+    only = str(df.columns[0]) if len(df.columns) == 1 else ""
+    for mark, word in ((";", "semicolons"), ("\t", "tabs"), ("|", "bars")):
+        if mark in only:
+            raise ConfigurationError(
+                f"{arguments.file!r} seems to be separated by {word}, for it has one column only. Save it with commas."
+            )
+    raise ConfigurationError(f"{ColumnNotFoundError(missing[0], df.columns)} Name the phone column with --column.")
 
 
 def _read(name: str) -> pd.DataFrame:
@@ -181,7 +232,7 @@ def _read(name: str) -> pd.DataFrame:
         raise ConfigurationError(f"There is no file {name!r}.")
     kind = path.suffix.lower()
     if kind == ".csv":
-        return pd.read_csv(path, dtype=str, keep_default_na=False)
+        return _read_csv(path)
     if kind == ".parquet":
         return pd.read_parquet(path)
     if kind in (".xlsx", ".xlsm"):
@@ -190,8 +241,28 @@ def _read(name: str) -> pd.DataFrame:
     raise ConfigurationError(f"{name!r} must be a .csv, .xlsx or .parquet file.")
 
 
-def _check_target(name: str) -> None:
+def _read_csv(path: Path) -> pd.DataFrame:
+    with path.open("rb") as file:
+        wide = b"\0" in file.read(1000)
+    try:
+        if wide:
+            raise ValueError("it seems to be UTF-16")
+        return pd.read_csv(path, dtype=str, keep_default_na=False)
+    except pd.errors.EmptyDataError:
+        raise ConfigurationError(f"{path.name!r} is empty.") from None
+    except pd.errors.ParserError as error:
+        raise ConfigurationError(f"{path.name!r} cannot be read: {error}.") from None
+    except ValueError as error:
+        what = f"byte {error.start:,}" if isinstance(error, UnicodeDecodeError) else str(error)
+        raise ConfigurationError(
+            f'{path.name!r} is no UTF-8 text ({what}): save it again, in Excel as "CSV UTF-8".'
+        ) from None
+
+
+def _check_target(name: str, source: str) -> None:
     path = Path(name)
+    if path.exists() and Path(source).exists() and path.samefile(source):
+        raise ConfigurationError(f"--out {name!r} is the file that is read: name another, so that it is kept.")
     if path.suffix.lower() not in (".csv", ".xlsx", ".parquet"):
         raise ConfigurationError(f"--out {name!r} must end in .csv, .xlsx or .parquet.")
     if path.suffix.lower() == ".xlsx":
@@ -226,13 +297,24 @@ def _simulate(arguments: argparse.Namespace) -> int:
 
 
 def _doctor(_: argparse.Namespace) -> int:
-    print(doctor())
-    return COMPLETE
+    found = doctor()
+    print(found)
+    return COMPLETE if found.ready else BROKEN
 
 
 def _history(arguments: argparse.Namespace) -> int:
     frame = pna.spend(arguments.spend) if arguments.spend else pna.history(arguments.since)
-    print(frame.to_string(index=False) if len(frame) else "The ledger is empty.")
+    shown = frame if arguments.all or arguments.spend else frame.tail(SHOWN)
+    since = f" since {arguments.since}" if arguments.since else ""
+    print(
+        shown.to_string(index=False)
+        if len(shown)
+        else "The ledger is empty."
+        if not since
+        else f"The ledger has nothing{since}."
+    )
+    if len(shown) < len(frame):
+        print(f"The last {len(shown)} of {len(frame):,} events{since}; --all shows them all.")
     return COMPLETE
 
 
@@ -263,8 +345,15 @@ def _store_init(arguments: argparse.Namespace) -> int:
 def _login(_: argparse.Namespace) -> int:
     import getpass
 
-    app_key = input("App key: ").strip()
-    secret = getpass.getpass("Secret (not shown): ").strip()
+    keys = f"{VARIABLES['app_key']} and {VARIABLES['secret']}"
+    require_keyring()
+    if not sys.stdin.isatty():
+        raise ConfigurationError(f"login asks for the keys in a terminal, and there is none: set {keys} instead.")
+    try:
+        app_key = input("App key: ").strip()
+        secret = getpass.getpass("Secret (not shown): ").strip()
+    except EOFError:
+        raise ConfigurationError("Nothing was kept: login needs both keys.") from None
     save_to_keyring(app_key, secret)
     print("Kept in the system's keyring.")
     return COMPLETE

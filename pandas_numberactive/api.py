@@ -64,7 +64,11 @@ class Lookup:
         signals = ", ".join(
             f"{name}={getattr(self, name)}" for name in ("telco_type", "active_level", "frequency_grade")
         )
-        return f"Lookup({self.masked}, {self.status}, {signals}, {self.source or 'not bought'}, {self.environment})"
+        # What the vendor said, its text masked as it was read, or our own reason: else a wrong key looks like bad luck.
+        told = [self.code and f"code {self.code}", self.msg and repr(self.msg), not self.code and self.reason]
+        why = "" if self.status in ("answered", "no_data") else "".join(f", {text}" for text in told if text)
+        source = self.source or "not bought"
+        return f"Lookup({self.masked}, {self.status}{why}, {signals}, {source}, {self.environment})"
 
     def _repr_html_(self) -> str:
         from pandas_numberactive._jupyter.views import lookup_card

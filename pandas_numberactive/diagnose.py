@@ -14,7 +14,7 @@ from pandas_numberactive._core.markup import html_table, text_table
 from pandas_numberactive._core.protocol import BASE_URLS
 from pandas_numberactive._io.store_schema import WAL_IS_SAFE
 from pandas_numberactive.errors import ConfigurationError
-from pandas_numberactive.settings import Settings, settings, store_location
+from pandas_numberactive.settings import Settings, require, settings, store_location, unknown_variables
 
 _PACKAGES = (
     "pandas-numberactive pandas numpy pyarrow aiohttp platformdirs tqdm ipywidgets ipykernel jupyterlab matplotlib "
@@ -25,11 +25,12 @@ _NETWORK = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "fuse.sshfs", "9p", "afs", "
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Diagnosis:
-    """Pairs of label and text; `warnings` is what should be mended."""
+    """Pairs of label and text; `warnings` is what should be mended, `ready` whether a run could start."""
 
     title: str
     lines: tuple[tuple[str, str], ...]
     warnings: tuple[str, ...] = ()
+    ready: bool = True
 
     def __repr__(self) -> str:
         return text_table(self.title, list(self.lines), "\n  ".join(f"! {text}" for text in self.warnings))
@@ -41,7 +42,8 @@ class Diagnosis:
 def doctor() -> Diagnosis:
     """Tell which environment, credentials (where found, never their value), store, and versions are in use.
 
-    Sends nothing and spends nothing; `warnings` of the result says what should be mended.
+    Sends nothing and spends nothing; `warnings` of the result says what should be mended, `ready` whether a run could
+    start. Raises ConfigurationError where a setting cannot be read.
     """
     given = settings()
     lines = [
@@ -51,33 +53,40 @@ def doctor() -> Diagnosis:
         ("base URL", given.base_url or ("started in the process" if given.simulated else "none")),
         ("unit price", "not set: costs are unknown" if given.unit_price is None else f"{given.unit_price:,.2f}"),
     ]
-    warned = _settings_warnings(given)
-    lines += _store_lines(given, warned)
-    lines += [("SQLite", f"{sqlite3.sqlite_version}, journal {'wal' if WAL_IS_SAFE else 'truncate'}")]
+    stops = _stops(given)
+    warned = [*_plain_http(given), *unknown_variables()]
+    lines += _store_lines(given, stops, warned)
     lines += [("nest-asyncio", _nested()), ("Python", platform.python_version()), ("pandas", _version("pandas"))]
-    return Diagnosis("pandas-numberactive doctor", tuple(lines), tuple(warned))
+    return Diagnosis("pandas-numberactive doctor", tuple(lines), (*stops, *warned), not stops)
 
 
-def _settings_warnings(given: Settings) -> list[str]:
-    warned = []
-    if given.environment is None:
-        warned.append('No environment: set NUMBERACTIVE_ENVIRONMENT, or try configure(environment="simulator").')
-    elif given.credentials is None:
-        warned.append("No credentials: set NUMBERACTIVE_APP_KEY and NUMBERACTIVE_SECRET.")
+def _stops(given: Settings) -> list[str]:
+    """What would keep a run from starting."""
+    try:
+        require(given)
+    except ConfigurationError as error:
+        return [str(error)]
+    return []
+
+
+def _plain_http(given: Settings) -> list[str]:
     if given.environment == "production" and (given.base_url or "").startswith("http://"):
         what = "as the vendor documents it" if given.base_url == BASE_URLS["production"] else "by your base_url"
-        warned.append(f"Plain http ({what}): numbers can be read on the way; use https or a proxy= if you can.")
-    return warned
+        return [f"Plain http ({what}): numbers can be read on the way; use https or a proxy= if you can."]
+    return []
 
 
-def _store_lines(given: Settings, warned: list[str]) -> list[tuple[str, str]]:
+def _store_lines(given: Settings, stops: list[str], warned: list[str]) -> list[tuple[str, str]]:
     try:
         location = store_location(given)
     except ConfigurationError as error:
-        warned.append(str(error))
+        stops += [str(error)] if str(error) not in stops else []
         return []
-    if "://" in location or location == ":memory:":
+    if "://" in location:
         return [("store", given.shown()["store"])]
+    sqlite = ("SQLite", f"{sqlite3.sqlite_version}, journal {'wal' if WAL_IS_SAFE else 'truncate'}")
+    if location == ":memory:":
+        return [("store", location), sqlite]
     path = Path(location)
     size = f"{path.stat().st_size / 1e6:,.1f} MB" if path.exists() else "not made yet"
     system = _file_system(path)
@@ -85,8 +94,8 @@ def _store_lines(given: Settings, warned: list[str]) -> list[tuple[str, str]]:
         warned.append(f"The store is on a network file system ({system}), where file locks may fail: use a local disk.")
     folder = next(parent for parent in path.parents if parent.exists())
     if not os.access(path if path.exists() else folder, os.W_OK):
-        warned.append("The store cannot be written: name another place with store=.")
-    return [("store", f"{path} ({size}{', ' + system if system else ''})")]
+        stops.append("The store cannot be written: name another place with store=.")
+    return [("store", f"{path} ({size}{', ' + system if system else ''})"), sqlite]
 
 
 def _file_system(path: Path) -> str:

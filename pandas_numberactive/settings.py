@@ -27,7 +27,7 @@ from pandas_numberactive._core.markup import html_table
 from pandas_numberactive._core.options import CHECKS, checked
 from pandas_numberactive._core.protocol import BASE_URLS, CodeOutcomes
 from pandas_numberactive._core.sealed import sealed
-from pandas_numberactive.errors import ConfigurationError, PlainHttpWarning, missing_extra
+from pandas_numberactive.errors import ConfigurationError, PlainHttpWarning, missing_extra, near_misses
 
 VARIABLES: Mapping[str, str] = {
     "app_key": "NUMBERACTIVE_APP_KEY",
@@ -35,6 +35,8 @@ VARIABLES: Mapping[str, str] = {
     "environment": "NUMBERACTIVE_ENVIRONMENT",
     "base_url": "NUMBERACTIVE_BASE_URL",
     "store": "NUMBERACTIVE_STORE",
+    "unit_price": "NUMBERACTIVE_UNIT_PRICE",
+    "currency": "NUMBERACTIVE_CURRENCY",
 }
 KEYRING_SERVICE = "pandas-numberactive"
 SIMULATOR_KEY = "simulator"
@@ -83,12 +85,20 @@ class Settings:
         """Return what the user said about the vendor's codes at this step ("handle" or "query")."""
         return self.code_outcomes.get(step, {})
 
+    def missing_keys(self) -> list[str]:
+        """Return which of `app_key` and `secret` were not found."""
+        return [name for name in ("app_key", "secret") if self.source.get(name, "not").startswith("not")]
+
     def shown(self) -> dict[str, str]:
         """Return every setting as text that may be printed: key, passwords and secret masked."""
         rows = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("source", "credentials")}
         rows["store"], rows["proxy"] = masked_url(self.store), masked_url(self.proxy)
-        rows["app_key"] = masked_key(self.credentials.app_key) if self.credentials else None
-        rows["secret"] = "***" if self.credentials else None
+        if self.credentials:
+            rows["app_key"], rows["secret"] = masked_key(self.credentials.app_key), "***"
+        else:  # one without the other is named, for both are needed
+            missing = self.missing_keys()
+            words = dict.fromkeys(("app_key", "secret"), "***") | dict.fromkeys(missing, "missing")
+            rows |= words if len(missing) == 1 else dict.fromkeys(words)
         return {name: str(value) if isinstance(value, (str, int)) else repr(value) for name, value in rows.items()}
 
     def __repr__(self) -> str:
@@ -112,6 +122,8 @@ def configure(**options: Any) -> Settings:
     """Set options for this process and return the settings that now hold; without options, only return them.
 
     Options are the fields of `Settings`, with `app_key` and `secret` in place of `credentials`; None forgets one.
+    What nobody says here or in `override` comes from the environment variables NUMBERACTIVE_APP_KEY, _SECRET,
+    _ENVIRONMENT, _BASE_URL, _STORE, _UNIT_PRICE (a number) and _CURRENCY; `doctor` names those it does not know.
 
     Raises
     ------
@@ -163,10 +175,31 @@ def settings(**explicit: Any) -> Settings:
 
 
 def _from_variable(name: str, variable: str) -> Any:
+    text = os.environ[variable].strip()
     try:
-        return CHECKS[name](name, os.environ[variable].strip())
+        return CHECKS[name](name, _number(text) if name == "unit_price" else text)
     except ConfigurationError as error:
         raise ConfigurationError(f"{variable}: {error}") from None
+
+
+def _number(text: str) -> float | str:
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
+def unknown_variables() -> list[str]:
+    """Return what to tell of environment variables that look like ours and are read by nothing."""
+    ours = "NUMBERACTIVE_"
+    known = [variable.removeprefix(ours) for variable in VARIABLES.values()]
+    told = []
+    for name in sorted(os.environ):
+        if name.upper().startswith(ours) and name not in VARIABLES.values():
+            near = near_misses(name[len(ours) :], known)
+            hint = f"Did you mean {ours}{near[0]}?" if near else "There is no such variable."
+            told.append(f"{name} is not read. {hint}")
+    return told
 
 
 def _resolved(values: dict[str, Any], sources: dict[str, str]) -> Settings:
@@ -226,15 +259,26 @@ def _from_keyring(name: str) -> tuple[str | None, str]:
         return None, f"not found (keyring: {type(error).__name__})"
 
 
+def require_keyring() -> Any:
+    """Return the module, if it can keep something here; raises MissingExtraError without the extra `keyring`."""
+    try:
+        keyring = importlib.import_module("keyring")
+    except ImportError as error:
+        raise missing_extra("keyring", "keyring") from error
+    backend = getattr(keyring, "get_keyring", lambda: None)()
+    if getattr(backend, "priority", 1) <= 0:  # its stand-ins, which keep nothing
+        raise ConfigurationError(
+            f"This system has no keyring: set {VARIABLES['app_key']} and {VARIABLES['secret']} instead."
+        )
+    return keyring
+
+
 @sealed
 def save_to_keyring(app_key: str, secret: str) -> None:
     """Keep both in the system's keyring; raises MissingExtraError without the extra `keyring`."""
     keys = {"app_key": app_key, "secret": secret}
     said = {name: CHECKS[name](name, value) for name, value in keys.items()}
-    try:
-        keyring = importlib.import_module("keyring")
-    except ImportError as error:
-        raise missing_extra("keyring", "keyring") from error
+    keyring = require_keyring()
     try:
         for name, value in said.items():
             keyring.set_password(KEYRING_SERVICE, name, value)
@@ -284,15 +328,15 @@ def require(given: Settings) -> Settings:
     trial = 'To try without keys: configure(environment="simulator").'
     if given.environment is None:
         if given.credentials is None:
-            names = f"{VARIABLES['app_key']}, {VARIABLES['secret']} and {VARIABLES['environment']}"
+            keys = ", ".join(VARIABLES[name] for name in given.missing_keys() or ["app_key", "secret"])
+            names = f"{keys} and {VARIABLES['environment']}"
             raise ConfigurationError(f"No credentials and no environment: set {names}, or use configure(). {trial}")
         raise ConfigurationError(
             'Which environment? Set NUMBERACTIVE_ENVIRONMENT or configure(environment=...) to "production" '
             '(charged) or "sandbox"; neither is assumed.'
         )
     if given.credentials is None:
-        missing = [VARIABLES[name] for name in ("app_key", "secret") if given.source.get(name, "not").startswith("not")]
-        names = " and ".join(missing or [VARIABLES["app_key"], VARIABLES["secret"]])
+        names = " and ".join(VARIABLES[name] for name in given.missing_keys() or ["app_key", "secret"])
         raise ConfigurationError(f"No credentials for {given.environment}: set {names}, or use configure(). {trial}")
     store_location(given)
     return given

@@ -21,6 +21,7 @@ from aiohttp import web
 
 from pandas_numberactive._core.protocol import HANDLE_PATH, QUERY_PATH, SIMULATOR_FIELD, SIMULATOR_HEADER, sign
 from pandas_numberactive.customers import customers as customers
+from pandas_numberactive.errors import ConfigurationError
 from pandas_numberactive.simulator_faults import KINDS as KINDS
 from pandas_numberactive.simulator_faults import Faults as Faults
 from pandas_numberactive.simulator_ledger import Charge as Charge
@@ -297,10 +298,24 @@ def _new_id() -> str:
 
 
 def serve_forever(port: int = 0, host: str = "127.0.0.1", **options: Any) -> None:
-    """Serve until SIGINT or SIGTERM; prints the base URL on one line when it listens."""
+    """Serve until SIGINT or SIGTERM; prints the base URL on one line when it listens, then what to set to use it.
+
+    Raises ConfigurationError where the port is taken.
+    """
     ended = threading.Event()
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, lambda *_: ended.set())
-    with Simulator(port=port, host=host, **options) as simulator:
+    simulator = Simulator(port=port, host=host, **options)
+    try:
+        simulator.start()
+    except OSError as error:
+        raise ConfigurationError(f"Port {port} cannot be used ({error}): name another, or 0 for any.") from None
+    try:
         print(simulator.base_url, flush=True)
+        if not simulator.stand_in:
+            print("In another terminal, to use it (Ctrl-C here ends it):")
+            print("export NUMBERACTIVE_ENVIRONMENT=simulator")
+            print(f"export NUMBERACTIVE_BASE_URL={simulator.base_url}", flush=True)
         ended.wait()
+    finally:
+        simulator.stop()

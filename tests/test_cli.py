@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+import pty
 import signal
+import socket
 import subprocess
 import sys
 import time
+import types
+import warnings
 
 import pandas as pd
 import pytest
@@ -84,6 +88,13 @@ def test_without_keys_one_line_says_what_to_do(tmp_path, capsys):
     assert "Traceback" not in error
 
 
+def test_doctors_exit_code_tells_whether_a_run_could_start(capsys, monkeypatch):
+    assert main(["doctor"]) == 1
+    assert "NUMBERACTIVE_ENVIRONMENT" in capsys.readouterr().out
+    monkeypatch.setenv("NUMBERACTIVE_ENVIRONMENT", "simulator")
+    assert main(["doctor"]) == 0
+
+
 def test_doctor_names_sources_and_never_a_value(capsys, keys):
     assert main(["doctor"]) == 0
     out = capsys.readouterr().out
@@ -99,6 +110,9 @@ def test_the_simulator_serves_a_process_of_its_own(tmp_path):
     try:
         assert process.stdout is not None
         url = process.stdout.readline().strip()
+        process.stdout.readline()
+        assert process.stdout.readline().strip() == "export NUMBERACTIVE_ENVIRONMENT=simulator"
+        assert process.stdout.readline().strip() == f"export NUMBERACTIVE_BASE_URL={url}"
         import pandas_numberactive as pna
 
         with pna.override(environment="simulator", base_url=url, store=str(tmp_path / "s.sqlite3")):
@@ -172,3 +186,156 @@ def test_login_without_a_keyring_says_what_to_do(monkeypatch, capsys):
     error = capsys.readouterr().err
     assert "pandas-numberactive[keyring]" in error
     assert "made-up-secret" not in error
+
+
+def write(path, phones, column="phone"):
+    pd.DataFrame({column: phones}).to_csv(path, index=False)
+    return str(path)
+
+
+def test_a_terminal_sees_the_bar_on_stderr_whatever_its_size_and_a_file_none(tmp_path, keys, vendor):
+    vendor.latency = 0.1
+    source = write(tmp_path / "in.csv", [f"0811{i:07d}" for i in range(100)])
+    arguments = [sys.executable, "-m", "pandas_numberactive", "enrich", source, "--out", str(tmp_path / "out.csv")]
+    ours, theirs = pty.openpty()  # a terminal that says it has no columns
+    with subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=theirs) as process:
+        os.close(theirs)
+        seen = b""
+        while more := _read(ours):
+            seen += more
+        assert b"numbers/s, bought" in seen
+        assert process.stdout is not None
+        assert b"numbers/s" not in process.stdout.read()
+    os.close(ours)
+    again = subprocess.run([*arguments, "--refresh"], capture_output=True)
+    assert (again.returncode, again.stderr) == (0, b"")
+    assert vendor.ledger.total == 200
+
+
+def _read(terminal):
+    try:
+        return os.read(terminal, 10_000)
+    except OSError:  # the other end is closed
+        return b""
+
+
+def test_a_column_that_is_not_there_names_the_flag_or_the_separator(tmp_path, capsys, keys):
+    assert main(["plan", write(tmp_path / "a.csv", ["0811"], "hp")]) == 2
+    assert "'hp'. Name the phone column with --column" in capsys.readouterr().err
+    for mark, word in ((";", "semicolons"), ("\t", "tabs")):
+        (tmp_path / "b.csv").write_text(f"id{mark}phone\n1{mark}0811\n")
+        assert main(["plan", str(tmp_path / "b.csv")]) == 2
+        assert f"separated by {word}" in capsys.readouterr().err
+    assert main(["plan", write(tmp_path / "c.csv", ["08118899532"], "a;b"), "--column", "a;b"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        ("phone\n0811\n".encode("utf-16"), "UTF-16"),
+        ("phone\n0811\n".encode("utf-16-le"), "UTF-16"),
+        ("phone,name\n0811,Andr\u00e9\n".encode("latin-1"), "no UTF-8 text"),
+        (b"", "is empty"),
+        (b"phone\n1\n1,2,3\n", "cannot be read"),
+    ],
+)
+def test_a_file_that_cannot_be_read_says_why(tmp_path, capsys, keys, content, says):
+    (tmp_path / "in.csv").write_bytes(content)
+    assert main(["plan", str(tmp_path / "in.csv")]) == 2
+    assert says in capsys.readouterr().err
+
+
+def test_the_input_is_never_overwritten_and_result_columns_only_when_asked(tmp_path, capsys, keys, vendor):
+    source, target = write(tmp_path / "in.csv", ["08118899532"]), str(tmp_path / "out.csv")
+    assert main(["enrich", source, "--out", str(tmp_path / ".." / tmp_path.name / "in.csv")]) == 2
+    assert "is the file that is read" in capsys.readouterr().err
+    assert vendor.calls == []
+    assert main(["enrich", source, "--out", target]) == 0
+    assert "--unit-price" in capsys.readouterr().out
+    more = str(tmp_path / "more.csv")
+    assert main(["enrich", target, "--out", more]) == 2
+    assert "--overwrite" in capsys.readouterr().err
+    assert main(["enrich", target, "--out", more, "--overwrite"]) == 0
+    pd.testing.assert_frame_equal(pd.read_csv(more), pd.read_csv(target))
+
+
+def test_a_file_of_something_else_is_warned_of_in_one_line(tmp_path, capsys, keys):
+    source = write(tmp_path / "in.csv", [f"name {c}" for c in "abcdefghij"])
+    with warnings.catch_warnings():
+        warnings.simplefilter("default")
+        assert main(["enrich", source, "--out", str(tmp_path / "out.csv")]) == 0
+    error = capsys.readouterr().err
+    assert error.startswith("Warning: 10 of 10 filled cells of column 'phone'")
+    assert error.count("\n") == 1
+
+
+def test_an_age_on_the_command_line_needs_its_unit(tmp_path, capsys, keys, vendor):
+    source = write(tmp_path / "in.csv", ["08118899532"])
+    assert main(["enrich", source, "--out", str(tmp_path / "out.csv"), "--max-age", "180"]) == 2
+    assert '"180D"' in capsys.readouterr().err
+    assert vendor.calls == []
+    assert main(["plan", source, "--max-age", "180D"]) == 0
+
+
+def test_history_shows_the_last_events_and_says_how_many_there_are(tmp_path, capsys, keys):
+    assert main(["history"]) == 0
+    assert "The ledger is empty" in capsys.readouterr().out
+    source = write(tmp_path / "in.csv", [f"0811{i:07d}" for i in range(40)])
+    assert main(["enrich", source, "--out", str(tmp_path / "out.csv")]) == 0
+    capsys.readouterr()
+    assert main(["history"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 1 + 50 + 1
+    assert lines[-1] == "The last 50 of 80 events; --all shows them all."
+    assert main(["history", "--all"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 1 + 80
+    assert main(["history", "--since", "2100-01-01"]) == 0
+    assert "nothing since 2100-01-01" in capsys.readouterr().out
+    assert main(["history", "--since", "yesterday"]) == 2
+    assert "a date such as \"2026-01-31\", not 'yesterday'" in capsys.readouterr().err
+
+
+def test_a_port_that_is_taken_says_so(capsys):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        assert main(["simulate", "--port", port]) == 2
+    assert f"Port {port} cannot be used" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main(["simulate", "--port", "99999"])
+
+
+class _Never:
+    def __call__(self, *_):
+        raise AssertionError("asked for a key that it cannot keep")
+
+
+@pytest.mark.parametrize(
+    ("priority", "terminal", "says"), [(0, True, "no keyring"), (-1, True, "no keyring"), (5, False, "in a terminal")]
+)
+def test_login_asks_for_nothing_that_it_cannot_keep(monkeypatch, capsys, priority, terminal, says):
+    backend = types.SimpleNamespace(priority=priority)
+    monkeypatch.setitem(sys.modules, "keyring", types.SimpleNamespace(get_keyring=lambda: backend))
+    monkeypatch.setattr("sys.stdin", types.SimpleNamespace(isatty=lambda: terminal))
+    monkeypatch.setattr("builtins.input", _Never())
+    monkeypatch.setattr("getpass.getpass", _Never())
+    assert main(["login"]) == 2
+    error = capsys.readouterr().err
+    assert says in error
+    assert "NUMBERACTIVE_SECRET" in error
+
+
+def test_login_keeps_both_keys(monkeypatch, capsys):
+    kept = {}
+    backend = types.SimpleNamespace(priority=5)
+    keyring = types.SimpleNamespace(
+        get_keyring=lambda: backend, set_password=lambda service, name, value: kept.update({(service, name): value})
+    )
+    monkeypatch.setitem(sys.modules, "keyring", keyring)
+    monkeypatch.setattr("sys.stdin", types.SimpleNamespace(isatty=lambda: True))
+    monkeypatch.setattr("builtins.input", lambda _: "made-up-key ")
+    monkeypatch.setattr("getpass.getpass", lambda _: "made-up-secret")
+    assert main(["login"]) == 0
+    assert set(kept.values()) == {"made-up-key", "made-up-secret"}
+    assert "made-up" not in capsys.readouterr().out

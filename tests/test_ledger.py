@@ -158,6 +158,23 @@ def test_a_forgotten_number_is_gone_from_the_bytes_and_its_charge_stays(as_produ
     assert vendor.ledger.charged_phones()[PHONES[2]] == 2  # a forgotten number costs again
 
 
+def test_forget_takes_one_phone_or_a_column_and_all_or_none(as_production, frame):
+    as_production()
+    enrich(frame)
+    with pna.LookupStore() as store:
+        for cells in ([PHONES[0], None, "x", PHONES[1], "12"], pd.Series([PHONES[0], "", "x", float("nan"), "12"])):
+            with pytest.raises(InvalidPhoneError, match=r"2 of 5 cells .* at position 2 \(bad_characters\)"):
+                store.forget(cells)
+        assert len(store) == 6
+        assert store.forget("0811-8899-000") == 1
+        assert store.forget(int(PHONES[1])) == 1
+        assert store.forget(pd.Series([PHONES[2], None, float("nan"), "", pd.NA, PHONES[3]], index=list("aabbcc"))) == 2
+        assert store.forget([]) == store.forget("") == 0
+        assert len(store) == 2
+        with pytest.raises(InvalidPhoneError, match="1 of 1 "):
+            store.forget("x")
+
+
 def test_many_are_forgotten_in_groups_and_the_others_stay(on_either, frame, monkeypatch):
     from pandas_numberactive._io import store_ledger
 
@@ -194,4 +211,9 @@ def test_history_is_typed_masked_and_from_a_date(on_either, frame):
     assert not events["number"].isin(PHONES).any()
     assert set(pna.history(mask=False)["number"]) == set(PHONES)
     assert len(pna.history(since="2100-01-01")) == 0
+    for since in ("yesterday", 2026, "", pd.NaT, ["2026"], "99999-01-01"):
+        with pytest.raises(ConfigurationError, match='a date such as "2026-01-31"'):
+            pna.history(since=since)
+    for since in ("2026-01-31", "2026", events["at"].min(), events["at"].min().date()):
+        assert len(pna.history(since=since)) == len(events)
     assert str(events["at"].dtype) == "datetime64[us, UTC]"

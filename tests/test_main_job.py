@@ -525,3 +525,22 @@ def test_help_shows_the_options_of_enrich_on_every_front(play):
     for front in fronts:
         shown = list(inspect.signature(front).parameters.values())[-len(options) :]
         assert [(one.name, one.default, one.kind) for one in shown] == [(o.name, o.default, o.kind) for o in options]
+
+
+def test_a_failed_lookup_prints_what_the_vendor_said_and_no_whole_number(vendor, tmp_path):
+    pna.configure(
+        environment="production",
+        base_url=vendor.base_url,
+        app_key="made-up-key",
+        secret="wrong",
+        store=str(tmp_path / "s.sqlite3"),
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", IncompleteRunWarning)
+        said = repr(pna.lookup("08118899532"))
+    assert "failed, code 10003, 'invalid appKey or token'" in said
+    assert "8118899532" not in said
+
+
+def test_an_answered_lookup_prints_no_code(play):
+    assert "code" not in repr(pna.lookup("08118899532"))

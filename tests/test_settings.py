@@ -11,6 +11,7 @@ import warnings
 import pytest
 
 from pandas_numberactive import errors
+from pandas_numberactive.diagnose import doctor
 from pandas_numberactive.errors import ConfigurationError, PlainHttpWarning
 from pandas_numberactive.settings import (
     Credentials,
@@ -62,9 +63,13 @@ def test_every_variable_is_read(monkeypatch):
         "ENVIRONMENT": "formal",
         "BASE_URL": "https://h/x/",
         "STORE": "/tmp/a.db",
+        "UNIT_PRICE": " 512.5 ",
+        "CURRENCY": "USD",
     }.items():
         monkeypatch.setenv(f"NUMBERACTIVE_{name}", text)
     found = require(settings())
+    assert (found.unit_price, found.currency) == (512.5, "USD")
+    assert configure(unit_price=3).unit_price == 3
     assert (found.environment, found.base_url, found.store) == ("production", "https://h/x", "/tmp/a.db")
     assert (found.credentials.app_key, found.credentials.secret) == ("k", "s")
 
@@ -73,6 +78,44 @@ def test_a_wrong_variable_is_named(monkeypatch):
     monkeypatch.setenv("NUMBERACTIVE_ENVIRONMENT", "prod")
     with pytest.raises(ConfigurationError, match="NUMBERACTIVE_ENVIRONMENT.*'production', 'sandbox', 'simulator'"):
         settings()
+
+
+@pytest.mark.parametrize("text", ["-1", "nan", "five", "1.000,00"])
+def test_a_price_that_is_no_number_names_its_variable(monkeypatch, text):
+    monkeypatch.setenv("NUMBERACTIVE_UNIT_PRICE", text)
+    with pytest.raises(ConfigurationError, match="NUMBERACTIVE_UNIT_PRICE: unit_price must be a number of at least 0"):
+        settings()
+
+
+def test_one_key_without_the_other_is_named_by_settings_and_doctor():
+    found = configure(app_key="my-app-key-1")
+    assert (found.shown()["app_key"], found.shown()["secret"]) == ("***", "missing")
+    for environment in (None, "sandbox"):
+        with override(environment=environment):
+            said = repr(doctor())
+            assert "NUMBERACTIVE_SECRET" in said
+            assert "NUMBERACTIVE_APP_KEY" not in said
+            assert "my-app-key-1" not in said + repr(settings())
+    assert configure(app_key=None).shown()["secret"] == "None"
+
+
+def test_doctor_tells_what_would_stop_a_run_and_which_variables_nobody_reads(monkeypatch, tmp_path):
+    assert not doctor().ready
+    monkeypatch.setenv("NUMBERACTIVE_APPKEY", "my-app-key-1")
+    monkeypatch.setenv("NUMBERACTIVE_ZZZ", "1")
+    configure(environment="simulator", store=tmp_path / "s.sqlite3")
+    found = doctor()
+    assert found.ready  # a wrong name stops nothing
+    assert "NUMBERACTIVE_APPKEY is not read. Did you mean NUMBERACTIVE_APP_KEY?" in found.warnings
+    assert "NUMBERACTIVE_ZZZ is not read. There is no such variable." in found.warnings
+    assert "my-app-key-1" not in repr(found)
+    assert "SQLite" in dict(found.lines)
+    configure(store="postgresql://me:pa55@db/x")
+    assert "SQLite" not in dict(doctor().lines)
+    configure(environment="production", store=":memory:", **KEYS)
+    found = doctor()
+    assert not found.ready
+    assert sum("forgets" in text for text in found.warnings) == 1
 
 
 def test_none_forgets_in_configure_and_lifts_in_override():

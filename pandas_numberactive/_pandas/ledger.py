@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import weakref
 from collections.abc import Iterable
+from datetime import date
 from functools import partial
 from typing import Any, Literal, cast
 
@@ -13,7 +14,7 @@ import pandas as pd
 
 from pandas_numberactive._core.lookup import LookupState
 from pandas_numberactive._core.markup import bar, html_table, text_table
-from pandas_numberactive._core.options import seconds_of
+from pandas_numberactive._core.options import said, seconds_of
 from pandas_numberactive._core.phone import mask, parse_phone
 from pandas_numberactive._core.protocol import LEVELS, TELCO_TYPES, Answer
 from pandas_numberactive._core.sealed import sealed
@@ -74,9 +75,10 @@ class LookupStore:
     def history(self, since: object = None, *, mask: bool = True) -> pd.DataFrame:
         """Return the ledger's events, oldest first: what was opened, bought, held, released, and when.
 
-        `since` is a date or anything pandas reads as one (UTC). Numbers are masked unless `mask=False`.
+        `since` is a date, or text that pandas reads as one (UTC). Numbers are masked unless `mask=False`. Raises
+        ConfigurationError where `since` is no date.
         """
-        moment = 0 if since is None else _micros(since)
+        moment = 0 if since is None else _since(since)
         rows = self._store.do(lambda db: ledger.history(db, moment))
         frame = _frame(rows, ledger.HISTORY_COLUMNS)
         frame["kind"] = frame["kind"].astype("category")
@@ -217,13 +219,14 @@ class LookupStore:
         return {"imported": taken, "known": len(items) - taken, "invalid": invalid, "undated": undated}
 
     @sealed
-    def forget(self, phones: Iterable[object]) -> int:
+    def forget(self, phones: object) -> int:
         """Remove numbers from the file itself, in all environments; returns how many were there.
 
-        The count of charges stays. A forgotten number costs again if it is looked up again. Raises StoreError,
-        and forgets nothing, while one of them has an open look-up.
+        `phones` is one phone, or a list, Series or other iterable of them; blank cells are skipped. The count of
+        charges stays. A forgotten number costs again if it is looked up again. Forgets nothing, and raises
+        InvalidPhoneError where a cell is no number, StoreError while one of them has an open look-up.
         """
-        numbers = [_national(phone) for phone in phones]
+        numbers = _nationals(phones)
         now = self._store.now()
         found = self._store.do(lambda db: ledger.forget(db, numbers, now))
         self._store.compact()
@@ -277,6 +280,15 @@ def _micros(moment: object) -> int:
     return int(stamp.as_unit("ns").value) // 1000
 
 
+def _since(moment: object) -> int:
+    try:
+        if not isinstance(moment, (str, date, np.datetime64)) or pd.isna(pd.Timestamp(moment)):
+            raise ValueError  # a number is nanoseconds to pandas
+        return _micros(moment)
+    except (ValueError, TypeError) as error:  # pandas' own errors of dates are ValueErrors
+        raise ConfigurationError(f'since must be a date such as "2026-01-31", not {said(moment)}.') from error
+
+
 def _frame(rows: list[Any], columns: tuple[str, ...]) -> pd.DataFrame:
     return pd.DataFrame.from_records(rows, columns=list(columns))
 
@@ -305,6 +317,20 @@ def _national(phone: object) -> int:
     if national is None:
         raise InvalidPhoneError(f"This is no Indonesian mobile number ({reason}); nothing was changed.")
     return int(national)
+
+
+def _nationals(phones: object) -> list[int]:
+    """Every number of some cells, blanks left out; all or none."""
+    cells = [phones] if isinstance(phones, (str, bytes)) or not isinstance(phones, Iterable) else list(phones)
+    read = [parse_phone(cell) for cell in cells]
+    bad = [(at, reason) for at, (number, reason) in enumerate(read) if number is None and reason != "missing"]
+    if bad:
+        at, reason = bad[0]
+        raise InvalidPhoneError(
+            f"{len(bad):,} of {len(cells):,} cells are no Indonesian mobile numbers, the first at position {at} "
+            f"({reason}); nothing was changed."
+        )
+    return [int(number) for number, _ in read if number is not None]
 
 
 def _environment(given: str | None) -> str:

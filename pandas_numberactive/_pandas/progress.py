@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -55,7 +56,16 @@ def _new_bar(total: int) -> Any:
         warnings.simplefilter("ignore")  # tqdm warns where ipywidgets is missing, and falls back by itself
         from tqdm.auto import tqdm
 
-        return tqdm(total=total, unit=" numbers", dynamic_ncols=True)
+        known = {"dynamic_ncols": True} if _sized() else {"ncols": 80, "nrows": 24}
+        return tqdm(total=total, unit=" numbers", **known)
+
+
+def _sized() -> bool:
+    """False in a terminal that says it has no columns, as some do in containers: there tqdm would draw nothing."""
+    try:
+        return min(os.get_terminal_size(sys.stderr.fileno())) > 0
+    except (OSError, ValueError, AttributeError):  # no terminal: a notebook, a file
+        return True
 
 
 def _interactive() -> bool:
