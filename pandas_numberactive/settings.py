@@ -188,14 +188,14 @@ def _number(text: str) -> float | str:
 
 def unknown_variables() -> list[str]:
     """Return what to tell of environment variables that look like ours and are read by nothing."""
-    known = set(VARIABLES.values())
+    ours = "NUMBERACTIVE_"
+    known = [variable.removeprefix(ours) for variable in VARIABLES.values()]
     told = []
     for name in sorted(os.environ):
-        if name.upper().startswith("NUMBERACTIVE_") and name not in known:
-            near = near_misses(name, known)
-            told.append(
-                f"{name} is not read. " + (f"Did you mean {near[0]}?" if near else "There is no such variable.")
-            )
+        if name.upper().startswith(ours) and name not in VARIABLES.values():
+            near = near_misses(name[len(ours) :], known)
+            hint = f"Did you mean {ours}{near[0]}?" if near else "There is no such variable."
+            told.append(f"{name} is not read. {hint}")
     return told
 
 
