@@ -32,7 +32,7 @@ from pandas_numberactive.errors import (
 from pandas_numberactive.settings import VARIABLES, require_keyring, save_to_keyring, simulator_only
 
 COMPLETE, BROKEN, USAGE, INCOMPLETE = 0, 1, 2, 3
-_AGE = "buy again what is older: a number and its unit (s, min, h, D, W), such as 180D or 12h; without it nothing is"
+_AGE = "buy again what is older: a number and its unit (s, min, h, D, W), such as 180D or 12h"
 SHOWN = 50  # events of the ledger
 
 

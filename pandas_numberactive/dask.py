@@ -24,7 +24,7 @@ from pandas_numberactive._io import batch
 from pandas_numberactive._io.batch import Answers
 from pandas_numberactive._io.report import STATUSES, Plan, Shape
 from pandas_numberactive._pandas import frames
-from pandas_numberactive._pandas.frames import MAX_PROBLEMS, Request
+from pandas_numberactive._pandas.frames import MAX_PROBLEMS, Request, Tally
 from pandas_numberactive.errors import missing_extra
 from pandas_numberactive.settings import settings
 
@@ -134,7 +134,7 @@ class _Seen:
     shape: Shape
     numbers: list[NDArray[np.int64]]  # of each phone column, distinct, in the order of the rows
     problems: pd.DataFrame  # cells masked
-    tallies: list[tuple[int, int]]  # of each phone column, see frames.tallies
+    tallies: list[Tally]  # of each phone column
 
     @property
     def distinct(self) -> NDArray[np.int64]:
@@ -150,21 +150,21 @@ def _distinct(ddf: Any, request: Request, max_digits: int) -> _Seen:
     while len(level) > 1:
         level = [delayed(_merge)(level[at : at + FAN_IN]) for at in range(0, len(level), FAN_IN)]
     seen: _Seen = _compute(level[0])[0]
-    odd = frames.oddities(ddf._meta, known.names, seen.tallies)
-    return replace(seen, shape=replace(seen.shape, warnings=odd))
+    return replace(seen, shape=replace(seen.shape, warnings=frames.oddities(known.names, seen.tallies)))
 
 
 def _look(part: pd.DataFrame, *, request: Request, max_digits: int) -> _Seen:
     """One partition's numbers; runs on a worker."""
     prepared = frames.prepare(part, request, max_digits)
     numbers = [prepared.numbers[pd.unique(place[place >= 0])] for place in prepared.places]
-    return _Seen(prepared.shape, numbers, frames.problems(prepared), frames.tallies(prepared.reasons))
+    return _Seen(
+        prepared.shape, numbers, frames.problems(prepared), frames.tallies(part, prepared.names, prepared.reasons)
+    )
 
 
 def _merge(seen: list[_Seen]) -> _Seen:
     """Several partitions as one, their order kept; runs on a worker."""
     invalid: Counter[str] = Counter()
-    columns = zip(*(one.tallies for one in seen), strict=True)
     bad = [one.problems for one in seen if len(one.problems)] or [seen[0].problems]  # an empty one has no dtypes
     for one in seen:
         invalid.update(one.shape.invalid)
@@ -177,8 +177,14 @@ def _merge(seen: list[_Seen]) -> _Seen:
         ),
         [pd.unique(np.concatenate(column)) for column in zip(*(one.numbers for one in seen), strict=True)],
         pd.concat(bad, ignore_index=True).head(MAX_PROBLEMS),
-        [(sum(bad), sum(filled)) for bad, filled in (zip(*c, strict=True) for c in columns)],
+        [_whole(parts) for parts in zip(*(one.tallies for one in seen), strict=True)],
     )
+
+
+def _whole(parts: Sequence[Tally]) -> Tally:
+    """One phone column's tally from those of its parts."""
+    told = [one.numeric for one in parts if one.numeric]
+    return Tally(sum(one.invalid for one in parts), sum(one.filled for one in parts), told[0] if told else None)
 
 
 # Joining the answers: lazy, on the workers.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -165,24 +165,36 @@ def _shape(frame: pd.DataFrame, names: list[Hashable], reasons: list[NDArray[np.
         missing=counts[MISSING],
         invalid={reason: count for reason, count in zip(REASONS, counts, strict=True) if reason != "missing"},
         valid_rows=sum(int((reason < 0).sum()) for reason in reasons),
-        warnings=oddities(frame, names, tallies(reasons)),
+        warnings=oddities(names, tallies(frame, names, reasons)),
     )
 
 
-def tallies(reasons: list[NDArray[np.int8]]) -> list[tuple[int, int]]:
-    """Of each column, how many cells are invalid, and how many are not blank."""
-    return [(int(((r >= 0) & (r != MISSING)).sum()), int((r != MISSING).sum())) for r in reasons]
+class Tally(NamedTuple):
+    """How one phone column, or a part of it, was read; counts are cells."""
+
+    invalid: int
+    filled: int
+    numeric: str | None  # what to tell of a numeric dtype
 
 
-def oddities(frame: pd.DataFrame, names: Sequence[Hashable], counts: Sequence[tuple[int, int]]) -> tuple[str, ...]:
-    """What to tell of columns, by their dtypes and `tallies`, that were read wrongly or hold no phones at all."""
-    there = [name for name, (_, filled) in zip(names, counts, strict=True) if filled]
-    warned = [text for name in there if (text := numeric_warning(frame[name]))]
+def tallies(frame: pd.DataFrame, names: Sequence[Hashable], reasons: Sequence[NDArray[np.int8]]) -> list[Tally]:
+    """One for each phone column; a column without a filled cell has no dtype to tell of."""
+    out = []
+    for name, reason in zip(names, reasons, strict=True):
+        filled = int((reason != MISSING).sum())
+        invalid = filled - int((reason < 0).sum())
+        out.append(Tally(invalid, filled, numeric_warning(frame[name]) if filled else None))
+    return out
+
+
+def oddities(names: Sequence[Hashable], seen: Sequence[Tally]) -> tuple[str, ...]:
+    """What to tell of columns that were read wrongly or hold no phones at all."""
+    warned = [one.numeric for one in seen if one.numeric]
     warned += [
-        f"{invalid:,} of {filled:,} filled cells of column {name!r} are no Indonesian mobile numbers: is it the right "
-        "column? pna.normalize() shows how each cell is read."
-        for name, (invalid, filled) in zip(names, counts, strict=True)
-        if filled >= ENOUGH and 2 * invalid > filled
+        f"{one.invalid:,} of {one.filled:,} filled cells of column {name!r} are no Indonesian mobile numbers: is it "
+        "the right column? pna.normalize() shows how each cell is read."
+        for name, one in zip(names, seen, strict=True)
+        if one.filled >= ENOUGH and 2 * one.invalid > one.filled
     ]
     return tuple(warned)
 
