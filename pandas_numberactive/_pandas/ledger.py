@@ -207,8 +207,9 @@ class LookupStore:
     def forget(self, phones: Iterable[object]) -> int:
         """Remove numbers from the file itself, in all environments; returns how many were there.
 
-        The count of charges stays. A forgotten number costs again if it is looked up again. Raises StoreError,
-        and forgets nothing, while one of them has an open look-up.
+        On a server their rows go; its log, free pages and backups are its owner's to clean. The count of charges
+        stays. A forgotten number costs again if it is looked up again. Raises StoreError, and forgets nothing, while
+        one of them has an open look-up.
         """
         numbers = [_national(phone) for phone in phones]
         now = self._store.now()
