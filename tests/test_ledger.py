@@ -217,3 +217,16 @@ def test_history_is_typed_masked_and_from_a_date(on_either, frame):
     for since in ("2026-01-31", "2026", events["at"].min(), events["at"].min().date()):
         assert len(pna.history(since=since)) == len(events)
     assert str(events["at"].dtype) == "datetime64[us, UTC]"
+
+
+def test_a_long_number_that_max_digits_allows_can_be_forgotten_settled_and_taken_over(as_production, vendor):
+    phone = "8118899532123"  # made up
+    as_production(max_digits=13)
+    pd.DataFrame({"phone": [phone]}).numberactive.enrich("phone")
+    assert vendor.ledger.total == 1
+    with pna.LookupStore() as store:
+        assert store.forget(phone) == 1
+        old = pd.DataFrame({"phone": [phone], "looked_up_at": ["2026-01-05"]})
+        assert store.import_answers(old)["imported"] == 1
+        with pytest.raises(StoreError, match="can be resolved"):  # known: settled, not unreadable
+            store.resolve(phone, "release")

@@ -203,8 +203,9 @@ class LookupStore:
                 raise ColumnNotFoundError(name, answers.columns)
         items: dict[int, ledger.Imported] = {}
         invalid = undated = 0
+        limit = settings().max_digits
         for row in answers.to_dict("records"):
-            national, _ = parse_phone(row[phone])
+            national, _ = parse_phone(row[phone], max_digits=limit)
             bought_at = _bought_at(row["looked_up_at"])
             if national is None or not bought_at:
                 invalid += 1
@@ -222,9 +223,10 @@ class LookupStore:
     def forget(self, phones: object) -> int:
         """Remove numbers from the file itself, in all environments; returns how many were there.
 
-        `phones` is one phone, or a list, Series or other iterable of them; blank cells are skipped. The count of
-        charges stays. A forgotten number costs again if it is looked up again. Forgets nothing, and raises
-        InvalidPhoneError where a cell is no number, StoreError while one of them has an open look-up.
+        `phones` is one phone, or a list, Series or other iterable of them; blank cells are skipped. On a server their
+        rows go; its log, free pages and backups are its owner's to clean. The count of charges stays. A forgotten
+        number costs again if it is looked up again. Forgets nothing, and raises InvalidPhoneError where a cell is no
+        number, StoreError while one of them has an open look-up.
         """
         numbers = _nationals(phones)
         now = self._store.now()
@@ -313,7 +315,7 @@ def _presentable(frame: pd.DataFrame, masked: bool) -> pd.DataFrame:
 
 
 def _national(phone: object) -> int:
-    national, reason = parse_phone(phone)
+    national, reason = parse_phone(phone, max_digits=settings().max_digits)
     if national is None:
         raise InvalidPhoneError(f"This is no Indonesian mobile number ({reason}); nothing was changed.")
     return int(national)
@@ -322,7 +324,8 @@ def _national(phone: object) -> int:
 def _nationals(phones: object) -> list[int]:
     """Every number of some cells, blanks left out; all or none."""
     cells = [phones] if isinstance(phones, (str, bytes)) or not isinstance(phones, Iterable) else list(phones)
-    read = [parse_phone(cell) for cell in cells]
+    limit = settings().max_digits
+    read = [parse_phone(cell, max_digits=limit) for cell in cells]
     bad = [(at, reason) for at, (number, reason) in enumerate(read) if number is None and reason != "missing"]
     if bad:
         at, reason = bad[0]
