@@ -1,7 +1,8 @@
 """LookupForm: one number at a time. Check is free; Buy is a fresh button, bound to the number that it names.
 
-The page sends keystrokes and clicks apart, so a handler can read a shorter number than the one on the screen. Hence
-two steps, and hence a Buy button only when the field has been still for half a second.
+The page sends keystrokes and clicks apart, so a handler can read a shorter number than the one on the screen: Enter
+overtakes the keys typed before it. Hence two steps, and hence a Buy button only when there was neither a change nor
+another Check for half a second; so holding Enter down buys nothing either.
 """
 
 from __future__ import annotations
@@ -52,10 +53,12 @@ _DTYPES: dict[str, Any] = {
     "environment": pd.CategoricalDtype(list(ENVIRONMENTS)),
 }
 _READY = "Type a number, then Check. Checking is free."
+_CHANGED = "The number was changed: check again. Checking is free."
 _HEAD = ["phone", "status", "activity", "top-ups", "type"]
 
 Buyer = Callable[[str], Awaitable[Lookup]]
 Peeker = Callable[[str], Awaitable[Lookup | None]]
+_Offer = tuple[str, str, Settings]  # the number, the text in the field that it was read from, the price's settings
 
 
 class LookupForm(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
@@ -83,7 +86,7 @@ class LookupForm(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no ty
         self._shown = ipywidgets.HTML("")
         self._past = ipywidgets.HTML("")
         self._current: ipywidgets.Button | None = None
-        self._changed_at = 0.0
+        self._changed_at = self._asked_at = self._armed_at = 0.0
         self._asked = 0  # counts checks: only the newest may show its outcome
         self._answered = 0  # the newest check that has shown its outcome
         self._busy = False
@@ -111,11 +114,20 @@ class LookupForm(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no ty
             self._start_check()
 
     def _on_change(self, _: object) -> None:
-        """Any change disarms, and what was said was about another text; a check under way begins again."""
+        """Any change disarms, and what was said was about another text; a check under way begins again.
+
+        One that is over does so only where its button has just come, and taken the focus: those keys were typed before
+        Enter. Later on, a button that comes by itself would be pressed while typing.
+        """
         self._changed_at = time.monotonic()
+        armed = self._current is not None
+        late = armed and self._changed_at - self._armed_at < self._still
         self._disarm()
-        if self._answered == self._asked and not self._busy:
-            self._say(_READY)
+        if late:
+            self._start_check()
+        elif not self._busy:
+            over = self._answered == self._asked
+            self._say("Checking ..." if not over else _CHANGED if armed else _READY)
 
     def _disarm(self) -> None:
         """No Buy button stands there any more; closed, or a saved notebook would keep the number that it names."""
@@ -129,45 +141,54 @@ class LookupForm(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no ty
             return
         self._disarm()
         self._asked += 1
+        self._asked_at = time.monotonic()
         self._shown.value = ""
         self._say("Checking ...")
         asked = self._asked
         bridge.submit(lambda: self._check_when_still(asked))
 
     async def _check_when_still(self, asked: int) -> None:
-        """Read what stands in the field once it is still; again, where it was changed while the store was read."""
+        """Read what stands in the field once it is still; again, where it was changed before the check is over."""
         try:
             while asked == self._asked:
-                while (left := self._still - (time.monotonic() - self._changed_at)) > 0:
-                    await asyncio.sleep(left)
+                await self._stillness(lambda: self._changed_at)
                 text = self._field.value
-                show = await self._read(text)
+                show, offer = await self._read(text)
+                if asked != self._asked or text != self._field.value:
+                    continue
+                show()
+                await self._stillness(lambda: max(self._changed_at, self._asked_at))  # are there late keys?
                 if asked == self._asked and text == self._field.value:
                     self._answered = asked
-                    show()
-                    self._unless_changed(asked, text)
+                    if offer is not None:
+                        self._place_button(*offer)
+                        self._unless_changed(asked, text)
                     return
         except Exception as error:  # nothing may vanish in a background task
             self._answered = asked
             self._fail(error)
 
-    async def _read(self, text: str) -> Callable[[], None]:
-        """What a check of this text has to show."""
+    async def _stillness(self, since: Callable[[], float]) -> None:
+        while (left := self._still - (time.monotonic() - since())) > 0:
+            await asyncio.sleep(left)
+
+    async def _read(self, text: str) -> tuple[Callable[[], None], _Offer | None]:
+        """What a check of this text has to show, and what it has to offer."""
         given = settings()
         national, reason = parse_phone(text, max_digits=given.max_digits)
         if national is None:
             why = explain(reason or "").replace("The cell", "The field")
-            return lambda: self._say(f"{why} Nothing was sent.")
+            return lambda: self._say(f"{why} Nothing was sent."), None
         if trouble := _trouble():
-            return lambda: self._show("Nothing was sent.", trouble)
+            return lambda: self._show("Nothing was sent.", trouble), None
         stored = await self._peek(national)
         label = f"{national}{_operator(national)}"
         if stored is not None and _is_final(stored):
-            return lambda: self._show_stored(label, stored)
+            return lambda: self._show_stored(label, stored), None
         price = "price unknown: set unit_price" if given.unit_price is None else money(given.unit_price, given.currency)
         known = _WAITING.get(stored.status if stored else "", "Not in your store. A look-up in {} costs: {}.")
         said = f"Read as {label}. {known.format(given.environment, price)}"
-        return lambda: self._offer(said, national, text, given)
+        return lambda: self._say(said), (national, text, given)
 
     def _show(self, said: str, picture: str) -> None:
         self._shown.value = picture
@@ -178,14 +199,14 @@ class LookupForm(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no ty
         self._show(since, lookup_card(stored, shown=stored.phone))
         self._keep(stored)
 
-    def _offer(self, said: str, national: str, text: str, given: Settings) -> None:
+    def _place_button(self, national: str, text: str, given: Settings) -> None:
         """Put a fresh button there, bound to this number, to this text in the field, and to these settings."""
         price = "" if given.unit_price is None else f" for {money(given.unit_price, given.currency)}"
         button = ipywidgets.Button(
             description=f"Buy {national}{price}", button_style="primary", layout={"width": "auto"}
         )
         button.on_click(lambda pressed: self._on_buy(pressed, national, text, given))
-        self._say(said)
+        self._armed_at = time.monotonic()
         self._current = button
         self._place.children = (button,)
         button.focus()
@@ -193,7 +214,7 @@ class LookupForm(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no ty
     def _unless_changed(self, asked: int, text: str) -> None:
         """Take back what was shown if another thread changed the field, or began a check, while it was put there."""
         if text != self._field.value:
-            self._say(_READY)
+            self._say(_CHANGED)
         if text != self._field.value or asked != self._asked:
             self._disarm()
 

@@ -45,6 +45,8 @@ ASK = """async (code) => {
   return text;
 }"""
 
+STANDS = """name => [...document.querySelectorAll('.jp-Notebook button')].some(
+  button => button.offsetParent && button.textContent.trim().startsWith(name))"""
 SAID = """text => [...document.querySelectorAll('.jp-Notebook [role=status]')].some(
   line => line.offsetParent && line.textContent.includes(text))"""
 
@@ -186,6 +188,12 @@ class Notebook:
 def button(book: Notebook, name: str) -> Any:
     """A button in the notebook, by its name."""
     return book.page.locator(".jp-Notebook").get_by_role("button", name=name)
+
+
+def click_at_once(book: Notebook, name: str) -> None:
+    """Click a button in the frame in which it stands there, or in the next."""
+    book.page.wait_for_function(STANDS, arg=name)
+    button(book, name).click()
 
 
 def expect(locator: Any) -> Any:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from pandas_numberactive.simulator import Faults
-from tests.browser.lab import button, expect, said
+from tests.browser.lab import button, click_at_once, expect, said
 
 pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("ignore::ResourceWarning")]  # the browser's pipes at exit
 
@@ -80,7 +80,7 @@ def test_twenty_numbers_typed_fast_are_exactly_those_twenty(notebook, bank):
         field(book).fill("")
         field(book).press_sequentially(phone, delay=8)
         field(book).press("Enter")
-        button(book, f"Buy {phone}").click()
+        click_at_once(book, f"Buy {phone}")
         said(book, f"{phone}: ")
     assert dict(bank.ledger.charged_phones()) == dict.fromkeys(wanted, 1)
     assert set(bank.ledger.asked_phones()) == set(wanted)
