@@ -228,7 +228,12 @@ def test_a_claim_is_one_statement_of_each_kind_in_sorted_order(store, clock):
         def watched(db):
             class Watched:
                 def execute(self, sql, parameters=()):
-                    said.append((sql.split()[0], [value for value in parameters if 21 <= (value or 0) <= 100]))
+                    said.append(
+                        (
+                            sql.split()[0],
+                            [value for value in parameters if isinstance(value, int) and 21 <= value <= 100],
+                        )
+                    )
                     return db.execute(sql, parameters)
 
             return claim(Watched(), terms(store, row, worker, since=store.now()), wanted)
@@ -236,7 +241,7 @@ def test_a_claim_is_one_statement_of_each_kind_in_sorted_order(store, clock):
         return await store._journal.write(watched), said
 
     claims, said = run(work())
-    assert [lookup.number for lookup, _ in claims.mine] == [*range(21, 31), *range(61, 71), *range(81, 91), 100]
+    assert [lookup.number for lookup, _ in claims.mine] == [100, *range(90, 80, -1), *range(21, 31), *range(70, 60, -1)]
     assert {lookup.number for lookup, resumed in claims.mine if resumed} == set(range(61, 71))
     assert {lookup.number: lookup.epoch for lookup, _ in claims.mine if lookup.number < 80} == dict.fromkeys(
         [*range(21, 31), *range(61, 71)], 2
@@ -247,7 +252,7 @@ def test_a_claim_is_one_statement_of_each_kind_in_sorted_order(store, clock):
         ("UPDATE", list(range(21, 31))),
         ("UPDATE", list(range(61, 71))),
     ]
-    assert len(said) - len(writes) < 6  # one look at the numbers, one at each worker
+    assert len(said) - len(writes) < 7  # one look at the numbers, one at the mark of the vendor, one at each worker
 
 
 def test_an_unfinished_run_is_the_same_run_for_a_day(store, clock):

@@ -98,8 +98,10 @@ def _lookup(work: Work, number: int, row: Row | None, kind: str) -> Lookup:
 
 def _write(db: Database, work: Work, known: dict[int, Row], kinds: dict[int, str]) -> None:
     """Put the claims down, in sorted order: one statement for all of a kind; more than AT_ONCE are several."""
-    _begin(db, work, [(n, 1) for n in kinds if n not in known])
-    _begin(db, work, [(n, known[n].generation + 1) for n, kind in kinds.items() if kind == "again"])
+    fresh = [
+        (n, known[n].generation + 1 if kind == "again" else 1) for n, kind in kinds.items() if kind in ("new", "again")
+    ]
+    _begin(db, work, fresh)
     _retake(db, work, [known[n] for n, kind in kinds.items() if kind == "reuse"], _AFRESH)
     _retake(db, work, [known[n] for n, kind in kinds.items() if kind == "resume"], "")
 

@@ -211,7 +211,12 @@ class World:
             self.db, key="k", environment="sandbox", now=self.now(), cap=None, price=None, currency="IDR"
         )
         worker = runs.join(
-            self.db, run=row.run, pid=1, host="h", token="t", lease_until=self.now() + round(LEASE * 1e6)
+            self.db,
+            run=row.run,
+            pid=1,
+            host="h",
+            token=f"t{len(self.joined)}",
+            lease_until=self.now() + round(LEASE * 1e6),
         )
         self.joined.append(worker)
         self.run_id = row.run
