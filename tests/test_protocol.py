@@ -252,3 +252,12 @@ def test_packing_loses_nothing(state, telco, active, frequency, charged, unknown
     packed = pack(state, Answer(telco, active, frequency), charged, unknown)
     assert unpack(packed) == (state, Answer(telco, active, frequency), charged, unknown)
     assert packed < 2**15
+
+
+@pytest.mark.parametrize("code", ["E1100812", "10.001.2345", "ERR-11008123", "123456789"])
+def test_the_users_own_table_is_asked_about_the_code_as_it_came_although_it_is_shown_masked(code):
+    reply = Reply(200, json.dumps({"code": code, "msg": "", "isFee": 0}).encode())
+    for key in [code, int(code)] if code.isdigit() else [code]:
+        assert judge_query(reply, 8118899532, codes={key: "no_data"}).outcome is Outcome.NO_DATA
+    verdict = judge_query(reply, 8118899532, codes={})
+    assert (verdict.outcome, "***" in verdict.code) == (Outcome.FAILED, True)

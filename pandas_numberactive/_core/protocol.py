@@ -76,6 +76,7 @@ class Message:
     request_id: str | None = None
     is_fee: bool | None = None
     marked: bool = False
+    said: str = ""  # the code as it came, for the user's own table only
 
     def __repr__(self) -> str:
         return f"Message(code={self.code!r}, is_fee={self.is_fee})"
@@ -97,6 +98,7 @@ def parse(body: bytes, keys: Credentials | None = None) -> Message:
         return Message()
     return Message(
         code=_code(tree.get("code"), keys),
+        said=_said(tree.get("code")),
         msg=_text(tree.get("msg"), keys)[:200],
         data=tree.get("data"),
         request_id=_request_id(tree.get("requestId")),
@@ -146,6 +148,15 @@ def _whole(value: Any) -> int | None:
     if isinstance(value, str) and re.fullmatch(r"\s*-?\d{1,15}(?:\.0{1,9})?\s*", value, re.ASCII):
         return int(value.strip().split(".")[0])
     return None
+
+
+def _said(code: Any) -> str:
+    return code.strip()[:100] if isinstance(code, str) else ""
+
+
+def shown_code(code: int | str) -> str:
+    """A code as it is shown and stored: without what may be a phone."""
+    return str(_code(str(code), None))
 
 
 def _code(value: Any, keys: Credentials | None) -> int | str | None:
@@ -352,5 +363,7 @@ def _told(message: Message, codes: CodeOutcomes | None) -> Outcome | None:
     """What the user's `code_outcomes` says of this code."""
     if not codes or message.code is None:
         return None
-    word = codes.get(message.code, codes.get(str(message.code)))
+    known: list[int | str] = [message.code, str(message.code), message.said]
+    known += [int(message.said)] if message.said.isdecimal() else []
+    word = next((codes[code] for code in known if code in codes), None)
     return Outcome(word) if word else None

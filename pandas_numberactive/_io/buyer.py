@@ -172,6 +172,10 @@ class Buyer:
         )
 
     async def _claim(self, terms: Work, numbers: list[int]) -> None:
+        while not self._stopping and not self._lease.holds(self._lease.term):
+            await self._pause(BUSY_POLL)  # until the beat has renewed it: what is claimed now would be given back
+        if self._stopping:
+            return
         term = self._lease.term
         claims = await self._store.claim(terms, numbers)
         self._busy += claims.busy
@@ -193,7 +197,7 @@ class Buyer:
             lookup, resumed, term = item
             try:
                 done = await self._drive(client, lookup, resumed, term)
-                self._ended(place, lookup, self._still_mine(done, term))
+                self._ended(place, lookup, self._still_mine(lookup, done, term))
             except Exception as error:
                 self._halt(_as_ours(error))
             finally:
@@ -230,9 +234,9 @@ class Buyer:
             await self._store.unclaim(done, worker=self._worker)
         return done
 
-    def _still_mine(self, done: Lookup | None, term: int) -> Lookup | None:
+    def _still_mine(self, claimed: Lookup, done: Lookup | None, term: int) -> Lookup | None:
         """What a lapsed lease cut short is claimed anew, like what another worker has."""
-        cut_short = done is not None and done.state in (LookupState.RELEASED, LookupState.PENDING)
+        cut_short = done is not None and (done == claimed or done.state in (LookupState.RELEASED, LookupState.PENDING))
         return None if cut_short and not self._stopping and not self._lease.holds(term) else done
 
     async def _save(self, lookup: Lookup) -> bool:

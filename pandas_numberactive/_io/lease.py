@@ -26,8 +26,8 @@ class Lease:
         return tuple(clock() for clock in self._clocks)
 
     def renewed(self, moment: tuple[float, ...]) -> None:
-        """Take note of a renewal that is on disk and was begun at this moment."""
-        self.term += self._over(moment)
+        """Take note of a renewal that is on disk and was begun at this moment; one that came late ended the term."""
+        self.term += self._over(moment) or self._over(self.now())
         self._until = tuple(at + self._seconds for at in moment)
 
     def holds(self, term: int) -> bool:

@@ -203,7 +203,7 @@ class Connection:
         """
         try:
             row = self.begin().execute("SELECT txid_status(?)", (transaction,)).fetchone()
-        except self._psycopg.Error:
+        except (self._psycopg.Error, StoreError):
             return False
         finally:
             self.rollback()

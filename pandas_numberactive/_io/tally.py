@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from pandas_numberactive._core.lookup import SETTLED, Lookup, LookupState
+from pandas_numberactive._core.protocol import shown_code
 from pandas_numberactive._io.client import ClientStats
 from pandas_numberactive.errors import VendorError
 from pandas_numberactive.settings import Settings
@@ -77,7 +78,7 @@ class Streaks:
     """
 
     def __init__(self, settings: Settings) -> None:
-        self._told = {str(code) for step in ("handle", "query") for code in settings.codes(step)}
+        self._told = {shown_code(code) for step in ("handle", "query") for code in settings.codes(step)}
         self._begun = 0
         self._ended = 0
         self._bad: dict[int, str] = {}  # place in the order of beginning: what was wrong

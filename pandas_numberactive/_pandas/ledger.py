@@ -18,6 +18,7 @@ from pandas_numberactive._core.options import said, seconds_of
 from pandas_numberactive._core.phone import mask, parse_phone
 from pandas_numberactive._core.protocol import LEVELS, TELCO_TYPES, Answer
 from pandas_numberactive._core.sealed import sealed
+from pandas_numberactive._io import bridge
 from pandas_numberactive._io import store_ledger as ledger
 from pandas_numberactive._io.store import LookupStore as Journalled
 from pandas_numberactive._io.store_rows import ENVIRONMENTS
@@ -147,6 +148,7 @@ class LookupStore:
         if answer and how == "release":
             raise ConfigurationError('An answer can only be given with how="settle".')
         number, environment = _national(phone), _environment(environment)
+        self._recover()
         store = self._store
         state = store.do(
             lambda db: ledger.resolve(
@@ -219,6 +221,10 @@ class LookupStore:
             taken += self._store.do(partial(ledger.import_answers, environment=target, answers=some, now=now))
         return {"imported": taken, "known": len(items) - taken, "invalid": invalid, "undated": undated}
 
+    def _recover(self) -> None:
+        """Read back the answers that wait in emergency files, so that no decision passes them by."""
+        bridge.call(self._store.recover, stop=lambda: None, drain=1.0)
+
     @sealed
     def forget(self, phones: object) -> int:
         """Remove numbers from the file itself, in all environments; returns how many were there.
@@ -229,6 +235,7 @@ class LookupStore:
         number, StoreError while one of them has an open look-up.
         """
         numbers = _nationals(phones)
+        self._recover()
         now = self._store.now()
         found = self._store.do(lambda db: ledger.forget(db, numbers, now))
         self._store.compact()
@@ -241,6 +248,7 @@ class LookupStore:
         Returns how many were forgotten. Raises ConfigurationError where `older_than` has no unit.
         """
         moment = self._store.now() - round(seconds_of("older_than", older_than) * 1e6)
+        self._recover()
         now = self._store.now()
         found = self._store.do(lambda db: ledger.forget(db, ledger.older_than(db, moment), now))
         self._store.compact()

@@ -229,6 +229,70 @@ def test_a_lease_that_lapsed_ends_its_term_even_when_it_is_renewed():
     assert not lease.holds(lease.term)
 
 
+def test_a_renewal_that_was_begun_in_time_and_came_late_ends_the_term():
+    now = [0.0]
+    lease = Lease(60, (lambda: now[0],))
+    lease.renewed(lease.now())
+    term = lease.term
+    now[0] = 59
+    moment = lease.now()
+    now[0] = 61  # in between nothing was held, and what was under way was cut short
+    lease.renewed(moment)
+    assert not lease.holds(term)
+    assert lease.holds(lease.term)
+
+
+class Lapsing:
+    """`Lease.holds` that says no at its calls from the first to the last named."""
+
+    def __init__(self, first, last):
+        self.calls, self.first, self.last = 0, first, last
+
+    def __call__(self, term):
+        self.calls += 1
+        return not self.first <= self.calls <= self.last
+
+
+def test_while_the_lease_is_over_nothing_is_claimed(configured, tmp_path, monkeypatch):
+    lapsing = Lapsing(1, 3)
+    monkeypatch.setattr(Lease, "holds", lambda lease, term: lapsing(term))
+    with Simulator(stand_in=True, **KEYS) as vendor:
+        configured(vendor)
+        assert "not_bought" not in statuses(book(5))
+        assert lapsing.calls > 3
+        assert [kind for kind, *_ in events(tmp_path)].count("released") == 0
+        assert vendor.ledger.total == 5
+
+
+def test_a_lapse_over_held_lookups_asks_their_own_ids_afterwards_and_ends_no_run(configured, monkeypatch):
+    with Simulator(
+        stand_in=True, faults=Faults(script={"query": ["code"] * 5 + ["ok", "code"] * 30}), **KEYS
+    ) as vendor:
+        configured(vendor, max_concurrency=64, code_outcomes={11008: "failed"})
+        first = statuses(book(40))
+        assert first.count("uncertain") > 12
+        vendor.faults = Faults()
+        lapsing = Lapsing(2, 60)
+        monkeypatch.setattr(Lease, "holds", lambda lease, term: lapsing(term))
+        assert set(statuses(book(40))) <= {"answered", "no_data"}
+        assert vendor.ledger.asked_phones() == {f"811{i:07d}": 1 for i in range(40)}
+        assert vendor.ledger.charged_phones() == {f"811{i:07d}": 1 for i in range(40)}
+
+
+def test_a_decision_by_hand_reads_what_waits_aside_first(configured, tmp_path, monkeypatch):
+    with Simulator(stand_in=True, **KEYS) as vendor:
+        configured(vendor)
+        with monkeypatch.context() as patch:
+            patch.setattr(store_saves, "_save_settled", full)
+            with pytest.raises(StoreError):
+                book(1).numberactive.enrich("phone")
+        with pytest.raises(StoreError, match="can be resolved"):  # its answer is there: nothing to release
+            pna.LookupStore().resolve("08110000000", "release")
+        assert pna.LookupStore().forget("08110000000") == 1
+        assert not list((tmp_path / "s.sqlite3.rescue").glob("*"))
+        assert int(pna.spend()["charged"].sum()) == vendor.ledger.total == 1
+
+
 def test_an_answer_kept_aside_is_taken_in_although_its_lookup_was_released_by_hand(configured, tmp_path, monkeypatch):
     with Simulator(stand_in=True, **KEYS) as vendor:
         configured(vendor)
@@ -236,7 +300,10 @@ def test_an_answer_kept_aside_is_taken_in_although_its_lookup_was_released_by_ha
             patch.setattr(store_saves, "_save_settled", full)
             with pytest.raises(StoreError):
                 book(1).numberactive.enrich("phone")
+        folder, away = tmp_path / "s.sqlite3.rescue", tmp_path / "away"
+        folder.rename(away)  # as on another machine, which does not know of it
         pna.LookupStore().resolve("08110000000", "release")
+        away.rename(folder)
         statuses(book(1, first=5))  # any run on this store reads back what waits
         assert not list((tmp_path / "s.sqlite3.rescue").glob("*"))
         with closing(sqlite3.connect(tmp_path / "s.sqlite3")) as db:
