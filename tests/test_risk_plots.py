@@ -227,9 +227,10 @@ def test_without_matplotlib_the_error_names_the_extra(monkeypatch):
         return real(name, *args, **kwargs)
 
     table = risk.coverage(book())
-    monkeypatch.setattr(builtins, "__import__", refuse)
-    with pytest.raises(pna.errors.MissingExtraError, match=r"pandas-numberactive\[plot\]"):
-        risk.plot_coverage(table)
+    with monkeypatch.context() as patch:  # the figures are closed with matplotlib
+        patch.setattr(builtins, "__import__", refuse)
+        with pytest.raises(pna.errors.MissingExtraError, match=r"pandas-numberactive\[plot\]"):
+            risk.plot_coverage(table)
 
 
 if __name__ == "__main__":
