@@ -107,6 +107,12 @@ def is_alive(pid: int) -> bool:
     return True
 
 
+def is_stopped(pid: int) -> bool:
+    """Whether SIGSTOP has reached every thread, which takes a moment: until then one may still take a lock."""
+    threads = Path(f"/proc/{pid}/task").glob("*/stat")
+    return all(stat.read_text().rsplit(")", 1)[1].split()[0] == "T" for stat in threads)
+
+
 def end(pid: int) -> None:
     """Kill a process that we started, if it still runs."""
     try:

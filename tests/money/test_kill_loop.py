@@ -12,7 +12,7 @@ import time
 import pytest
 
 from pandas_numberactive.simulator import Faults
-from tests.money.killloop import FAULTS, end, is_alive, kill_loop, stage
+from tests.money.killloop import FAULTS, end, is_alive, is_stopped, kill_loop, stage
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork: run it on Linux or macOS")
 
@@ -76,6 +76,7 @@ def stop_outside_a_transaction(pid, store):
     """A process stopped while it holds the writers' lock stops everybody: safe, but not what is looked at here."""
     while True:
         os.kill(pid, signal.SIGSTOP)
+        wait_until(lambda: is_stopped(pid))
         if lock_is_free(store):
             return
         os.kill(pid, signal.SIGCONT)

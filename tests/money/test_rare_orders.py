@@ -12,7 +12,6 @@ import time
 import warnings
 from contextlib import closing
 from dataclasses import replace
-from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -24,6 +23,7 @@ from pandas_numberactive._io.store import LookupStore
 from pandas_numberactive._io.store_journal import SQLiteEngine
 from pandas_numberactive.errors import IncompleteRunWarning, StoreError, VendorError
 from pandas_numberactive.simulator import Faults, Simulator
+from tests.money.killloop import is_stopped
 
 KEYS = {"app_key": "made-up-key", "secret": "made-up-secret"}
 
@@ -175,11 +175,6 @@ print(pd.DataFrame({"phone": ["08110000000"]}).numberactive.enrich("phone")["pho
 """
 
 
-def state_of(pid):
-    """The state of a process as Linux has it: T is stopped."""
-    return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
-
-
 @pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="needs SIGSTOP and /proc: run it on Linux")
 def test_a_process_that_slept_past_its_lease_asks_nothing_on_an_id_that_failed_free_meanwhile(configured, tmp_path):
     with Simulator(stand_in=True, faults=Faults(script={"query": ["code_free"]}), **KEYS) as vendor:
@@ -187,7 +182,7 @@ def test_a_process_that_slept_past_its_lease_asks_nothing_on_an_id_that_failed_f
         command = [sys.executable, "-c", SLEEPER, vendor.base_url, given.store]
         sleeper = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         try:
-            while state_of(sleeper.pid) != "T":
+            while not is_stopped(sleeper.pid):
                 time.sleep(0.005)
             slept = time.monotonic()
             with closing(sqlite3.connect(given.store)) as db:
