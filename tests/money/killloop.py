@@ -110,7 +110,10 @@ def is_alive(pid: int) -> bool:
 def is_stopped(pid: int) -> bool:
     """Whether SIGSTOP has reached every thread, which takes a moment: until then one may still take a lock."""
     threads = Path(f"/proc/{pid}/task").glob("*/stat")
-    return all(stat.read_text().rsplit(")", 1)[1].split()[0] == "T" for stat in threads)
+    try:
+        return all(stat.read_text().rsplit(")", 1)[1].split()[0] == "T" for stat in threads)
+    except OSError:  # one has just ended
+        return False
 
 
 def end(pid: int) -> None:
