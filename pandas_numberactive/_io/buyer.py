@@ -63,6 +63,7 @@ class Buyer:
         self._spent = 0
         self._changed = asyncio.Event()
         self._error: NumberActiveError | None = None
+        self._kept_aside: dict[str, None] = {}  # what to tell of answers that the store did not take
         self._handle_can_charge = False
         self._lease = Lease(settings.lease)
         self._worker = 0
@@ -85,7 +86,11 @@ class Buyer:
         finally:
             with contextlib.suppress(StoreError):  # a store that fails here failed louder before
                 await self._store.leave(self._worker, self._run.run, finished=finished)
-        return self._error
+        error = self._error
+        if error is not None:
+            for note in self._kept_aside:  # whatever ended the run, this is told with it
+                error.add_note(note)
+        return error
 
     async def _all(self, todo: list[int]) -> None:
         heart = asyncio.create_task(self._beat())
@@ -245,7 +250,10 @@ class Buyer:
         try:
             saved = await self._store.save(lookup, worker=self._worker, run=self._run.run)
         except StoreError as error:
-            self._halt(self._keep_aside(lookup, error) if lookup.state in SETTLED else error)
+            if lookup.state in SETTLED:
+                self._keep_aside(lookup)
+                self._error = self._error or error  # also after Stop: the frame lacks an answer that is paid
+            self._halt(error)
             return False
         if saved == "collision":
             self._halt(
@@ -257,16 +265,15 @@ class Buyer:
         self._tally.orphaned += saved == "fenced" and lookup.state is LookupState.PENDING
         return saved == "kept"
 
-    def _keep_aside(self, lookup: Lookup, error: StoreError) -> StoreError:
+    def _keep_aside(self, lookup: Lookup) -> None:
         """The store did not take a paid answer: it goes to an emergency file."""
         path = self._rescue.keep(lookup)
-        if path is None:
-            error.add_note(
-                "A paid answer could not be kept anywhere; its requestId is in the store and is asked again."
-            )
-        else:
-            error.add_note(f"The paid answer waits in {path.parent}; the next run on this store reads it back.")
-        return error
+        where = (
+            "A paid answer could not be kept anywhere; its requestId is in the store and is asked again."
+            if path is None
+            else f"The paid answer waits in {path.parent}; the next run on this store reads it back."
+        )
+        self._kept_aside[where] = None
 
     def _ended(self, place: int, claimed: Lookup, done: Lookup | None) -> None:
         if done is None:  # another worker has it, or may have: its answer is waited for

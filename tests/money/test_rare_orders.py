@@ -360,6 +360,52 @@ def test_a_store_that_fails_for_good_does_not_hide_where_the_paid_answer_waits(c
         assert vendor.ledger.total == 6
 
 
+@pytest.mark.parametrize("first", ["another's error", "stop"])
+def test_whatever_ends_a_run_the_user_is_told_where_a_paid_answer_waits(configured, monkeypatch, first):
+    from asyncio import sleep
+
+    faults = Breaking("", "")
+    asked, ended, jobs = threading.Event(), threading.Event(), []
+
+    async def wait_for(event):
+        while not event.is_set():
+            await sleep(0.005)
+
+    with Simulator(stand_in=True, faults=faults, **KEYS) as vendor:
+        configured(vendor, max_concurrency=2)
+        before, begin = vendor._before, faults.begin(SQLiteEngine.begin)
+
+        async def in_order(request, kind):
+            """The first number's query, then the end of the run for another reason, then the paid answer."""
+            if request.path.endswith("query"):
+                asked.set()
+                await wait_for(ended)
+            elif b"8110000001" in await request.read():
+                await wait_for(asked)
+                faults.broken = True
+                if first == "stop":
+                    jobs[0].stop()
+                    ended.set()
+            return await before(request, kind)
+
+        def begun(engine):
+            try:
+                return begin(engine)
+            except sqlite3.OperationalError:
+                ended.set()
+                raise
+
+        monkeypatch.setattr(vendor, "_before", in_order)
+        with monkeypatch.context() as patch:
+            patch.setattr(SQLiteEngine, "begin", begun)
+            jobs.append(book(2).numberactive.start("phone"))
+            with pytest.raises(StoreError, match="disk I/O") as caught:
+                jobs[0].result()
+        assert any("waits in" in note for note in caught.value.__notes__)
+        assert set(statuses(book(2))) <= {"answered", "no_data"}
+        assert vendor.ledger.total == 2
+
+
 KILLED = """
 import os, sys
 import pandas as pd, pandas_numberactive as pna
