@@ -32,13 +32,10 @@ if TYPE_CHECKING:
     from pandas_numberactive._pandas.columns import TELCO_TYPE as TELCO_TYPE
     from pandas_numberactive._pandas.columns import restore_dtypes as restore_dtypes
     from pandas_numberactive._pandas.ledger import LookupStore as LookupStore
-    from pandas_numberactive.api import Lookup as Lookup
     from pandas_numberactive.api import aenrich as aenrich
-    from pandas_numberactive.api import alookup as alookup
     from pandas_numberactive.api import enrich as enrich
     from pandas_numberactive.api import history as history
     from pandas_numberactive.api import last_run as last_run
-    from pandas_numberactive.api import lookup as lookup
     from pandas_numberactive.api import normalize as normalize
     from pandas_numberactive.api import plan as plan
     from pandas_numberactive.api import spend as spend
@@ -47,6 +44,9 @@ if TYPE_CHECKING:
     from pandas_numberactive.diagnose import show_versions as show_versions
     from pandas_numberactive.job import Job as Job
     from pandas_numberactive.settings import Settings as Settings
+    from pandas_numberactive.single import Lookup as Lookup
+    from pandas_numberactive.single import alookup as alookup
+    from pandas_numberactive.single import lookup as lookup
 
 __version__ = "0.1.0"
 
@@ -56,7 +56,7 @@ _WHERE = {
     "FREQUENCY_GRADE": "_pandas.columns",
     "Job": "job",
     "LOOKUP_STATUS": "_pandas.columns",
-    "Lookup": "api",
+    "Lookup": "single",
     "LookupForm": "_jupyter.form",
     "LookupStore": "_pandas.ledger",
     "Plan": "_io.report",
@@ -65,13 +65,13 @@ _WHERE = {
     "Settings": "settings",
     "TELCO_TYPE": "_pandas.columns",
     "aenrich": "api",
-    "alookup": "api",
+    "alookup": "single",
     "doctor": "diagnose",
     "enrich": "api",
     "errors": "",
     "history": "api",
     "last_run": "api",
-    "lookup": "api",
+    "lookup": "single",
     "normalize": "api",
     "plan": "api",
     "restore_dtypes": "_pandas.columns",

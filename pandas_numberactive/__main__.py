@@ -20,16 +20,17 @@ import platformdirs
 import pandas_numberactive as pna
 from pandas_numberactive import api
 from pandas_numberactive._core.credentials import masked_url
-from pandas_numberactive._core.phone import mask_cell
+from pandas_numberactive._core.mask import mask_cell
+from pandas_numberactive._pandas.files import check_target, read_table, write_table
 from pandas_numberactive.diagnose import doctor
 from pandas_numberactive.errors import (
     ColumnNotFoundError,
     ConfigurationError,
     IncompleteRunWarning,
     NumberActiveError,
-    missing_extra,
 )
-from pandas_numberactive.settings import VARIABLES, require_keyring, save_to_keyring, simulator_only
+from pandas_numberactive.keyring_keys import require_keyring, save_to_keyring
+from pandas_numberactive.settings import VARIABLES, simulator_only
 
 COMPLETE, BROKEN, USAGE, INCOMPLETE = 0, 1, 2, 3
 _AGE = "buy again what is older: a number and its unit (s, min, h, D, W), such as 180D or 12h"
@@ -186,16 +187,16 @@ def _plan(arguments: argparse.Namespace) -> int:
 
 
 def _enrich(arguments: argparse.Namespace) -> int:
-    _check_target(arguments.out, arguments.file)
+    check_target(arguments.out, arguments.file)
     df = _table(arguments)
     with pna.override(unit_price=arguments.unit_price):
         try:
             out = pna.enrich(df, _columns(arguments), details=arguments.details, **_terms(arguments))
         except NumberActiveError as error:
             if error.partial is not None:  # what is paid goes to the file, too
-                _write(error.partial, arguments.out)
+                write_table(error.partial, arguments.out)
             raise
-    _write(out, arguments.out)
+    write_table(out, arguments.out)
     print(_in_flags(api.last_run()))
     return _exit_code()
 
@@ -212,7 +213,7 @@ def _terms(arguments: argparse.Namespace) -> dict[str, Any]:
 
 def _table(arguments: argparse.Namespace) -> pd.DataFrame:
     """The file, which must have the phone columns."""
-    df = _read(arguments.file)
+    df = read_table(arguments.file)
     missing = [name for name in _columns(arguments) if name not in df.columns]
     if not missing:
         return df
@@ -223,70 +224,6 @@ def _table(arguments: argparse.Namespace) -> pd.DataFrame:
                 f"{arguments.file!r} seems to be separated by {word}, for it has one column only. Save it with commas."
             )
     raise ConfigurationError(f"{ColumnNotFoundError(missing[0], df.columns)} Name the phone column with --column.")
-
-
-def _read(name: str) -> pd.DataFrame:
-    """Read a table, every cell as the text that stands in it."""
-    path = Path(name)
-    if not path.exists():
-        raise ConfigurationError(f"There is no file {name!r}.")
-    kind = path.suffix.lower()
-    if kind == ".csv":
-        return _read_csv(path)
-    if kind == ".parquet":
-        return pd.read_parquet(path)
-    if kind in (".xlsx", ".xlsm"):
-        _need_openpyxl()
-        return pd.read_excel(path, dtype=str, keep_default_na=False)
-    raise ConfigurationError(f"{name!r} must be a .csv, .xlsx or .parquet file.")
-
-
-def _read_csv(path: Path) -> pd.DataFrame:
-    with path.open("rb") as file:
-        wide = b"\0" in file.read(1000)
-    try:
-        if wide:
-            raise ValueError("it seems to be UTF-16")
-        return pd.read_csv(path, dtype=str, keep_default_na=False)
-    except pd.errors.EmptyDataError:
-        raise ConfigurationError(f"{path.name!r} is empty.") from None
-    except pd.errors.ParserError as error:
-        raise ConfigurationError(f"{path.name!r} cannot be read: {error}.") from None
-    except ValueError as error:
-        what = f"byte {error.start:,}" if isinstance(error, UnicodeDecodeError) else str(error)
-        raise ConfigurationError(
-            f'{path.name!r} is no UTF-8 text ({what}): save it again, in Excel as "CSV UTF-8".'
-        ) from None
-
-
-def _check_target(name: str, source: str) -> None:
-    path = Path(name)
-    if path.exists() and Path(source).exists() and path.samefile(source):
-        raise ConfigurationError(f"--out {name!r} is the file that is read: name another, so that it is kept.")
-    if path.suffix.lower() not in (".csv", ".xlsx", ".parquet"):
-        raise ConfigurationError(f"--out {name!r} must end in .csv, .xlsx or .parquet.")
-    if path.suffix.lower() == ".xlsx":
-        _need_openpyxl()
-    if not path.absolute().parent.is_dir():
-        raise ConfigurationError(f"There is no folder for --out {name!r}.")
-
-
-def _need_openpyxl() -> None:
-    try:
-        import openpyxl  # noqa: F401
-    except ImportError as error:
-        raise missing_extra("excel", "openpyxl") from error
-
-
-def _write(df: pd.DataFrame, name: str) -> None:
-    kind = Path(name).suffix.lower()
-    if kind == ".csv":
-        df.to_csv(name, index=False)
-    elif kind == ".parquet":
-        df.to_parquet(name, index=False)
-    else:
-        dates = df.select_dtypes("datetimetz").columns  # Excel knows no time zones; the values are UTC
-        df.assign(**{str(c): df[c].dt.tz_localize(None) for c in dates}).to_excel(name, index=False)
 
 
 def _simulate(arguments: argparse.Namespace) -> int:

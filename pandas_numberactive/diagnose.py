@@ -14,7 +14,8 @@ from pandas_numberactive._core.markup import html_table, text_table
 from pandas_numberactive._core.protocol import BASE_URLS
 from pandas_numberactive._io.store_schema import WAL_IS_SAFE
 from pandas_numberactive.errors import ConfigurationError
-from pandas_numberactive.settings import Settings, require, settings, store_location, unknown_variables
+from pandas_numberactive.settings import Settings, settings, unknown_variables
+from pandas_numberactive.settings_ready import require, store_location
 
 _PACKAGES = (
     "pandas-numberactive pandas numpy pyarrow aiohttp platformdirs tqdm ipywidgets ipykernel jupyterlab matplotlib "

@@ -28,7 +28,7 @@ import warnings
 from collections.abc import Iterable
 from typing import Any, ClassVar, Literal
 
-from pandas_numberactive._core.phone import mask_label
+from pandas_numberactive._core.mask import mask_label
 
 Charged = Literal["no", "maybe", "stored"]  # stored: what was charged is on disk, asking again buys nothing twice
 Fault = Literal["caller", "vendor", "machine"]

@@ -1,44 +1,31 @@
 """Settings: explicit > override() > configure() > environment variables > keyring > default.
 
-The only module that reads environment variables and the keyring. Nothing here sends anything or costs money.
+The only module that reads environment variables; `keyring_keys` reads the keyring. Nothing here sends anything or
+costs money.
 """
 
 from __future__ import annotations
 
 import contextvars
-import hashlib
-import importlib
 import os
-import re
 import threading
-import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
-
-import platformdirs
 
 from pandas_numberactive._core.credentials import Credentials as Credentials
 from pandas_numberactive._core.credentials import is_loopback, masked_key, masked_url
 from pandas_numberactive._core.markup import html_table
 from pandas_numberactive._core.options import CHECKS, checked
-from pandas_numberactive._core.protocol import BASE_URLS, CodeOutcomes
+from pandas_numberactive._core.options import VARIABLES as VARIABLES
+from pandas_numberactive._core.protocol import BASE_URLS
 from pandas_numberactive._core.sealed import sealed
-from pandas_numberactive.errors import ConfigurationError, PlainHttpWarning, missing_extra, near_misses
+from pandas_numberactive._core.verdicts import CodeOutcomes
+from pandas_numberactive.errors import ConfigurationError, near_misses
+from pandas_numberactive.keyring_keys import from_keyring
 
-VARIABLES: Mapping[str, str] = {
-    "app_key": "NUMBERACTIVE_APP_KEY",
-    "secret": "NUMBERACTIVE_SECRET",
-    "environment": "NUMBERACTIVE_ENVIRONMENT",
-    "base_url": "NUMBERACTIVE_BASE_URL",
-    "store": "NUMBERACTIVE_STORE",
-    "unit_price": "NUMBERACTIVE_UNIT_PRICE",
-    "currency": "NUMBERACTIVE_CURRENCY",
-}
-KEYRING_SERVICE = "pandas-numberactive"
 SIMULATOR_KEY = "simulator"
 
 
@@ -114,7 +101,6 @@ class Settings:
 _lock = threading.Lock()
 _configured: dict[str, Any] = {}
 _overridden: contextvars.ContextVar[dict[str, Any]] = contextvars.ContextVar("numberactive_override")
-_warned: set[str] = set()
 
 
 @sealed
@@ -242,51 +228,9 @@ def _use_simulator(values: dict[str, Any], sources: dict[str, str]) -> None:
 def _use_keyring(values: dict[str, Any], sources: dict[str, str]) -> None:
     for name in ("app_key", "secret"):
         if name not in values:
-            found, sources[name] = _from_keyring(name)
+            found, sources[name] = from_keyring(name)
             if found:
                 values[name] = found
-
-
-def _from_keyring(name: str) -> tuple[str | None, str]:
-    try:
-        keyring = importlib.import_module("keyring")
-    except Exception:
-        return None, "not found"
-    try:
-        found = keyring.get_password(KEYRING_SERVICE, name)
-        return (CHECKS[name](name, found), "keyring") if found else (None, "not found (keyring asked)")
-    except Exception as error:
-        return None, f"not found (keyring: {type(error).__name__})"
-
-
-def require_keyring() -> Any:
-    """Return the module, if it can keep something here; raises MissingExtraError without the extra `keyring`."""
-    try:
-        keyring = importlib.import_module("keyring")
-    except ImportError as error:
-        raise missing_extra("keyring", "keyring") from error
-    backend = getattr(keyring, "get_keyring", lambda: None)()
-    if getattr(backend, "priority", 1) <= 0:  # its stand-ins, which keep nothing
-        raise ConfigurationError(
-            f"This system has no keyring: set {VARIABLES['app_key']} and {VARIABLES['secret']} instead."
-        )
-    return keyring
-
-
-@sealed
-def save_to_keyring(app_key: str, secret: str) -> None:
-    """Keep both in the system's keyring; raises MissingExtraError without the extra `keyring`."""
-    keys = {"app_key": app_key, "secret": secret}
-    said = {name: CHECKS[name](name, value) for name, value in keys.items()}
-    keyring = require_keyring()
-    try:
-        for name, value in said.items():
-            keyring.set_password(KEYRING_SERVICE, name, value)
-    except Exception as error:
-        raise ConfigurationError(
-            f"The system's keyring did not take the keys ({type(error).__name__}); set "
-            f"{VARIABLES['app_key']} and {VARIABLES['secret']} instead."
-        ) from None
 
 
 @contextmanager
@@ -310,76 +254,4 @@ def _reset() -> None:
     global _configured
     with _lock:
         _configured = {}
-        _warned.clear()
     _overridden.set({})
-
-
-# --- what a run asks of its settings --------------------------------------------------------------------------------
-
-
-def require(given: Settings) -> Settings:
-    """Return the settings if a run can start with them.
-
-    Raises
-    ------
-    ConfigurationError
-        No environment or no credentials; the message names the variables and the simulator. Nothing was sent.
-    """
-    trial = 'To try without keys: configure(environment="simulator").'
-    if given.environment is None:
-        if given.credentials is None:
-            keys = ", ".join(VARIABLES[name] for name in given.missing_keys() or ["app_key", "secret"])
-            names = f"{keys} and {VARIABLES['environment']}"
-            raise ConfigurationError(f"No credentials and no environment: set {names}, or use configure(). {trial}")
-        raise ConfigurationError(
-            'Which environment? Set NUMBERACTIVE_ENVIRONMENT or configure(environment=...) to "production" '
-            '(charged) or "sandbox"; neither is assumed.'
-        )
-    if given.credentials is None:
-        names = " and ".join(VARIABLES[name] for name in given.missing_keys() or ["app_key", "secret"])
-        raise ConfigurationError(f"No credentials for {given.environment}: set {names}, or use configure(). {trial}")
-    store_location(given)
-    return given
-
-
-def warn_plain_http(given: Settings) -> None:
-    """Warn, once in a process, that production is spoken to unencrypted; call it when a run starts."""
-    url = given.base_url or ""
-    if given.environment != "production" or not url.startswith("http://") or is_loopback(urlsplit(url).hostname):
-        return
-    with _lock:
-        if url in _warned:
-            return
-        _warned.add(url)
-    warnings.warn(
-        f"Phone numbers go to {given.host} over plain http, as the vendor documents it: anyone on the way can read "
-        "them. Ask the vendor for https, or set base_url to a tunnel.",
-        PlainHttpWarning,
-        stacklevel=3,
-    )
-
-
-def store_location(given: Settings) -> str:
-    """Return where answers are kept: a path, ":memory:", or a postgresql:// URL.
-
-    Without `store`, a file in the user's data folder; one of its own for the simulator, and for production behind
-    another base_url than the vendor's, so that a mock's answers never serve a real decision.
-    """
-    if given.store == ":memory:":
-        if given.environment not in ("simulator", "sandbox"):
-            raise ConfigurationError('store=":memory:" forgets what was paid; it is for simulator and sandbox only.')
-        return given.store
-    if given.store:
-        return given.store if "://" in given.store else str(Path(given.store).expanduser().absolute())
-    return str(Path(platformdirs.user_data_dir("pandas-numberactive", appauthor=False)) / _store_name(given))
-
-
-def _store_name(given: Settings) -> str:
-    if given.simulated:
-        return "simulator.sqlite3"
-    vendor = BASE_URLS["production"].split("://", 1)[1]  # the vendor over https is the vendor
-    if given.environment != "production" or given.host in (None, vendor):
-        return "lookups.sqlite3"
-    url = given.base_url or ""
-    slug = re.sub(r"[^a-z0-9]+", "-", (urlsplit(url).hostname or "").lower()).strip("-")
-    return f"lookups-{slug}-{hashlib.sha256(url.encode()).hexdigest()[:8]}.sqlite3"

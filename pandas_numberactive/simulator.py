@@ -24,6 +24,7 @@ from pandas_numberactive.customers import customers as customers
 from pandas_numberactive.errors import ConfigurationError
 from pandas_numberactive.simulator_faults import KINDS as KINDS
 from pandas_numberactive.simulator_faults import Faults as Faults
+from pandas_numberactive.simulator_faults import coded, garbled
 from pandas_numberactive.simulator_ledger import Charge as Charge
 from pandas_numberactive.simulator_ledger import Ledger as Ledger
 from pandas_numberactive.simulator_ledger import answer_for as answer_for
@@ -173,7 +174,7 @@ class Simulator:
             body |= {"code": 200, "data": self.answer(phone), "isFee": 1}
         if kind == "no_request_id":
             del body["requestId"]
-        return self._after(request, kind, self._coded(kind, body))
+        return self._after(request, kind, coded(kind, body, self.faults.code))
 
     async def _query(self, request: web.Request) -> web.StreamResponse:
         params, refusal = await self._params(request, "requestId")
@@ -199,7 +200,7 @@ class Simulator:
         if not free:
             self.ledger.charge(request_id, phone)
         body: dict[str, Any] = {"code": 200, "msg": "ok", "data": self.answer(phone), "requestId": shown, "isFee": 1}
-        return self._after(request, kind, self._coded(kind, body))
+        return self._after(request, kind, coded(kind, body, self.faults.code))
 
     async def _params(self, request: web.Request, name: str) -> tuple[dict[str, str] | None, web.StreamResponse | None]:
         """The call's parameters, if method, encoding, app key and token are right."""
@@ -236,27 +237,6 @@ class Simulator:
         status = re.fullmatch(r"http_(\d+)", kind)
         return web.Response(status=int(status[1]), text="unavailable") if status else None
 
-    def _coded(self, kind: str, body: dict[str, Any]) -> dict[str, Any]:
-        """The body with what a fault changes in it."""
-        code = {"code": self.faults.code, "msg": "simulated error", "data": None}
-        changes: dict[str, dict[str, Any]] = {
-            "code": code,
-            "code_free": code | {"isFee": 0},
-            "code_charged": code | {"isFee": 1},
-            "empty_data": {"data": {}},
-            "null_data": {"data": None},
-        }
-        body = {**body, **changes.get(kind, {})}
-        if kind in ("code", "no_is_fee"):
-            body.pop("isFee", None)
-        data = body.get("data")
-        if data:
-            other = {"wrong_phone": "628110000001", "masked_phone": "62811****532"}.get(kind, data["userPhone"])
-            body["data"] = {**data, "userPhone": other}
-            if kind == "unknown_value":
-                body["data"]["activeLevel"] = "very_high"
-        return body
-
     def _after(self, request: web.Request, kind: str, body: dict[str, Any]) -> web.StreamResponse:
         """What happens after the vendor has done its work, and charged."""
         if kind == "drop_after":
@@ -272,17 +252,9 @@ class Simulator:
             body = {**body, "code": str(body["code"]), "isFee": float(body.get("isFee", 0))}
         if not self.stand_in:
             body = {**body, SIMULATOR_FIELD: True}
-        text = json.dumps(body)
+        text = garbled(kind, json.dumps(body))
         headers = {} if self.stand_in else {SIMULATOR_HEADER: "1"}
-        if kind == "trailing_commas":
-            text = text.replace("}", ",}")
-        elif kind == "missing_commas":
-            text = text.replace(', "', ' "')
-        elif kind == "truncated":
-            text = text[: len(text) // 2]
-        elif kind == "huge":
-            text += " " * 200_000
-        elif kind == "gzip_bomb":
+        if kind == "gzip_bomb":
             packed = gzip.compress(text.encode() + b" " * 20_000_000)
             return web.Response(body=packed, headers={**headers, "Content-Encoding": "gzip"})
         return web.Response(text=text, content_type="application/json", headers=headers)

@@ -6,6 +6,7 @@ import random
 import threading
 from collections import deque
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 KINDS = tuple(
     "ok drop_before drop_after http_500 http_502 http_503 http_500_after html truncated trailing_commas loose_types "
@@ -57,3 +58,36 @@ class Faults:
                     return kind
                 point -= rate
             return "ok"
+
+
+def coded(kind: str, body: dict[str, Any], number: int) -> dict[str, Any]:
+    """A reply's body with what a fault changes in it; `number` is the code of the faults that have one."""
+    code = {"code": number, "msg": "simulated error", "data": None}
+    changes: dict[str, dict[str, Any]] = {
+        "code": code,
+        "code_free": code | {"isFee": 0},
+        "code_charged": code | {"isFee": 1},
+        "empty_data": {"data": {}},
+        "null_data": {"data": None},
+    }
+    body = {**body, **changes.get(kind, {})}
+    if kind in ("code", "no_is_fee"):
+        body.pop("isFee", None)
+    data = body.get("data")
+    if data:
+        other = {"wrong_phone": "628110000001", "masked_phone": "62811****532"}.get(kind, data["userPhone"])
+        body["data"] = {**data, "userPhone": other}
+        if kind == "unknown_value":
+            body["data"]["activeLevel"] = "very_high"
+    return body
+
+
+def garbled(kind: str, text: str) -> str:
+    """A reply's text as a fault leaves it."""
+    if kind == "trailing_commas":
+        return text.replace("}", ",}")
+    if kind == "missing_commas":
+        return text.replace(', "', ' "')
+    if kind == "truncated":
+        return text[: len(text) // 2]
+    return text + " " * 200_000 if kind == "huge" else text

@@ -7,7 +7,7 @@ import pytest
 
 import pandas_numberactive as pna
 from pandas_numberactive._io import store_claims
-from pandas_numberactive._io.buyer import MOST_AHEAD, claim_size
+from pandas_numberactive._io.store_claims import MOST_AHEAD, claim_size
 from pandas_numberactive.errors import IncompleteRunWarning
 
 LEAST = 64

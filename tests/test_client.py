@@ -16,9 +16,11 @@ import aiohttp
 import pytest
 from aioresponses import CallbackResult, aioresponses
 
-from pandas_numberactive._core.lookup import Lookup, LookupState, RetryPolicy
+from pandas_numberactive._core.lookup import Lookup, LookupState
 from pandas_numberactive._core.protocol import MAX_BODY, Reply, sign
-from pandas_numberactive._io.client import Client, _retry_after
+from pandas_numberactive._core.retry import RetryPolicy
+from pandas_numberactive._io.bodies import read_retry_after
+from pandas_numberactive._io.client import Client
 from pandas_numberactive.errors import ConfigurationError
 from pandas_numberactive.settings import settings
 
@@ -421,7 +423,7 @@ def test_retry_after_is_heeded_and_the_pace_gives_way(status):
     ],
 )
 def test_retry_after_comes_in_seconds_or_as_a_date(text, seconds):
-    assert _retry_after(text, now=100.0) == seconds
+    assert read_retry_after(text, now=100.0) == seconds
 
 
 def test_a_throttled_vendor_is_asked_by_fewer_at_once():

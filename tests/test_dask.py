@@ -24,6 +24,7 @@ import dask.dataframe as dd
 
 import pandas_numberactive as pna
 import pandas_numberactive.dask as on_dask
+from pandas_numberactive import settings_ready
 from pandas_numberactive._core.lookup import Lookup
 from pandas_numberactive._io.batch import Answers
 from pandas_numberactive._io.store import LookupStore
@@ -321,7 +322,12 @@ def test_the_graph_holds_no_secret_and_tasks_touch_neither_settings_nor_store_no
     want = ddf.compute().numberactive.enrich("phone")
     here = sys.modules[pna.settings.__module__]
     with monkeypatch.context() as patch:
-        for where, name in ((LookupStore, "__init__"), (here, "settings"), (here, "_resolved"), (here, "require")):
+        for where, name in (
+            (LookupStore, "__init__"),
+            (here, "settings"),
+            (here, "_resolved"),
+            (settings_ready, "require"),
+        ):
             patch.setattr(where, name, refuse)
         patch.setattr("socket.socket.connect", refuse)
         patch.setattr("socket.socket.__init__", refuse)

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from pandas_numberactive._core.credentials import Credentials
 from pandas_numberactive._core.lookup import LookupState, pack, unpack
-from pandas_numberactive._core.protocol import Answer, Outcome, Reply, judge_handle, judge_query, parse, sign
+from pandas_numberactive._core.protocol import Answer, Reply, parse, sign
+from pandas_numberactive._core.verdicts import Outcome, judge_handle, judge_query
 
 N = 8118899532
 DATA = {"userPhone": f"62{N}", "telcoType": 1, "activeLevel": "high", "frequencyGrade": "low"}

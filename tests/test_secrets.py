@@ -16,7 +16,7 @@ import pytest
 
 import pandas_numberactive as pna
 from pandas_numberactive import verify
-from pandas_numberactive._core.lookup import RetryPolicy
+from pandas_numberactive._core.retry import RetryPolicy
 from pandas_numberactive._io import store, store_claims, store_journal, store_ledger, store_runs, store_saves
 from pandas_numberactive.errors import NumberActiveError
 from pandas_numberactive.simulator import Faults, Simulator
@@ -103,13 +103,12 @@ def test_a_vendor_that_repeats_what_was_sent_leaks_nothing(said, configured, cap
     with Simulator(stand_in=True, app_key=KEY, secret=SECRET, faults=Echo()) as vendor:
         phones = iter(NUMBERS[2:])
 
-        def echo(kind, body, real=vendor._coded):
-            reply = real(kind, body)
+        def echo(request, kind, body, real=vendor._after):
             if kind == "code_free":
-                reply["msg"] = said.format(phone=next(phones), key=KEY, secret=SECRET)
-            return reply
+                body["msg"] = said.format(phone=next(phones), key=KEY, secret=SECRET)
+            return real(request, kind, body)
 
-        monkeypatch.setattr(vendor, "_coded", echo)
+        monkeypatch.setattr(vendor, "_after", echo)
         configured(vendor, max_concurrency=1)
         with pytest.warns(pna.errors.IncompleteRunWarning) as warned:
             df.numberactive.enrich("phone")

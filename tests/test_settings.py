@@ -13,15 +13,9 @@ import pytest
 from pandas_numberactive import errors
 from pandas_numberactive.diagnose import doctor
 from pandas_numberactive.errors import ConfigurationError, PlainHttpWarning
-from pandas_numberactive.settings import (
-    Credentials,
-    configure,
-    override,
-    require,
-    settings,
-    store_location,
-    warn_plain_http,
-)
+from pandas_numberactive.keyring_keys import save_to_keyring
+from pandas_numberactive.settings import Credentials, configure, override, settings
+from pandas_numberactive.settings_ready import require, store_location, warn_plain_http
 
 module = sys.modules["pandas_numberactive.settings"]  # the package's attribute of that name is the function
 
@@ -129,7 +123,7 @@ def test_none_forgets_in_configure_and_lifts_in_override():
 @pytest.mark.parametrize("value", [20200101, b"20200101", ["20200101"], 20200101.5], ids=lambda v: type(v).__name__)
 @pytest.mark.parametrize("name", ["app_key", "secret"])
 def test_a_key_of_a_wrong_type_is_not_shown(name, value):
-    for use in (configure, settings, lambda **keys: module.save_to_keyring(**{**KEYS, **keys})):
+    for use in (configure, settings, lambda **keys: save_to_keyring(**{**KEYS, **keys})):
         with pytest.raises(ConfigurationError) as caught:
             use(**{name: value})
         assert str(caught.value) == f"{name} must be text that is not blank, not {type(value).__name__}."

@@ -120,6 +120,17 @@ def _outcome_code(code: object) -> int | str:
     return int(text) if re.fullmatch(r"-?[0-9]+", text) else text
 
 
+# Where a setting may stand in the environment.
+VARIABLES: Mapping[str, str] = {
+    "app_key": "NUMBERACTIVE_APP_KEY",
+    "secret": "NUMBERACTIVE_SECRET",
+    "environment": "NUMBERACTIVE_ENVIRONMENT",
+    "base_url": "NUMBERACTIVE_BASE_URL",
+    "store": "NUMBERACTIVE_STORE",
+    "unit_price": "NUMBERACTIVE_UNIT_PRICE",
+    "currency": "NUMBERACTIVE_CURRENCY",
+}
+
 CHECKS: Mapping[str, Callable[[str, Any], Any]] = {
     "environment": _environment,
     "base_url": _base_url,

@@ -1,4 +1,4 @@
-"""The wire: what is sent, how a reply is read, and what each reply means.
+"""The wire: what is sent and how a reply is read; what each reply means is said in `verdicts`.
 
 Facts are from the vendor's page "Phone Number Active"; where it is silent the README's Assumptions say what we decided.
 """
@@ -10,11 +10,11 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import Enum
 from typing import Any, Literal
 
 from pandas_numberactive._core.credentials import Credentials
-from pandas_numberactive._core.phone import MIN_DIGITS, _plain, hide_numbers
+from pandas_numberactive._core.mask import hide_numbers
+from pandas_numberactive._core.phone import MIN_DIGITS, _plain
 
 HANDLE_PATH = "/api/data/numberActive/handle"
 QUERY_PATH = "/api/data/numberActive/query"
@@ -28,7 +28,7 @@ SIMULATOR_FIELD = "simulator"
 
 TELCO_TYPES = ("prepaid", "postpaid")
 LEVELS = ("low", "medium", "high")
-_SIGNALS = ("telcoType", "activeLevel", "frequencyGrade")
+SIGNALS = ("telcoType", "activeLevel", "frequencyGrade")
 
 StepName = Literal["handle", "query"]
 
@@ -200,11 +200,14 @@ class Answer:
         return bool(self.telco_type or self.active_level or self.frequency_grade)
 
 
+NO_ANSWER = Answer()
+
+
 def read_answer(data: Any) -> tuple[Answer, bool]:
     """Return the answer in `data`, and whether a value stood there that the vendor's page does not list."""
     if not data:
         return Answer(), False
-    if not isinstance(data, dict) or not any(name in data for name in _SIGNALS):
+    if not isinstance(data, dict) or not any(name in data for name in SIGNALS):
         return Answer(), True
     telco = _telco(data.get("telcoType"))
     active, frequency = _level(data.get("activeLevel")), _level(data.get("frequencyGrade"))
@@ -244,126 +247,3 @@ def names_other_phone(data: Any, number: int) -> bool:
         return False  # masked
     # So many digits may be a whole number and a word behind it: ours only if each stands where ours has it.
     return not any(re.fullmatch(re.sub(r"\D", ".", text), own) for own in ours)
-
-
-class Outcome(Enum):
-    """What a reply means for the look-up."""
-
-    STOP = "stop"  # no further call in this run
-    RETRY = "retry"  # the vendor did not take the call
-    THROTTLED = "throttled"
-    AMBIGUOUS = "ambiguous"  # nobody knows whether the vendor acted
-    PENDING = "pending"
-    ANSWERED = "answered"
-    NO_DATA = "no_data"
-    FAILED = "failed"
-    QUARANTINED = "quarantined"
-    UNCERTAIN = "uncertain"
-
-
-NO_ANSWER = Answer()
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """A reply, judged: the outcome and what must be written down of it."""
-
-    outcome: Outcome
-    answer: Answer = NO_ANSWER
-    request_id: str | None = None
-    charged: bool | None = False  # None: nobody knows, counted as charged
-    code: str | None = None
-    msg: str = ""
-    reason: str | None = None
-    retry_after: float | None = None
-
-
-CodeOutcomes = Mapping[int | str, str]
-
-_STOP_STATUS = {401, 403, 404, 405, 415}
-_RETRY_STATUS = {408, 425, 429}
-
-
-def judge_handle(reply: Reply, number: int, *, codes: CodeOutcomes | None = None, simulated: bool = False) -> Verdict:
-    """Decide what a reply to handle means; the outcome table, read from the top."""
-    message = parse(reply.body, reply.keys)
-    early = _judge_transport(reply, message, simulated)
-    if early:
-        return early
-    if message.code is None:
-        outcome = Outcome.AMBIGUOUS if reply.status == 200 else Outcome.FAILED
-        return _verdict(message, outcome, reason="unreadable_reply")
-    if message.code in (200, 201):
-        if isinstance(message.data, dict) and any(name in message.data for name in _SIGNALS):
-            return _judge_data(message, number)
-        if message.request_id:
-            return _verdict(message, Outcome.PENDING, request_id=message.request_id)
-    told = _told(message, codes)
-    if told in (Outcome.STOP, Outcome.RETRY):
-        return _verdict(message, told)
-    return _verdict(message, Outcome.FAILED, charged=message.is_fee is True, reason="code")
-
-
-def judge_query(reply: Reply, number: int, *, codes: CodeOutcomes | None = None, simulated: bool = False) -> Verdict:
-    """Decide what a reply to query means; the outcome table, read from the top.
-
-    A 201 is pending whatever its isFee says: the same requestId is asked again, so nothing paid is given up.
-    """
-    message = parse(reply.body, reply.keys)
-    early = _judge_transport(reply, message, simulated)
-    if early:
-        return early
-    if message.code is None:
-        return _verdict(message, Outcome.AMBIGUOUS, reason="unreadable_reply")
-    if names_other_phone(message.data, number):
-        return _verdict(message, Outcome.QUARANTINED, charged=message.is_fee, reason="wrong_phone")
-    if message.code == 200:
-        return _judge_data(message, number)
-    told = Outcome.PENDING if message.code == 201 else _told(message, codes)
-    if told in (Outcome.STOP, Outcome.RETRY, Outcome.PENDING):
-        return _verdict(message, told)
-    if told is Outcome.NO_DATA:
-        return _verdict(message, told, charged=message.is_fee)
-    if message.is_fee is None:
-        return _verdict(message, Outcome.UNCERTAIN, charged=None, reason="code")
-    return _verdict(message, Outcome.FAILED, charged=message.is_fee, reason="code")
-
-
-def _verdict(message: Message, outcome: Outcome, **said: Any) -> Verdict:
-    code = None if message.code is None else str(message.code)
-    return Verdict(outcome, code=code, msg=message.msg, **said)
-
-
-def _judge_transport(reply: Reply, message: Message, simulated: bool) -> Verdict | None:
-    """The rows of the table that both steps share."""
-    if reply.status is None:
-        outcome = Outcome.AMBIGUOUS if reply.sent else Outcome.RETRY
-        return Verdict(outcome, reason="lost_reply" if reply.sent else "connect_error")
-    if reply.status in _STOP_STATUS or 300 <= reply.status < 400:
-        return _verdict(message, Outcome.STOP, reason=f"http_{reply.status}")
-    if reply.status in _RETRY_STATUS or reply.status >= 500:
-        throttled = reply.status == 429 or reply.retry_after is not None
-        outcome = Outcome.THROTTLED if throttled else Outcome.RETRY
-        return _verdict(message, outcome, reason=f"http_{reply.status}", retry_after=reply.retry_after)
-    if (reply.marked or message.marked) and not simulated:
-        return _verdict(message, Outcome.STOP, reason="simulator_answer")
-    return None
-
-
-def _judge_data(message: Message, number: int) -> Verdict:
-    if names_other_phone(message.data, number):
-        return _verdict(message, Outcome.QUARANTINED, charged=message.is_fee, reason="wrong_phone")
-    answer, unknown = read_answer(message.data)
-    outcome = Outcome.ANSWERED if answer or unknown else Outcome.NO_DATA
-    reason = "unknown_value" if unknown else None
-    return _verdict(message, outcome, answer=answer, charged=message.is_fee, reason=reason)
-
-
-def _told(message: Message, codes: CodeOutcomes | None) -> Outcome | None:
-    """What the user's `code_outcomes` says of this code."""
-    if not codes or message.code is None:
-        return None
-    known: list[int | str] = [message.code, str(message.code), message.said]
-    known += [int(message.said)] if message.said.isdecimal() else []
-    word = next((codes[code] for code in known if code in codes), None)
-    return Outcome(word) if word else None

@@ -18,7 +18,8 @@ from pandas_numberactive._io.store import LookupStore, Stored
 from pandas_numberactive._io.store_runs import RunRow
 from pandas_numberactive._io.tally import Tally
 from pandas_numberactive.errors import NumberActiveError, StoreError, UnknownValueWarning
-from pandas_numberactive.settings import Settings, store_location, warn_plain_http
+from pandas_numberactive.settings import Settings
+from pandas_numberactive.settings_ready import store_location, warn_plain_http
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

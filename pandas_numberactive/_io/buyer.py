@@ -6,30 +6,22 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable
 
-from pandas_numberactive._core.lookup import OPEN, SETTLED, Lookup, LookupState, RetryPolicy
-from pandas_numberactive._core.protocol import Verdict
+from pandas_numberactive._core.lookup import OPEN, SETTLED, Lookup, LookupState
+from pandas_numberactive._core.retry import RetryPolicy
+from pandas_numberactive._core.verdicts import Verdict
 from pandas_numberactive._io.client import Client
+from pandas_numberactive._io.endings import as_ours, collision, stopped_by_vendor
 from pandas_numberactive._io.lease import Lease
 from pandas_numberactive._io.plan import Options
 from pandas_numberactive._io.rescue import Rescue
 from pandas_numberactive._io.store import LookupStore
-from pandas_numberactive._io.store_claims import Work
+from pandas_numberactive._io.store_claims import Work, claim_size
 from pandas_numberactive._io.store_runs import RunRow
 from pandas_numberactive._io.tally import PROBES, Streaks, Tally
-from pandas_numberactive.errors import AuthenticationError, NumberActiveError, StoreError, VendorError
+from pandas_numberactive.errors import NumberActiveError, StoreError
 from pandas_numberactive.settings import Settings
 
 BUSY_POLL = 0.2  # seconds between looks at what another process has claimed
-MOST_AHEAD = 4096  # numbers claimed at once: what Stop has to give back
-
-
-def claim_size(least: int, spent: int, left: int) -> int:
-    """How many numbers to claim at once.
-
-    Under a cap each claim counts the run's rows (half a second a million): so the more are spent, the more at once.
-    Few again towards the end, so that processes that share a store end together.
-    """
-    return max(least, min(spent // 64, left // 8, MOST_AHEAD))
 
 
 class Buyer:
@@ -117,7 +109,7 @@ class Buyer:
                 await self._store.renew(self._worker, self._run.run, lease=self._settings.lease)
                 self._lease.renewed(moment)
             except Exception as error:
-                self._halt(_as_ours(error))
+                self._halt(as_ours(error))
 
     @property
     def _stopping(self) -> bool:
@@ -149,7 +141,7 @@ class Buyer:
                     break
                 await self._claim(terms, numbers)
         except Exception as error:
-            self._halt(_as_ours(error))
+            self._halt(as_ours(error))
         finally:
             for _ in range(workers):
                 await self._queue.put(None)
@@ -204,7 +196,7 @@ class Buyer:
                 done = await self._drive(client, lookup, resumed, term)
                 self._ended(place, lookup, self._still_mine(lookup, done, term))
             except Exception as error:
-                self._halt(_as_ours(error))
+                self._halt(as_ours(error))
             finally:
                 self._in_flight -= 1
                 self._changed.set()
@@ -256,12 +248,7 @@ class Buyer:
             self._halt(error)
             return False
         if saved == "collision":
-            self._halt(
-                VendorError(
-                    "The vendor gave one requestId to two numbers. Neither was queried, both are held as uncertain; "
-                    "ask the vendor before you go on."
-                )
-            )
+            self._halt(collision())
         self._tally.orphaned += saved == "fenced" and lookup.state is LookupState.PENDING
         return saved == "kept"
 
@@ -292,17 +279,7 @@ class Buyer:
         return bool(self._streaks.kind != "held" or self._unclaimed or self._waiting or self._busy)
 
     def _halted(self, verdict: Verdict) -> None:
-        """The vendor said something after which no other number may be asked."""
-        said = " ".join(part for part in (verdict.reason, verdict.code and f"code {verdict.code}", verdict.msg) if part)
-        kind: type[VendorError]
-        if verdict.reason in ("http_401", "http_403"):
-            kind, hint = AuthenticationError, "Check the app key, the secret, and whether this address is allowed."
-        elif verdict.reason == "simulator_answer":
-            kind, hint = VendorError, "A simulator answered in place of the vendor; check base_url."
-        else:
-            kind, hint = VendorError, "Check base_url, encoding and proxy."
-        message = f"The vendor's reply stopped the run: {said}. {hint} Everything paid is stored."
-        self._halt(kind(message, code=verdict.code, msg=verdict.msg))
+        self._halt(stopped_by_vendor(verdict))
 
 
 async def _together(work: list[Awaitable[None]]) -> None:
@@ -314,14 +291,3 @@ async def _together(work: list[Awaitable[None]]) -> None:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-
-
-def _as_ours(error: Exception) -> NumberActiveError:
-    """What ended the run, as one of our errors; anything unforeseen keeps its cause."""
-    if isinstance(error, NumberActiveError):
-        return error
-    unforeseen = NumberActiveError(
-        f"The run ended on an unforeseen {type(error).__name__}; everything paid is stored. Please report it."
-    )
-    unforeseen.__cause__ = error
-    return unforeseen

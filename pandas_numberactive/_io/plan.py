@@ -156,7 +156,7 @@ def confirm(plan: Plan, settings: Settings) -> None:
 
 async def plan(numbers: NDArray[np.int64], shape: Shape, settings: Settings, options: Options) -> Plan:
     """Plan a run over distinct numbers; reads the store, sends and spends nothing."""
-    from pandas_numberactive.settings import store_location
+    from pandas_numberactive.settings_ready import store_location
 
     store = LookupStore.open(store_location(settings))
     try:

@@ -14,6 +14,17 @@ from pandas_numberactive._io.store_journal import Database
 from pandas_numberactive._io.store_rows import AT_ONCE, ENVIRONMENTS, Row, newest, to_lookup
 from pandas_numberactive._io.store_runs import Alive, get_flag, handle_flag, spent
 
+MOST_AHEAD = 4096  # numbers claimed at once: what Stop has to give back
+
+
+def claim_size(least: int, spent: int, left: int) -> int:
+    """How many numbers to claim at once.
+
+    Under a cap each claim counts the run's rows (half a second a million): so the more are spent, the more at once.
+    Few again towards the end, so that processes that share a store end together.
+    """
+    return max(least, min(spent // 64, left // 8, MOST_AHEAD))
+
 
 @dataclass(frozen=True, slots=True)
 class Work:

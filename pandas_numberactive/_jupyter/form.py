@@ -23,24 +23,14 @@ from pandas_numberactive._io.report import money
 from pandas_numberactive._jupyter.style import card, esc, note, status, table, when
 from pandas_numberactive._jupyter.views import WRAPS, error_card, lookup_card, still_holds, words
 from pandas_numberactive._pandas.columns import ACTIVE_LEVEL, FREQUENCY_GRADE, LOOKUP_STATUS, SOURCE, TELCO_TYPE, TEXT
-from pandas_numberactive.api import Lookup, alookup, apeek
 from pandas_numberactive.errors import ConfigurationError
-from pandas_numberactive.settings import Settings, require, settings
+from pandas_numberactive.settings import Settings, settings
+from pandas_numberactive.settings_ready import require
+from pandas_numberactive.single import Lookup, alookup, apeek
 
 STILL = 0.5  # seconds without a change before a Buy button may stand there
 MAX_SHOWN = 10
 
-_HISTORY = {
-    "phone": "masked",
-    "telco_type": "telco_type",
-    "active_level": "active_level",
-    "frequency_grade": "frequency_grade",
-    "lookup_status": "status",
-    "looked_up_at": "looked_up_at",
-    "charged": "charged",
-    "source": "source",
-    "environment": "environment",
-}
 _DTYPES: dict[str, Any] = {
     "phone": TEXT,
     "telco_type": TELCO_TYPE,
@@ -52,6 +42,7 @@ _DTYPES: dict[str, Any] = {
     "source": SOURCE,
     "environment": pd.CategoricalDtype(list(ENVIRONMENTS)),
 }
+_HISTORY = {name: name for name in _DTYPES} | {"phone": "masked", "lookup_status": "status"}
 _READY = "Type a number, then Check. Checking is free."
 _CHANGED = "The number was changed: check again. Checking is free."
 _HEAD = ["phone", "status", "activity", "top-ups", "type"]

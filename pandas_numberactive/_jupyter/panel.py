@@ -11,7 +11,8 @@ import pandas as pd
 import traitlets
 
 from pandas_numberactive import api
-from pandas_numberactive._core.phone import mask_cell, parse_phone
+from pandas_numberactive._core.mask import mask_cell
+from pandas_numberactive._core.phone import parse_phone
 from pandas_numberactive._io import bridge
 from pandas_numberactive._io.report import Plan, money
 from pandas_numberactive._jupyter.style import note, status, table

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     import ipywidgets
     import pandas as pd
 
-    from pandas_numberactive.api import Lookup
     from pandas_numberactive.job import Job
+    from pandas_numberactive.single import Lookup
 
 REFRESH = 0.25  # seconds between two looks at a running job
 WRAPS = {"flex_flow": "row wrap"}  # a narrow page shows all of a row

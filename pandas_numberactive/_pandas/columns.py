@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from pandas_numberactive._core.phone import REASONS, mask_label
+from pandas_numberactive._core.mask import mask_label
+from pandas_numberactive._core.phone import REASONS
 from pandas_numberactive._core.protocol import LEVELS, TELCO_TYPES
 from pandas_numberactive._io.report import STATUSES
 from pandas_numberactive.errors import ConfigurationError

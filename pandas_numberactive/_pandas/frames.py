@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 import numpy as np
 import pandas as pd
 
+from pandas_numberactive._core.mask import mask_cell, mask_label
 from pandas_numberactive._core.options import CallOptions, refuse_unknown, said
-from pandas_numberactive._core.phone import REASONS, explain, mask_cell, mask_label
+from pandas_numberactive._core.phone import REASONS, explain
 from pandas_numberactive._io.plan import Options
 from pandas_numberactive._io.report import RunReport, Shape
 from pandas_numberactive._pandas import columns

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import weakref
-from collections.abc import Iterable
-from datetime import date
 from functools import partial
 from typing import Any, Literal, cast
 
@@ -13,17 +11,28 @@ import numpy as np
 import pandas as pd
 
 from pandas_numberactive._core.lookup import LookupState
-from pandas_numberactive._core.markup import bar, html_table, text_table
-from pandas_numberactive._core.options import said, seconds_of
-from pandas_numberactive._core.phone import mask, parse_phone
-from pandas_numberactive._core.protocol import LEVELS, TELCO_TYPES, Answer
+from pandas_numberactive._core.markup import html_table
+from pandas_numberactive._core.mask import mask
+from pandas_numberactive._core.options import seconds_of
+from pandas_numberactive._core.phone import parse_phone
 from pandas_numberactive._core.sealed import sealed
 from pandas_numberactive._io import bridge
 from pandas_numberactive._io import store_ledger as ledger
 from pandas_numberactive._io.store import LookupStore as Journalled
 from pandas_numberactive._io.store_rows import ENVIRONMENTS
-from pandas_numberactive.errors import ColumnNotFoundError, ConfigurationError, InvalidPhoneError
-from pandas_numberactive.settings import settings, store_location
+from pandas_numberactive._pandas.ledger_inputs import (
+    all_nationals,
+    bought_micros,
+    imported_row,
+    named_environment,
+    one_national,
+    since_micros,
+    worded_answer,
+)
+from pandas_numberactive._pandas.summary import Summary
+from pandas_numberactive.errors import ColumnNotFoundError, ConfigurationError
+from pandas_numberactive.settings import settings
+from pandas_numberactive.settings_ready import store_location
 
 IMPORT_AT_ONCE = 5_000  # answers in a transaction: a team's server must not wait for a million
 _NAMES = {code: name for name, code in ENVIRONMENTS.items()}
@@ -79,7 +88,7 @@ class LookupStore:
         `since` is a date, or text that pandas reads as one (UTC). Numbers are masked unless `mask=False`. Raises
         ConfigurationError where `since` is no date.
         """
-        moment = 0 if since is None else _since(since)
+        moment = 0 if since is None else since_micros(since)
         rows = self._store.do(lambda db: ledger.history(db, moment))
         frame = _frame(rows, ledger.HISTORY_COLUMNS)
         frame["kind"] = frame["kind"].astype("category")
@@ -144,10 +153,10 @@ class LookupStore:
         """
         if how not in ("release", "settle"):
             raise ConfigurationError(f'how must be "release" or "settle", not {how!r}.')
-        answer = _answer(telco_type, active_level, frequency_grade)
+        answer = worded_answer(telco_type, active_level, frequency_grade)
         if answer and how == "release":
             raise ConfigurationError('An answer can only be given with how="settle".')
-        number, environment = _national(phone), _environment(environment)
+        number, environment = one_national(phone), named_environment(environment)
         self._recover()
         store = self._store
         state = store.do(
@@ -208,13 +217,13 @@ class LookupStore:
         limit = settings().max_digits
         for row in answers.to_dict("records"):
             national, _ = parse_phone(row[phone], max_digits=limit)
-            bought_at = _bought_at(row["looked_up_at"])
+            bought_at = bought_micros(row["looked_up_at"])
             if national is None or not bought_at:
                 invalid += 1
                 undated += national is not None
             else:
-                items.setdefault(int(national), _imported(int(national), bought_at, cast("dict[str, Any]", row)))
-        target, now, every = _environment(environment), self._store.now(), list(items.values())
+                items.setdefault(int(national), imported_row(int(national), bought_at, cast("dict[str, Any]", row)))
+        target, now, every = named_environment(environment), self._store.now(), list(items.values())
         taken = 0
         for at in range(0, len(every), IMPORT_AT_ONCE):
             some = every[at : at + IMPORT_AT_ONCE]
@@ -234,7 +243,7 @@ class LookupStore:
         number costs again if it is looked up again. Forgets nothing, and raises InvalidPhoneError where a cell is no
         number, StoreError while one of them has an open look-up.
         """
-        numbers = _nationals(phones)
+        numbers = all_nationals(phones)
         self._recover()
         now = self._store.now()
         found = self._store.do(lambda db: ledger.forget(db, numbers, now))
@@ -258,45 +267,8 @@ class LookupStore:
 _VERDICTS = ["matched", "only_on_invoice", "only_here", "charged_twice"]
 
 
-_COLOURS = {
-    "reserved": "#90a4ae",
-    "answered": "#2e7d32",
-    "no_data": "#9e9e9e",
-    "failed_charged": "#c62828",
-    "quarantined": "#6a1b9a",
-    "failed": "#ef6c00",
-    "uncertain": "#00838f",
-}
-
-
-class Summary(dict[str, int]):
-    """A store's look-ups by state."""
-
-    def __repr__(self) -> str:
-        return text_table("Look-ups in the store", [(name, f"{count:,}") for name, count in self.items()])
-
-    def _repr_html_(self) -> str:
-        parts = [(name.replace("_", " "), count, _COLOURS.get(name, "#1565c0")) for name, count in self.items()]
-        return html_table(f"{sum(self.values()):,} look-ups in the store", [], picture=bar(parts, "look-ups by state"))
-
-
 def _sum_or_missing(prices: pd.Series) -> float:
     return float(prices.sum(min_count=len(prices)))
-
-
-def _micros(moment: object) -> int:
-    stamp = pd.Timestamp(cast("Any", moment))
-    stamp = stamp.tz_localize("UTC") if stamp.tzinfo is None else stamp.tz_convert("UTC")
-    return int(stamp.as_unit("ns").value) // 1000
-
-
-def _since(moment: object) -> int:
-    try:
-        if not isinstance(moment, (str, date, np.datetime64)) or pd.isna(pd.Timestamp(moment)):
-            raise ValueError  # a number is nanoseconds to pandas
-        return _micros(moment)
-    except (ValueError, TypeError) as error:  # pandas' own errors of dates are ValueErrors
-        raise ConfigurationError(f'since must be a date such as "2026-01-31", not {said(moment)}.') from error
 
 
 def _frame(rows: list[Any], columns: tuple[str, ...]) -> pd.DataFrame:
@@ -320,74 +292,3 @@ def _presentable(frame: pd.DataFrame, masked: bool) -> pd.DataFrame:
     shown = [None if pd.isna(n) else mask(str(int(n))) if masked else str(int(n)) for n in frame["number"]]
     frame["number"] = pd.Series(shown, index=frame.index, dtype="string")
     return frame
-
-
-def _national(phone: object) -> int:
-    national, reason = parse_phone(phone, max_digits=settings().max_digits)
-    if national is None:
-        raise InvalidPhoneError(f"This is no Indonesian mobile number ({reason}); nothing was changed.")
-    return int(national)
-
-
-def _nationals(phones: object) -> list[int]:
-    """Every number of some cells, blanks left out; all or none."""
-    cells = [phones] if isinstance(phones, (str, bytes)) or not isinstance(phones, Iterable) else list(phones)
-    limit = settings().max_digits
-    read = [parse_phone(cell, max_digits=limit) for cell in cells]
-    bad = [(at, reason) for at, (number, reason) in enumerate(read) if number is None and reason != "missing"]
-    if bad:
-        at, reason = bad[0]
-        raise InvalidPhoneError(
-            f"{len(bad):,} of {len(cells):,} cells are no Indonesian mobile numbers, the first at position {at} "
-            f"({reason}); nothing was changed."
-        )
-    return [int(number) for number, _ in read if number is not None]
-
-
-def _environment(given: str | None) -> str:
-    name = given or settings().environment
-    if name not in ENVIRONMENTS:
-        raise ConfigurationError('Which environment? Say environment="production", "sandbox" or "simulator".')
-    return name
-
-
-def _answer(telco_type: object, active_level: object, frequency_grade: object) -> Answer:
-    return Answer(
-        _code("telco_type", telco_type, TELCO_TYPES),
-        _code("active_level", active_level, LEVELS),
-        _code("frequency_grade", frequency_grade, LEVELS),
-    )
-
-
-def _code(name: str, value: object, words: tuple[str, ...]) -> int:
-    """A word of ours, or for telco_type the vendor's 0, 1, 2, as its small code; "NA" and missing are 0."""
-    if value is None or value is pd.NA or value != value:
-        return 0
-    text = str(value).strip().lower().removesuffix(".0")
-    if text in ("", "na", "0"):
-        return 0
-    if name == "telco_type" and text in ("1", "2"):
-        return int(text)
-    if text not in words:
-        raise ConfigurationError(f"{name} must be one of {', '.join(words)} or missing.")
-    return 1 + words.index(text)
-
-
-def _bought_at(moment: object) -> int:
-    """Microseconds since 1970; 0 where it is no date after that."""
-    try:
-        return max(0, _micros(moment))
-    except (ValueError, TypeError):  # pandas' own errors of dates are ValueErrors
-        return 0
-
-
-def _imported(number: int, bought_at: int, row: dict[str, Any]) -> ledger.Imported:
-    answer = _answer(row.get("telco_type"), row.get("active_level"), row.get("frequency_grade"))
-    request_id, charged = row.get("request_id"), row.get("charged")
-    return ledger.Imported(
-        number,
-        answer,
-        bought_at,
-        None if request_id is None or pd.isna(request_id) else str(request_id),
-        None if charged is None or pd.isna(charged) else bool(charged),
-    )

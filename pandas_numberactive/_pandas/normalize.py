@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from pandas_numberactive._core.phone import REASONS, mask_label, parse_phone
+from pandas_numberactive._core.mask import mask_label
+from pandas_numberactive._core.phone import REASONS, parse_phone
 from pandas_numberactive._pandas.digits import POWERS, SLOW, count_digits, read_digits
 from pandas_numberactive._pandas.layouts import BLOCK, Layouts
 

@@ -13,7 +13,8 @@ import pandas as pd
 import pytest
 
 import pandas_numberactive as pna
-from pandas_numberactive._core.lookup import LookupState, RetryPolicy
+from pandas_numberactive._core.lookup import LookupState
+from pandas_numberactive._core.retry import RetryPolicy
 from pandas_numberactive._io import store_claims as claims
 from pandas_numberactive._io import store_runs as runs
 from pandas_numberactive._io import store_saves as saves

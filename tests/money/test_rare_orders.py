@@ -114,12 +114,12 @@ class LostOnceHandleIsKnownToCharge(Faults):
 def test_a_lookup_begun_before_handle_was_known_to_charge_is_held_when_its_reply_is_lost(configured, monkeypatch):
     faults = LostOnceHandleIsKnownToCharge()
     with Simulator(stand_in=True, faults=faults, **KEYS) as vendor:
-        coded, after = vendor._coded, vendor._after
+        after = vendor._after
 
         def lost(request, kind, body):
             if kind == "lost":
                 vendor.ledger.charge("lost", "8110000001")
-            return after(request, "drop_after" if kind == "lost" else kind, coded("handle_200_data", body))
+            return after(request, "drop_after" if kind == "lost" else kind, body)
 
         async def waits(request, kind):
             while kind == "lost" and not marked():

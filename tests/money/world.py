@@ -13,8 +13,9 @@ from random import Random
 from typing import Any
 
 from pandas_numberactive._core import lookup as real
-from pandas_numberactive._core.lookup import Halt, Handle, Lookup, LookupState, Query, RetryQuota, Rules, Save, Wait
+from pandas_numberactive._core.lookup import Halt, Handle, Lookup, LookupState, Query, Rules, Save, Wait
 from pandas_numberactive._core.protocol import Reply
+from pandas_numberactive._core.retry import RetryQuota
 from pandas_numberactive._io import store_claims as claims
 from pandas_numberactive._io import store_runs as runs
 from pandas_numberactive._io import store_saves as saves

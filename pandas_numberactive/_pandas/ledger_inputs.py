@@ -1,0 +1,109 @@
+"""What a user hands to the ledger, read with care: phones, dates, answers bought elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import date
+from typing import Any, cast
+
+import numpy as np
+import pandas as pd
+
+from pandas_numberactive._core.options import said
+from pandas_numberactive._core.phone import parse_phone
+from pandas_numberactive._core.protocol import LEVELS, TELCO_TYPES, Answer
+from pandas_numberactive._io import store_ledger as ledger
+from pandas_numberactive._io.store_rows import ENVIRONMENTS
+from pandas_numberactive.errors import ConfigurationError, InvalidPhoneError
+from pandas_numberactive.settings import settings
+
+
+def _micros(moment: object) -> int:
+    stamp = pd.Timestamp(cast("Any", moment))
+    stamp = stamp.tz_localize("UTC") if stamp.tzinfo is None else stamp.tz_convert("UTC")
+    return int(stamp.as_unit("ns").value) // 1000
+
+
+def since_micros(moment: object) -> int:
+    """A date, in microseconds since 1970, UTC; a number is refused."""
+    try:
+        if not isinstance(moment, (str, date, np.datetime64)) or pd.isna(pd.Timestamp(moment)):
+            raise ValueError  # a number is nanoseconds to pandas
+        return _micros(moment)
+    except (ValueError, TypeError) as error:  # pandas' own errors of dates are ValueErrors
+        raise ConfigurationError(f'since must be a date such as "2026-01-31", not {said(moment)}.') from error
+
+
+def one_national(phone: object) -> int:
+    """One valid number."""
+    national, reason = parse_phone(phone, max_digits=settings().max_digits)
+    if national is None:
+        raise InvalidPhoneError(f"This is no Indonesian mobile number ({reason}); nothing was changed.")
+    return int(national)
+
+
+def all_nationals(phones: object) -> list[int]:
+    """Every number of some cells, blanks left out; all or none."""
+    cells = [phones] if isinstance(phones, (str, bytes)) or not isinstance(phones, Iterable) else list(phones)
+    limit = settings().max_digits
+    read = [parse_phone(cell, max_digits=limit) for cell in cells]
+    bad = [(at, reason) for at, (number, reason) in enumerate(read) if number is None and reason != "missing"]
+    if bad:
+        at, reason = bad[0]
+        raise InvalidPhoneError(
+            f"{len(bad):,} of {len(cells):,} cells are no Indonesian mobile numbers, the first at position {at} "
+            f"({reason}); nothing was changed."
+        )
+    return [int(number) for number, _ in read if number is not None]
+
+
+def named_environment(given: str | None) -> str:
+    """The environment that is named, or configured."""
+    name = given or settings().environment
+    if name not in ENVIRONMENTS:
+        raise ConfigurationError('Which environment? Say environment="production", "sandbox" or "simulator".')
+    return name
+
+
+def worded_answer(telco_type: object, active_level: object, frequency_grade: object) -> Answer:
+    """The small codes of an answer given in words."""
+    return Answer(
+        _code("telco_type", telco_type, TELCO_TYPES),
+        _code("active_level", active_level, LEVELS),
+        _code("frequency_grade", frequency_grade, LEVELS),
+    )
+
+
+def _code(name: str, value: object, words: tuple[str, ...]) -> int:
+    """A word of ours, or for telco_type the vendor's 0, 1, 2, as its small code; "NA" and missing are 0."""
+    if value is None or value is pd.NA or value != value:
+        return 0
+    text = str(value).strip().lower().removesuffix(".0")
+    if text in ("", "na", "0"):
+        return 0
+    if name == "telco_type" and text in ("1", "2"):
+        return int(text)
+    if text not in words:
+        raise ConfigurationError(f"{name} must be one of {', '.join(words)} or missing.")
+    return 1 + words.index(text)
+
+
+def bought_micros(moment: object) -> int:
+    """Microseconds since 1970; 0 where it is no date after that."""
+    try:
+        return max(0, _micros(moment))
+    except (ValueError, TypeError):  # pandas' own errors of dates are ValueErrors
+        return 0
+
+
+def imported_row(number: int, bought_at: int, row: dict[str, Any]) -> ledger.Imported:
+    """An answer bought elsewhere, as the store takes it."""
+    answer = worded_answer(row.get("telco_type"), row.get("active_level"), row.get("frequency_grade"))
+    request_id, charged = row.get("request_id"), row.get("charged")
+    return ledger.Imported(
+        number,
+        answer,
+        bought_at,
+        None if request_id is None or pd.isna(request_id) else str(request_id),
+        None if charged is None or pd.isna(charged) else bool(charged),
+    )

@@ -1,0 +1,90 @@
+"""What a run asks of its settings: an environment, its keys, a place for the answers; a warning of an open wire."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import threading
+import warnings
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import platformdirs
+
+from pandas_numberactive._core.credentials import Credentials as Credentials
+from pandas_numberactive._core.credentials import is_loopback
+from pandas_numberactive._core.options import VARIABLES
+from pandas_numberactive._core.protocol import BASE_URLS
+from pandas_numberactive.errors import ConfigurationError, PlainHttpWarning
+from pandas_numberactive.settings import Settings
+
+_lock = threading.Lock()
+_warned: set[str] = set()
+
+
+def require(given: Settings) -> Settings:
+    """Return the settings if a run can start with them.
+
+    Raises
+    ------
+    ConfigurationError
+        No environment or no credentials; the message names the variables and the simulator. Nothing was sent.
+    """
+    trial = 'To try without keys: configure(environment="simulator").'
+    if given.environment is None:
+        if given.credentials is None:
+            keys = ", ".join(VARIABLES[name] for name in given.missing_keys() or ["app_key", "secret"])
+            names = f"{keys} and {VARIABLES['environment']}"
+            raise ConfigurationError(f"No credentials and no environment: set {names}, or use configure(). {trial}")
+        raise ConfigurationError(
+            'Which environment? Set NUMBERACTIVE_ENVIRONMENT or configure(environment=...) to "production" '
+            '(charged) or "sandbox"; neither is assumed.'
+        )
+    if given.credentials is None:
+        names = " and ".join(VARIABLES[name] for name in given.missing_keys() or ["app_key", "secret"])
+        raise ConfigurationError(f"No credentials for {given.environment}: set {names}, or use configure(). {trial}")
+    store_location(given)
+    return given
+
+
+def warn_plain_http(given: Settings) -> None:
+    """Warn, once in a process, that production is spoken to unencrypted; call it when a run starts."""
+    url = given.base_url or ""
+    if given.environment != "production" or not url.startswith("http://") or is_loopback(urlsplit(url).hostname):
+        return
+    with _lock:
+        if url in _warned:
+            return
+        _warned.add(url)
+    warnings.warn(
+        f"Phone numbers go to {given.host} over plain http, as the vendor documents it: anyone on the way can read "
+        "them. Ask the vendor for https, or set base_url to a tunnel.",
+        PlainHttpWarning,
+        stacklevel=3,
+    )
+
+
+def store_location(given: Settings) -> str:
+    """Return where answers are kept: a path, ":memory:", or a postgresql:// URL.
+
+    Without `store`, a file in the user's data folder; one of its own for the simulator, and for production behind
+    another base_url than the vendor's, so that a mock's answers never serve a real decision.
+    """
+    if given.store == ":memory:":
+        if given.environment not in ("simulator", "sandbox"):
+            raise ConfigurationError('store=":memory:" forgets what was paid; it is for simulator and sandbox only.')
+        return given.store
+    if given.store:
+        return given.store if "://" in given.store else str(Path(given.store).expanduser().absolute())
+    return str(Path(platformdirs.user_data_dir("pandas-numberactive", appauthor=False)) / _store_name(given))
+
+
+def _store_name(given: Settings) -> str:
+    if given.simulated:
+        return "simulator.sqlite3"
+    vendor = BASE_URLS["production"].split("://", 1)[1]  # the vendor over https is the vendor
+    if given.environment != "production" or given.host in (None, vendor):
+        return "lookups.sqlite3"
+    url = given.base_url or ""
+    slug = re.sub(r"[^a-z0-9]+", "-", (urlsplit(url).hostname or "").lower()).strip("-")
+    return f"lookups-{slug}-{hashlib.sha256(url.encode()).hexdigest()[:8]}.sqlite3"

@@ -1,0 +1,163 @@
+"""One-off look-ups: one number, one answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from pandas_numberactive._core.mask import mask
+from pandas_numberactive._core.options import said
+from pandas_numberactive._core.phone import explain, parse_phone
+from pandas_numberactive._core.sealed import sealed
+from pandas_numberactive._io import batch, bridge
+from pandas_numberactive._io.plan import Options
+from pandas_numberactive._io.report import STATUSES, Shape, utc
+from pandas_numberactive._pandas import frames
+from pandas_numberactive._pandas.columns import ACTIVE_LEVEL, FREQUENCY_GRADE, TELCO_TYPE
+from pandas_numberactive.errors import InvalidPhoneError
+from pandas_numberactive.settings import Settings, settings
+
+if TYPE_CHECKING:
+    pass
+from pandas_numberactive.api import ready_settings, remember
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """One number's answer; the phone is masked when printed.
+
+    `status` is one of the lookup_status categories, `source` "new" or "stored", `charged` None where the vendor
+    did not say (counted as charged).
+    """
+
+    phone: str = field(repr=False)
+    status: str
+    telco_type: str | None
+    active_level: str | None
+    frequency_grade: str | None
+    looked_up_at: datetime | None
+    charged: bool | None
+    source: str | None
+    request_id: str | None
+    code: str | None
+    msg: str
+    reason: str | None
+    environment: str
+
+    @property
+    def masked(self) -> str:
+        """The phone as it may be shown."""
+        return mask(self.phone)
+
+    def __repr__(self) -> str:
+        signals = ", ".join(
+            f"{name}={getattr(self, name)}" for name in ("telco_type", "active_level", "frequency_grade")
+        )
+        # What the vendor said, its text masked as it was read, or our own reason: else a wrong key looks like bad luck.
+        told = [self.code and f"code {self.code}", self.msg and repr(self.msg), not self.code and self.reason]
+        why = "" if self.status in ("answered", "no_data") else "".join(f", {text}" for text in told if text)
+        source = self.source or "not bought"
+        return f"Lookup({self.masked}, {self.status}{why}, {signals}, {source}, {self.environment})"
+
+    def _repr_html_(self) -> str:
+        from pandas_numberactive._jupyter.views import lookup_card
+
+        return lookup_card(self)
+
+
+def _national(phone: object, given: Settings) -> str:
+    if isinstance(phone, Iterable) and not isinstance(phone, (str, bytes)):
+        raise InvalidPhoneError(
+            f"lookup takes one number, not {said(phone)}: for many use series.numberactive.enrich(), or enrich of a "
+            "frame. Nothing was sent."
+        )
+    national, reason = parse_phone(phone, max_digits=given.max_digits)
+    if national is None:
+        raise InvalidPhoneError(f"{explain(reason or '')} Nothing was sent.")
+    return national
+
+
+def _one(phone: object, options: Options) -> tuple[str, batch.Run, Settings]:
+    given = settings()
+    national = _national(phone, given)
+    ready = ready_settings(given)
+    return national, batch.Run(np.array([int(national)]), Shape(rows=1, valid_rows=1), ready, options), ready
+
+
+def _single_options(refresh: bool, max_age: Any) -> Options:
+    request = frames.Request(refresh=refresh, max_age=max_age, details=True, max_charges=1)
+    return request.options()
+
+
+@sealed
+def lookup(phone: object, *, refresh: bool = False, max_age: str | timedelta | np.timedelta64 | None = None) -> Lookup:
+    """Look one number up; free where it is stored, else charged once.
+
+    Raises InvalidPhoneError, before anything is sent, where `phone` is no Indonesian mobile number.
+
+    >>> import pandas_numberactive as pna
+    >>> with pna.override(environment="simulator", store=":memory:"):
+    ...     pna.lookup("0811 8899 532").status
+    'answered'
+    """
+    national, run, ready = _one(phone, _single_options(refresh, max_age))
+    return _single(national, bridge.call(run.go, stop=run.stop, drain=ready.drain), ready)
+
+
+@sealed
+async def alookup(
+    phone: object, *, refresh: bool = False, max_age: str | timedelta | np.timedelta64 | None = None
+) -> Lookup:
+    """Like `lookup`, to be awaited."""
+    national, run, ready = _one(phone, _single_options(refresh, max_age))
+    result = await bridge.wait(bridge.submit(run.go), stop=run.stop, drain=ready.drain)
+    return _single(national, result, ready)
+
+
+@sealed
+async def apeek(phone: object) -> Lookup | None:
+    """Return what the store has of one number, or None; sends nothing, charges nothing."""
+    given = settings()
+    national = _national(phone, given)
+    number = np.array([int(national)])
+    result = await bridge.wait(bridge.submit(lambda: batch.stored(number, given)), stop=lambda: None, drain=given.drain)
+    return _found(national, result, given.environment or "") if result.packed[0] else None
+
+
+def _single(national: str, result: batch.Result, ready: Settings) -> Lookup:
+    remember(result.report)
+    if result.error is not None:
+        result.error.report = result.report
+        raise result.error
+    return _found(national, result.answers, ready.environment or "")
+
+
+def _found(national: str, answers: batch.Answers, environment: str) -> Lookup:
+    status, packed, bought = STATUSES[answers.status[0]], int(answers.packed[0]), int(answers.bought_at[0])
+    row = answers.lookups.get(int(national))
+    shown = packed if status == "answered" else 0
+    source = None if not bought else "new" if answers.new[0] else "stored"
+    return Lookup(
+        phone=national,
+        status=status,
+        telco_type=_word(shown >> 4 & 3, TELCO_TYPE),
+        active_level=_word(shown >> 6 & 3, ACTIVE_LEVEL),
+        frequency_grade=_word(shown >> 8 & 3, FREQUENCY_GRADE),
+        looked_up_at=utc(bought) if bought else None,
+        charged=row.charged if row else False,
+        source=source,
+        request_id=row.request_id if row else None,
+        code=row.code if row else None,
+        msg=row.msg if row else "",
+        reason=row.reason if row else None,
+        environment=environment,
+    )
+
+
+def _word(code: int, dtype: pd.CategoricalDtype) -> str | None:
+    return str(dtype.categories[code - 1]) if code else None
