@@ -17,6 +17,7 @@ from pandas_numberactive._core.lookup import LookupState, unpack
 from pandas_numberactive._core.protocol import Answer
 from pandas_numberactive._io import store as store_module
 from pandas_numberactive._io.store import LookupStore
+from pandas_numberactive._io.store_bulk import in_order
 from pandas_numberactive._io.store_claims import Work, claim
 from pandas_numberactive.errors import StoreError, StoreVersionError
 
@@ -461,6 +462,17 @@ def test_a_bulk_read_says_what_a_slow_one_says(store, monkeypatch):
             found = run(read(store, some, since))
             expected = [obvious(by_number.get(int(n), []), int(n), since) for n in some]
             assert list(zip(found.packed.tolist(), found.bought_at.tolist(), strict=True)) == expected, (name, since)
+
+
+@pytest.mark.parametrize("most", [10**13, 1 << 61, (1 << 63) - 1])
+@pytest.mark.parametrize("count", [0, 1, 5, 4096])
+def test_numbers_are_put_in_order_as_argsort_does(most, count):
+    numbers = np.random.default_rng(count).integers(0, most, count, endpoint=True)
+    numbers[:1] = most
+    wanted, order = in_order(numbers)
+    assert wanted.tolist() == np.sort(numbers).tolist()
+    assert numbers[order].tolist() == wanted.tolist()
+    assert sorted(order.tolist()) == list(range(count))
 
 
 def test_a_bulk_read_takes_values_wider_than_their_place(file_store):

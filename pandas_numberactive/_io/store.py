@@ -23,7 +23,7 @@ from pandas_numberactive._io import store_runs as runs
 from pandas_numberactive._io import store_saves as saves
 from pandas_numberactive._io.rescue import Rescue
 from pandas_numberactive._io.store_alive import Liveness
-from pandas_numberactive._io.store_bulk import newest, read_rows
+from pandas_numberactive._io.store_bulk import in_order, newest, read_rows
 from pandas_numberactive._io.store_journal import Database, Engine, Journal, SQLiteEngine
 from pandas_numberactive._io.store_rows import ENVIRONMENTS, serving, to_lookup
 from pandas_numberactive._io.store_schema import connect
@@ -211,8 +211,7 @@ class LookupStore:
         The newest answer bought at or after `since` serves; where there is none, the newest look-up's state stands.
         """
         packed, bought = np.zeros(len(numbers), np.int32), np.zeros(len(numbers), np.int64)
-        order = np.argsort(numbers)
-        wanted = numbers[order]
+        wanted, order = in_order(numbers)
         for at in range(0, len(wanted), READ):  # others may write in between
             some = wanted[at : at + READ]
             rows = await self._journal.write(partial(self._rows, code=ENVIRONMENTS[environment], wanted=some))

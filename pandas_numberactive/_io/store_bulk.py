@@ -33,6 +33,8 @@ def _part(db: Database, code: int, wanted: NDArray[np.int64]) -> NDArray[np.int6
         where = f"environment = {int(code)} AND number IN ({','.join(map(str, wanted.tolist()))})"
         return _read(db, where)
     rows = _read(db, where)
+    if np.array_equal(rows[:, 0], wanted):  # a book that was bought before
+        return rows
     place = np.minimum(np.searchsorted(wanted, rows[:, 0]), len(wanted) - 1)
     asked: NDArray[np.bool_] = wanted[place] == rows[:, 0]
     return rows if asked.all() else np.compress(asked, rows, axis=0)
@@ -59,9 +61,23 @@ def _read(db: Database, where: str) -> NDArray[np.int64]:
     return np.column_stack([number, last & 0xFFFF_FFFF, bought])
 
 
+def in_order(numbers: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Numbers sorted, and where each stood: argsort, in two thirds of the time where both fit into 63 bits."""
+    bits = len(numbers).bit_length()
+    if len(numbers) == 0 or int(numbers.max()) >= 1 << 63 - bits or int(numbers.min()) < 0:
+        order = np.argsort(numbers, kind="stable")
+        return numbers[order], order
+    keys = numbers << bits
+    keys |= np.arange(len(numbers))
+    keys.sort()
+    return keys >> bits, keys & (1 << bits) - 1
+
+
 def newest(rows: NDArray[np.int64], since: int) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int64]]:
     """From rows ordered by number and generation: one a number, the newest good answer, else the newest row."""
     number, packed, bought = rows[:, 0], rows[:, 1], rows[:, 2]
+    if (number[1:] > number[:-1]).all():  # one row a number: nothing to choose
+        return number, packed.astype(np.int32), bought
     last = np.flatnonzero(np.append(number[1:] != number[:-1], True)) if len(number) else np.zeros(0, np.int64)
     serves = np.isin(packed & 15, _SETTLED_CODES) & (bought >= since)
     newest_good = np.maximum.accumulate(np.where(serves, np.arange(len(number)), -1))[last]
