@@ -241,11 +241,12 @@ class Buyer:
             self._handle_can_charge = True  # the store marks it for good, with the answer
         try:
             saved = await self._store.save(lookup, worker=self._worker, run=self._run.run)
-        except StoreError as error:
+        except Exception as error:  # of whatever kind: a paid answer must not go with it
+            ours = as_ours(error)
             if lookup.state in SETTLED:
                 self._keep_aside(lookup)
-                self._error = self._error or error  # also after Stop: the frame lacks an answer that is paid
-            self._halt(error)
+                self._error = self._error or ours  # also after Stop: the frame lacks an answer that is paid
+            self._halt(ours)
             return False
         if saved == "collision":
             self._halt(collision())

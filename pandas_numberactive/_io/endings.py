@@ -33,7 +33,7 @@ def as_ours(error: Exception) -> NumberActiveError:
     if isinstance(error, NumberActiveError):
         return error
     unforeseen = NumberActiveError(
-        f"The run ended on an unforeseen {type(error).__name__}; everything paid is stored. Please report it."
+        f"The run ended on an unforeseen {type(error).__name__}; everything paid is kept. Please report it."
     )
     unforeseen.__cause__ = error
     return unforeseen

@@ -406,6 +406,26 @@ def test_whatever_ends_a_run_the_user_is_told_where_a_paid_answer_waits(configur
         assert vendor.ledger.total == 2
 
 
+def test_a_paid_answer_outlives_an_error_that_no_store_foresees(configured, monkeypatch):
+    real = store_saves.save
+
+    def out_of_memory(db, lookup, **options):
+        if lookup.bought_at:
+            raise MemoryError
+        return real(db, lookup, **options)
+
+    with Simulator(stand_in=True, **KEYS) as vendor:
+        configured(vendor)
+        with monkeypatch.context() as patch:
+            patch.setattr(store_saves, "save", out_of_memory)
+            with pytest.raises(pna.errors.NumberActiveError, match="unforeseen MemoryError") as caught:
+                book(1).numberactive.enrich("phone")
+        assert any("waits in" in note for note in caught.value.__notes__)
+        asked = len(vendor.calls)
+        assert statuses(book(1)) in (["answered"], ["no_data"])
+        assert (len(vendor.calls), vendor.ledger.total) == (asked, 1)
+
+
 KILLED = """
 import os, sys
 import pandas as pd, pandas_numberactive as pna
