@@ -73,8 +73,8 @@ def test_answers_of_an_older_loop_are_taken_in_and_not_bought_again(on_either, v
         }
     )
     with pna.LookupStore() as store:
-        assert store.import_answers(old) == {"imported": 3, "known": 0, "invalid": 1, "undated": 0}
-        assert store.import_answers(old) == {"imported": 0, "known": 3, "invalid": 1, "undated": 0}
+        assert store.import_answers(old) == {"imported": 3, "known": 0, "repeated": 0, "invalid": 1, "undated": 0}
+        assert store.import_answers(old) == {"imported": 0, "known": 3, "repeated": 0, "invalid": 1, "undated": 0}
     out = enrich(frame, details=True)
     assert vendor.ledger.total == 3
     assert out["phone_telco_type"].tolist()[:2] == ["prepaid", "postpaid"]
@@ -90,7 +90,7 @@ def test_an_older_answer_without_a_date_is_refused_and_not_said_to_be_there(as_p
         {"phone": ["08118899001", "08118899002"], "looked_up_at": pd.Series([moment, "2026-01-05"], dtype=object)}
     )
     with pna.LookupStore() as store:
-        assert store.import_answers(old) == {"imported": 1, "known": 0, "invalid": 1, "undated": 1}
+        assert store.import_answers(old) == {"imported": 1, "known": 0, "repeated": 0, "invalid": 1, "undated": 1}
         assert store.summary() == {"no_data": 1}
     assert pna.plan(old, "phone").to_buy == 1
 
@@ -120,6 +120,58 @@ def test_a_held_lookup_is_shown_and_released_or_settled_by_hand(place, frame):
         assert out["phone_active_level"].tolist()[0] == "high"
         again = vendor.ledger.asked_phones() - handles
         assert again == {PHONES[1]: 1}  # only what was released is asked anew
+
+
+@pytest.mark.parametrize("rows", [[0, 1], [1, 0]])
+def test_of_an_older_loops_repeated_answers_the_newest_serves(on_either, vendor, frame, rows):
+    on_either()
+    old = pd.DataFrame(
+        {
+            "phone": ["08118899000"] * 2, "looked_up_at": ["2025-12-01", "2026-11-20"],
+            "active_level": ["high", "low"], "request_id": ["r1", "r2"], "charged": [True, True],
+        }
+    ).iloc[rows]  # fmt: skip
+    with pna.LookupStore() as store:
+        counts = store.import_answers(old)
+        billed = store.reconcile(pd.DataFrame({"requestId": ["r2", "r9"]})).set_index("request_id")["verdict"]
+    assert counts == {"imported": 1, "known": 0, "repeated": 1, "invalid": 0, "undated": 0}
+    assert billed.to_dict() == {"r2": "not_counted", "r9": "only_on_invoice"}
+    assert enrich(frame[:1], max_age=pd.Timestamp.now() - pd.Timestamp("2026-11-01"))[
+        "phone_active_level"
+    ].tolist() == ["low"]
+    assert vendor.ledger.total == 0
+
+
+@pytest.mark.parametrize(
+    ("how", "charged", "counted", "unknown", "verdict"),
+    [
+        ("release", True, 1, 0, "matched"),
+        ("release", None, 1, 1, "matched"),
+        ("release", False, 0, 0, "not_counted"),
+        ("settle", True, 1, 0, "matched"),
+        ("settle", None, 1, 1, "matched"),
+        ("settle", False, 0, 0, "not_counted"),
+    ],
+)
+@pytest.mark.parametrize("reply", ["code", "wrong_phone"])
+def test_what_is_decided_by_hand_stands_in_the_books(place, frame, how, charged, counted, unknown, verdict, reply):
+    faults = Faults(script={f"query:{PHONES[0]}": [reply] * 9})
+    with Simulator(stand_in=True, app_key="made-up-key", secret="made-up-secret", faults=faults) as vendor:
+        pna.configure(
+            environment="production", base_url=vendor.base_url, app_key="made-up-key", secret="made-up-secret",
+            store=place,
+        )  # fmt: skip
+        enrich(frame[:1])
+        with pna.LookupStore() as store:
+            bill = store.held()[["request_id"]].rename(columns={"request_id": "requestId"})
+            if reply == "code":
+                assert store.reconcile(bill)["verdict"].tolist() == ["not_counted"]  # held
+            store.resolve(PHONES[0], how, charged=charged)
+            if reply == "wrong_phone":  # the vendor's own isFee 1 stands, whatever a person heard
+                counted, unknown, verdict = 1, 0, "matched"
+            assert store.reconcile(bill)["verdict"].tolist() == [verdict]
+            spent = store.spend("environment")
+        assert (spent["charged"].sum(), spent["charge_unknown"].sum()) == (counted, unknown)
 
 
 def test_uncertain_asks_the_same_request_id_again_and_never_a_new_handle(place, frame):

@@ -55,12 +55,9 @@ class Copied:
 def books(db: Database) -> Books:
     """Count a store's rows and sum its charges: one a requestId, as `spend` does."""
     settled = ", ".join(str(int(state)) for state in SETTLED)
-    kinds = ", ".join(f"'{kind}'" for kind in store_ledger.BOUGHT)
     charges = db.execute(
-        "SELECT environment, count(*), coalesce(sum(price), 0) FROM (SELECT e.environment, min(r.price) AS price "
-        f"FROM events e LEFT JOIN runs r ON r.run = e.run WHERE e.kind IN ({kinds}) AND (e.charged IS NULL OR "
-        "e.charged = 1) GROUP BY e.environment, coalesce(e.request_id, '#' || CAST(e.id AS TEXT))) AS c "
-        "GROUP BY environment"
+        "SELECT environment, count(*), coalesce(sum(price), 0) FROM "
+        f"(SELECT e.environment, min(r.price) AS price {store_ledger.CHARGED}) AS c GROUP BY environment"
     ).fetchall()
 
     def count(what: str) -> int:

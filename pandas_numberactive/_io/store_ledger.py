@@ -12,7 +12,8 @@ from pandas_numberactive._io.store_journal import Database
 from pandas_numberactive._io.store_rows import ENVIRONMENTS, latest, log, newest
 from pandas_numberactive.errors import StoreError
 
-BOUGHT = ("answered", "no_data", "failed_charged", "quarantined", "late")
+# A release by hand is among them: what was held may have been charged, unless the vendor said that it was not.
+BOUGHT = ("answered", "no_data", "failed_charged", "quarantined", "late", "released_by_hand")
 
 HISTORY_COLUMNS = (
     "at",
@@ -37,23 +38,34 @@ def history(db: Database, since: int) -> list[Any]:
 CHARGE_COLUMNS = ("at", "environment", "number", "generation", "run", "request_id", "charged", "price", "currency")
 
 
+# One group a requestId, however often its answer came. What a person was told, that nothing was charged, goes before
+# an unknown, not before the vendor's own isFee.
+CHARGED = (
+    "FROM events e LEFT JOIN runs r ON r.run = e.run "
+    f"WHERE e.kind IN ({', '.join(repr(kind) for kind in BOUGHT)}) "
+    "AND (e.charged IS NULL OR e.charged = 1 OR e.reason = 'by_hand') "
+    "GROUP BY e.environment, coalesce(e.request_id, '#' || CAST(e.id AS TEXT)) "
+    "HAVING max(e.charged) = 1 OR sum(CASE WHEN e.reason = 'by_hand' AND e.charged = 0 THEN 1 ELSE 0 END) = 0"
+)
+
+
 def charges(db: Database) -> list[Any]:
-    """What was paid for: one row a requestId, however often its answer came; charged is 1, or None where unknown."""
-    kinds = ", ".join(f"'{kind}'" for kind in BOUGHT)
+    """What was paid for: one row a requestId; charged is 1, or None where unknown."""
     return list(
         db.execute(
             "SELECT min(e.at), e.environment, min(e.number), min(e.generation), min(e.run), min(e.request_id), "
-            "max(e.charged), min(r.price), min(r.currency) FROM events e LEFT JOIN runs r ON r.run = e.run "
-            f"WHERE e.kind IN ({kinds}) AND (e.charged IS NULL OR e.charged = 1) "
-            "GROUP BY e.environment, coalesce(e.request_id, '#' || CAST(e.id AS TEXT)) ORDER BY 1"
+            f"max(e.charged), min(r.price), min(r.currency) {CHARGED} ORDER BY 1"
         ).fetchall()
     )
 
 
-def opened_ids(db: Database) -> set[str]:
-    """Every requestId that this store ever opened or heard of."""
+def heard_of(db: Database) -> set[str]:
+    """Every requestId that this store ever opened or was told of."""
     rows = db.execute("SELECT DISTINCT request_id FROM events WHERE request_id IS NOT NULL").fetchall()
     return {request_id for (request_id,) in rows}
+
+
+HELD_COLUMNS = ("environment", "number", "generation", "state", "request_id", "opened_at", "code", "msg", "reason")
 
 
 def held(db: Database) -> list[Any]:

@@ -25,6 +25,7 @@ from pandas_numberactive._pandas.ledger_inputs import (
     bought_micros,
     imported_row,
     named_environment,
+    need_frame,
     one_national,
     since_micros,
     worded_answer,
@@ -118,18 +119,7 @@ class LookupStore:
     @sealed
     def held(self, *, mask: bool = True) -> pd.DataFrame:
         """Return what waits for a person: uncertain and quarantined look-ups, with their requestIds."""
-        columns = (
-            "environment",
-            "number",
-            "generation",
-            "state",
-            "request_id",
-            "opened_at",
-            "code",
-            "msg",
-            "reason",
-        )
-        frame = _frame(self._store.do(ledger.held), columns)
+        frame = _frame(self._store.do(ledger.held), ledger.HELD_COLUMNS)
         frame["state"] = [LookupState(int(state)).name.lower() for state in frame["state"]]
         return _presentable(frame, mask)
 
@@ -177,10 +167,12 @@ class LookupStore:
     def reconcile(self, invoice: pd.DataFrame, *, request_id: str = "requestId") -> pd.DataFrame:
         """Compare an invoice with the ledger, by requestId.
 
-        Returns a frame with `request_id`, `verdict` (matched, only_on_invoice, only_here, charged_twice), `times`
-        on the invoice, `charged` as our ledger has it (missing: no isFee came), and `at`. "charged_twice": billed
-        more than once, or its number was billed on another requestId of the same purchase, too.
+        Returns a frame with `request_id`, `verdict`, `times` on the invoice, `charged` as our ledger has it (missing:
+        no isFee came), and `at`. The verdicts are matched; not_counted (known here, but our books count no charge for
+        it: still held, failed or released without charge, or imported); only_on_invoice (unknown here); only_here;
+        charged_twice (billed more than once, or its number on another requestId of the same purchase, too).
         """
+        need_frame(invoice, "reconcile")
         if request_id not in invoice.columns:
             raise ColumnNotFoundError(request_id, invoice.columns)
         times = invoice[request_id].dropna().astype(str).str.strip().value_counts()
@@ -192,7 +184,9 @@ class LookupStore:
         billed = out[out["times"] > 0].dropna(subset=["number"])
         twice = billed.duplicated(["environment", "number", "generation"], keep=False)
         here = out.index.isin(ours.index)
-        verdict = np.where(out["times"] == 0, "only_here", np.where(here, "matched", "only_on_invoice")).astype(object)
+        known = out.index.isin(list(self._store.do(ledger.heard_of)))
+        billed_only = np.where(known, "not_counted", "only_on_invoice")
+        verdict = np.where(out["times"] == 0, "only_here", np.where(here, "matched", billed_only)).astype(object)
         again = (out["times"] > 1).to_numpy() | out.index.isin(billed.index[twice])
         verdict[again] = "charged_twice"
         out["verdict"] = pd.Categorical(verdict, _VERDICTS)
@@ -202,18 +196,22 @@ class LookupStore:
     def import_answers(
         self, answers: pd.DataFrame, *, phone: str = "phone", environment: str | None = None
     ) -> dict[str, int]:
-        """Take in what a team has paid for with an older loop; returns counts: imported, known, invalid, undated.
+        """Take in what a team has paid for with an older loop.
+
+        Returns counts: imported, known, repeated, invalid, undated.
 
         `answers` has the phone column, `looked_up_at`, any of `telco_type`, `active_level`, `frequency_grade` (the
         vendor's codes or our words), and, where known, `request_id` and `charged`. Numbers that this store knows
-        already are left as they are. `invalid` counts the rows that are not taken: those without a number, and those
-        without a date that can be read (`undated` of them), which would serve nobody and be bought again.
+        already are left as they are (`known`); of several rows of a number the newest is taken, the others are
+        `repeated`. `invalid` counts the rows that are not taken: those without a number, and those without a date
+        that can be read (`undated` of them), which would serve nobody and be bought again.
         """
+        need_frame(answers, "import_answers")
         for name in (phone, "looked_up_at"):
             if name not in answers.columns:
                 raise ColumnNotFoundError(name, answers.columns)
         items: dict[int, ledger.Imported] = {}
-        invalid = undated = 0
+        invalid = undated = repeated = 0
         limit = settings().max_digits
         for row in answers.to_dict("records"):
             national, _ = parse_phone(row[phone], max_digits=limit)
@@ -221,14 +219,18 @@ class LookupStore:
             if national is None or not bought_at:
                 invalid += 1
                 undated += national is not None
-            else:
-                items.setdefault(int(national), imported_row(int(national), bought_at, cast("dict[str, Any]", row)))
+                continue
+            number = int(national)
+            repeated += number in items
+            if number not in items or items[number].bought_at < bought_at:
+                items[number] = imported_row(number, bought_at, cast("dict[str, Any]", row))
         target, now, every = named_environment(environment), self._store.now(), list(items.values())
         taken = 0
         for at in range(0, len(every), IMPORT_AT_ONCE):
             some = every[at : at + IMPORT_AT_ONCE]
             taken += self._store.do(partial(ledger.import_answers, environment=target, answers=some, now=now))
-        return {"imported": taken, "known": len(items) - taken, "invalid": invalid, "undated": undated}
+        counts = {"imported": taken, "known": len(items) - taken, "repeated": repeated}
+        return counts | {"invalid": invalid, "undated": undated}
 
     def _recover(self) -> None:
         """Read back the answers that wait in emergency files, so that no decision passes them by."""
@@ -264,7 +266,7 @@ class LookupStore:
         return found
 
 
-_VERDICTS = ["matched", "only_on_invoice", "only_here", "charged_twice"]
+_VERDICTS = ["matched", "not_counted", "only_on_invoice", "only_here", "charged_twice"]
 
 
 def _sum_or_missing(prices: pd.Series) -> float:

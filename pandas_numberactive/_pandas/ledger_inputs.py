@@ -24,6 +24,12 @@ def _micros(moment: object) -> int:
     return int(stamp.as_unit("ns").value) // 1000
 
 
+def need_frame(given: object, name: str) -> None:
+    """Refuse what is no DataFrame."""
+    if not isinstance(given, pd.DataFrame):
+        raise ConfigurationError(f"{name} takes a pandas DataFrame, not {said(given)}; nothing was changed.")
+
+
 def since_micros(moment: object) -> int:
     """A date, in microseconds since 1970, UTC; a number is refused."""
     try:
