@@ -130,6 +130,8 @@ def enrich(
         Of the new columns; by default the column's name and "_".
     details
         Adds charged (boolean), request_id, reason, source (new, stored) and national.
+    overwrite
+        Replaces an earlier call's columns; its details, too, which would name another purchase.
     max_charges, budget
         The most charges (count), or money (in the settings' currency; needs unit_price), this call may make. At the
         cap nothing raises: the rest is `not_bought`, with one IncompleteRunWarning. Interrupted or killed, it keeps

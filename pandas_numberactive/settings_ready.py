@@ -76,7 +76,12 @@ def store_location(given: Settings) -> str:
         return given.store
     if given.store:
         return given.store if "://" in given.store else str(Path(given.store).expanduser().absolute())
-    return str(Path(platformdirs.user_data_dir("pandas-numberactive", appauthor=False)) / _store_name(given))
+    return str(data_folder() / _store_name(given))
+
+
+def data_folder() -> Path:
+    """Where the stores that nobody named are kept; the only folder that is made for a store."""
+    return Path(platformdirs.user_data_dir("pandas-numberactive", appauthor=False))
 
 
 def _store_name(given: Settings) -> str:

@@ -282,6 +282,11 @@ def test_columns_of_several_levels_and_existing_columns_are_refused(book):
     with pytest.raises(ConfigurationError, match="overwrite=True"):
         out.numberactive.enrich("phone")
     assert out.numberactive.enrich("phone", overwrite=True).columns.tolist() == out.columns.tolist()
+    whole = book.numberactive.enrich("phone", details=True)
+    again = whole.numberactive.enrich("phone", overwrite=True, refresh=True)  # no old requestId beside a new answer
+    assert again.columns.tolist() == out.columns.tolist()
+    own = book.assign(phone_reason="fraud").numberactive.enrich("phone")
+    assert own.numberactive.enrich("phone", overwrite=True)["phone_reason"].tolist() == ["fraud"] * len(book)
 
 
 def test_errors_raise_refuses_before_and_raises_after(as_production, vendor, book):

@@ -7,7 +7,9 @@ import sys
 import threading
 import types
 import warnings
+from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from pandas_numberactive import errors
@@ -362,3 +364,19 @@ def test_every_error_is_in_the_drawing_and_answers_the_three_questions():
         if issubclass(kind, errors.NumberActiveError):
             assert kind.charged in ("no", "maybe", "stored")
             assert kind.fault in ("caller", "vendor", "machine")
+
+
+def test_a_store_in_a_folder_that_is_not_there_is_refused_and_the_plan_names_its_store(tmp_path, monkeypatch):
+    frame = pd.DataFrame({"phone": ["08118899532"]})  # made up
+    with override(environment="simulator", store=str(tmp_path / "storr" / "book.sqlite3")):
+        for use in (frame.numberactive.plan, frame.numberactive.enrich):
+            with pytest.raises(errors.StoreError, match=r"no folder 'storr' .* correct store="):
+                use("phone")
+    assert not (tmp_path / "storr").exists()
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with override(environment="simulator", store=str(tmp_path / "book.sqlite3")):
+        plan = frame.numberactive.plan("phone")
+    assert plan.store == str(Path("~", "book.sqlite3"))
+    assert plan.store in repr(plan)
+    with override(environment="simulator"):  # the folder that nobody named is made
+        assert frame.numberactive.plan("phone").to_buy == 1

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import math
+import os
 from dataclasses import dataclass
 from numbers import Real
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pandas_numberactive._core.credentials import masked_url
 from pandas_numberactive._core.lookup import SETTLED, LookupState
 from pandas_numberactive._core.options import said
 from pandas_numberactive._io.report import Plan, Shape, utc
 from pandas_numberactive._io.store import LookupStore, Stored
 from pandas_numberactive.errors import ConfigurationError, ConfirmationRequiredError
 from pandas_numberactive.settings import Settings
+from pandas_numberactive.settings_ready import store_location
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -132,7 +136,16 @@ def make_plan(stored: Stored, sorted_: Sorted, shape: Shape, settings: Settings,
         seconds=_likely_seconds(to_buy + open_, settings),
         max_charges=cap_of(options, settings),
         warnings=shape.warnings,
+        store=_shown(store_location(settings)),
     )
+
+
+def _shown(location: str) -> str:
+    """As people name it: a wrong store is seen here, before everything is bought again."""
+    if "://" in location:
+        return masked_url(location) or ""
+    home = str(Path.home())
+    return f"~{location.removeprefix(home)}" if location.startswith(home + os.sep) else location
 
 
 def _likely_seconds(numbers: int, settings: Settings) -> float | None:
@@ -156,8 +169,6 @@ def confirm(plan: Plan, settings: Settings) -> None:
 
 async def plan(numbers: NDArray[np.int64], shape: Shape, settings: Settings, options: Options) -> Plan:
     """Plan a run over distinct numbers; reads the store, sends and spends nothing."""
-    from pandas_numberactive.settings_ready import store_location
-
     store = LookupStore.open(store_location(settings))
     try:
         began_at, _ = await started(store, numbers, settings, options)

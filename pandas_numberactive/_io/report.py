@@ -70,6 +70,7 @@ class Plan:
     seconds: float | None
     max_charges: int | None = None
     warnings: tuple[str, ...] = ()
+    store: str = ""  # where it looked; a password masked
 
     @property
     def duplicates(self) -> int:
@@ -107,7 +108,7 @@ class Plan:
         out += [("to buy", f"{self.to_buy:,}{cap}"), ("cost at most", money(self.cost, self.currency))]
         if self.seconds is not None:
             out.append(("likely time", f"about {duration(self.seconds)}"))
-        return out
+        return out + [("store", self.store)] * bool(self.store)
 
     def _ages(self) -> str:
         if not self.stored or self.stored_oldest is None or self.stored_newest is None:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from pandas_numberactive.errors import StoreError, StoreVersionError
+from pandas_numberactive.settings_ready import data_folder
 
 APPLICATION_ID = 0x4E414354  # "NACT"
 BUSY_SECONDS = 60.0
@@ -98,6 +99,11 @@ def _set_journal(connection: sqlite3.Connection) -> None:
 
 def _make_private(path: Path) -> None:
     """Create the folder 0700 and the file 0600 before SQLite does, so that its side files follow."""
+    if path.parent != data_folder() and not path.parent.is_dir():  # a slip of the pen would buy everything again
+        raise StoreError(
+            f"There is no folder {path.parent.name!r} for the store {path.name!r}: correct store=, or make the folder "
+            "where a new store is meant. Nothing was bought."
+        )
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         with contextlib.suppress(FileExistsError):

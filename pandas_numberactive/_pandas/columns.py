@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Hashable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -40,6 +41,12 @@ _ANSWERED = STATUSES.index("answered")
 def names(prefix: str, details: bool) -> list[str]:
     """The names that a call adds for one phone column."""
     return [prefix + name for name in COLUMNS + (DETAILS if details else ())]
+
+
+def stale(prefixes: Sequence[str], there: Collection[Hashable]) -> list[str]:
+    """An earlier call's details: beside the answers of this one they would name another purchase's requestId."""
+    whole = [[prefix + name for name in DETAILS] for prefix in prefixes]
+    return [name for names in whole if all(one in there for one in names) for name in names]
 
 
 def build(

@@ -192,8 +192,8 @@ def oddities(names: Sequence[Hashable], seen: Sequence[Tally]) -> tuple[str, ...
     """What to tell of columns that were read wrongly or hold no phones at all."""
     warned = [one.numeric for one in seen if one.numeric]
     warned += [
-        f"{one.invalid:,} of {one.filled:,} filled cells of column {name!r} are no Indonesian mobile numbers: is it "
-        "the right column? pna.normalize() shows how each cell is read."
+        f"{one.invalid:,} of {one.filled:,} filled cells of column {mask_label(name)} are no Indonesian mobile numbers: "
+        "is it the right column? pna.normalize() shows how each cell is read."
         for name, one in zip(names, seen, strict=True)
         if one.filled >= ENOUGH and 2 * one.invalid > one.filled
     ]
@@ -257,7 +257,9 @@ def attach(prepared: Prepared, answers: Answers) -> pd.DataFrame:
     new: dict[str, Any] = {}
     for prefix, place, reason in zip(prepared.prefixes, prepared.places, prepared.reasons, strict=True):
         new |= columns.build(prefix, place, reason, prepared.numbers, answers, prepared.request.details)
-    kept = prepared.frame.drop(columns=[name for name in new if name in prepared.frame.columns])
+    there = prepared.frame.columns
+    stale = columns.stale(prepared.prefixes, there) if prepared.request.overwrite else []
+    kept = prepared.frame.drop(columns=[name for name in there if name in new or name in stale])
     added = pd.DataFrame(new, index=kept.index)
     return pd.concat([kept, added], axis=1) if len(kept.columns) else added
 
@@ -273,14 +275,14 @@ def warn_incomplete(report: RunReport) -> None:
         if getattr(report, name)
     )
     why = "; ".join([*report.failures][:3])
-    advice = "Calling again goes on where this ended." if not report.complete or report.failed else ""
+    advice = " Calling again goes on where this ended." if not report.complete or report.failed else ""
     if report.capped:
         advice = (
-            f"This run ended at {report.stopped_by}; calling again is a new purchase, which may cost that much again."
+            f" This run ended at {report.stopped_by}; calling again is a new purchase, which may cost that much again."
         )
     if held:
         advice += " See pna.LookupStore().held() for what waits for a decision."
-    text = f"{counts} of {report.distinct:,} numbers{f' ({why})' if why else ''}. {advice}"
+    text = f"{counts} of {report.distinct:,} numbers{f' ({why})' if why else ''}.{advice}"
     warn_caller(text, IncompleteRunWarning)
 
 
