@@ -128,7 +128,7 @@ def test_a_read_only_store_is_found_before_anything_is_bought(vendor, tmp_path, 
     not os.path.isdir("/proc/self"), reason="needs a /proc, where nobody can make a file: run it on Linux"
 )
 def test_a_place_where_no_store_can_be_made_is_found_before_anything_is_bought(vendor, tmp_path, frame):
-    configure(vendor, tmp_path, store="/proc/self/no/s.sqlite3")
+    configure(vendor, tmp_path, store="/proc/self/s.sqlite3")
     with pytest.raises(StoreError, match="cannot be created"):
         frame.numberactive.enrich("phone")
     assert vendor.calls == []

@@ -40,6 +40,7 @@ def clock():
 
 @pytest.fixture
 def file_store(tmp_path, clock):
+    (tmp_path / "own").mkdir(mode=0o700)
     with LookupStore(tmp_path / "own" / "s.sqlite3", clock=clock) as opened:
         yield opened
 

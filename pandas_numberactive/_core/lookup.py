@@ -83,6 +83,8 @@ class Handle:
     """Send handle for this number; answer with a Reply, or None where nothing was sent."""
 
     number: int = field(repr=False)
+    # Asked just before it goes: whether it must not.
+    barred: Callable[[], bool] = field(default=lambda: False, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,25 +179,40 @@ def _unsafe_to_resume(lookup: Lookup, rules: Rules) -> str | None:
 def _ask_handle(lookup: Lookup, rules: Rules) -> Flow:
     """Ask for a requestId; return the look-up PENDING once the id is on disk."""
     attempt = 0
+    unheard = rules.resumed  # a handle may have been sent whose reply nobody read
+
+    def barred() -> bool:
+        return unheard and rules.handle_can_charge()
+
     while True:
-        reply = yield Handle(lookup.number)
+        reply = yield Handle(lookup.number, barred)
         if not isinstance(reply, Reply):
-            return (yield from _release(lookup, "stopped"))
+            return (yield from _give_back(lookup, "stopped", unheard, rules))
         verdict = judge_handle(reply, lookup.number, codes=rules.handle_codes, simulated=rules.simulated)
         if verdict.outcome is Outcome.PENDING:
             return (yield from _open(lookup, verdict, rules))
         if verdict.outcome is Outcome.STOP:
             yield Halt(verdict)
-            return (yield from _release(lookup, verdict.reason or "stopped"))
+            return (yield from _give_back(lookup, verdict.reason or "stopped", unheard, rules))
         if verdict.outcome not in (Outcome.RETRY, Outcome.THROTTLED, Outcome.AMBIGUOUS):
             return (yield from _settle(lookup, verdict, reply, rules))
-        if verdict.outcome is Outcome.AMBIGUOUS and rules.handle_can_charge():
+        unheard |= verdict.outcome is Outcome.AMBIGUOUS or (
+            verdict.outcome is Outcome.RETRY and (reply.status or 0) >= 500  # a gateway's 502 or 504: nobody knows
+        )
+        if barred():
             return (yield from _hold(lookup, "handle_reply_lost"))
         attempt += 1
         if attempt >= rules.policy.handle_attempts or not rules.quota.take(verdict.outcome):
             return (yield from _settle(lookup, replace(verdict, outcome=Outcome.FAILED), reply, rules))
         if not (yield _backoff(verdict, attempt, rules)):
-            return (yield from _release(lookup, "stopped"))
+            return (yield from _give_back(lookup, "stopped", unheard, rules))
+
+
+def _give_back(lookup: Lookup, reason: str, unheard: bool, rules: Rules) -> Flow:
+    """Release what was never sent; what may have been stays reserved, so that the next run knows it, too."""
+    if not unheard:
+        return (yield from _release(lookup, reason))
+    return (yield from _hold(lookup, "handle_reply_lost")) if rules.handle_can_charge() else lookup
 
 
 def _open(lookup: Lookup, verdict: Verdict, rules: Rules) -> Flow:

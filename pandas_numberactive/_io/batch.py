@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import warnings
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,7 +17,7 @@ from pandas_numberactive._io.report import STATUSES, Progress, RunReport, Shape,
 from pandas_numberactive._io.store import LookupStore, Stored
 from pandas_numberactive._io.store_runs import RunRow
 from pandas_numberactive._io.tally import Tally
-from pandas_numberactive.errors import NumberActiveError, StoreError, UnknownValueWarning
+from pandas_numberactive.errors import NumberActiveError, UnknownValueWarning
 from pandas_numberactive.settings import Settings
 from pandas_numberactive.settings_ready import store_location, warn_plain_http
 
@@ -131,10 +131,10 @@ class Run:
         self._todo = int(sorted_.todo.sum())
         run, error = None, None
         if self._todo or unfinished:  # where nothing is left to buy, the unfinished run is ended
-            run, error = await self._buy(store, self._in_order(sorted_))
+            run, error = await self._buy(store, self._in_order(sorted_), began_at)
             try:
                 known, _ = await self._read(store, self._options.since(run.started_at))
-            except StoreError:
+            except Exception:
                 if error is None:
                     raise
                 return await self._result(None, known, run, error)  # what ended the run says more
@@ -152,7 +152,7 @@ class Run:
         numbers: list[int] = todo.tolist()
         return numbers
 
-    async def _buy(self, store: LookupStore, todo: list[int]) -> tuple[RunRow, NumberActiveError | None]:
+    async def _buy(self, store: LookupStore, todo: list[int], began_at: int) -> tuple[RunRow, NumberActiveError | None]:
         warn_plain_http(self._settings)
         settings = self._settings
         run = await store.begin_run(
@@ -162,6 +162,7 @@ class Run:
             price=settings.unit_price,
             currency=settings.currency,
         )
+        run = replace(run, started_at=min(run.started_at, began_at))  # another's refresh may have ended since we read
         buyer = Buyer(store, settings, run, self._tally, cap=self._cap, options=self._options, rescue=self._rescue)
         return run, await buyer.buy(todo)
 
@@ -176,12 +177,17 @@ class Run:
         new = np.isin(self._numbers, np.array(self._tally.mine, np.int64))
         lookups: dict[int, Lookup] = {}
         if self._options.details and store is not None:
-            lookups = await store.details(self._settings.environment or "", self._numbers.tolist(), since=since)
+            try:
+                lookups = await store.details(self._settings.environment or "", self._numbers.tolist(), since=since)
+            except Exception:
+                if error is None:
+                    raise
         answers = Answers(status, known.packed, np.where(settled, known.bought_at, 0), new, lookups)
         report = self._report(answers, settled, run)
         report.stopped_by = str(error).splitlines()[0] if error else report.stopped_by
         self.report = report
-        self._warn_unknown(answers)
+        if error is None:  # a warning made an error must not hide what ended the run
+            self._warn_unknown(answers)
         return Result(answers, report, error)
 
     def _report(self, answers: Answers, settled: NDArray[np.bool_], run: RunRow | None) -> RunReport:

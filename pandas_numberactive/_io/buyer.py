@@ -18,7 +18,7 @@ from pandas_numberactive._io.store import LookupStore
 from pandas_numberactive._io.store_claims import Work, claim_size
 from pandas_numberactive._io.store_runs import RunRow
 from pandas_numberactive._io.tally import PROBES, Streaks, Tally
-from pandas_numberactive.errors import NumberActiveError, StoreError
+from pandas_numberactive.errors import NumberActiveError
 from pandas_numberactive.settings import Settings
 
 BUSY_POLL = 0.2  # seconds between looks at what another process has claimed
@@ -76,7 +76,7 @@ class Buyer:
             await self._all(todo)
             finished = self._tally.stopped_by is None and self._error is None
         finally:
-            with contextlib.suppress(StoreError):  # a store that fails here failed louder before
+            with contextlib.suppress(Exception):  # a store that fails here failed louder before
                 await self._store.leave(self._worker, self._run.run, finished=finished)
         error = self._error
         if error is not None:
@@ -256,11 +256,12 @@ class Buyer:
     def _keep_aside(self, lookup: Lookup) -> None:
         """The store did not take a paid answer: it goes to an emergency file."""
         path = self._rescue.keep(lookup)
-        where = (
-            "A paid answer could not be kept anywhere; its requestId is in the store and is asked again."
-            if path is None
-            else f"The paid answer waits in {path.parent}; the next run on this store reads it back."
-        )
+        if path is not None:
+            where = f"The paid answer waits in {path.parent}; the next run on this store reads it back."
+        elif lookup.request_id:
+            where = "A paid answer could not be kept anywhere; its requestId is in the store and is asked again."
+        else:
+            where = "A paid answer could not be kept anywhere: make space before you call again, which may pay again."
         self._kept_aside[where] = None
 
     def _ended(self, place: int, claimed: Lookup, done: Lookup | None) -> None:

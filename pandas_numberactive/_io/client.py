@@ -244,7 +244,7 @@ class Client:
         try:
             if not self.pacer.free_now():
                 await self.pacer.wait_turn(work.stopping)
-            if work.stopping():
+            if work.stopping() or (isinstance(work.step, Handle) and work.step.barred()):
                 return None
             reply = await self._call(work.step)
         finally:

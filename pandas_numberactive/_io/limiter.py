@@ -10,6 +10,7 @@ CUT = 0.7
 RECOVER = 0.02  # of the full rate, per second without throttling
 COOL_DOWN = 1.0  # seconds: replies to what was sent before a cut cut nothing more
 FREE_AGAIN = 4.0  # times the rate at which throttling was first seen: then no limit holds any more
+LATE = 0.01  # seconds after its turn: then a call waits for another
 LEAST_RATE = 0.2  # calls per second
 
 Clock = Callable[[], float]
@@ -67,9 +68,12 @@ class Pacer:
         self._recover(now)
         if self._rate is None:
             return
-        turn = max(now, self._next)
-        self._next = turn + 1.0 / self._rate
-        await nap(turn - now, self._sleep, stopping)
+        while self._rate is not None:
+            turn = max(now, self._next)
+            self._next = turn + 1.0 / self._rate
+            late = turn + max(1.0 / self._rate, LATE)
+            if not await nap(turn - now, self._sleep, stopping) or (now := self._clock()) < late:
+                return  # else the machine stood still: all who waited would be sent at once
 
     def throttled(self) -> bool:
         """Take note that the vendor refused a call for being one too many; return whether that slowed us down."""

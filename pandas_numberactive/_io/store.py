@@ -60,7 +60,7 @@ class LookupStore:
 
     def __init__(self, location: str | os.PathLike[str], *, clock: Callable[[], float] = time.time) -> None:
         self.location = os.fspath(location).removeprefix("sqlite:")
-        self.path = None if self.location == ":memory:" else Path(self.location).expanduser().absolute()
+        self.path = None if self.location == ":memory:" else Path(self.location).expanduser().resolve()
         self._clock = clock
         self._pid = os.getpid()
         self._alive = Liveness(self.path)

@@ -10,6 +10,7 @@ from pandas_numberactive._core.lookup import OPEN, Lookup, LookupState, pack
 from pandas_numberactive._core.protocol import Answer
 from pandas_numberactive._io.store_journal import Database
 from pandas_numberactive._io.store_rows import ENVIRONMENTS, latest, log, newest
+from pandas_numberactive._io.store_runs import RESUMABLE
 from pandas_numberactive.errors import StoreError
 
 # A release by hand is among them: what was held may have been charged, unless the vendor said that it was not.
@@ -181,6 +182,8 @@ def forget(db: Database, numbers: Iterable[int], now: int) -> int:
         db.execute(f"DELETE FROM lookups WHERE environment IN ({places}) AND number IN ({some})")
         db.execute(f"DELETE FROM bodies WHERE environment IN ({places}) AND number IN ({some})")
         db.execute(f"UPDATE events SET number = NULL WHERE number IN ({some})")
+    # A run is known by a digest of its numbers: of one number, whoever tries all finds it.
+    db.execute("UPDATE runs SET key = '' WHERE ended_at IS NOT NULL OR seen_at < ?", (now - RESUMABLE,))
     return found
 
 

@@ -63,6 +63,7 @@ def join(db: Database, *, run: int, pid: int, host: str, token: str, lease_until
             (run, pid, host, token, lease_until),
         ).fetchone()
     )
+    db.execute("UPDATE runs SET ended_at = NULL WHERE run = ?", (run,))  # its last worker may have left since we began
     worker: int = row[0]
     return worker
 

@@ -99,7 +99,9 @@ def _set_journal(connection: sqlite3.Connection) -> None:
 
 def _make_private(path: Path) -> None:
     """Create the folder 0700 and the file 0600 before SQLite does, so that its side files follow."""
-    if path.parent != data_folder() and not path.parent.is_dir():  # a slip of the pen would buy everything again
+    if (
+        path.parent != data_folder().resolve() and not path.parent.is_dir()
+    ):  # a slip of the pen would buy everything again
         raise StoreError(
             f"There is no folder {path.parent.name!r} for the store {path.name!r}: correct store=, or make the folder "
             "where a new store is meant. Nothing was bought."
@@ -108,12 +110,22 @@ def _make_private(path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         with contextlib.suppress(FileExistsError):
             os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+        _close_to_others(path)
     except OSError as error:
         raise StoreError(
             f"The store {path.name!r} cannot be created ({error.strerror}). Name a writable place with store=."
         ) from error
     if not os.access(path, os.W_OK):
         raise StoreError(f"The store {path.name!r} is read-only; nothing was bought. Name a writable one with store=.")
+
+
+def _close_to_others(path: Path) -> None:
+    """A file of ours that was copied here may be readable by others: it holds numbers."""
+    found = path.stat()
+    if hasattr(os, "getuid") and found.st_uid == os.getuid() and found.st_mode & 0o077:
+        for one in (path, *(path.with_name(path.name + end) for end in ("-wal", "-shm", "-journal"))):
+            with contextlib.suppress(FileNotFoundError):
+                one.chmod(0o600)
 
 
 @contextlib.contextmanager

@@ -192,8 +192,8 @@ def oddities(names: Sequence[Hashable], seen: Sequence[Tally]) -> tuple[str, ...
     """What to tell of columns that were read wrongly or hold no phones at all."""
     warned = [one.numeric for one in seen if one.numeric]
     warned += [
-        f"{one.invalid:,} of {one.filled:,} filled cells of column {mask_label(name)} are no Indonesian mobile numbers: "
-        "is it the right column? pna.normalize() shows how each cell is read."
+        f"{one.invalid:,} of {one.filled:,} filled cells of column {mask_label(name)} are no Indonesian mobile "
+        "numbers: is it the right column? pna.normalize() shows how each cell is read."
         for name, one in zip(names, seen, strict=True)
         if one.filled >= ENOUGH and 2 * one.invalid > one.filled
     ]

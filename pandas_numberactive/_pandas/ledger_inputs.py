@@ -36,8 +36,8 @@ def since_micros(moment: object) -> int:
         if not isinstance(moment, (str, date, np.datetime64)) or pd.isna(pd.Timestamp(moment)):
             raise ValueError  # a number is nanoseconds to pandas
         return _micros(moment)
-    except (ValueError, TypeError) as error:  # pandas' own errors of dates are ValueErrors
-        raise ConfigurationError(f'since must be a date such as "2026-01-31", not {said(moment)}.') from error
+    except (ValueError, TypeError):  # pandas' own errors of dates are ValueErrors
+        raise ConfigurationError(f'since must be a date such as "2026-01-31", not {said(moment)}.') from None
 
 
 def one_national(phone: object) -> int:
