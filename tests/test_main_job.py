@@ -536,6 +536,11 @@ def test_a_failed_lookup_prints_what_the_vendor_said_and_no_whole_number(vendor,
         store=str(tmp_path / "s.sqlite3"),
     )
     with warnings.catch_warnings():
+        ({"order": "random", "seed": "x"}, "seed must be a whole number of at least 0, not 'x' (str)"),
+        ({"seed": -1}, "not -1 (int)"),
+        ({"seed": True}, "not True (bool)"),
+        ({"seed": 1.0}, "not 1.0 (float)"),
+        ({"seed": None}, "not a NoneType"),
         warnings.simplefilter("ignore", IncompleteRunWarning)
         said = repr(pna.lookup("08118899532"))
     assert "failed, code 10003, 'invalid appKey or token'" in said
@@ -544,3 +549,39 @@ def test_a_failed_lookup_prints_what_the_vendor_said_and_no_whole_number(vendor,
 
 def test_an_answered_lookup_prints_no_code(play):
     assert "code" not in repr(pna.lookup("08118899532"))
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"max_charges": 1}, "There is no option 'max_charges' of lookup. The options are: refresh, max_age."),
+        ({"max_ages": "1D"}, "Did you mean 'max_age'?"),
+    ],
+)
+def test_an_option_that_a_single_lookup_does_not_have_is_named(play, options, says):
+    with pytest.raises(ConfigurationError) as caught:
+        pna.lookup("08118899532", **options)
+    assert says in str(caught.value)
+    assert inspect.iscoroutinefunction(pna.alookup)
+    with pytest.raises(ConfigurationError) as caught:
+        asyncio.run(pna.alookup("08118899532", **options))
+    assert says.replace("lookup", "alookup") in str(caught.value)
+    with pna.LookupStore() as store:
+        assert len(store) == 0
+
+
+@pytest.mark.parametrize("name", ["enrich", "plan", "normalize"])
+@pytest.mark.parametrize(("names", "options"), [(["phone"], {}), ([], {"column": "phone"})])
+def test_a_series_says_that_it_needs_no_columns_name(play, name, names, options):
+    with pytest.raises(ConfigurationError, match=rf"series\.numberactive\.{name}\(\)"):
+        getattr(play["phone"].numberactive, name)(*names, **options)
+
+
+def test_numpys_integers_seed_the_same_sample(play, quiet_incomplete):
+    def sample(seed):
+        with pna.override(store=":memory:"):
+            out = play.numberactive.enrich("phone", order="random", seed=seed, max_charges=1, refresh=True)
+            return out["phone_lookup_status"].astype(str).tolist()
+
+    assert sample(np.int64(7)) == sample(7)
+    assert "not_bought" in sample(7)
+
+
