@@ -396,6 +396,32 @@ def test_dtypes_come_back_after_csv(as_production, tmp_path):
     pd.testing.assert_frame_equal(back[new], out[new])
 
 
+def test_a_national_number_keeps_its_digits_where_csv_made_it_a_float(as_production, tmp_path):
+    as_production()
+    out = pd.DataFrame({"phone": ["08118899532", "x"]}).numberactive.enrich("phone", details=True)
+    out.to_csv(tmp_path / "x.csv", index=False)
+    raw = pd.read_csv(tmp_path / "x.csv")
+    assert raw["phone_national"].dtype == "float64"
+    pd.testing.assert_series_equal(pna.restore_dtypes(raw)["phone_national"], out["phone_national"])
+
+
+@pytest.mark.parametrize(
+    ("cells", "texts"),
+    [
+        ([8118899532.0, None, 1.5, 1e17], ["8118899532", None, "1.5", "1e+17"]),
+        (pd.array([8118899532, None], dtype="Int64"), ["8118899532", None]),
+        (np.array([8118899532.0], "float32"), ["8118899712.0"]),  # has lost digits, and must look like it
+        (pd.Series([8118899532.0, "x", None], dtype=object), ["8118899532", "x", None]),
+        (pd.Series([8118899532, np.nan], dtype=object), ["8118899532", None]),
+    ],
+)
+def test_only_a_float_that_holds_every_digit_becomes_digits(cells, texts):
+    frame = pd.DataFrame({"phone_national": cells})
+    frame["phone_lookup_status"] = pd.Categorical(["answered"] * len(frame), dtype=pna.LOOKUP_STATUS)
+    back = pna.restore_dtypes(frame)["phone_national"].astype(object)
+    assert back.where(back.notna(), None).tolist() == texts
+
+
 def test_a_failing_progress_bar_costs_nothing(as_production, vendor, monkeypatch):
     as_production()
     from pandas_numberactive._pandas import progress
@@ -486,6 +512,11 @@ def test_an_age_with_its_unit_is_read(age, seconds):
         ({"max_charges": "5"}, "not '5' (str)"),
         ({"budget": "5"}, "not '5' (str)"),
         ({"prefix": 3}, "not 3 (int)"),
+        ({"order": "random", "seed": "x"}, "seed must be a whole number of at least 0, not 'x' (str)"),
+        ({"seed": -1}, "not -1 (int)"),
+        ({"seed": True}, "not True (bool)"),
+        ({"seed": 1.0}, "not 1.0 (float)"),
+        ({"seed": None}, "not a NoneType"),
         ({"max_charge": 5}, "Did you mean 'max_charges'?"),
         ({"nonsense": 5}, "The options are: prefix, "),
     ],
@@ -509,46 +540,6 @@ def test_every_front_refuses_a_wrong_option_and_says_why(play, options, says):
         assert len(store) == 0
 
 
-def test_numpys_booleans_are_booleans(play):
-    assert play.numberactive.plan("phone", refresh=np.bool_(True), overwrite=np.bool_(False)).to_buy == 3
-
-
-def test_help_shows_the_options_of_enrich_on_every_front(play):
-    options = list(inspect.signature(pna.enrich).parameters.values())[2:]
-    fronts = [
-        pna.aenrich,
-        pna.start,
-        pna.plan,
-        *(getattr(play.numberactive, n) for n in ("enrich", "aenrich", "start")),
-    ]
-    fronts += [play.numberactive.plan, play["phone"].numberactive.enrich, play["phone"].numberactive.plan]
-    for front in fronts:
-        shown = list(inspect.signature(front).parameters.values())[-len(options) :]
-        assert [(one.name, one.default, one.kind) for one in shown] == [(o.name, o.default, o.kind) for o in options]
-
-
-def test_a_failed_lookup_prints_what_the_vendor_said_and_no_whole_number(vendor, tmp_path):
-    pna.configure(
-        environment="production",
-        base_url=vendor.base_url,
-        app_key="made-up-key",
-        secret="wrong",
-        store=str(tmp_path / "s.sqlite3"),
-    )
-    with warnings.catch_warnings():
-        ({"order": "random", "seed": "x"}, "seed must be a whole number of at least 0, not 'x' (str)"),
-        ({"seed": -1}, "not -1 (int)"),
-        ({"seed": True}, "not True (bool)"),
-        ({"seed": 1.0}, "not 1.0 (float)"),
-        ({"seed": None}, "not a NoneType"),
-        warnings.simplefilter("ignore", IncompleteRunWarning)
-        said = repr(pna.lookup("08118899532"))
-    assert "failed, code 10003, 'invalid appKey or token'" in said
-    assert "8118899532" not in said
-
-
-def test_an_answered_lookup_prints_no_code(play):
-    assert "code" not in repr(pna.lookup("08118899532"))
 @pytest.mark.parametrize(
     ("options", "says"),
     [
@@ -585,3 +576,38 @@ def test_numpys_integers_seed_the_same_sample(play, quiet_incomplete):
     assert "not_bought" in sample(7)
 
 
+def test_numpys_booleans_are_booleans(play):
+    assert play.numberactive.plan("phone", refresh=np.bool_(True), overwrite=np.bool_(False)).to_buy == 3
+
+
+def test_help_shows_the_options_of_enrich_on_every_front(play):
+    options = list(inspect.signature(pna.enrich).parameters.values())[2:]
+    fronts = [
+        pna.aenrich,
+        pna.start,
+        pna.plan,
+        *(getattr(play.numberactive, n) for n in ("enrich", "aenrich", "start")),
+    ]
+    fronts += [play.numberactive.plan, play["phone"].numberactive.enrich, play["phone"].numberactive.plan]
+    for front in fronts:
+        shown = list(inspect.signature(front).parameters.values())[-len(options) :]
+        assert [(one.name, one.default, one.kind) for one in shown] == [(o.name, o.default, o.kind) for o in options]
+
+
+def test_a_failed_lookup_prints_what_the_vendor_said_and_no_whole_number(vendor, tmp_path):
+    pna.configure(
+        environment="production",
+        base_url=vendor.base_url,
+        app_key="made-up-key",
+        secret="wrong",
+        store=str(tmp_path / "s.sqlite3"),
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", IncompleteRunWarning)
+        said = repr(pna.lookup("08118899532"))
+    assert "failed, code 10003, 'invalid appKey or token'" in said
+    assert "8118899532" not in said
+
+
+def test_an_answered_lookup_prints_no_code(play):
+    assert "code" not in repr(pna.lookup("08118899532"))
