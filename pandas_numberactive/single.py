@@ -133,6 +133,7 @@ async def apeek(phone: object) -> Lookup | None:
 
 def _single(national: str, result: batch.Result, ready: Settings) -> Lookup:
     remember(result.report)
+    batch.warn_unknown(result.answers)
     if result.error is not None:
         result.error.report = result.report
         raise result.error

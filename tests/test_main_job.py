@@ -25,10 +25,12 @@ from pandas_numberactive.errors import (
     InvalidPhoneError,
     LookupFailedError,
     PhoneColumnWarning,
+    UnknownValueWarning,
     VendorError,
 )
 from pandas_numberactive.simulator import Faults, Simulator
 
+KEYS = {"app_key": "made-up-key", "secret": "made-up-secret"}
 RESULT = ["phone_telco_type", "phone_active_level", "phone_frequency_grade"]
 
 
@@ -420,6 +422,28 @@ def test_only_a_float_that_holds_every_digit_becomes_digits(cells, texts):
     frame["phone_lookup_status"] = pd.Categorical(["answered"] * len(frame), dtype=pna.LOOKUP_STATUS)
     back = pna.restore_dtypes(frame)["phone_national"].astype(object)
     assert back.where(back.notna(), None).tolist() == texts
+
+
+async def _awaited(df):
+    return await pna.aenrich(df, "phone")
+
+
+@pytest.mark.parametrize(
+    ("front", "own_line"),
+    [
+        (lambda df: df.numberactive.enrich("phone"), True),
+        (lambda df: df["phone"].numberactive.enrich(), True),
+        (lambda df: asyncio.run(_awaited(df)), True),
+        (lambda df: pna.lookup(df["phone"].iloc[0]), True),
+        (lambda df: pna.start(df, "phone").result(), False),  # told from a thread, where no line is the user's
+    ],
+)
+def test_a_value_that_nobody_listed_is_warned_of_at_the_users_line(tmp_path, front, own_line):
+    with Simulator(stand_in=True, **KEYS, faults=Faults(query={"unknown_value": 1.0})) as odd:
+        pna.configure(**KEYS, environment="production", base_url=odd.base_url, store=str(tmp_path / "s.sqlite3"))
+        with pytest.warns(UnknownValueWarning, match="1 answers") as caught:
+            front(pd.DataFrame({"phone": ["08118899532"]}))
+    assert [warned.filename == __file__ for warned in caught] == [own_line]
 
 
 def test_a_failing_progress_bar_costs_nothing(as_production, vendor, monkeypatch):
