@@ -44,8 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", IncompleteRunWarning)  # a line of our own says it
             warnings.showwarning = _one_line
-            run: Callable[[argparse.Namespace], int] = parsed.run
-            return run(parsed)
+            return int(parsed.run(parsed))
     except NumberActiveError as error:
         print(f"Error: {_in_flags(error)}", file=sys.stderr)
         for note in getattr(error, "__notes__", []):
@@ -78,6 +77,8 @@ _FLAGS = {
     "pass overwrite=True, or another prefix=": "add --overwrite, or rename them",
     "add max_charges=": "add --max-charges ",
     "set unit_price": "say --unit-price",
+    "budget= needs a price: configure(unit_price=...)": "--budget needs a price: add --unit-price",
+    "or use max_charges=": "or use --max-charges",
 }
 
 
@@ -202,8 +203,7 @@ def _enrich(arguments: argparse.Namespace) -> int:
 
 
 def _columns(arguments: argparse.Namespace) -> list[str]:
-    named = arguments.column[1:]
-    return named or ["phone"]
+    return arguments.column[1:] or ["phone"]
 
 
 def _terms(arguments: argparse.Namespace) -> dict[str, Any]:

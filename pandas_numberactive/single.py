@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from pandas_numberactive._core.mask import mask
-from pandas_numberactive._core.options import said
+from pandas_numberactive._core.options import names_its_options, said
 from pandas_numberactive._core.phone import explain, parse_phone
 from pandas_numberactive._core.sealed import sealed
 from pandas_numberactive._io import batch, bridge
@@ -95,6 +95,7 @@ def _single_options(refresh: bool, max_age: Any) -> Options:
 
 
 @sealed
+@names_its_options
 def lookup(phone: object, *, refresh: bool = False, max_age: str | timedelta | np.timedelta64 | None = None) -> Lookup:
     """Look one number up; free where it is stored, else charged once.
 
@@ -110,6 +111,7 @@ def lookup(phone: object, *, refresh: bool = False, max_age: str | timedelta | n
 
 
 @sealed
+@names_its_options
 async def alookup(
     phone: object, *, refresh: bool = False, max_age: str | timedelta | np.timedelta64 | None = None
 ) -> Lookup:
@@ -131,6 +133,7 @@ async def apeek(phone: object) -> Lookup | None:
 
 def _single(national: str, result: batch.Result, ready: Settings) -> Lookup:
     remember(result.report)
+    batch.warn_unknown(result)
     if result.error is not None:
         result.error.report = result.report
         raise result.error

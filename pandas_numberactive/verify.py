@@ -63,6 +63,7 @@ def verify(phone: object, *, max_charges: int | None = None) -> Findings:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", IncompleteRunWarning)
         result = bridge.call(run.go, stop=run.stop, drain=ready.drain)
+    batch.warn_unknown(result)
     if result.error is not None:
         raise result.error
     lookup = result.answers.lookups.get(int(national))

@@ -339,3 +339,13 @@ def test_login_keeps_both_keys(monkeypatch, capsys):
     assert main(["login"]) == 0
     assert set(kept.values()) == {"made-up-key", "made-up-secret"}
     assert "made-up" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", [["plan"], ["enrich", "--out", "out.csv"]])
+def test_a_budget_without_a_price_names_the_flags(tmp_path, capsys, keys, vendor, command):
+    source = tmp_path / "in.csv"
+    pd.DataFrame({"phone": ["08118899532"]}).to_csv(source, index=False)
+    assert main([command[0], str(source), *command[1:], "--budget", "100"]) == 2
+    said = "Error: --budget needs a price: add --unit-price, or use --max-charges.\n"
+    assert capsys.readouterr().err == said
+    assert vendor.ledger.total == 0

@@ -25,10 +25,12 @@ from pandas_numberactive.errors import (
     InvalidPhoneError,
     LookupFailedError,
     PhoneColumnWarning,
+    UnknownValueWarning,
     VendorError,
 )
 from pandas_numberactive.simulator import Faults, Simulator
 
+KEYS = {"app_key": "made-up-key", "secret": "made-up-secret"}
 RESULT = ["phone_telco_type", "phone_active_level", "phone_frequency_grade"]
 
 
@@ -401,6 +403,54 @@ def test_dtypes_come_back_after_csv(as_production, tmp_path):
     pd.testing.assert_frame_equal(back[new], out[new])
 
 
+def test_a_national_number_keeps_its_digits_where_csv_made_it_a_float(as_production, tmp_path):
+    as_production()
+    out = pd.DataFrame({"phone": ["08118899532", "x"]}).numberactive.enrich("phone", details=True)
+    out.to_csv(tmp_path / "x.csv", index=False)
+    raw = pd.read_csv(tmp_path / "x.csv")
+    assert raw["phone_national"].dtype == "float64"
+    pd.testing.assert_series_equal(pna.restore_dtypes(raw)["phone_national"], out["phone_national"])
+
+
+@pytest.mark.parametrize(
+    ("cells", "texts"),
+    [
+        ([8118899532.0, None, 1.5, 1e17], ["8118899532", None, "1.5", "1e+17"]),
+        (pd.array([8118899532, None], dtype="Int64"), ["8118899532", None]),
+        (np.array([8118899532.0], "float32"), ["8118899712.0"]),  # has lost digits, and must look like it
+        (pd.Series([8118899532.0, "x", None], dtype=object), ["8118899532", "x", None]),
+        (pd.Series([8118899532, np.nan], dtype=object), ["8118899532", None]),
+    ],
+)
+def test_only_a_float_that_holds_every_digit_becomes_digits(cells, texts):
+    frame = pd.DataFrame({"phone_national": cells})
+    frame["phone_lookup_status"] = pd.Categorical(["answered"] * len(frame), dtype=pna.LOOKUP_STATUS)
+    back = pna.restore_dtypes(frame)["phone_national"].astype(object)
+    assert back.where(back.notna(), None).tolist() == texts
+
+
+async def _awaited(df):
+    return await pna.aenrich(df, "phone")
+
+
+@pytest.mark.parametrize(
+    ("front", "own_line"),
+    [
+        (lambda df: df.numberactive.enrich("phone"), True),
+        (lambda df: df["phone"].numberactive.enrich(), True),
+        (lambda df: asyncio.run(_awaited(df)), True),
+        (lambda df: pna.lookup(df["phone"].iloc[0]), True),
+        (lambda df: pna.start(df, "phone").result(), False),  # told from a thread, where no line is the user's
+    ],
+)
+def test_a_value_that_nobody_listed_is_warned_of_at_the_users_line(tmp_path, front, own_line):
+    with Simulator(stand_in=True, **KEYS, faults=Faults(query={"unknown_value": 1.0})) as odd:
+        pna.configure(**KEYS, environment="production", base_url=odd.base_url, store=str(tmp_path / "s.sqlite3"))
+        with pytest.warns(UnknownValueWarning, match="1 answers") as caught:
+            front(pd.DataFrame({"phone": ["08118899532"]}))
+    assert [warned.filename == __file__ for warned in caught] == [own_line]
+
+
 def test_a_failing_progress_bar_costs_nothing(as_production, vendor, monkeypatch):
     as_production()
     from pandas_numberactive._pandas import progress
@@ -491,6 +541,11 @@ def test_an_age_with_its_unit_is_read(age, seconds):
         ({"max_charges": "5"}, "not '5' (str)"),
         ({"budget": "5"}, "not '5' (str)"),
         ({"prefix": 3}, "not 3 (int)"),
+        ({"order": "random", "seed": "x"}, "seed must be a whole number of at least 0, not 'x' (str)"),
+        ({"seed": -1}, "not -1 (int)"),
+        ({"seed": True}, "not True (bool)"),
+        ({"seed": 1.0}, "not 1.0 (float)"),
+        ({"seed": None}, "not a NoneType"),
         ({"max_charge": 5}, "Did you mean 'max_charges'?"),
         ({"nonsense": 5}, "The options are: prefix, "),
     ],
@@ -512,6 +567,42 @@ def test_every_front_refuses_a_wrong_option_and_says_why(play, options, says):
         assert says in str(caught.value)
     with pna.LookupStore() as store:
         assert len(store) == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"max_charges": 1}, "There is no option 'max_charges' of lookup. The options are: refresh, max_age."),
+        ({"max_ages": "1D"}, "Did you mean 'max_age'?"),
+    ],
+)
+def test_an_option_that_a_single_lookup_does_not_have_is_named(play, options, says):
+    with pytest.raises(ConfigurationError) as caught:
+        pna.lookup("08118899532", **options)
+    assert says in str(caught.value)
+    assert inspect.iscoroutinefunction(pna.alookup)
+    with pytest.raises(ConfigurationError) as caught:
+        asyncio.run(pna.alookup("08118899532", **options))
+    assert says.replace("lookup", "alookup") in str(caught.value)
+    with pna.LookupStore() as store:
+        assert len(store) == 0
+
+
+@pytest.mark.parametrize("name", ["enrich", "plan", "normalize"])
+@pytest.mark.parametrize(("names", "options"), [(["phone"], {}), ([], {"column": "phone"})])
+def test_a_series_says_that_it_needs_no_columns_name(play, name, names, options):
+    with pytest.raises(ConfigurationError, match=rf"series\.numberactive\.{name}\(\)"):
+        getattr(play["phone"].numberactive, name)(*names, **options)
+
+
+def test_numpys_integers_seed_the_same_sample(play, quiet_incomplete):
+    def sample(seed):
+        with pna.override(store=":memory:"):
+            out = play.numberactive.enrich("phone", order="random", seed=seed, max_charges=1, refresh=True)
+            return out["phone_lookup_status"].astype(str).tolist()
+
+    assert sample(np.int64(7)) == sample(7)
+    assert "not_bought" in sample(7)
 
 
 def test_numpys_booleans_are_booleans(play):

@@ -10,8 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import pandas_numberactive as pna
 from pandas_numberactive._core.phone import REASONS, parse_phone
 from pandas_numberactive._pandas.normalize import normalize, normalize_column
+from pandas_numberactive.errors import ConfigurationError
 from tests.test_phone import READ, REFUSED, STRANGERS
 
 CELLS = [*READ, *(cell for cells in REFUSED.values() for cell in cells)]
@@ -224,3 +226,11 @@ def test_the_public_frame_has_the_index_and_says_why():
     assert out["national"].isna().tolist() == [False, True, True]
     assert out["reason"].astype(object).where(out["reason"].notna(), "").tolist() == ["", "precision_lost", "missing"]
     assert np.array_equal(out["reason"].cat.categories, REASONS)
+
+
+@pytest.mark.parametrize("given", [pd.DataFrame({"phone": ["08118899532"]}), ["08118899532"], "08118899532", None])
+def test_what_is_no_series_is_told_how_to_become_one(given):
+    with pytest.raises(ConfigurationError, match="takes a Series, not a ") as caught:
+        pna.normalize(given)
+    assert 'df["phone"]' in str(caught.value)
+    assert "8899532" not in str(caught.value)

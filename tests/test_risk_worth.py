@@ -96,6 +96,8 @@ def test_coverage_after_a_trip_through_csv():
     [
         (lambda: risk.coverage(book(["low"], [1], ["answered"]), unit_price=-1), "0 or more, not -1"),
         (lambda: risk.value(book(["low", "high"], [1, 0]), LEVEL, "bad", unit_price=math.nan), "0 or more, not nan"),
+        (lambda: risk.value(book(["low", "high"], [1, 0]), LEVEL, "bad", unit_price="500"), "not '500' .str"),
+        (lambda: risk.coverage(book(["low"], [1], ["answered"]), unit_price=True), "not True .bool"),
         (lambda: risk.coverage(pd.DataFrame({"phone_lookup_status": ["answerd"]})), "'answerd', which is no status"),
         (lambda: risk.coverage(book([], [], [])), "no rows"),
         (lambda: risk.coverage([1]), "A DataFrame is needed"),

@@ -9,6 +9,7 @@ import types
 import warnings
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -160,6 +161,10 @@ def test_override_nests_and_stays_in_its_thread_and_context():
         ({"max_concurrency": 1.5}, "whole"),
         ({"max_rate": 0}, "above 0"),
         ({"unit_price": -1}, "at least 0"),
+        ({"unit_price": np.int64(-1)}, "at least 0"),
+        ({"unit_price": np.bool_(True)}, "at least 0"),
+        ({"unit_price": np.array([500])}, "at least 0"),
+        ({"unit_price": np.float32("nan")}, "at least 0"),
         ({"handle_timeout": "30"}, "above 0"),
         ({"max_digits": 20}, "at most 13"),
         ({"store": "mysql://h/db"}, "postgresql://"),
@@ -180,6 +185,22 @@ def test_a_wrong_option_says_what_to_do(options, says):
         configure(**options)
     assert says in str(caught.value)
     assert settings() == before
+
+
+@pytest.mark.parametrize(
+    ("options", "kept"),
+    [
+        ({"unit_price": np.int64(500)}, 500),
+        ({"unit_price": np.float32(0.5)}, 0.5),
+        ({"max_concurrency": np.int16(3)}, 3),
+        ({"max_digits": np.float64(12)}, 12),
+    ],
+)
+def test_numpys_numbers_are_numbers_and_kept_as_pythons(options, kept):
+    name = next(iter(options))
+    found = getattr(settings(**options), name)
+    assert found == kept
+    assert type(found) is type(kept)
 
 
 def test_a_refused_secret_is_not_repeated():

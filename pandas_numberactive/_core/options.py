@@ -9,7 +9,8 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Literal, ParamSpec, TypeVar
+from numbers import Integral, Real
+from typing import Any, Literal, ParamSpec, TypeVar, cast
 from urllib.parse import urlsplit
 
 from pandas_numberactive._core.credentials import Address
@@ -35,8 +36,9 @@ def _number(
     must += f" and at most {high:g}" if high < math.inf else ""
 
     def check(name: str, value: Any) -> float:
-        if isinstance(value, bool) or not isinstance(value, (int, float)):
+        if isinstance(value, bool) or not isinstance(value, Real):
             raise _wrong(name, must, value)
+        value = int(value) if isinstance(value, Integral) else float(value)  # numpy's go into no store
         if not (low < value if above else low <= value) or value > high or (whole and value != int(value)):
             raise ConfigurationError(f"{name} must be {must}, not {value!r}.")
         return int(value) if whole else value
@@ -199,6 +201,8 @@ class CallOptions:
                 raise ConfigurationError(f"{name} must be {must}, not {said(value)}.")
         if self.prefix is not None and not isinstance(self.prefix, str):
             raise ConfigurationError(f"prefix must be text, not {said(self.prefix)}.")
+        if isinstance(self.seed, bool) or not isinstance(self.seed, Integral) or self.seed < 0:
+            raise ConfigurationError(f"seed must be a whole number of at least 0, not {said(self.seed)}.")
         _one_of("rows", "random")("order", self.order)
         _one_of("coerce", "raise")("errors", self.errors)
 
@@ -251,26 +255,35 @@ def seconds_of(name: str, value: object) -> float:
     )
 
 
-def refuse_unknown(options: Iterable[str]) -> None:
-    """Raise where a call names an option that `enrich` and its twins do not have; the message names the likely one."""
-    known = inspect.signature(CallOptions).parameters
+def refuse_unknown(options: Iterable[str], own: Iterable[str] | None = None, of: str = "") -> None:
+    """Raise where a call names an option that `enrich` and its twins do not have; the message names the likely one.
+
+    `own` are the options of a function that takes other ones, `of` is its name.
+    """
+    every = inspect.signature(CallOptions).parameters
+    known = list(every if own is None else own)
     for name in options:
         if name not in known:
-            near = near_misses(name, known)
+            near = [] if name in every else near_misses(name, known)  # one of enrich's is not misspelled
             hint = f"Did you mean {near[0]!r}?" if near else f"The options are: {', '.join(known)}."
-            raise ConfigurationError(f"There is no option {name!r}. {hint}")
+            raise ConfigurationError(f"There is no option {name!r}{of and f' of {of}'}. {hint}")
 
 
 def names_its_options(function: Callable[P, T]) -> Callable[P, T]:
     """Have a misspelled option of a function with the whole signature answered as `refuse_unknown` does."""
-    own = inspect.signature(function).parameters
+    parameters = inspect.signature(function).parameters
+    own = [name for name, one in parameters.items() if one.kind is one.KEYWORD_ONLY]
+    of = "" if {*own} == {*inspect.signature(CallOptions).parameters} else function.__name__
 
     @functools.wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> T:
-        refuse_unknown(name for name in kwargs if name not in own)
+        refuse_unknown((name for name in kwargs if name not in parameters), own, of)
         return function(*args, **kwargs)
 
-    return call
+    async def wait(*args: P.args, **kwargs: P.kwargs) -> Any:
+        return await cast("Any", call(*args, **kwargs))
+
+    return cast("Callable[P, T]", functools.wraps(function)(wait)) if inspect.iscoroutinefunction(function) else call
 
 
 def shows_options(function: F) -> F:

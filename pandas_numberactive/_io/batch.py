@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import warnings
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -17,7 +16,7 @@ from pandas_numberactive._io.report import STATUSES, Progress, RunReport, Shape,
 from pandas_numberactive._io.store import LookupStore, Stored
 from pandas_numberactive._io.store_runs import RunRow
 from pandas_numberactive._io.tally import Tally
-from pandas_numberactive.errors import NumberActiveError, UnknownValueWarning
+from pandas_numberactive.errors import NumberActiveError, UnknownValueWarning, warn_caller
 from pandas_numberactive.settings import Settings
 from pandas_numberactive.settings_ready import store_location, warn_plain_http
 
@@ -186,8 +185,6 @@ class Run:
         report = self._report(answers, settled, run)
         report.stopped_by = str(error).splitlines()[0] if error else report.stopped_by
         self.report = report
-        if error is None:  # a warning made an error must not hide what ended the run
-            self._warn_unknown(answers)
         return Result(answers, report, error)
 
     def _report(self, answers: Answers, settled: NDArray[np.bool_], run: RunRow | None) -> RunReport:
@@ -229,15 +226,14 @@ class Run:
             failures=dict(tally.failures),
         )
 
-    def _warn_unknown(self, answers: Answers) -> None:
-        unknown = int(((answers.packed >> 12 & 1 == 1) & answers.new).sum())
-        if unknown:
-            warnings.warn(
-                f"{unknown} answers held a value that the vendor's page does not list; it is missing in the result, "
-                "the raw answer is kept. Please tell the maintainers.",
-                UnknownValueWarning,
-                stacklevel=2,
-            )
+
+def warn_unknown(result: Result) -> None:
+    """Warn of values that nobody listed; for the caller's thread, where the user's own line is known."""
+    answers = result.answers
+    unknown = int(((answers.packed >> 12 & 1 == 1) & answers.new).sum())
+    if unknown and result.error is None:  # a warning made an error must not hide what ended the run
+        text = f"{unknown} answers held a value that the vendor's page does not list; it is missing in the result, "
+        warn_caller(text + "the raw answer is kept. Please tell the maintainers.", UnknownValueWarning)
 
 
 async def stored(numbers: NDArray[np.int64], settings: Settings) -> Answers:

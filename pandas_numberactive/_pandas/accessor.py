@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Hashable, Sequence
-from typing import TYPE_CHECKING, Any
+import functools
+from collections.abc import Callable, Coroutine, Hashable, Sequence
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import pandas as pd
 
 from pandas_numberactive._core.options import shows_options
+from pandas_numberactive._core.sealed import sealed
+from pandas_numberactive.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from pandas_numberactive._io.report import Plan
     from pandas_numberactive.job import Job
 
 Columns = Hashable | Sequence[Hashable]
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 class FrameAccessor:
@@ -58,12 +63,29 @@ class FrameAccessor:
         return api.normalize(self._frame[phone_columns(self._frame, [column])[0]])
 
 
+def _alone(method: Callable[P, T]) -> Callable[P, T]:
+    """Have a column's name, which the frame's accessor needs, answered in words."""
+
+    @sealed
+    @functools.wraps(method)
+    def call(*args: P.args, **kwargs: P.kwargs) -> T:
+        if len(args) > 1 or "column" in kwargs:
+            raise ConfigurationError(
+                f"A Series is one column and needs no column's name: series.numberactive.{method.__name__}(), and "
+                "options by their names. Nothing was sent."
+            )
+        return method(*args, **kwargs)
+
+    return call
+
+
 class SeriesAccessor:
     """The same for one column on its own; an unnamed Series counts as "phone"."""
 
     def __init__(self, series: pd.Series[Any]) -> None:
         self._series = series
 
+    @_alone
     @shows_options
     def enrich(self, **options: Any) -> pd.DataFrame:
         """Buy what is not stored; returns the result columns alone, on the same index; see `pna.enrich`."""
@@ -72,6 +94,7 @@ class SeriesAccessor:
         name = "phone" if self._series.name is None else self._series.name
         return api.enrich(self._series.to_frame(name), [name], **options).iloc[:, 1:]
 
+    @_alone
     @shows_options
     def plan(self, **options: Any) -> Plan:
         """What `enrich` would do and cost; spends nothing; see `pna.plan`."""
@@ -80,6 +103,7 @@ class SeriesAccessor:
         name = "phone" if self._series.name is None else self._series.name
         return api.plan(self._series.to_frame(name), [name], **options)
 
+    @_alone
     def normalize(self) -> pd.DataFrame:
         """Numbers in national form, or the reason why not; see `pna.normalize`."""
         from pandas_numberactive import api

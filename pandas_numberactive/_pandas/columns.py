@@ -161,7 +161,19 @@ def _restored(column: pd.Series[Any], end: str) -> Any:
     if end == "charged":
         words = {"true": True, "false": False, "1": True, "0": False, "1.0": True, "0.0": False}
         return pd.array([words.get(str(v).strip().lower()) for v in column], dtype="boolean")
-    return _text(column.astype(object).where(column.notna(), None).to_numpy())
+    return _text(_digits(column).where(column.notna(), None).to_numpy())
+
+
+def _digits(column: pd.Series[Any]) -> pd.Series[Any]:
+    """A column's cells, without the ".0" that read_csv gives to digits beside a blank.
+
+    Only where a float holds every digit: others would become a number that nobody has.
+    """
+    cells = column.astype(object)
+    if getattr(column.dtype, "itemsize", 8) < 8:
+        return cells
+    digits = [str(int(v)) if isinstance(v, float) and v.is_integer() and abs(v) < 2**53 else v for v in cells]
+    return pd.Series(digits, index=column.index, dtype=object)
 
 
 def _category(column: pd.Series[Any], dtype: pd.CategoricalDtype) -> pd.Categorical:

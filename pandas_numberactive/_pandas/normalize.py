@@ -17,6 +17,7 @@ from pandas_numberactive._core.mask import mask_label
 from pandas_numberactive._core.phone import REASONS, parse_phone
 from pandas_numberactive._pandas.digits import POWERS, SLOW, count_digits, read_digits
 from pandas_numberactive._pandas.layouts import BLOCK, Layouts
+from pandas_numberactive.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -220,6 +221,10 @@ def normalize(series: pd.Series[Any], *, max_digits: int | None = None) -> pd.Da
     """
     from pandas_numberactive.settings import settings
 
+    if not isinstance(series, pd.Series):
+        raise ConfigurationError(
+            f'normalize takes a Series, not a {type(series).__name__}: pass df["phone"], or pd.Series([...]).'
+        )
     limit = settings().max_digits if max_digits is None else max_digits
     done = normalize_column(series, max_digits=limit)
     return pd.DataFrame(

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from numbers import Real
 
 import numpy as np
 import pandas as pd
 
+from pandas_numberactive._core.options import said
 from pandas_numberactive._io.report import STATUSES
 from pandas_numberactive.errors import RiskInputError
 from pandas_numberactive.risk.formulas import caught_by_chance
@@ -65,9 +67,11 @@ def coverage(
 
 def _price(unit_price: float | None) -> float | None:
     price = settings().unit_price if unit_price is None else unit_price
-    if price is not None and not (math.isfinite(price) and price >= 0):
-        raise RiskInputError(f"unit_price is what an answer costs, 0 or more, not {price!r}.")
-    return None if price is None else float(price)
+    if price is None:
+        return None
+    if isinstance(price, bool) or not isinstance(price, Real) or not (math.isfinite(price) and price >= 0):
+        raise RiskInputError(f"unit_price is what an answer costs, a number of 0 or more, not {said(price)}.")
+    return float(price)
 
 
 def _covered(df: pd.DataFrame, prefix: str, price: float | None) -> dict[str, object]:
