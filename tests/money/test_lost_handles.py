@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 import time
 from asyncio import sleep
 
@@ -38,9 +39,9 @@ def known(store):
         return opened._store.do(lambda db: db.execute("SELECT 1 FROM meta WHERE name LIKE 'handle%'").fetchall())
 
 
-def charging(vendor, monkeypatch, *, after=()):
-    """Kinds that begin with "paid_" are charged before they go wrong; B's answer waits until all of `after` were asked."""
-    real_after, real_before = vendor._after, vendor._before
+def charging(vendor, monkeypatch, seconds=60.0):
+    """Kinds that begin with "paid_" are charged before they go wrong; B's answer waits until A's reply was missed."""
+    real_after, real_before, missed = vendor._after, vendor._before, threading.Event()
 
     def charged(request, kind, body):
         if kind.startswith("paid_"):
@@ -48,18 +49,24 @@ def charging(vendor, monkeypatch, *, after=()):
         return real_after(request, kind.removeprefix("paid_"), body)
 
     async def in_order(request, kind):
-        while B.encode() in await request.read() and not set(after) <= set(vendor.ledger.asked_phones()):
+        while B.encode() in await request.read() and not missed.is_set():
             await sleep(0.005)
         return await real_before(request, kind)
 
+    def delay(*_):
+        missed.set()
+        return seconds
+
     monkeypatch.setattr(vendor, "_after", charged)
     monkeypatch.setattr(vendor, "_before", in_order)
+    monkeypatch.setattr(RetryPolicy, "delay", delay)
+    return missed
 
 
 @pytest.mark.parametrize("lost", ["paid_drop_after", "paid_http_500_after"])
 def test_a_reply_lost_before_the_vendor_is_known_is_not_asked_for_again_after(configured, monkeypatch, lost):  # noqa: F811
     with Simulator(stand_in=True, faults=ChargesAtHandle(lost), **KEYS) as vendor:
-        charging(vendor, monkeypatch, after=[A])
+        charging(vendor, monkeypatch)
         given = configured(vendor)
 
         async def until_known(seconds):
@@ -80,9 +87,8 @@ def waits_for(what):
 
 
 def test_a_stop_in_the_back_off_forgets_no_handle(configured, monkeypatch):  # noqa: F811
-    monkeypatch.setattr(RetryPolicy, "delay", lambda *_: 60.0)
     with Simulator(stand_in=True, faults=ChargesAtHandle("paid_drop_after"), **KEYS) as vendor:
-        charging(vendor, monkeypatch, after=[A])
+        charging(vendor, monkeypatch)
         given = configured(vendor)
         job = book(2).numberactive.start("phone")
         while not known(given.store):
@@ -94,14 +100,11 @@ def test_a_stop_in_the_back_off_forgets_no_handle(configured, monkeypatch):  # n
 
 
 def test_a_stop_before_the_vendor_is_known_leaves_the_handle_begun(configured, monkeypatch):  # noqa: F811
-    monkeypatch.setattr(RetryPolicy, "delay", lambda *_: 60.0)
     with Simulator(stand_in=True, faults=ChargesAtHandle("paid_drop_after"), **KEYS) as vendor:
-        charging(vendor, monkeypatch)
+        missed = charging(vendor, monkeypatch)
         configured(vendor)
         job = book(1).numberactive.start("phone")
-        while not vendor.ledger.total:
-            time.sleep(0.01)
-        time.sleep(0.2)  # the reply is on its way; too early a stop is the other case
+        assert missed.wait(60)
         job.stop()
         job.result()
         statuses(book(1, first=1))  # now it is known
