@@ -26,16 +26,16 @@ pytestmark = pytest.mark.filterwarnings("ignore::pandas_numberactive.errors.Inco
 
 
 class Held:
-    """Of one coroutine's calls the second waits until it is let go."""
+    """Of one coroutine's calls the first waits for the second, and the second until it is let go."""
 
     def __init__(self, owner, name, monkeypatch):
         self.calls, self.go, real = 0, threading.Event(), getattr(owner, name)
 
         async def held(*args, **options):
             self.calls += 1
-            if self.calls == 2:
-                while not self.go.is_set():
-                    await sleep(0.005)
+            mine = self.calls
+            while self.calls < 2 or (mine == 2 and not self.go.is_set()):
+                await sleep(0.005)
             return await real(*args, **options)
 
         monkeypatch.setattr(owner, name, held)
