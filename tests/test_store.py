@@ -485,3 +485,15 @@ def test_a_bulk_read_takes_values_wider_than_their_place(file_store):
 
 async def read(store, numbers, since):
     return await store.read("sandbox", np.asarray(numbers, np.int64), since=since)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="rights are others there")
+def test_what_is_no_store_of_ours_keeps_its_rights(tmp_path):
+    folder, table = tmp_path / "folder", tmp_path / "table.csv"
+    folder.mkdir()
+    table.write_text("phone\n")
+    for place, mode in ((folder, 0o755), (table, 0o644)):
+        place.chmod(mode)
+        with pytest.raises(StoreError):
+            LookupStore(place)
+        assert place.stat().st_mode & 0o777 == mode

@@ -65,7 +65,9 @@ def connect(path: Path | None) -> sqlite3.Connection:
     _make_private(path)
     with _creation_lock(path):
         try:
-            return _ready(_open(str(path)), str(path))
+            connection = _ready(_open(str(path)), str(path))
+            _close_to_others(path)  # now that it is known for a store of ours
+            return connection
         except sqlite3.DatabaseError as error:
             raise StoreError(f"The store {path.name!r} cannot be used: {error}. Choose another with store=.") from error
 
@@ -99,9 +101,8 @@ def _set_journal(connection: sqlite3.Connection) -> None:
 
 def _make_private(path: Path) -> None:
     """Create the folder 0700 and the file 0600 before SQLite does, so that its side files follow."""
-    if (
-        path.parent != data_folder().resolve() and not path.parent.is_dir()
-    ):  # a slip of the pen would buy everything again
+    # A slip of the pen would buy everything again.
+    if path.parent != data_folder().resolve() and not path.parent.is_dir():
         raise StoreError(
             f"There is no folder {path.parent.name!r} for the store {path.name!r}: correct store=, or make the folder "
             "where a new store is meant. Nothing was bought."
@@ -110,7 +111,6 @@ def _make_private(path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         with contextlib.suppress(FileExistsError):
             os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-        _close_to_others(path)
     except OSError as error:
         raise StoreError(
             f"The store {path.name!r} cannot be created ({error.strerror}). Name a writable place with store=."
