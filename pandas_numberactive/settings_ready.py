@@ -11,7 +11,6 @@ from urllib.parse import urlsplit
 
 import platformdirs
 
-from pandas_numberactive._core.credentials import Credentials as Credentials
 from pandas_numberactive._core.credentials import is_loopback
 from pandas_numberactive._core.options import VARIABLES
 from pandas_numberactive._core.protocol import BASE_URLS

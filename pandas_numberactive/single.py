@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,12 +19,9 @@ from pandas_numberactive._io.plan import Options
 from pandas_numberactive._io.report import STATUSES, Shape, utc
 from pandas_numberactive._pandas import frames
 from pandas_numberactive._pandas.columns import ACTIVE_LEVEL, FREQUENCY_GRADE, TELCO_TYPE
+from pandas_numberactive.api import ready_settings, remember
 from pandas_numberactive.errors import InvalidPhoneError
 from pandas_numberactive.settings import Settings, settings
-
-if TYPE_CHECKING:
-    pass
-from pandas_numberactive.api import ready_settings, remember
 
 
 @dataclass(frozen=True, slots=True)

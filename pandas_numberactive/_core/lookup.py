@@ -12,7 +12,7 @@ from enum import IntEnum
 
 from pandas_numberactive._core.protocol import NO_ANSWER, Answer, Reply
 from pandas_numberactive._core.retry import RetryPolicy, RetryQuota
-from pandas_numberactive._core.verdicts import CodeOutcomes, Outcome, Verdict, judge_handle, judge_query
+from pandas_numberactive._core.verdicts import LOST_REPLY, CodeOutcomes, Outcome, Verdict, judge_handle, judge_query
 
 
 class LookupState(IntEnum):
@@ -179,10 +179,10 @@ def _unsafe_to_resume(lookup: Lookup, rules: Rules) -> str | None:
 def _ask_handle(lookup: Lookup, rules: Rules) -> Flow:
     """Ask for a requestId; return the look-up PENDING once the id is on disk."""
     attempt = 0
-    unheard = rules.resumed  # a handle may have been sent whose reply nobody read
+    unheard = LOST_REPLY if rules.resumed else None  # why nobody read the reply to a handle that may have been sent
 
     def barred() -> bool:
-        return unheard and rules.handle_can_charge()
+        return unheard is not None and rules.handle_can_charge()
 
     while True:
         reply = yield Handle(lookup.number, barred)
@@ -196,21 +196,23 @@ def _ask_handle(lookup: Lookup, rules: Rules) -> Flow:
             return (yield from _give_back(lookup, verdict.reason or "stopped", unheard, rules))
         if verdict.outcome not in (Outcome.RETRY, Outcome.THROTTLED, Outcome.AMBIGUOUS):
             return (yield from _settle(lookup, verdict, reply, rules))
-        unheard |= verdict.outcome is Outcome.AMBIGUOUS or (
-            verdict.outcome is Outcome.RETRY and (reply.status or 0) >= 500  # a gateway's 502 or 504: nobody knows
-        )
+        # A gateway's 502 or 504: nobody knows.
+        if verdict.outcome is Outcome.AMBIGUOUS or (verdict.outcome is Outcome.RETRY and (reply.status or 0) >= 500):
+            unheard = verdict.reason
         if barred():
             return (yield from _hold(lookup, "handle_reply_lost"))
         attempt += 1
         if attempt >= rules.policy.handle_attempts or not rules.quota.take(verdict.outcome):
-            return (yield from _settle(lookup, replace(verdict, outcome=Outcome.FAILED), reply, rules))
+            # The reason stays on disk, so that `went_unheard` tells the next run.
+            failed = replace(verdict, outcome=Outcome.FAILED, reason=unheard or verdict.reason)
+            return (yield from _settle(lookup, failed, reply, rules))
         if not (yield _backoff(verdict, attempt, rules)):
             return (yield from _give_back(lookup, "stopped", unheard, rules))
 
 
-def _give_back(lookup: Lookup, reason: str, unheard: bool, rules: Rules) -> Flow:
+def _give_back(lookup: Lookup, reason: str, unheard: str | None, rules: Rules) -> Flow:
     """Release what was never sent; what may have been stays reserved, so that the next run knows it, too."""
-    if not unheard:
+    if unheard is None:
         return (yield from _release(lookup, reason))
     return (yield from _hold(lookup, "handle_reply_lost")) if rules.handle_can_charge() else lookup
 

@@ -51,6 +51,7 @@ class Verdict:
 CodeOutcomes = Mapping[int | str, str]
 
 
+LOST_REPLY, UNREADABLE = "lost_reply", "unreadable_reply"
 _STOP_STATUS = {401, 403, 404, 405, 415}
 
 
@@ -65,7 +66,7 @@ def judge_handle(reply: Reply, number: int, *, codes: CodeOutcomes | None = None
         return early
     if message.code is None:
         outcome = Outcome.AMBIGUOUS if reply.status == 200 else Outcome.FAILED
-        return _verdict(message, outcome, reason="unreadable_reply")
+        return _verdict(message, outcome, reason=UNREADABLE)
     if message.code in (200, 201):
         if isinstance(message.data, dict) and any(name in message.data for name in SIGNALS):
             return _judge_data(message, number)
@@ -87,7 +88,7 @@ def judge_query(reply: Reply, number: int, *, codes: CodeOutcomes | None = None,
     if early:
         return early
     if message.code is None:
-        return _verdict(message, Outcome.AMBIGUOUS, reason="unreadable_reply")
+        return _verdict(message, Outcome.AMBIGUOUS, reason=UNREADABLE)
     if names_other_phone(message.data, number):
         return _verdict(message, Outcome.QUARANTINED, charged=message.is_fee, reason="wrong_phone")
     if message.code == 200:
@@ -102,6 +103,11 @@ def judge_query(reply: Reply, number: int, *, codes: CodeOutcomes | None = None,
     return _verdict(message, Outcome.FAILED, charged=message.is_fee, reason="code")
 
 
+def went_unheard(reason: str | None) -> bool:
+    """Whether a handle that failed for this reason may have been acted on: free, unless the vendor charges there."""
+    return reason in (LOST_REPLY, UNREADABLE) or (reason or "").startswith("http_5")
+
+
 def _verdict(message: Message, outcome: Outcome, **said: Any) -> Verdict:
     code = None if message.code is None else str(message.code)
     return Verdict(outcome, code=code, msg=message.msg, **said)
@@ -111,7 +117,7 @@ def _judge_transport(reply: Reply, message: Message, simulated: bool) -> Verdict
     """The rows of the table that both steps share."""
     if reply.status is None:
         outcome = Outcome.AMBIGUOUS if reply.sent else Outcome.RETRY
-        return Verdict(outcome, reason="lost_reply" if reply.sent else "connect_error")
+        return Verdict(outcome, reason=LOST_REPLY if reply.sent else "connect_error")
     if reply.status in _STOP_STATUS or 300 <= reply.status < 400:
         return _verdict(message, Outcome.STOP, reason=f"http_{reply.status}")
     if reply.status in _RETRY_STATUS or reply.status >= 500:

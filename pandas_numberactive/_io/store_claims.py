@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from functools import cache, partial
 
 from pandas_numberactive._core.lookup import OPEN, SETTLED, Lookup, LookupState, pack
+from pandas_numberactive._core.verdicts import went_unheard
 from pandas_numberactive._io.store_journal import Database
 from pandas_numberactive._io.store_rows import AT_ONCE, ENVIRONMENTS, Row, newest, to_lookup
 from pandas_numberactive._io.store_runs import Alive, get_flag, handle_flag, spent
@@ -78,10 +79,18 @@ def claim(db: Database, work: Work, numbers: Sequence[int]) -> Claims:
     taken = wanted if work.cap is None else _affordable(wanted, kinds, known, work, work.cap - claims.spent)
     claims.over = [] if taken is wanted else sorted(set(wanted).difference(taken))
     claims.mine = [
-        (_lookup(work, number, known.get(number), kinds[number]), kinds[number] == "resume") for number in taken
+        (_lookup(work, number, known.get(number), kinds[number]), _begun(kinds[number], known.get(number)))
+        for number in taken
     ]
     _write(db, work, known, {number: kinds[number] for number in sorted(taken)})
     return claims
+
+
+def _begun(kind: str, row: Row | None) -> bool:
+    """Whether a handle may have been sent for it whose reply nobody read."""
+    if row is None or kind != "reuse":
+        return kind == "resume"
+    return row.state is LookupState.FAILED and went_unheard(row.reason)
 
 
 def _affordable(

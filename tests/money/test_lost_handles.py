@@ -112,6 +112,17 @@ def test_a_stop_before_the_vendor_is_known_leaves_the_handle_begun(configured, m
         assert vendor.ledger.charged_phones() == {A: 1, B: 1}
 
 
+@pytest.mark.parametrize("last", ["drop_after", "http_500_after", "truncated", "throttle_no_header"])
+def test_attempts_used_up_by_lost_replies_are_known_to_the_next_run(configured, monkeypatch, last):  # noqa: F811
+    with Simulator(stand_in=True, faults=ChargesAtHandle("paid_drop_after", *[last] * 3), **KEYS) as vendor:
+        charging(vendor, monkeypatch, seconds=0.0)
+        configured(vendor)
+        assert statuses(book(1)) == ["failed"]  # the vendor is not known yet
+        statuses(book(1, first=1))  # now it is
+        assert statuses(book(1)) == ["uncertain"]
+        assert vendor.ledger.charged_phones() == {A: 1, B: 1}
+
+
 KILLED = """
 import sys, os
 import pandas as pd, pandas_numberactive as pna
