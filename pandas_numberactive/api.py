@@ -93,12 +93,10 @@ def buy(run: batch.Run, ready: Settings, progress: bool | Literal["auto"]) -> ba
     """Do a run from this thread, with its bar; an interrupt stops it and keeps what is paid."""
     try:
         with Bar(run, progress, ready) as bar:
-            result = bridge.call(lambda: _go(run), stop=run.stop, tick=bar.draw, drain=ready.drain)
+            return bridge.call(lambda: _go(run), stop=run.stop, tick=bar.draw, drain=ready.drain)
     except KeyboardInterrupt as interrupt:
         interrupt.add_note("What was paid is stored; the same call goes on where this ended.")
         raise
-    batch.warn_unknown(result)
-    return result
 
 
 @sealed
@@ -189,7 +187,6 @@ async def aenrich(df: pd.DataFrame, column: Columns, **options: Any) -> pd.DataF
     with Bar(run, prepared.request.progress, ready) as bar:
         future = bridge.submit(lambda: _go(run))
         result = await bridge.wait(future, stop=run.stop, tick=bar.draw, drain=ready.drain)
-    batch.warn_unknown(result)
     return frames.finish(prepared, result)
 
 
@@ -200,9 +197,7 @@ def start(df: pd.DataFrame, column: Columns, **options: Any) -> Job:
     prepared, run, ready = _prepared(df, column, options)
 
     async def work() -> pd.DataFrame:
-        result = await _go(run)
-        batch.warn_unknown(result)
-        return frames.finish(prepared, result)
+        return frames.finish(prepared, await _go(run))
 
     return Job(run, bridge.submit(sealed(work)), ready.drain)
 

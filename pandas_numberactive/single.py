@@ -130,10 +130,10 @@ async def apeek(phone: object) -> Lookup | None:
 
 def _single(national: str, result: batch.Result, ready: Settings) -> Lookup:
     remember(result.report)
-    batch.warn_unknown(result)
     if result.error is not None:
         result.error.report = result.report
         raise result.error
+    batch.warn_unknown(result.answers)
     return _found(national, result.answers, ready.environment or "")
 
 

@@ -63,9 +63,9 @@ def verify(phone: object, *, max_charges: int | None = None) -> Findings:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", IncompleteRunWarning)
         result = bridge.call(run.go, stop=run.stop, drain=ready.drain)
-    batch.warn_unknown(result)
     if result.error is not None:
         raise result.error
+    batch.warn_unknown(result.answers)
     lookup = result.answers.lookups.get(int(national))
     if not result.answers.new[0] and lookup is not None and lookup.bought_at:
         raise ConfigurationError(f"{mask(national)} is in the store already: verify with a number that is not.")

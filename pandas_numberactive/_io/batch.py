@@ -227,11 +227,10 @@ class Run:
         )
 
 
-def warn_unknown(result: Result) -> None:
-    """Warn of values that nobody listed; for the caller's thread, where the user's own line is known."""
-    answers = result.answers
+def warn_unknown(answers: Answers) -> None:
+    """Warn of values that nobody listed: in the caller's thread, which knows the user's line, and after any error."""
     unknown = int(((answers.packed >> 12 & 1 == 1) & answers.new).sum())
-    if unknown and result.error is None:  # a warning made an error must not hide what ended the run
+    if unknown:
         text = f"{unknown} answers held a value that the vendor's page does not list; it is missing in the result, "
         warn_caller(text + "the raw answer is kept. Please tell the maintainers.", UnknownValueWarning)
 

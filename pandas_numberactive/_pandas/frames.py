@@ -13,6 +13,7 @@ import pandas as pd
 from pandas_numberactive._core.mask import mask_cell, mask_label
 from pandas_numberactive._core.options import CallOptions, refuse_unknown, said
 from pandas_numberactive._core.phone import REASONS, explain
+from pandas_numberactive._io.batch import warn_unknown
 from pandas_numberactive._io.plan import Options
 from pandas_numberactive._io.report import RunReport, Shape
 from pandas_numberactive._pandas import columns
@@ -241,6 +242,7 @@ def conclude(frame: T, result: Result, refused: pd.DataFrame, errors: str) -> T:
     if result.error is not None:
         result.error.partial, result.error.report = frame, report
         raise result.error
+    warn_unknown(result.answers)
     if errors == "raise" and report.failed:
         error = LookupFailedError(
             f"{report.failed} look-ups failed ({'; '.join(report.failures) or 'in an earlier run'}); the other answers "
