@@ -1,7 +1,8 @@
-"""python -m pandas_numberactive: demo, plan, enrich, simulate, doctor, history, verify, store, login.
+"""python -m pandas_numberactive: demo, plan, enrich, simulate, doctor, history, verify, store,
+login.
 
-Exit codes: 0 complete, 3 incomplete (rows left pending or not bought), 2 bad usage or configuration, 1 from doctor
-where no run could start.
+Exit codes: 0 complete, 3 incomplete (rows left pending or not bought), 2 bad usage or
+configuration, 1 from doctor where no run could start.
 """
 
 from __future__ import annotations
@@ -57,7 +58,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"Error: {error}", file=sys.stderr)
         return USAGE
     except KeyboardInterrupt:
-        print("Interrupted: what was paid is stored; the same command goes on where this ended.", file=sys.stderr)
+        print(
+            "Interrupted: what was paid is stored; the same command goes on where this ended.",
+            file=sys.stderr,
+        )
         return INCOMPLETE
 
 
@@ -68,7 +72,9 @@ class _Parser(argparse.ArgumentParser):
         super().error(masked_url(message) or "")
 
 
-def _one_line(message: Warning | str, category: type[Warning], filename: str, lineno: int, *_: Any, **__: Any) -> None:
+def _one_line(
+    message: Warning | str, category: type[Warning], filename: str, lineno: int, *_: Any, **__: Any
+) -> None:
     """A warning without the source line, which is none of the user's."""
     print(f"Warning: {_in_flags(message)}", file=sys.stderr)
 
@@ -91,7 +97,9 @@ def _in_flags(shown: object) -> str:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser("python -m pandas_numberactive", description="Phone-number signals for tables.")
+    parser = _Parser(
+        "python -m pandas_numberactive", description="Phone-number signals for tables."
+    )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add(commands, "demo", _demo, "enrich a made-up table on the simulator; costs nothing")
     plan = _add(commands, "plan", _plan, "what enriching a file would do and cost; spends nothing")
@@ -99,34 +107,55 @@ def _parser() -> argparse.ArgumentParser:
     for command in (plan, enrich):
         command.add_argument("file", help="csv, xlsx or parquet; phones are read as text")
         command.add_argument(
-            "--column", default=["phone"], action="extend", nargs="+", help="phone column(s); default: phone"
+            "--column",
+            default=["phone"],
+            action="extend",
+            nargs="+",
+            help="phone column(s); default: phone",
         )
         command.add_argument("--max-charges", type=int, help="the most charges")
         command.add_argument("--budget", type=float, help="the most money; needs --unit-price")
         command.add_argument("--unit-price", type=float, help="what a charged answer costs")
         command.add_argument("--max-age", metavar="AGE", help=_AGE)
         command.add_argument("--refresh", action="store_true", help="buy everything again")
-        command.add_argument("--overwrite", action="store_true", help="replace result columns that the file has")
+        command.add_argument(
+            "--overwrite", action="store_true", help="replace result columns that the file has"
+        )
     enrich.add_argument("--out", required=True, help="csv, xlsx or parquet")
-    enrich.add_argument("--details", action="store_true", help="with charged, request_id, reason, source, national")
+    enrich.add_argument(
+        "--details", action="store_true", help="with charged, request_id, reason, source, national"
+    )
     simulate = _add(commands, "simulate", _simulate, "serve the simulator on the loopback")
-    simulate.add_argument("--port", type=_port, default=8900, help="default: 8900; 0 for any that is free")
+    simulate.add_argument(
+        "--port", type=_port, default=8900, help="default: 8900; 0 for any that is free"
+    )
     simulate.add_argument("--latency", type=float, default=0.0, help="seconds before each reply")
     _add(commands, "doctor", _doctor, "what is configured, without spending")
     history = _add(commands, "history", _history, "the ledger, numbers masked")
     history.add_argument("--since", help="a date, such as 2026-01-31")
-    history.add_argument("--all", action="store_true", help=f"every event, not the last {SHOWN} only")
-    history.add_argument("--spend", choices=("day", "run", "environment"), help="charges and cost instead")
+    history.add_argument(
+        "--all", action="store_true", help=f"every event, not the last {SHOWN} only"
+    )
+    history.add_argument(
+        "--spend", choices=("day", "run", "environment"), help="charges and cost instead"
+    )
     verify = _add(commands, "verify", _verify, "check the README's assumptions with one look-up")
     verify.add_argument("--phone", required=True, help="a number of your own")
     verify.add_argument("--max-charges", type=int, help="production: must be 1")
     store = commands.add_parser("store", help="make a store, or move a ledger").add_subparsers(
         required=True, metavar="ACTION"
     )
-    copy = _add(store, "copy", _store_copy, "copy a ledger; again, it finds nothing to do; open look-ups change hands")
+    copy = _add(
+        store,
+        "copy",
+        _store_copy,
+        "copy a ledger; again, it finds nothing to do; open look-ups change hands",
+    )
     copy.add_argument("source", help="a path, sqlite:PATH or postgresql://...")
     copy.add_argument("target", help="the same; made if need be")
-    init = _add(store, "init", _store_init, "make the tables, or bring them up to date, as their owner")
+    init = _add(
+        store, "init", _store_init, "make the tables, or bring them up to date, as their owner"
+    )
     init.add_argument("target", help="a path, sqlite:PATH or postgresql://...")
     _add(commands, "login", _login, "keep app key and secret in the system's keyring")
     return parser
@@ -139,14 +168,18 @@ def _port(text: str) -> int:
     return port
 
 
-def _add(commands: Any, name: str, run: Callable[[argparse.Namespace], int], text: str) -> argparse.ArgumentParser:
+def _add(
+    commands: Any, name: str, run: Callable[[argparse.Namespace], int], text: str
+) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = commands.add_parser(name, help=text, description=text)
     parser.set_defaults(run=run)
     return parser
 
 
 def _demo(_: argparse.Namespace) -> int:
-    store = Path(platformdirs.user_data_dir("pandas-numberactive", appauthor=False)) / "demo.sqlite3"
+    store = (
+        Path(platformdirs.user_data_dir("pandas-numberactive", appauthor=False)) / "demo.sqlite3"
+    )
     with simulator_only(store=str(store), unit_price=500.0):
         with files("pandas_numberactive").joinpath("_data/customers.csv").open() as file:
             df = pd.read_csv(file, dtype=str, keep_default_na=False)
@@ -158,14 +191,26 @@ def _demo(_: argparse.Namespace) -> int:
 
 
 def _show(out: pd.DataFrame) -> None:
-    shown = out[["customer_id", "phone", *[name for name in out if str(name).startswith("phone_")]]].head(10).copy()
+    shown = (
+        out[["customer_id", "phone", *[name for name in out if str(name).startswith("phone_")]]]
+        .head(10)
+        .copy()
+    )
     shown["phone"] = [mask_cell(cell) for cell in shown["phone"]]
     shown["phone_looked_up_at"] = shown["phone_looked_up_at"].dt.strftime("%Y-%m-%d")
     shown.columns = [str(name).removeprefix("phone_") for name in shown.columns]
-    print("\nThe first ten rows (the table has the whole numbers and phone_ before the new columns):")
+    print(
+        "\nThe first ten rows (the table has the whole numbers and phone_ before the new columns):"
+    )
     print(shown.astype(object).where(shown.notna(), "").to_string(index=False), "\n")
     print("Rows by status:")
-    print(out["phone_lookup_status"].value_counts().loc[lambda counts: counts > 0].to_string(header=False), "\n")
+    print(
+        out["phone_lookup_status"]
+        .value_counts()
+        .loc[lambda counts: counts > 0]
+        .to_string(header=False),
+        "\n",
+    )
     print(f"The bill:\n{pna.last_run()}")
     report = api.last_run()
     if report is not None and not report.bought:
@@ -192,7 +237,9 @@ def _enrich(arguments: argparse.Namespace) -> int:
     df = _table(arguments)
     with pna.override(unit_price=arguments.unit_price):
         try:
-            out = pna.enrich(df, _columns(arguments), details=arguments.details, **_terms(arguments))
+            out = pna.enrich(
+                df, _columns(arguments), details=arguments.details, **_terms(arguments)
+            )
         except NumberActiveError as error:
             if error.partial is not None:  # what is paid goes to the file, too
                 write_table(error.partial, arguments.out)
@@ -221,9 +268,12 @@ def _table(arguments: argparse.Namespace) -> pd.DataFrame:
     for mark, word in ((";", "semicolons"), ("\t", "tabs"), ("|", "bars")):
         if mark in only:
             raise ConfigurationError(
-                f"{arguments.file!r} seems to be separated by {word}, for it has one column only. Save it with commas."
+                f"{arguments.file!r} seems to be separated by {word}, for it has one column only. "
+                "Save it with commas."
             )
-    raise ConfigurationError(f"{ColumnNotFoundError(missing[0], df.columns)} Name the phone column with --column.")
+    raise ConfigurationError(
+        f"{ColumnNotFoundError(missing[0], df.columns)} Name the phone column with --column."
+    )
 
 
 def _simulate(arguments: argparse.Namespace) -> int:
@@ -285,7 +335,9 @@ def _login(_: argparse.Namespace) -> int:
     keys = f"{VARIABLES['app_key']} and {VARIABLES['secret']}"
     require_keyring()
     if not sys.stdin.isatty():
-        raise ConfigurationError(f"login asks for the keys in a terminal, and there is none: set {keys} instead.")
+        raise ConfigurationError(
+            f"login asks for the keys in a terminal, and there is none: set {keys} instead."
+        )
     try:
         app_key = input("App key: ").strip()
         secret = getpass.getpass("Secret (not shown): ").strip()

@@ -35,7 +35,9 @@ _latest: list[RunReport] = []
 
 
 def last_run() -> RunReport | None:
-    """Return the report of the last run in this process, with `.problems`; None before the first."""
+    """Return the report of the last run in this process, with `.problems`; None before the
+    first.
+    """
     return _latest[-1] if _latest else None
 
 
@@ -49,7 +51,9 @@ _starting = threading.Lock()
 
 
 def ready_settings(given: Settings) -> Settings:
-    """Settings that a run can start with; the simulator is started in the process where none is named."""
+    """Settings that a run can start with; the simulator is started in the process where none is
+    named.
+    """
     ready = require(given)
     if not ready.simulated or ready.base_url is not None:
         return ready
@@ -66,10 +70,13 @@ def ready_settings(given: Settings) -> Settings:
 def _kept(given: Settings) -> dict[str, Any]:
     """What the caller had set beside the environment and the address."""
     names = (
-        "store encoding max_concurrency max_rate unit_price currency confirm_above handle_timeout query_timeout "
+        "store encoding max_concurrency max_rate unit_price currency confirm_above handle_timeout "
+        "query_timeout "
         "poll_for lease drain max_digits code_outcomes progress"
     )
-    return {name: getattr(given, name) for name in names.split() if getattr(given, name) is not None}
+    return {
+        name: getattr(given, name) for name in names.split() if getattr(given, name) is not None
+    }
 
 
 def _prepared(
@@ -120,7 +127,8 @@ def enrich(
 ) -> pd.DataFrame:
     """Return a new frame with the signals of one or more phone columns, buying what is not stored.
 
-    Each distinct valid number that is not in the store is charged once, whatever the rows, and never again.
+    Each distinct valid number that is not in the store is charged once, whatever the rows, and
+    never again.
 
     Parameters
     ----------
@@ -133,26 +141,30 @@ def enrich(
     overwrite
         Replaces an earlier call's columns; its details, too, which would name another purchase.
     max_charges, budget
-        The most charges (count), or money (in the settings' currency; needs unit_price), this call may make. At the
-        cap nothing raises: the rest is `not_bought`, with one IncompleteRunWarning. Interrupted or killed, it keeps
-        its cap when it is called again; a run that has ended at its cap is over, and the next call may spend it again.
+        The most charges (count), or money (in the settings' currency; needs unit_price), this call
+        may make. At the cap nothing raises: the rest is `not_bought`, with one
+        IncompleteRunWarning. Interrupted or killed, it keeps its cap when it is called again; a run
+        that has ended at its cap is over, and the next call may spend it again.
     max_age, refresh
-        Buy again what is older, or everything; without them a stored answer serves whatever its age. An age is a
-        Timedelta, timedelta or timedelta64, or text with its unit: "180D", "26W", "12h", "90min", "30s", or the words
-        ("180 days"). A bare number, and "6M" or "6m" (months or minutes?), are refused.
+        Buy again what is older, or everything; without them a stored answer serves whatever its
+        age. An age is a Timedelta, timedelta or timedelta64, or text with its unit: "180D", "26W",
+        "12h", "90min", "30s", or the words ("180 days"). A bare number, and "6M" or "6m" (months or
+        minutes?), are refused.
     retry_failed
         Ask again for what failed without charge in an earlier run.
     order, seed
-        "rows" buys in the order of the rows: under a cap the first ones, which are no sample. "random" makes a capped
-        pilot a fair sample of the numbers.
+        "rows" buys in the order of the rows: under a cap the first ones, which are no sample.
+        "random" makes a capped pilot a fair sample of the numbers.
     errors
-        "raise": an invalid cell raises before any call; a failed look-up raises at the end, with `.partial`.
+        "raise": an invalid cell raises before any call; a failed look-up raises at the end, with
+        `.partial`.
 
     Returns
     -------
     pandas.DataFrame
-        Same index, rows and order; new columns `<prefix>telco_type`, `active_level`, `frequency_grade`,
-        `lookup_status` (categories) and `looked_up_at` (datetime64[us, UTC]) at the end.
+        Same index, rows and order; new columns `<prefix>telco_type`, `active_level`,
+        `frequency_grade`, `lookup_status` (categories) and `looked_up_at` (datetime64[us, UTC]) at
+        the end.
 
     Raises
     ------
@@ -163,7 +175,8 @@ def enrich(
     VendorError, StoreError
         The run had to stop; everything paid is stored, `.partial` is the frame so far.
 
-    Warns with PhoneColumnWarning, before anything is bought, where a column is numeric or most of its cells invalid.
+    Warns with PhoneColumnWarning, before anything is bought, where a column is numeric or most of
+    its cells invalid.
 
     >>> import pandas as pd, pandas_numberactive as pna
     >>> with pna.override(environment="simulator", store=":memory:"):
@@ -205,7 +218,9 @@ def start(df: pd.DataFrame, column: Columns, **options: Any) -> Job:
 @sealed
 @shows_options
 def plan(df: pd.DataFrame, column: Columns, **options: Any) -> Plan:
-    """Return what `enrich` with the same options would do and cost; reads the store, sends and spends nothing."""
+    """Return what `enrich` with the same options would do and cost; reads the store, sends and
+    spends nothing.
+    """
     request = frames.Request.of(column, options)
     run_options = request.options()
     ready = planning_settings()
@@ -221,12 +236,15 @@ def planning_settings() -> Settings:
 
 def plan_of(numbers: NDArray[np.int64], shape: Shape, ready: Settings, options: Options) -> Plan:
     """The plan for distinct numbers, wherever they were found."""
-    return bridge.call(lambda: batch.plan(numbers, shape, ready, options), stop=lambda: None, drain=1.0)
+    return bridge.call(
+        lambda: batch.plan(numbers, shape, ready, options), stop=lambda: None, drain=1.0
+    )
 
 
 @sealed
 def normalize(series: pd.Series[Any]) -> pd.DataFrame:
-    """Return the national number (str) of each cell, or the reason (category) why it has none; sends nothing.
+    """Return the national number (str) of each cell, or the reason (category) why it has none;
+    sends nothing.
 
     >>> import pandas as pd
     >>> normalize(pd.Series(["+62 811-8899-532"]))["national"].tolist()
@@ -237,7 +255,9 @@ def normalize(series: pd.Series[Any]) -> pd.DataFrame:
 
 @sealed
 def history(since: object = None, *, mask: bool = True) -> pd.DataFrame:
-    """Return the ledger's events from `since` on (a date, UTC), numbers masked unless `mask=False`."""
+    """Return the ledger's events from `since` on (a date, UTC), numbers masked unless
+    `mask=False`.
+    """
     return _with_store(lambda store: store.history(since, mask=mask))
 
 

@@ -10,9 +10,19 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _PREFIXES = (
-    "811 812 813 821 822 852 853 814 815 856 857 858 817 818 819 859 877 878 895 896 897 881 882 831 838".split()
+    "811 812 813 821 822 852 853 814 815 856 857 858 817 818 819 859 877 878 895 896 897 "
+    "881 882 831 838"
+).split()
+_CITIES = (
+    "Jakarta",
+    "Surabaya",
+    "Bandung",
+    "Medan",
+    "Semarang",
+    "Makassar",
+    "Palembang",
+    "Denpasar",
 )
-_CITIES = ("Jakarta", "Surabaya", "Bandung", "Medan", "Semarang", "Makassar", "Palembang", "Denpasar")
 _PRODUCTS = ("cash loan", "pay later", "motorcycle", "micro")
 
 _CLEAN: tuple[Callable[[str], str], ...] = (
@@ -42,9 +52,11 @@ _DAMAGED: tuple[Callable[[str], str], ...] = (
 
 
 def customers(n: int = 5000, seed: int = 0) -> pd.DataFrame:
-    """Return a table of `n` made-up customers: customer_id, name, city, product, amount_idr, phone (text).
+    """Return a table of `n` made-up customers: customer_id, name, city, product, amount_idr, phone
+    (text).
 
-    About 88 in 100 phones can be read, in eleven shapes; about 12 in 100 repeat an earlier number in another shape.
+    About 88 in 100 phones can be read, in eleven shapes; about 12 in 100 repeat an earlier number
+    in another shape.
 
     >>> len(customers(10))
     10
@@ -58,11 +70,26 @@ def customers(n: int = 5000, seed: int = 0) -> pd.DataFrame:
         if known and rng.random() < 0.12:
             number = rng.choice(known)
         else:
-            number = rng.choice(_PREFIXES) + "".join(rng.choices("0123456789", k=rng.choice((7, 7, 8, 8, 8, 6))))
+            number = rng.choice(_PREFIXES) + "".join(
+                rng.choices("0123456789", k=rng.choice((7, 7, 8, 8, 8, 6)))
+            )
             known.append(number)
         shapes = _CLEAN if rng.random() < 0.88 else _DAMAGED
-        weights = [6, 5, 4, 3, 3, 3, 1, 1, 2, 1, 1] if shapes is _CLEAN else [5, 1, 3, 2, 1, 3, 1, 1, 1]
+        weights = (
+            [6, 5, 4, 3, 3, 3, 1, 1, 2, 1, 1] if shapes is _CLEAN else [5, 1, 3, 2, 1, 3, 1, 1, 1]
+        )
         cell = rng.choices(shapes, weights)[0](number)
         amount = rng.randrange(5, 200) * 100_000
-        rows.append((f"C{i:06d}", f"Customer {i:05d}", rng.choice(_CITIES), rng.choice(_PRODUCTS), amount, cell))
-    return pd.DataFrame(rows, columns=["customer_id", "name", "city", "product", "amount_idr", "phone"])
+        rows.append(
+            (
+                f"C{i:06d}",
+                f"Customer {i:05d}",
+                rng.choice(_CITIES),
+                rng.choice(_PRODUCTS),
+                amount,
+                cell,
+            )
+        )
+    return pd.DataFrame(
+        rows, columns=["customer_id", "name", "city", "product", "amount_idr", "phone"]
+    )

@@ -1,7 +1,9 @@
-"""The same accessor on Dask (extra `dask`): `import pandas_numberactive.dask`, then `ddf.numberactive.enrich("phone")`.
+"""The same accessor on Dask (extra `dask`): `import pandas_numberactive.dask`, then
+`ddf.numberactive.enrich("phone")`.
 
-Workers find the distinct numbers and, later, join the answers; only this process plans, asks and pays. What travels to
-the workers is a sorted table of numbers and small codes: no secret, no settings, no store, no socket.
+Workers find the distinct numbers and, later, join the answers; only this process plans, asks and
+pays. What travels to the workers is a sorted table of numbers and small codes: no secret, no
+settings, no store, no socket.
 """
 
 from __future__ import annotations
@@ -50,7 +52,9 @@ _NOT_BOUGHT = STATUSES.index("not_bought")
 
 
 class FrameAccessor:
-    """Buy and look at phone-number signals for the columns of a Dask frame; options are those of `pna.enrich`."""
+    """Buy and look at phone-number signals for the columns of a Dask frame; options are those of
+    `pna.enrich`.
+    """
 
     def __init__(self, frame: Any) -> None:
         self._frame = frame
@@ -75,22 +79,24 @@ if not hasattr(dd.DataFrame, "numberactive"):  # a reload registers nothing twic
 def enrich(ddf: Any, column: Columns, **options: Any) -> Any:
     """Buy the signals of a Dask frame's phone columns now, and return a lazy frame that joins them.
 
-    Takes the options of `pna.enrich` and charges what that would for the same rows: each distinct valid number that
-    is not stored, once. The frame is read once here to find the numbers, and again whenever the result is computed.
-    The workers need this package installed, and no settings.
+    Takes the options of `pna.enrich` and charges what that would for the same rows: each distinct
+    valid number that is not stored, once. The frame is read once here to find the numbers, and
+    again whenever the result is computed. The workers need this package installed, and no settings.
 
     Returns
     -------
     dask.dataframe.DataFrame
-        Same partitions, divisions, index and rows; the columns and dtypes of `pna.enrich`, categories included. To
-        compute, persist or lose it with a worker charges nothing: the answers are in the graph (20 bytes a distinct
-        number), as they were when this returned. After a restart of the cluster call `enrich` again: it is all stored.
+        Same partitions, divisions, index and rows; the columns and dtypes of `pna.enrich`,
+        categories included. To compute, persist or lose it with a worker charges nothing: the
+        answers are in the graph (20 bytes a distinct number), as they were when this returned.
+        After a restart of the cluster call `enrich` again: it is all stored.
 
     Raises
     ------
     As `pna.enrich`; `.partial` of an error is lazy, too.
 
-    >>> import pandas as pd, dask.dataframe as dd, pandas_numberactive as pna, pandas_numberactive.dask
+    >>> import pandas as pd, dask.dataframe as dd
+    >>> import pandas_numberactive as pna, pandas_numberactive.dask
     >>> ddf = dd.from_pandas(pd.DataFrame({"phone": ["0811 8899 532", "x"]}), npartitions=2)
     >>> with pna.override(environment="simulator", store=":memory:"):
     ...     out = ddf.numberactive.enrich("phone")
@@ -106,7 +112,9 @@ def enrich(ddf: Any, column: Columns, **options: Any) -> Any:
     frames.warn_columns(seen.shape)
     run = batch.Run(seen.distinct, seen.shape, ready, run_options)
     result = api.buy(run, ready, request.progress)
-    joined = _join(ddf, request, ready.max_digits, _pieces(seen.distinct, result.answers, request.details))
+    joined = _join(
+        ddf, request, ready.max_digits, _pieces(seen.distinct, result.answers, request.details)
+    )
     return frames.conclude(joined, result, seen.problems, request.errors)
 
 
@@ -143,14 +151,18 @@ class _Seen:
 
 
 def _distinct(ddf: Any, request: Request, max_digits: int) -> _Seen:
-    known = frames.prepare(ddf._meta, request, max_digits)  # raises here what can be known before reading
+    known = frames.prepare(
+        ddf._meta, request, max_digits
+    )  # raises here what can be known before reading
     lean = Request(column=known.names)
     look = delayed(partial(_look, request=lean, max_digits=max_digits))
     level = [look(part) for part in ddf[known.names].to_delayed()]
     while len(level) > 1:
         level = [delayed(_merge)(level[at : at + FAN_IN]) for at in range(0, len(level), FAN_IN)]
     seen: _Seen = _compute(level[0])[0]
-    return replace(seen, shape=replace(seen.shape, warnings=frames.oddities(known.names, seen.tallies)))
+    return replace(
+        seen, shape=replace(seen.shape, warnings=frames.oddities(known.names, seen.tallies))
+    )
 
 
 def _look(part: pd.DataFrame, *, request: Request, max_digits: int) -> _Seen:
@@ -158,14 +170,19 @@ def _look(part: pd.DataFrame, *, request: Request, max_digits: int) -> _Seen:
     prepared = frames.prepare(part, request, max_digits)
     numbers = [prepared.numbers[pd.unique(place[place >= 0])] for place in prepared.places]
     return _Seen(
-        prepared.shape, numbers, frames.problems(prepared), frames.tallies(part, prepared.names, prepared.reasons)
+        prepared.shape,
+        numbers,
+        frames.problems(prepared),
+        frames.tallies(part, prepared.names, prepared.reasons),
     )
 
 
 def _merge(seen: list[_Seen]) -> _Seen:
     """Several partitions as one, their order kept; runs on a worker."""
     invalid: Counter[str] = Counter()
-    bad = [one.problems for one in seen if len(one.problems)] or [seen[0].problems]  # an empty one has no dtypes
+    bad = [one.problems for one in seen if len(one.problems)] or [
+        seen[0].problems
+    ]  # an empty one has no dtypes
     for one in seen:
         invalid.update(one.shape.invalid)
     return _Seen(
@@ -175,7 +192,10 @@ def _merge(seen: list[_Seen]) -> _Seen:
             invalid=dict(invalid),
             valid_rows=sum(one.shape.valid_rows for one in seen),
         ),
-        [pd.unique(np.concatenate(column)) for column in zip(*(one.numbers for one in seen), strict=True)],
+        [
+            pd.unique(np.concatenate(column))
+            for column in zip(*(one.numbers for one in seen), strict=True)
+        ],
         pd.concat(bad, ignore_index=True).head(MAX_PROBLEMS),
         [_whole(parts) for parts in zip(*(one.tallies for one in seen), strict=True)],
     )
@@ -184,7 +204,11 @@ def _merge(seen: list[_Seen]) -> _Seen:
 def _whole(parts: Sequence[Tally]) -> Tally:
     """One phone column's tally from those of its parts."""
     told = [one.numeric for one in parts if one.numeric]
-    return Tally(sum(one.invalid for one in parts), sum(one.filled for one in parts), told[0] if told else None)
+    return Tally(
+        sum(one.invalid for one in parts),
+        sum(one.filled for one in parts),
+        told[0] if told else None,
+    )
 
 
 # Joining the answers: lazy, on the workers.
@@ -210,17 +234,23 @@ class _Piece:
 
 def _code(answers: Answers) -> NDArray[np.int32]:
     """Answer, status and whether it is new in one integer."""
-    return answers.packed | answers.status.astype(np.int32) << 16 | answers.new.astype(np.int32) << 24
+    return (
+        answers.packed | answers.status.astype(np.int32) << 16 | answers.new.astype(np.int32) << 24
+    )
 
 
 def _pieces(numbers: NDArray[np.int64], answers: Answers, details: bool) -> list[Any]:
-    """The answers where the workers are: in this process, or kept by the cluster, which can make them again."""
+    """The answers where the workers are: in this process, or kept by the cluster, which can make
+    them again.
+    """
     order = np.argsort(numbers)
     codes, texts = _code(answers), np.array(answers.details(numbers), object).T if details else None
     pieces, size = [], PIECE // WITH_TEXTS if details else PIECE
     for start in range(0, len(order), size):
         at = order[start : start + size]
-        piece = _Piece(numbers[at], codes[at], answers.bought_at[at], None if texts is None else texts[at])
+        piece = _Piece(
+            numbers[at], codes[at], answers.bought_at[at], None if texts is None else texts[at]
+        )
         name = f"numberactive-{tokenize(piece.numbers, piece.codes, piece.bought_at, piece.texts)}"
         pieces.append(delayed(piece, name=name, traverse=False).persist())
     return pieces
@@ -228,7 +258,9 @@ def _pieces(numbers: NDArray[np.int64], answers: Answers, details: bool) -> list
 
 def _join(ddf: Any, request: Request, max_digits: int, pieces: list[Any]) -> Any:
     names = frames.phone_columns(ddf._meta, request.column)
-    lean = Request(column=names, prefix=request.prefix, details=request.details, overwrite=request.overwrite)
+    lean = Request(
+        column=names, prefix=request.prefix, details=request.details, overwrite=request.overwrite
+    )
     work = partial(_attach, request=lean, max_digits=max_digits)
     # Who then looks at one new column reads the phones alone; an older Dask reads every column.
     known = inspect.signature(dd.map_partitions).parameters
@@ -256,7 +288,9 @@ def _answers(numbers: NDArray[np.int64], pieces: Sequence[_Piece]) -> Answers:
         place, target = place[hit], order[low:high][hit]
         codes[target], bought_at[target] = piece.codes[place], piece.bought_at[place]
         if piece.texts is not None:
-            for number, (request_id, reason) in zip(numbers[target].tolist(), piece.texts[place], strict=True):
+            for number, (request_id, reason) in zip(
+                numbers[target].tolist(), piece.texts[place], strict=True
+            ):
                 lookups[number] = Lookup("", number, request_id=request_id, reason=reason)
     status, new = (codes >> 16 & 0xFF).astype(np.int8), (codes >> 24).astype(bool)
     return Answers(status, codes & 0xFFFF, bought_at, new, lookups)

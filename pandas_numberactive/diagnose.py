@@ -1,4 +1,6 @@
-"""What is configured and what might go wrong, without sending anything: doctor() and show_versions()."""
+"""What is configured and what might go wrong, without sending anything: doctor() and
+show_versions().
+"""
 
 from __future__ import annotations
 
@@ -18,15 +20,30 @@ from pandas_numberactive.settings import Settings, settings, unknown_variables
 from pandas_numberactive.settings_ready import require, store_location
 
 _PACKAGES = (
-    "pandas-numberactive pandas numpy pyarrow aiohttp platformdirs tqdm ipywidgets ipykernel jupyterlab matplotlib "
+    "pandas-numberactive pandas numpy pyarrow aiohttp platformdirs tqdm ipywidgets ipykernel "
+    "jupyterlab matplotlib "
     "keyring psycopg dask openpyxl nest-asyncio nest-asyncio2"
 ).split()
-_NETWORK = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "fuse.sshfs", "9p", "afs", "ceph", "glusterfs", "lustre"}
+_NETWORK = {
+    "nfs",
+    "nfs4",
+    "cifs",
+    "smb3",
+    "smbfs",
+    "fuse.sshfs",
+    "9p",
+    "afs",
+    "ceph",
+    "glusterfs",
+    "lustre",
+}
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Diagnosis:
-    """Pairs of label and text; `warnings` is what should be mended, `ready` whether a run could start."""
+    """Pairs of label and text; `warnings` is what should be mended, `ready` whether a run could
+    start.
+    """
 
     title: str
     lines: tuple[tuple[str, str], ...]
@@ -34,17 +51,20 @@ class Diagnosis:
     ready: bool = True
 
     def __repr__(self) -> str:
-        return text_table(self.title, list(self.lines), "\n  ".join(f"! {text}" for text in self.warnings))
+        return text_table(
+            self.title, list(self.lines), "\n  ".join(f"! {text}" for text in self.warnings)
+        )
 
     def _repr_html_(self) -> str:
         return html_table(self.title, list(self.lines), " ".join(self.warnings))
 
 
 def doctor() -> Diagnosis:
-    """Tell which environment, credentials (where found, never their value), store, and versions are in use.
+    """Tell which environment, credentials (where found, never their value), store, and versions are
+    in use.
 
-    Sends nothing and spends nothing; `warnings` of the result says what should be mended, `ready` whether a run could
-    start. Raises ConfigurationError where a setting cannot be read.
+    Sends nothing and spends nothing; `warnings` of the result says what should be mended, `ready`
+    whether a run could start. Raises ConfigurationError where a setting cannot be read.
     """
     given = settings()
     lines = [
@@ -52,12 +72,21 @@ def doctor() -> Diagnosis:
         ("app key", given.source["app_key"]),
         ("secret", given.source["secret"]),
         ("base URL", given.base_url or ("started in the process" if given.simulated else "none")),
-        ("unit price", "not set: costs are unknown" if given.unit_price is None else f"{given.unit_price:,.2f}"),
+        (
+            "unit price",
+            "not set: costs are unknown"
+            if given.unit_price is None
+            else f"{given.unit_price:,.2f}",
+        ),
     ]
     stops = _stops(given)
     warned = [*_plain_http(given), *unknown_variables()]
     lines += _store_lines(given, stops, warned)
-    lines += [("nest-asyncio", _nested()), ("Python", platform.python_version()), ("pandas", _version("pandas"))]
+    lines += [
+        ("nest-asyncio", _nested()),
+        ("Python", platform.python_version()),
+        ("pandas", _version("pandas")),
+    ]
     return Diagnosis("pandas-numberactive doctor", tuple(lines), (*stops, *warned), not stops)
 
 
@@ -72,8 +101,15 @@ def _stops(given: Settings) -> list[str]:
 
 def _plain_http(given: Settings) -> list[str]:
     if given.environment == "production" and (given.base_url or "").startswith("http://"):
-        what = "as the vendor documents it" if given.base_url == BASE_URLS["production"] else "by your base_url"
-        return [f"Plain http ({what}): numbers can be read on the way; use https or a proxy= if you can."]
+        what = (
+            "as the vendor documents it"
+            if given.base_url == BASE_URLS["production"]
+            else "by your base_url"
+        )
+        return [
+            f"Plain http ({what}): numbers can be read on the way; use https or a proxy= if "
+            "you can."
+        ]
     return []
 
 
@@ -92,7 +128,10 @@ def _store_lines(given: Settings, stops: list[str], warned: list[str]) -> list[t
     size = f"{path.stat().st_size / 1e6:,.1f} MB" if path.exists() else "not made yet"
     system = _file_system(path)
     if system in _NETWORK:
-        warned.append(f"The store is on a network file system ({system}), where file locks may fail: use a local disk.")
+        warned.append(
+            f"The store is on a network file system ({system}), where file locks may fail: use a "
+            "local disk."
+        )
     folder = next(parent for parent in path.parents if parent.exists())
     if not os.access(path if path.exists() else folder, os.W_OK):
         stops.append("The store cannot be written: name another place with store=.")
@@ -106,7 +145,11 @@ def _file_system(path: Path) -> str:
     except OSError:
         return ""
     text = str(path)
-    inside = [(point, kind) for point, kind in mounts if text == point or text.startswith(point.rstrip("/") + "/")]
+    inside = [
+        (point, kind)
+        for point, kind in mounts
+        if text == point or text.startswith(point.rstrip("/") + "/")
+    ]
     return max(inside, default=("", ""), key=lambda mount: len(mount[0]))[1]
 
 
@@ -124,5 +167,9 @@ def _version(package: str) -> str:
 
 def show_versions() -> None:
     """Print the versions of everything that matters in a report of a fault."""
-    rows = [("Python", platform.python_version()), ("system", platform.platform()), ("SQLite", sqlite3.sqlite_version)]
+    rows = [
+        ("Python", platform.python_version()),
+        ("system", platform.platform()),
+        ("SQLite", sqlite3.sqlite_version),
+    ]
     print(text_table("versions", rows + [(name, _version(name)) for name in _PACKAGES]))

@@ -14,10 +14,12 @@
     │   └── StoreVersionError                 the store was written by a newer version
     └── MissingExtraError (ImportError)       an optional package is not installed
 
-    IncompleteRunWarning, PlainHttpWarning, UnknownValueWarning, LookAheadWarning, PhoneColumnWarning (UserWarning)
+    IncompleteRunWarning, PlainHttpWarning, UnknownValueWarning, LookAheadWarning,
+    PhoneColumnWarning (UserWarning)
 
-Each class answers three questions: `charged` (was money spent by what failed?), `retry` (may the same call simply
-be made again?) and `fault` (who has to do something?). The message says what to do.
+Each class answers three questions: `charged` (was money spent by what failed?), `retry` (may the
+same call simply be made again?) and `fault` (who has to do something?). The message says what to
+do.
 """
 
 from __future__ import annotations
@@ -30,14 +32,17 @@ from typing import Any, ClassVar, Literal
 
 from pandas_numberactive._core.mask import mask_label
 
-Charged = Literal["no", "maybe", "stored"]  # stored: what was charged is on disk, asking again buys nothing twice
+Charged = Literal[
+    "no", "maybe", "stored"
+]  # stored: what was charged is on disk, asking again buys nothing twice
 Fault = Literal["caller", "vendor", "machine"]
 
 
 class NumberActiveError(Exception):
     """The root: `except NumberActiveError` catches all that this package raises on purpose.
 
-    `partial` is the result as far as it is known and `report` the run's report, where a run was under way.
+    `partial` is the result as far as it is known and `report` the run's report, where a run was
+    under way.
     """
 
     charged: ClassVar[Charged] = "no"
@@ -54,7 +59,9 @@ class NumberActiveError(Exception):
         return _rebuild, (type(self), self.args, dict(self.__dict__))
 
 
-def _rebuild(kind: type[NumberActiveError], args: tuple[Any, ...], state: dict[str, Any]) -> NumberActiveError:
+def _rebuild(
+    kind: type[NumberActiveError], args: tuple[Any, ...], state: dict[str, Any]
+) -> NumberActiveError:
     error = kind.__new__(kind, *args)
     error.args = args
     error.__dict__.update(state)
@@ -70,21 +77,29 @@ class InvalidPhoneError(NumberActiveError, ValueError):
 
 
 class ColumnNotFoundError(NumberActiveError, KeyError):
-    """The frame has no such column; the message names those that look alike, `first` ones before them.
+    """The frame has no such column; the message names those that look alike, `first` ones before
+    them.
 
     >>> print(ColumnNotFoundError("phone", ["Phone", "name"]))
     There is no column 'phone'. Did you mean 'Phone'?
     """
 
-    def __init__(self, column: object, available: Iterable[object] = (), *, first: Iterable[str] = ()) -> None:
+    def __init__(
+        self, column: object, available: Iterable[object] = (), *, first: Iterable[str] = ()
+    ) -> None:
         self.column = column
         super().__init__(_no_such_column(column, list(available), list(first)))
 
 
 def _no_such_column(column: object, available: list[object], first: list[str]) -> str:
-    near = list(dict.fromkeys([*first, *near_misses(str(column), [str(name) for name in available])]))[:3]
+    near = list(
+        dict.fromkeys([*first, *near_misses(str(column), [str(name) for name in available])])
+    )[:3]
     if near:
-        return f"There is no column {mask_label(column)}. Did you mean {' or '.join(map(mask_label, near))}?"
+        return (
+            f"There is no column {mask_label(column)}. Did you mean "
+            f"{' or '.join(map(mask_label, near))}?"
+        )
     shown = ", ".join(map(mask_label, available[:10])) + (", ..." if len(available) > 10 else "")
     return f"There is no column {mask_label(column)}. The columns are: {shown or '(none)'}."
 
@@ -96,7 +111,10 @@ def near_misses(word: str, known: Iterable[str]) -> list[str]:
     ['max_rate']
     """
     by_folded = {name.casefold().strip(): name for name in known}
-    return [by_folded[hit] for hit in difflib.get_close_matches(word.casefold().strip(), by_folded, 3, 0.6)]
+    return [
+        by_folded[hit]
+        for hit in difflib.get_close_matches(word.casefold().strip(), by_folded, 3, 0.6)
+    ]
 
 
 class RiskInputError(NumberActiveError, ValueError):
@@ -110,7 +128,9 @@ class BudgetExceededError(NumberActiveError):
 
 
 class ConfirmationRequiredError(BudgetExceededError):
-    """More look-ups than `confirm_above` would be bought and nobody said so; `plan` tells what they cost."""
+    """More look-ups than `confirm_above` would be bought and nobody said so; `plan` tells what they
+    cost.
+    """
 
     charged: ClassVar[Charged] = "no"
 
@@ -140,7 +160,9 @@ class AuthenticationError(VendorError, PermissionError):
 
 
 class LookupFailedError(NumberActiveError, RuntimeError):
-    """At least one look-up failed and `errors="raise"` was asked; the others are stored and in `partial`."""
+    """At least one look-up failed and `errors="raise"` was asked; the others are stored and in
+    `partial`.
+    """
 
     charged: ClassVar[Charged] = "maybe"
     retry: ClassVar[bool] = True
@@ -148,7 +170,9 @@ class LookupFailedError(NumberActiveError, RuntimeError):
 
 
 class StoreError(NumberActiveError, OSError):
-    """The store of bought answers cannot be opened, read or written; no call goes out without it."""
+    """The store of bought answers cannot be opened, read or written; no call goes out
+    without it.
+    """
 
     charged: ClassVar[Charged] = "stored"
     fault: ClassVar[Fault] = "machine"
@@ -171,7 +195,9 @@ def missing_extra(extra: str, module: str) -> MissingExtraError:
     >>> print(missing_extra("notebook", "ipywidgets"))
     This needs ipywidgets. Install it with: pip install "pandas-numberactive[notebook]"
     """
-    error = MissingExtraError(f'This needs {module}. Install it with: pip install "pandas-numberactive[{extra}]"')
+    error = MissingExtraError(
+        f'This needs {module}. Install it with: pip install "pandas-numberactive[{extra}]"'
+    )
     error.name = module
     return error
 
@@ -185,7 +211,9 @@ def warn_caller(text: str, category: type[Warning]) -> None:
 
 
 class IncompleteRunWarning(UserWarning):
-    """Rows are left pending, uncertain or not bought; the message says why, and what the next call does."""
+    """Rows are left pending, uncertain or not bought; the message says why, and what the next call
+    does.
+    """
 
 
 class PlainHttpWarning(UserWarning):
@@ -193,7 +221,9 @@ class PlainHttpWarning(UserWarning):
 
 
 class UnknownValueWarning(UserWarning):
-    """An answer held a value that the vendor's page does not list; it is a missing value in the result."""
+    """An answer held a value that the vendor's page does not list; it is a missing value in the
+    result.
+    """
 
 
 class LookAheadWarning(UserWarning):
@@ -201,4 +231,6 @@ class LookAheadWarning(UserWarning):
 
 
 class PhoneColumnWarning(UserWarning):
-    """A phone column is numeric, or most of its cells are no phones: perhaps it is another one, or was read wrongly."""
+    """A phone column is numeric, or most of its cells are no phones: perhaps it is another one, or
+    was read wrongly.
+    """

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 class Job:
     """A purchase under way: `progress`, `stop()`, `result()`, `await job`.
 
-    `stop()` begins nothing new and keeps everything paid. `result()` returns the frame, and raises what `enrich`
-    would have raised; `report` is then its bill. The job goes on when its cell has returned; a dead process goes on
-    at the next call.
+    `stop()` begins nothing new and keeps everything paid. `result()` returns the frame, and raises
+    what `enrich` would have raised; `report` is then its bill. The job goes on when its cell has
+    returned; a dead process goes on at the next call.
     """
 
     def __init__(self, run: Run, future: Future[pd.DataFrame], drain: float) -> None:
@@ -32,7 +32,9 @@ class Job:
 
     @property
     def error(self) -> BaseException | None:
-        """What ended the job, if it has ended by an error; CancelledError after a second interrupt."""
+        """What ended the job, if it has ended by an error; CancelledError after a second
+        interrupt.
+        """
         if not self._future.done():
             return None
         return CancelledError() if self._future.cancelled() else self._future.exception()
@@ -75,13 +77,24 @@ class Job:
         """running, stopping, done, stopped, or ended with an error (see `error`)."""
         if not self.done():
             return "stopping" if self.stopping else "running"
-        return "ended with an error" if self.error is not None else "stopped" if self.stopping else "done"
+        return (
+            "ended with an error"
+            if self.error is not None
+            else "stopped"
+            if self.stopping
+            else "done"
+        )
 
     def __repr__(self) -> str:
         now = self.progress
-        left = "" if now.seconds_left is None or self.done() else f", about {duration(now.seconds_left)} left"
+        left = (
+            ""
+            if now.seconds_left is None or self.done()
+            else f", about {duration(now.seconds_left)} left"
+        )
         return (
-            f"Job ({self.state}): {now.done:,} of {now.total:,} numbers; bought {now.bought:,}, stored {now.stored:,}, "
+            f"Job ({self.state}): {now.done:,} of {now.total:,} numbers; bought {now.bought:,}, "
+            f"stored {now.stored:,}, "
             f"failed {now.failed:,}, spent {money(now.spent, now.currency)}{left}"
         )
 
@@ -99,7 +112,9 @@ class Job:
             ("to do", now.total - now.done, "#9e9e9e"),
         ]
         spent = [("spent", money(now.spent, now.currency))]
-        return html_table(f"Job ({self.state})", spent, picture=bar(parts, f"{now.total:,} distinct numbers"))
+        return html_table(
+            f"Job ({self.state})", spent, picture=bar(parts, f"{now.total:,} distinct numbers")
+        )
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
         """A live bar with Stop where ipywidgets is installed, else the text."""

@@ -20,13 +20,17 @@ def from_keyring(name: str) -> tuple[str | None, str]:
         return None, "not found"
     try:
         found = keyring.get_password(KEYRING_SERVICE, name)
-        return (CHECKS[name](name, found), "keyring") if found else (None, "not found (keyring asked)")
+        return (
+            (CHECKS[name](name, found), "keyring") if found else (None, "not found (keyring asked)")
+        )
     except Exception as error:
         return None, f"not found (keyring: {type(error).__name__})"
 
 
 def require_keyring() -> Any:
-    """Return the module, if it can keep something here; raises MissingExtraError without the extra `keyring`."""
+    """Return the module, if it can keep something here; raises MissingExtraError without the extra
+    `keyring`.
+    """
     try:
         keyring = importlib.import_module("keyring")
     except ImportError as error:
@@ -34,7 +38,8 @@ def require_keyring() -> Any:
     backend = getattr(keyring, "get_keyring", lambda: None)()
     if getattr(backend, "priority", 1) <= 0:  # its stand-ins, which keep nothing
         raise ConfigurationError(
-            f"This system has no keyring: set {VARIABLES['app_key']} and {VARIABLES['secret']} instead."
+            f"This system has no keyring: set {VARIABLES['app_key']} and {VARIABLES['secret']} "
+            "instead."
         )
     return keyring
 

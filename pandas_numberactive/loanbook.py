@@ -1,6 +1,8 @@
-"""A made-up loan book whose link between signal and default is known: for the risk notebook and the tests.
+"""A made-up loan book whose link between signal and default is known: for the risk notebook and the
+tests.
 
-People, phones, amounts and outcomes are all invented. Nothing that it shows says anything about real borrowers.
+People, phones, amounts and outcomes are all invented. Nothing that it shows says anything about
+real borrowers.
 """
 
 from __future__ import annotations
@@ -25,11 +27,13 @@ SHIFTED = 0.35
 def loan_book(n: int = 20_000, seed: int = 0) -> pd.DataFrame:
     """Return `n` made-up loans.
 
-    Columns: customer_id, name, city, product, amount_idr, phone (text, messy), application_date, defaulted (0 or 1).
+    Columns: customer_id, name, city, product, amount_idr, phone (text, messy), application_date,
+    defaulted (0 or 1).
 
-    The log-odds of default are BASE plus ACTIVITY, FREQUENCY, POSTPAID or NO_DATA of what the simulator answers about
-    the phone; a phone that nobody can read has BASE. Of the applicants with a low activity level, SHIFTED came in the
-    last five of the 18 months, as if a new channel had brought them. Equal for equal arguments.
+    The log-odds of default are BASE plus ACTIVITY, FREQUENCY, POSTPAID or NO_DATA of what the
+    simulator answers about the phone; a phone that nobody can read has BASE. Of the applicants with
+    a low activity level, SHIFTED came in the last five of the 18 months, as if a new channel had
+    brought them. Equal for equal arguments.
 
     >>> book = loan_book(100)
     >>> list(book["defaulted"].unique()) in ([0, 1], [1, 0])
@@ -48,13 +52,17 @@ def loan_book(n: int = 20_000, seed: int = 0) -> pd.DataFrame:
     return book
 
 
-def seen_too_late(enriched: pd.DataFrame, *, prefix: str = "phone_", share: float = 0.5, seed: int = 0) -> pd.DataFrame:
-    """Return the enriched book as if `share` of its answers had been bought too late: the trap, made on purpose.
+def seen_too_late(
+    enriched: pd.DataFrame, *, prefix: str = "phone_", share: float = 0.5, seed: int = 0
+) -> pd.DataFrame:
+    """Return the enriched book as if `share` of its answers had been bought too late: the trap,
+    made on purpose.
 
     Those were bought half a year after the application, the others on its day.
 
-    Of the late ones' defaulters, half have stopped using the phone by then: their activity level became "low" because
-    they defaulted. Nothing but `{prefix}active_level` and `{prefix}looked_up_at` changes.
+    Of the late ones' defaulters, half have stopped using the phone by then: their activity level
+    became "low" because they defaulted. Nothing but `{prefix}active_level` and
+    `{prefix}looked_up_at` changes.
 
     >>> import pandas_numberactive as pna
     >>> with pna.override(environment="simulator", store=":memory:", progress=False):
@@ -65,7 +73,9 @@ def seen_too_late(enriched: pd.DataFrame, *, prefix: str = "phone_", share: floa
     rng = np.random.default_rng([seed, 1])  # not the stream that drew the outcomes
     out = enriched.copy()
     late = rng.random(len(out)) < share
-    gone = late & (out["defaulted"] == 1).to_numpy() & out[prefix + "active_level"].notna().to_numpy()
+    gone = (
+        late & (out["defaulted"] == 1).to_numpy() & out[prefix + "active_level"].notna().to_numpy()
+    )
     gone &= rng.random(len(out)) < 0.5
     out.loc[gone, prefix + "active_level"] = "low"
     bought = out["application_date"] + pd.to_timedelta(np.where(late, 180, 0), unit="D")
@@ -86,5 +96,7 @@ def _added(data: dict[str, Any] | None) -> float:
         return 0.0
     if data["telcoType"] == 0 and data["activeLevel"] == "NA":
         return NO_DATA
-    added = ACTIVITY.get(str(data["activeLevel"]), 0.0) + FREQUENCY.get(str(data["frequencyGrade"]), 0.0)
+    added = ACTIVITY.get(str(data["activeLevel"]), 0.0) + FREQUENCY.get(
+        str(data["frequencyGrade"]), 0.0
+    )
     return added + (POSTPAID if data["telcoType"] == 2 else 0.0)

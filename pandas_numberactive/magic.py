@@ -9,17 +9,21 @@ from pandas_numberactive.errors import InvalidPhoneError
 from pandas_numberactive.settings import settings
 from pandas_numberactive.single import Lookup, lookup
 
-HOW = "%numberactive 0811 8899 532 looks one number up, at most one charged answer; a stored number is free."
+HOW = (
+    "%numberactive 0811 8899 532 looks one number up, at most one charged answer; a stored "
+    "number is free."
+)
 
 
 def numberactive(line: str) -> Lookup | None:
     """Look up the number on the line: at most one answer is charged, a stored one is free.
 
-    Without a number it says how. What cannot be read raises InvalidPhoneError, and nothing is sent. What you type
-    stays in IPython's history: for numbers that must not, use `pna.LookupForm()`.
+    Without a number it says how. What cannot be read raises InvalidPhoneError, and nothing is sent.
+    What you type stays in IPython's history: for numbers that must not, use `pna.LookupForm()`.
 
-    >>> numberactive("")
-    %numberactive 0811 8899 532 looks one number up, at most one charged answer; a stored number is free.
+    >>> numberactive("")  # doctest: +NORMALIZE_WHITESPACE
+    %numberactive 0811 8899 532 looks one number up, at most one charged answer; a stored number is
+    free.
     """
     text = line.strip().strip("\"'")
     if not text:

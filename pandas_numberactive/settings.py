@@ -1,7 +1,7 @@
 """Settings: explicit > override() > configure() > environment variables > keyring > default.
 
-The only module that reads environment variables; `keyring_keys` reads the keyring. Nothing here sends anything or
-costs money.
+The only module that reads environment variables; `keyring_keys` reads the keyring. Nothing here
+sends anything or costs money.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ SIMULATOR_KEY = "simulator"
 class Settings:
     """All settings of a run, resolved; `source` tells where each came from.
 
-    Times are in seconds, `max_rate` in look-ups' calls per second, `unit_price` in `currency` per charged answer,
-    `confirm_above` in numbers to buy.
+    Times are in seconds, `max_rate` in look-ups' calls per second, `unit_price` in `currency` per
+    charged answer, `confirm_above` in numbers to buy.
     """
 
     environment: str | None = None
@@ -74,11 +74,17 @@ class Settings:
 
     def missing_keys(self) -> list[str]:
         """Return which of `app_key` and `secret` were not found."""
-        return [name for name in ("app_key", "secret") if self.source.get(name, "not").startswith("not")]
+        return [
+            name for name in ("app_key", "secret") if self.source.get(name, "not").startswith("not")
+        ]
 
     def shown(self) -> dict[str, str]:
         """Return every setting as text that may be printed: key, passwords and secret masked."""
-        rows = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("source", "credentials")}
+        rows = {
+            f.name: getattr(self, f.name)
+            for f in fields(self)
+            if f.name not in ("source", "credentials")
+        }
         rows["store"], rows["proxy"] = masked_url(self.store), masked_url(self.proxy)
         if self.credentials:
             rows["app_key"], rows["secret"] = masked_key(self.credentials.app_key), "***"
@@ -86,30 +92,40 @@ class Settings:
             missing = self.missing_keys()
             words = dict.fromkeys(("app_key", "secret"), "***") | dict.fromkeys(missing, "missing")
             rows |= words if len(missing) == 1 else dict.fromkeys(words)
-        return {name: str(value) if isinstance(value, (str, int)) else repr(value) for name, value in rows.items()}
+        return {
+            name: str(value) if isinstance(value, (str, int)) else repr(value)
+            for name, value in rows.items()
+        }
 
     def __repr__(self) -> str:
         return f"Settings({', '.join(f'{name}={text}' for name, text in self.shown().items())})"
 
     def _repr_html_(self) -> str:
-        lines = [(name, f"{text}  ({self.source.get(name, 'default')})") for name, text in self.shown().items()]
+        lines = [
+            (name, f"{text}  ({self.source.get(name, 'default')})")
+            for name, text in self.shown().items()
+        ]
         return html_table(f"Settings ({self.environment})", lines)
 
 
-# --- the layers -----------------------------------------------------------------------------------------------------
+# --- the layers
 
 _lock = threading.Lock()
 _configured: dict[str, Any] = {}
-_overridden: contextvars.ContextVar[dict[str, Any]] = contextvars.ContextVar("numberactive_override")
+_overridden: contextvars.ContextVar[dict[str, Any]] = contextvars.ContextVar(
+    "numberactive_override"
+)
 
 
 @sealed
 def configure(**options: Any) -> Settings:
-    """Set options for this process and return the settings that now hold; without options, only return them.
+    """Set options for this process and return the settings that now hold; without options, only
+    return them.
 
-    Options are the fields of `Settings`, with `app_key` and `secret` in place of `credentials`; None forgets one.
-    What nobody says here or in `override` comes from the environment variables NUMBERACTIVE_APP_KEY, _SECRET,
-    _ENVIRONMENT, _BASE_URL, _STORE, _UNIT_PRICE (a number) and _CURRENCY; `doctor` names those it does not know.
+    Options are the fields of `Settings`, with `app_key` and `secret` in place of `credentials`;
+    None forgets one. What nobody says here or in `override` comes from the environment variables
+    NUMBERACTIVE_APP_KEY, _SECRET, _ENVIRONMENT, _BASE_URL, _STORE, _UNIT_PRICE (a number) and
+    _CURRENCY; `doctor` names those it does not know.
 
     Raises
     ------
@@ -131,7 +147,8 @@ def configure(**options: Any) -> Settings:
 def override(**options: Any) -> Iterator[Settings]:
     """Change options inside a `with` block only, for this thread or task; blocks nest.
 
-    None lifts what `configure` or an outer block had set: `override(max_rate=None)` is without a rate limit.
+    None lifts what `configure` or an outer block had set: `override(max_rate=None)` is without a
+    rate limit.
     """
     token = _overridden.set({**_overridden.get({}), **checked(options)})
     try:
@@ -149,7 +166,11 @@ def settings(**explicit: Any) -> Settings:
     said = checked({name: value for name, value in explicit.items() if value is not None})
     values = {**_configured, **_overridden.get({}), **said}
     sources = {
-        name: "explicit" if name in said else "override()" if name in _overridden.get({}) else "configure()"
+        name: "explicit"
+        if name in said
+        else "override()"
+        if name in _overridden.get({})
+        else "configure()"
         for name, value in values.items()
         if value is not None
     }
@@ -203,12 +224,18 @@ def _resolved(values: dict[str, Any], sources: dict[str, str]) -> Settings:
     return Settings(
         **{name: value for name, value in values.items() if name in known},
         credentials=Credentials(app_key, secret) if app_key and secret else None,
-        source={name: text for name, text in sorted(sources.items()) if not name.startswith("simulator_")},
+        source={
+            name: text
+            for name, text in sorted(sources.items())
+            if not name.startswith("simulator_")
+        },
     )
 
 
 def _use_simulator(values: dict[str, Any], sources: dict[str, str]) -> None:
-    """Keep everything real away from the simulator: keys always, and a base_url of somewhere else."""
+    """Keep everything real away from the simulator: keys always, and a base_url of
+    somewhere else.
+    """
     for name in ("app_key", "secret"):
         given = values.get(f"simulator_{name}")
         values[name] = given or SIMULATOR_KEY
@@ -217,7 +244,10 @@ def _use_simulator(values: dict[str, Any], sources: dict[str, str]) -> None:
     if url is None or is_loopback(urlsplit(url).hostname):
         return
     order = ("explicit", "override()", "configure()")
-    rank = {name: order.index(sources[name]) if sources[name] in order else 3 for name in ("environment", "base_url")}
+    rank = {
+        name: order.index(sources[name]) if sources[name] in order else 3
+        for name in ("environment", "base_url")
+    }
     if rank["base_url"] <= rank["environment"]:
         raise ConfigurationError(
             'environment="simulator" talks to this machine only: leave base_url out, or use http://127.0.0.1:PORT.'
@@ -236,7 +266,11 @@ def _use_keyring(values: dict[str, Any], sources: dict[str, str]) -> None:
 @contextmanager
 def simulator_only(**options: Any) -> Iterator[Settings]:
     """The simulator in this process whatever else is configured: for the demo."""
-    hidden = {name: os.environ.pop(variable) for name, variable in VARIABLES.items() if variable in os.environ}
+    hidden = {
+        name: os.environ.pop(variable)
+        for name, variable in VARIABLES.items()
+        if variable in os.environ
+    }
     token = _overridden.set({})
     before = dict(_configured)
     try:

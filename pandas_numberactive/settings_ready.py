@@ -1,4 +1,6 @@
-"""What a run asks of its settings: an environment, its keys, a place for the answers; a warning of an open wire."""
+"""What a run asks of its settings: an environment, its keys, a place for the answers; a warning of
+an open wire.
+"""
 
 from __future__ import annotations
 
@@ -27,36 +29,53 @@ def require(given: Settings) -> Settings:
     Raises
     ------
     ConfigurationError
-        No environment or no credentials; the message names the variables and the simulator. Nothing was sent.
+        No environment or no credentials; the message names the variables and the simulator. Nothing
+        was sent.
     """
     trial = 'To try without keys: configure(environment="simulator").'
     if given.environment is None:
         if given.credentials is None:
-            keys = ", ".join(VARIABLES[name] for name in given.missing_keys() or ["app_key", "secret"])
+            keys = ", ".join(
+                VARIABLES[name] for name in given.missing_keys() or ["app_key", "secret"]
+            )
             names = f"{keys} and {VARIABLES['environment']}"
-            raise ConfigurationError(f"No credentials and no environment: set {names}, or use configure(). {trial}")
+            raise ConfigurationError(
+                f"No credentials and no environment: set {names}, or use configure(). {trial}"
+            )
         raise ConfigurationError(
-            'Which environment? Set NUMBERACTIVE_ENVIRONMENT or configure(environment=...) to "production" '
+            "Which environment? Set NUMBERACTIVE_ENVIRONMENT or configure(environment=...) to "
+            '"production" '
             '(charged) or "sandbox"; neither is assumed.'
         )
     if given.credentials is None:
-        names = " and ".join(VARIABLES[name] for name in given.missing_keys() or ["app_key", "secret"])
-        raise ConfigurationError(f"No credentials for {given.environment}: set {names}, or use configure(). {trial}")
+        names = " and ".join(
+            VARIABLES[name] for name in given.missing_keys() or ["app_key", "secret"]
+        )
+        raise ConfigurationError(
+            f"No credentials for {given.environment}: set {names}, or use configure(). {trial}"
+        )
     store_location(given)
     return given
 
 
 def warn_plain_http(given: Settings) -> None:
-    """Warn, once in a process, that production is spoken to unencrypted; call it when a run starts."""
+    """Warn, once in a process, that production is spoken to unencrypted; call it when a
+    run starts.
+    """
     url = given.base_url or ""
-    if given.environment != "production" or not url.startswith("http://") or is_loopback(urlsplit(url).hostname):
+    if (
+        given.environment != "production"
+        or not url.startswith("http://")
+        or is_loopback(urlsplit(url).hostname)
+    ):
         return
     with _lock:
         if url in _warned:
             return
         _warned.add(url)
     warnings.warn(
-        f"Phone numbers go to {given.host} over plain http, as the vendor documents it: anyone on the way can read "
+        f"Phone numbers go to {given.host} over plain http, as the vendor documents it: anyone on "
+        "the way can read "
         "them. Ask the vendor for https, or set base_url to a tunnel.",
         PlainHttpWarning,
         stacklevel=3,
@@ -66,15 +85,20 @@ def warn_plain_http(given: Settings) -> None:
 def store_location(given: Settings) -> str:
     """Return where answers are kept: a path, ":memory:", or a postgresql:// URL.
 
-    Without `store`, a file in the user's data folder; one of its own for the simulator, and for production behind
-    another base_url than the vendor's, so that a mock's answers never serve a real decision.
+    Without `store`, a file in the user's data folder; one of its own for the simulator, and for
+    production behind another base_url than the vendor's, so that a mock's answers never serve a
+    real decision.
     """
     if given.store == ":memory:":
         if given.environment not in ("simulator", "sandbox"):
-            raise ConfigurationError('store=":memory:" forgets what was paid; it is for simulator and sandbox only.')
+            raise ConfigurationError(
+                'store=":memory:" forgets what was paid; it is for simulator and sandbox only.'
+            )
         return given.store
     if given.store:
-        return given.store if "://" in given.store else str(Path(given.store).expanduser().absolute())
+        return (
+            given.store if "://" in given.store else str(Path(given.store).expanduser().absolute())
+        )
     return str(data_folder() / _store_name(given))
 
 

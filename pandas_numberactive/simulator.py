@@ -1,7 +1,8 @@
-"""A local vendor: a real HTTP server on the loopback that speaks the documented protocol, keeps a ledger, and can fail.
+"""A local vendor: a real HTTP server on the loopback that speaks the documented protocol, keeps a
+ledger, and can fail.
 
-Its answers are made up by a hash of the number alone, so they are equal in every process; they carry a marker that
-every real environment refuses. Nothing here costs money.
+Its answers are made up by a hash of the number alone, so they are equal in every process; they
+carry a marker that every real environment refuses. Nothing here costs money.
 """
 
 from __future__ import annotations
@@ -19,7 +20,13 @@ from typing import Any
 
 from aiohttp import web
 
-from pandas_numberactive._core.protocol import HANDLE_PATH, QUERY_PATH, SIMULATOR_FIELD, SIMULATOR_HEADER, sign
+from pandas_numberactive._core.protocol import (
+    HANDLE_PATH,
+    QUERY_PATH,
+    SIMULATOR_FIELD,
+    SIMULATOR_HEADER,
+    sign,
+)
 from pandas_numberactive.customers import customers as customers
 from pandas_numberactive.errors import ConfigurationError
 from pandas_numberactive.simulator_faults import KINDS as KINDS
@@ -40,7 +47,8 @@ class _Book:
 
 @dataclass
 class Simulator:
-    """The vendor's double, as a context manager: `with Simulator() as sim: ... sim.base_url ... sim.ledger`.
+    """The vendor's double, as a context manager: `with Simulator() as sim: ... sim.base_url ...
+    sim.ledger`.
 
     Parameters
     ----------
@@ -102,7 +110,9 @@ class Simulator:
         self.stop()
 
     def start(self) -> Simulator:
-        """Serve from a background thread, with a loop of its own; returns itself when it listens."""
+        """Serve from a background thread, with a loop of its own; returns itself when it
+        listens.
+        """
         ready = threading.Event()
         failed: list[BaseException] = []
         self._thread = threading.Thread(
@@ -135,7 +145,9 @@ class Simulator:
         app.router.add_route("*", HANDLE_PATH, self._handle)
         app.router.add_route("*", QUERY_PATH, self._query)
         app.router.add_get("/ledger", self._books)
-        runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=0.1)
+        runner = web.AppRunner(
+            app, access_log=None, handler_cancellation=True, shutdown_timeout=0.1
+        )
         try:
             await runner.setup()
             site = web.TCPSite(runner, self.host, self.port, backlog=512)
@@ -163,7 +175,9 @@ class Simulator:
         if (early := await self._before(request, kind)) is not None:
             return early
         if not re.fullmatch(r"8\d{8,12}", phone):
-            return self._reply({"code": 10001, "msg": "phone is invalid", "data": None, "requestId": _new_id()})
+            return self._reply(
+                {"code": 10001, "msg": "phone is invalid", "data": None, "requestId": _new_id()}
+            )
         self.ledger.asked(phone)
         request_id = self._last_id if kind == "same_request_id" and self._last_id else _new_id()
         self._last_id = request_id
@@ -191,7 +205,13 @@ class Simulator:
         shown = _new_id()  # as on the vendor's page: the answer shows another id
         if book is None:
             return self._reply(
-                {"code": 10004, "msg": "requestId is unknown", "data": None, "requestId": shown, "isFee": 0}
+                {
+                    "code": 10004,
+                    "msg": "requestId is unknown",
+                    "data": None,
+                    "requestId": shown,
+                    "isFee": 0,
+                }
             )
         book.polls += 1
         if kind == "pending" or book.polls <= self.pending_times:
@@ -199,10 +219,18 @@ class Simulator:
         free = kind in ("code", "code_free")
         if not free:
             self.ledger.charge(request_id, phone)
-        body: dict[str, Any] = {"code": 200, "msg": "ok", "data": self.answer(phone), "requestId": shown, "isFee": 1}
+        body: dict[str, Any] = {
+            "code": 200,
+            "msg": "ok",
+            "data": self.answer(phone),
+            "requestId": shown,
+            "isFee": 1,
+        }
         return self._after(request, kind, coded(kind, body, self.faults.code))
 
-    async def _params(self, request: web.Request, name: str) -> tuple[dict[str, str] | None, web.StreamResponse | None]:
+    async def _params(
+        self, request: web.Request, name: str
+    ) -> tuple[dict[str, str] | None, web.StreamResponse | None]:
         """The call's parameters, if method, encoding, app key and token are right."""
         if request.method != "POST":
             return None, web.Response(status=405)
@@ -213,10 +241,17 @@ class Simulator:
             raw = await request.json() if is_json else dict(await request.post())
         except ValueError:
             return None, web.Response(status=400)
-        params = {str(key): str(value) for key, value in raw.items()} if isinstance(raw, dict) else {}
+        params = (
+            {str(key): str(value) for key, value in raw.items()} if isinstance(raw, dict) else {}
+        )
         signed = {key: value for key, value in params.items() if key != "token"}
         if params.get("appKey") != self.app_key or params.get("token") != sign(signed, self.secret):
-            body = {"code": 10003, "msg": "invalid appKey or token", "data": None, "requestId": _new_id()}
+            body = {
+                "code": 10003,
+                "msg": "invalid appKey or token",
+                "data": None,
+                "requestId": _new_id(),
+            }
             return None, self._reply(body | ({"isFee": 0} if name == "requestId" else {}))
         return params, None
 
@@ -231,7 +266,9 @@ class Simulator:
             return web.Response()
         if kind in ("throttle", "throttle_no_header"):
             after = f"{self.faults.retry_after:g}"
-            return web.Response(status=429, headers={"Retry-After": after} if kind == "throttle" else None)
+            return web.Response(
+                status=429, headers={"Retry-After": after} if kind == "throttle" else None
+            )
         if kind == "redirect":
             return web.Response(status=307, headers={"Location": self.faults.redirect_to})
         status = re.fullmatch(r"http_(\d+)", kind)
@@ -244,7 +281,9 @@ class Simulator:
         if kind == "http_500_after":
             return web.Response(status=500)
         if kind == "html":
-            return web.Response(text="<html><body>Service busy</body></html>", content_type="text/html")
+            return web.Response(
+                text="<html><body>Service busy</body></html>", content_type="text/html"
+            )
         return self._reply(body, kind)
 
     def _reply(self, body: dict[str, Any], kind: str = "ok") -> web.Response:
@@ -270,7 +309,8 @@ def _new_id() -> str:
 
 
 def serve_forever(port: int = 0, host: str = "127.0.0.1", **options: Any) -> None:
-    """Serve until SIGINT or SIGTERM; prints the base URL on one line when it listens, then what to set to use it.
+    """Serve until SIGINT or SIGTERM; prints the base URL on one line when it listens, then what to
+    set to use it.
 
     Raises ConfigurationError where the port is taken.
     """
@@ -281,7 +321,9 @@ def serve_forever(port: int = 0, host: str = "127.0.0.1", **options: Any) -> Non
     try:
         simulator.start()
     except OSError as error:
-        raise ConfigurationError(f"Port {port} cannot be used ({error}): name another, or 0 for any.") from None
+        raise ConfigurationError(
+            f"Port {port} cannot be used ({error}): name another, or 0 for any."
+        ) from None
     try:
         print(simulator.base_url, flush=True)
         if not simulator.stand_in:

@@ -9,15 +9,19 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 KINDS = tuple(
-    "ok drop_before drop_after http_500 http_502 http_503 http_500_after html truncated trailing_commas loose_types "
-    "hang pending throttle throttle_no_header code code_free code_charged redirect wrong_phone masked_phone "
-    "same_request_id no_request_id huge gzip_bomb unknown_value empty_data null_data no_is_fee handle_200_data "
+    "ok drop_before drop_after http_500 http_502 http_503 http_500_after html truncated "
+    "trailing_commas loose_types "
+    "hang pending throttle throttle_no_header code code_free code_charged redirect wrong_phone "
+    "masked_phone "
+    "same_request_id no_request_id huge gzip_bomb unknown_value empty_data null_data no_is_fee "
+    "handle_200_data "
     "http_401 http_403 http_404 missing_commas".split()
 )
 
 
 class Faults:
-    """Which replies go wrong: `rates` of kinds per step (seeded), `script` per step or number, taken in order.
+    """Which replies go wrong: `rates` of kinds per step (seeded), `script` per step or number,
+    taken in order.
 
     >>> faults = Faults(query={"drop_after": 0.1}, seed=1)
     >>> faults = Faults(script={"handle": ["throttle", "ok"], "8118899532": ["drop_before"]})
@@ -38,12 +42,24 @@ class Faults:
         self._rates = {"handle": dict(handle or {}), "query": dict(query or {})}
         self._script = {key: deque(kinds) for key, kinds in (script or {}).items()}
         known = set(KINDS)
-        used = {*self._rates["handle"], *self._rates["query"], *(k for kinds in self._script.values() for k in kinds)}
+        used = {
+            *self._rates["handle"],
+            *self._rates["query"],
+            *(k for kinds in self._script.values() for k in kinds),
+        }
         if used - known:
-            raise ValueError(f"There is no fault {sorted(used - known)[0]!r}; the faults are: {', '.join(KINDS)}.")
+            raise ValueError(
+                f"There is no fault {sorted(used - known)[0]!r}; the faults are: "
+                f"{', '.join(KINDS)}."
+            )
         self._random = random.Random(seed)
         self._lock = threading.Lock()
-        self.retry_after, self.code, self.redirect_to, self.hang_for = retry_after, code, redirect_to, hang_for
+        self.retry_after, self.code, self.redirect_to, self.hang_for = (
+            retry_after,
+            code,
+            redirect_to,
+            hang_for,
+        )
 
     def next(self, step: str, phone: str) -> str:
         """The kind of the next reply."""
@@ -61,7 +77,9 @@ class Faults:
 
 
 def coded(kind: str, body: dict[str, Any], number: int) -> dict[str, Any]:
-    """A reply's body with what a fault changes in it; `number` is the code of the faults that have one."""
+    """A reply's body with what a fault changes in it; `number` is the code of the faults that have
+    one.
+    """
     code = {"code": number, "msg": "simulated error", "data": None}
     changes: dict[str, dict[str, Any]] = {
         "code": code,
@@ -75,7 +93,9 @@ def coded(kind: str, body: dict[str, Any], number: int) -> dict[str, Any]:
         body.pop("isFee", None)
     data = body.get("data")
     if data:
-        other = {"wrong_phone": "628110000001", "masked_phone": "62811****532"}.get(kind, data["userPhone"])
+        other = {"wrong_phone": "628110000001", "masked_phone": "62811****532"}.get(
+            kind, data["userPhone"]
+        )
         body["data"] = {**data, "userPhone": other}
         if kind == "unknown_value":
             body["data"]["activeLevel"] = "very_high"

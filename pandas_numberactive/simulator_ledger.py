@@ -14,7 +14,8 @@ _LEVELS = ("high", "medium", "low", "NA")
 
 
 def answer_for(national: str, seed: int = 0) -> dict[str, Any]:
-    """Return what the simulator says about a number, always: the vendor's data field, made up from a hash.
+    """Return what the simulator says about a number, always: the vendor's data field, made up from
+    a hash.
 
     About 8 in 100 numbers have no data, as on the vendor's page; the rest spread over all levels.
 
@@ -30,7 +31,12 @@ def answer_for(national: str, seed: int = 0) -> dict[str, Any]:
         near = _LEVELS.index(active) if active != "NA" else digest[3] % 3
         frequency = _LEVELS[min(digest[4] // 80, 3)] if digest[3] < 128 else _LEVELS[near]
         telco = 0 if digest[5] < 6 else telco
-    return {"userPhone": f"62{national}", "telcoType": telco, "activeLevel": active, "frequencyGrade": frequency}
+    return {
+        "userPhone": f"62{national}",
+        "telcoType": telco,
+        "activeLevel": active,
+        "frequencyGrade": frequency,
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +49,9 @@ class Charge:
 
 
 class Ledger:
-    """The vendor's own books, apart from the library's: what was asked and what was charged. Reads are copies."""
+    """The vendor's own books, apart from the library's: what was asked and what was charged. Reads
+    are copies.
+    """
 
     def __init__(self, path: str | None = None) -> None:
         self._lock = threading.Lock()
@@ -94,7 +102,12 @@ class Ledger:
     def to_dict(self) -> dict[str, Any]:
         """The books as plain values."""
         charges = [{"requestId": c.request_id, "phone": c.phone} for c in self.charges()]
-        return {"handles": self.handles, "queries": self.queries, "requeries": self.requeries, "charges": charges}
+        return {
+            "handles": self.handles,
+            "queries": self.queries,
+            "requeries": self.requeries,
+            "charges": charges,
+        }
 
     def close(self) -> None:
         """Close the file."""

@@ -28,8 +28,8 @@ from pandas_numberactive.settings import Settings, settings
 class Lookup:
     """One number's answer; the phone is masked when printed.
 
-    `status` is one of the lookup_status categories, `source` "new" or "stored", `charged` None where the vendor
-    did not say (counted as charged).
+    `status` is one of the lookup_status categories, `source` "new" or "stored", `charged` None
+    where the vendor did not say (counted as charged).
     """
 
     phone: str = field(repr=False)
@@ -53,11 +53,21 @@ class Lookup:
 
     def __repr__(self) -> str:
         signals = ", ".join(
-            f"{name}={getattr(self, name)}" for name in ("telco_type", "active_level", "frequency_grade")
+            f"{name}={getattr(self, name)}"
+            for name in ("telco_type", "active_level", "frequency_grade")
         )
-        # What the vendor said, its text masked as it was read, or our own reason: else a wrong key looks like bad luck.
-        told = [self.code and f"code {self.code}", self.msg and repr(self.msg), not self.code and self.reason]
-        why = "" if self.status in ("answered", "no_data") else "".join(f", {text}" for text in told if text)
+        # What the vendor said, its text masked as it was read, or our own reason: else a wrong key
+        # looks like bad luck.
+        told = [
+            self.code and f"code {self.code}",
+            self.msg and repr(self.msg),
+            not self.code and self.reason,
+        ]
+        why = (
+            ""
+            if self.status in ("answered", "no_data")
+            else "".join(f", {text}" for text in told if text)
+        )
         source = self.source or "not bought"
         return f"Lookup({self.masked}, {self.status}{why}, {signals}, {source}, {self.environment})"
 
@@ -70,7 +80,8 @@ class Lookup:
 def _national(phone: object, given: Settings) -> str:
     if isinstance(phone, Iterable) and not isinstance(phone, (str, bytes)):
         raise InvalidPhoneError(
-            f"lookup takes one number, not {said(phone)}: for many use series.numberactive.enrich(), or enrich of a "
+            f"lookup takes one number, not {said(phone)}: for many use "
+            "series.numberactive.enrich(), or enrich of a "
             "frame. Nothing was sent."
         )
     national, reason = parse_phone(phone, max_digits=given.max_digits)
@@ -83,7 +94,11 @@ def _one(phone: object, options: Options) -> tuple[str, batch.Run, Settings]:
     given = settings()
     national = _national(phone, given)
     ready = ready_settings(given)
-    return national, batch.Run(np.array([int(national)]), Shape(rows=1, valid_rows=1), ready, options), ready
+    return (
+        national,
+        batch.Run(np.array([int(national)]), Shape(rows=1, valid_rows=1), ready, options),
+        ready,
+    )
 
 
 def _single_options(refresh: bool, max_age: Any) -> Options:
@@ -93,7 +108,9 @@ def _single_options(refresh: bool, max_age: Any) -> Options:
 
 @sealed
 @names_its_options
-def lookup(phone: object, *, refresh: bool = False, max_age: str | timedelta | np.timedelta64 | None = None) -> Lookup:
+def lookup(
+    phone: object, *, refresh: bool = False, max_age: str | timedelta | np.timedelta64 | None = None
+) -> Lookup:
     """Look one number up; free where it is stored, else charged once.
 
     Raises InvalidPhoneError, before anything is sent, where `phone` is no Indonesian mobile number.
@@ -124,7 +141,9 @@ async def apeek(phone: object) -> Lookup | None:
     given = settings()
     national = _national(phone, given)
     number = np.array([int(national)])
-    result = await bridge.wait(bridge.submit(lambda: batch.stored(number, given)), stop=lambda: None, drain=given.drain)
+    result = await bridge.wait(
+        bridge.submit(lambda: batch.stored(number, given)), stop=lambda: None, drain=given.drain
+    )
     return _found(national, result, given.environment or "") if result.packed[0] else None
 
 
@@ -138,7 +157,11 @@ def _single(national: str, result: batch.Result, ready: Settings) -> Lookup:
 
 
 def _found(national: str, answers: batch.Answers, environment: str) -> Lookup:
-    status, packed, bought = STATUSES[answers.status[0]], int(answers.packed[0]), int(answers.bought_at[0])
+    status, packed, bought = (
+        STATUSES[answers.status[0]],
+        int(answers.packed[0]),
+        int(answers.bought_at[0]),
+    )
     row = answers.lookups.get(int(national))
     shown = packed if status == "answered" else 0
     source = None if not bought else "new" if answers.new[0] else "stored"

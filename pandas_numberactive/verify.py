@@ -26,7 +26,9 @@ CONFIRMED, REFUTED, UNKNOWN = "confirmed", "REFUTED", "unknown"
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Findings:
-    """What one look-up and its repetition showed; `verdicts` has one of confirmed, REFUTED, unknown an assumption."""
+    """What one look-up and its repetition showed; `verdicts` has one of confirmed, REFUTED, unknown
+    an assumption.
+    """
 
     environment: str
     status: str
@@ -41,7 +43,8 @@ class Findings:
     def __repr__(self) -> str:
         lines = [(text, f"{verdict:<10} {why}") for text, verdict, why in self.verdicts]
         note = (
-            f"status {self.status}, isFee {_fee(self.charged)}. Compare with the next invoice: LookupStore.reconcile()."
+            f"status {self.status}, isFee {_fee(self.charged)}. Compare with the next invoice: "
+            "LookupStore.reconcile()."
         )
         return text_table(f"Assumptions, checked against {self.environment}", lines, note)
 
@@ -50,16 +53,26 @@ class Findings:
 def verify(phone: object, *, max_charges: int | None = None) -> Findings:
     """Look one number up, ask the same requestId again, and judge each assumption of the README.
 
-    At most one number is bought; whether the repetition is charged is one of the questions. In production
-    `max_charges=1` must be given. Raises ConfigurationError where the number is stored already.
+    At most one number is bought; whether the repetition is charged is one of the questions. In
+    production `max_charges=1` must be given. Raises ConfigurationError where the number is stored
+    already.
     """
     ready = require(settings())
     if ready.environment == "production" and max_charges != 1:
-        raise ConfigurationError("In production this buys one answer: say so with max_charges=1 (--max-charges 1).")
+        raise ConfigurationError(
+            "In production this buys one answer: say so with max_charges=1 (--max-charges 1)."
+        )
     national, reason = parse_phone(phone, max_digits=ready.max_digits)
     if national is None:
-        raise InvalidPhoneError(f"This is no Indonesian mobile number ({reason}); nothing was sent.")
-    run = batch.Run(np.array([int(national)]), Shape(rows=1, valid_rows=1), ready, Options(max_charges=1, details=True))
+        raise InvalidPhoneError(
+            f"This is no Indonesian mobile number ({reason}); nothing was sent."
+        )
+    run = batch.Run(
+        np.array([int(national)]),
+        Shape(rows=1, valid_rows=1),
+        ready,
+        Options(max_charges=1, details=True),
+    )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", IncompleteRunWarning)
         result = bridge.call(run.go, stop=run.stop, drain=ready.drain)
@@ -68,11 +81,18 @@ def verify(phone: object, *, max_charges: int | None = None) -> Findings:
     batch.warn_unknown(result.answers)
     lookup = result.answers.lookups.get(int(national))
     if not result.answers.new[0] and lookup is not None and lookup.bought_at:
-        raise ConfigurationError(f"{mask(national)} is in the store already: verify with a number that is not.")
+        raise ConfigurationError(
+            f"{mask(national)} is in the store already: verify with a number that is not."
+        )
     reply: Reply | None = None
     opened = lookup is not None and lookup.request_id is not None
-    # Only what this call settled or left pending may be asked again: what is held may be another number's.
-    if lookup is not None and lookup.request_id and (result.answers.new[0] or lookup.state is LookupState.PENDING):
+    # Only what this call settled or left pending may be asked again: what is held may be another
+    # number's.
+    if (
+        lookup is not None
+        and lookup.request_id
+        and (result.answers.new[0] or lookup.state is LookupState.PENDING)
+    ):
         request_id = lookup.request_id
 
         async def again() -> Reply:
@@ -82,7 +102,9 @@ def verify(phone: object, *, max_charges: int | None = None) -> Findings:
         reply = bridge.call(again, stop=lambda: None, drain=ready.drain)
     status = STATUSES[result.answers.status[0]]
     charged = lookup.charged if lookup is not None else None
-    verdicts = tuple(_judge(ready, int(national), status, charged, result.report.handles, reply, opened))
+    verdicts = tuple(
+        _judge(ready, int(national), status, charged, result.report.handles, reply, opened)
+    )
     return Findings(ready.environment or "", status, charged, verdicts)
 
 
@@ -105,12 +127,24 @@ def _judge(
     return [
         (f"1. {sent}", taken, "handle gave a requestId" if opened else status),
         ("2. handle is free, query charged once an id", *_charged_once(charged, second)),
-        ("3. isFee says what is charged", CONFIRMED if charged is not None and bought else UNKNOWN, fee),
+        (
+            "3. isFee says what is charged",
+            CONFIRMED if charged is not None and bought else UNKNOWN,
+            fee,
+        ),
         ('4. "no data" is charged', *_no_data(status, charged)),
         ("5. other codes are failures", UNKNOWN, other),
-        ("6. 201 at query means not ready", UNKNOWN, "pending" if status == "pending" else "not seen"),
+        (
+            "6. 201 at query means not ready",
+            UNKNOWN,
+            "pending" if status == "pending" else "not seen",
+        ),
         ("7. an id is good for 24 h", UNKNOWN, "cannot be seen in one call"),
-        ("8. a lost handle reply costs nothing", UNKNOWN, f"{handles} handle sent; see the invoice"),
+        (
+            "8. a lost handle reply costs nothing",
+            UNKNOWN,
+            f"{handles} handle sent; see the invoice",
+        ),
         ("9. the token's form", taken, "accepted" if opened else status),
         ("10. the number's form", *_number_form(second, number, got)),
     ]
@@ -127,14 +161,20 @@ def _charged_once(charged: bool | None, second: Message) -> tuple[str, str]:
 def _no_data(status: str, charged: bool | None) -> tuple[str, str]:
     if status != "no_data":
         return UNKNOWN, "this number has data"
-    return (CONFIRMED if charged else REFUTED if charged is False else UNKNOWN), f"isFee {_fee(charged)}"
+    return (
+        CONFIRMED if charged else REFUTED if charged is False else UNKNOWN
+    ), f"isFee {_fee(charged)}"
 
 
 def _number_form(second: Message, number: int, got: bool) -> tuple[str, str]:
     said = second.data.get("userPhone") if isinstance(second.data, dict) else None
     if not got or not said:
         return UNKNOWN, "no userPhone"
-    return (REFUTED, "userPhone is another number") if names_other_phone(second.data, number) else (CONFIRMED, "same")
+    return (
+        (REFUTED, "userPhone is another number")
+        if names_other_phone(second.data, number)
+        else (CONFIRMED, "same")
+    )
 
 
 def _fee(charged: bool | None) -> str:

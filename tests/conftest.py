@@ -23,7 +23,12 @@ IN_CI = bool(os.environ.get("NUMBERACTIVE_CI"))
 MUST_RUN = ("browser", "postgres", "kernel")
 
 
-WAITERS = ("browser", "kernel", "test_notebooks", "test_dask")  # wait for other processes most of the time
+WAITERS = (
+    "browser",
+    "kernel",
+    "test_notebooks",
+    "test_dask",
+)  # wait for other processes most of the time
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -118,7 +123,14 @@ def as_production(vendor: Simulator, tmp_path: Path) -> Callable[..., Any]:
 @pytest.fixture
 def book() -> pd.DataFrame:
     """A small messy table: 6 rows, 3 distinct numbers, an invalid cell and a blank."""
-    phones = ["0811-8899-532", "+62 811 8899 532", "8.123456789E9", "08579876543", "0811 / 0812", ""]
+    phones = [
+        "0811-8899-532",
+        "+62 811 8899 532",
+        "8.123456789E9",
+        "08579876543",
+        "0811 / 0812",
+        "",
+    ]
     return pd.DataFrame({"name": list("abcdef"), "phone": phones}, index=[5, 5, 4, 3, 2, 1])
 
 
@@ -133,7 +145,9 @@ def quiet_incomplete() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Any]:
     """A PostgreSQL server of our own, one for the session."""
-    pytest.importorskip("psycopg", reason='psycopg is missing: pip install "pandas-numberactive[postgres]"')
+    pytest.importorskip(
+        "psycopg", reason='psycopg is missing: pip install "pandas-numberactive[postgres]"'
+    )
     from tests import pg
 
     if pg.programs() is None:

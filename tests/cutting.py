@@ -9,7 +9,9 @@ from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Literal
 
-Cut = Literal["before", "after"]  # the server gets the message; "after": and does it, but its reply is lost
+Cut = Literal[
+    "before", "after"
+]  # the server gets the message; "after": and does it, but its reply is lost
 _KEY = b"K\x00\x00\x00\x0c"  # BackendKeyData: the session's number follows
 
 
@@ -17,7 +19,11 @@ class Proxy:
     """`with Proxy(port) as proxy: ... proxy.port ...`; `when` is asked at each message of a client."""
 
     def __init__(
-        self, port: int, when: Callable[[bytes], Cut | None] = lambda _: None, *, pooler: bool = False
+        self,
+        port: int,
+        when: Callable[[bytes], Cut | None] = lambda _: None,
+        *,
+        pooler: bool = False,
     ) -> None:
         self.when = when
         self.cuts = 0
@@ -33,7 +39,10 @@ class Proxy:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)

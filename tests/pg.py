@@ -36,8 +36,12 @@ class Server:
             os.chown(self.folder, self._user.pw_uid, self._user.pw_gid)
         self._data = self.folder / "data"
         self.port = _free_port()
-        self._run("initdb", "-D", str(self._data), "-U", "owner", "-A", "trust", "--no-sync", "-E", "UTF8")
-        rules = self._data / "pg_hba.conf"  # one role that needs its password, before the others that need none
+        self._run(
+            "initdb", "-D", str(self._data), "-U", "owner", "-A", "trust", "--no-sync", "-E", "UTF8"
+        )
+        rules = (
+            self._data / "pg_hba.conf"
+        )  # one role that needs its password, before the others that need none
         rules.write_text("host all locked all scram-sha-256\n" + rules.read_text())
 
     @staticmethod
@@ -53,11 +57,20 @@ class Server:
         return None
 
     def _run(self, program: str, *arguments: str) -> None:
-        who = {} if self._user is None else {"user": self._user.pw_uid, "group": self._user.pw_gid, "extra_groups": []}
+        who = (
+            {}
+            if self._user is None
+            else {"user": self._user.pw_uid, "group": self._user.pw_gid, "extra_groups": []}
+        )
         done = subprocess.run(
-            [str(self._bin / program), *arguments], cwd=self.folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-            check=False, **who,
-        )  # fmt: skip
+            [str(self._bin / program), *arguments],
+            cwd=self.folder,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+            **who,
+        )
         assert done.returncode == 0, done.stderr
 
     @property
@@ -68,7 +81,17 @@ class Server:
     def start(self) -> None:
         """Start the server and wait until it answers."""
         options = f"-p {self.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories='' -c fsync=on"
-        self._run("pg_ctl", "-D", str(self._data), "-w", "-l", str(self.folder / "log"), "-o", options, "start")
+        self._run(
+            "pg_ctl",
+            "-D",
+            str(self._data),
+            "-w",
+            "-l",
+            str(self.folder / "log"),
+            "-o",
+            options,
+            "start",
+        )
 
     def stop(self, mode: str = "fast") -> None:
         """Stop it; "immediate" is a crash."""
@@ -79,7 +102,10 @@ class Server:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self.stop("immediate")
         shutil.rmtree(self.folder, ignore_errors=True)

@@ -11,7 +11,9 @@ LEVEL = "phone_active_level"
 
 
 def book(levels, bads, statuses=None, **more):
-    frame = pd.DataFrame({LEVEL: pd.Categorical(levels, dtype=pna.ACTIVE_LEVEL), "bad": bads, **more})
+    frame = pd.DataFrame(
+        {LEVEL: pd.Categorical(levels, dtype=pna.ACTIVE_LEVEL), "bad": bads, **more}
+    )
     if statuses is not None:
         frame["phone_lookup_status"] = pd.Categorical(statuses, dtype=pna.LOOKUP_STATUS)
     return frame
@@ -22,17 +24,23 @@ def grouped(name, rows, dtype=None):
     levels = [level for level, _, _ in rows for _ in (0, 1)]
     kind = dtype or pd.CategoricalDtype([level for level, _, _ in rows], ordered=True)
     sizes = [size for _, goods, bads in rows for size in (goods, bads)]
-    return pd.DataFrame({name: pd.Categorical(levels, dtype=kind), "bad": [0, 1] * len(rows), "w": sizes})
+    return pd.DataFrame(
+        {name: pd.Categorical(levels, dtype=kind), "bad": [0, 1] * len(rows), "w": sizes}
+    )
 
 
 def dated(bought, applied):
     """Three rows, each with the day it was bought and the day of its decision."""
     stamps = pd.to_datetime(bought, utc=True, format="ISO8601")
-    return book(["low", "high", "low"], [1, 0, 0]).assign(phone_looked_up_at=stamps, applied=pd.to_datetime(applied))
+    return book(["low", "high", "low"], [1, 0, 0]).assign(
+        phone_looked_up_at=stamps, applied=pd.to_datetime(applied)
+    )
 
 
 frames = st.lists(
-    st.tuples(st.sampled_from(["low", "medium", "high", None]), st.integers(0, 1), st.integers(1, 9)),
+    st.tuples(
+        st.sampled_from(["low", "medium", "high", None]), st.integers(0, 1), st.integers(1, 9)
+    ),
     min_size=2,
     max_size=60,
 ).filter(lambda rows: {bad for _, bad, _ in rows} == {0, 1})

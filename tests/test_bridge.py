@@ -242,7 +242,9 @@ def test_an_await_returns_the_works_own_error():
 def test_after_a_fork_the_child_has_a_loop_of_its_own_and_the_parents_goes_on():
     assert bridge.call(value(1), stop=pytest.fail, drain=1) == 1
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # Python 3.12 and later: fork beside threads
+        warnings.simplefilter(
+            "ignore", DeprecationWarning
+        )  # Python 3.12 and later: fork beside threads
         child = os.fork()
     if child == 0:
         code = 1

@@ -39,9 +39,13 @@ def test_what_an_earlier_process_of_the_run_spent_counts():
     assert sizes(100_000, spent=900_000)[0] == MOST_AHEAD
 
 
-def test_claims_grow_with_what_the_run_has_spent_and_the_cap_holds_to_the_number(as_production, vendor, monkeypatch):
+def test_claims_grow_with_what_the_run_has_spent_and_the_cap_holds_to_the_number(
+    as_production, vendor, monkeypatch
+):
     real, claimed = store_claims.claim, []
-    monkeypatch.setattr(store_claims, "claim", lambda db, work, n: (claimed.append(len(n)), real(db, work, n))[1])
+    monkeypatch.setattr(
+        store_claims, "claim", lambda db, work, n: (claimed.append(len(n)), real(db, work, n))[1]
+    )
     as_production(max_concurrency=32)
     df = pd.DataFrame({"phone": [f"0811{i:07d}" for i in range(3200)]})  # made up
     with pytest.warns(IncompleteRunWarning, match="100 not bought"):

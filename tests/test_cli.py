@@ -32,7 +32,9 @@ def keys(monkeypatch, vendor, tmp_path):
         monkeypatch.setenv(f"NUMBERACTIVE_{name}", value)
 
 
-def test_the_demo_prints_plan_rows_and_bill_and_buys_nothing_twice(capsys, monkeypatch, keys, vendor):
+def test_the_demo_prints_plan_rows_and_bill_and_buys_nothing_twice(
+    capsys, monkeypatch, keys, vendor
+):
     assert main(["demo"]) == 0
     first = capsys.readouterr().out
     for text in ("to buy", "answered", "The bill", "invalid: several_numbers", "cost", "08"):
@@ -40,7 +42,9 @@ def test_the_demo_prints_plan_rows_and_bill_and_buys_nothing_twice(capsys, monke
     assert main(["demo"]) == 0
     second = capsys.readouterr().out
     assert "0 bought: everything was in the store already" in second
-    assert not vendor.calls  # the demo has a vendor and a store of its own, whatever the variables say
+    assert (
+        not vendor.calls
+    )  # the demo has a vendor and a store of its own, whatever the variables say
     assert os.environ["NUMBERACTIVE_BASE_URL"] == vendor.base_url
 
 
@@ -51,7 +55,10 @@ def test_a_file_is_planned_and_enriched(tmp_path, capsys, keys, vendor, kind):
     {"csv": df.to_csv, "xlsx": df.to_excel, "parquet": df.to_parquet}[kind](source, index=False)
     assert main(["plan", str(source), "--column", "hp"]) == 0
     assert vendor.calls == []
-    assert main(["enrich", str(source), "--column", "hp", "--out", str(target), "--max-charges", "5"]) == 0
+    assert (
+        main(["enrich", str(source), "--column", "hp", "--out", str(target), "--max-charges", "5"])
+        == 0
+    )
     reader = {"csv": pd.read_csv, "xlsx": pd.read_excel, "parquet": pd.read_parquet}[kind]
     out = reader(target) if kind == "parquet" else reader(target, dtype=str)
     assert out["id"].tolist() == ["007", "008"]
@@ -105,7 +112,9 @@ def test_doctor_names_sources_and_never_a_value(capsys, keys):
 
 def test_the_simulator_serves_a_process_of_its_own(tmp_path):
     process = subprocess.Popen(
-        [sys.executable, "-m", "pandas_numberactive", "simulate", "--port", "0"], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-m", "pandas_numberactive", "simulate", "--port", "0"],
+        stdout=subprocess.PIPE,
+        text=True,
     )
     try:
         assert process.stdout is not None
@@ -193,10 +202,20 @@ def write(path, phones, column="phone"):
     return str(path)
 
 
-def test_a_terminal_sees_the_bar_on_stderr_whatever_its_size_and_a_file_none(tmp_path, keys, vendor):
+def test_a_terminal_sees_the_bar_on_stderr_whatever_its_size_and_a_file_none(
+    tmp_path, keys, vendor
+):
     vendor.latency = 0.1
     source = write(tmp_path / "in.csv", [f"0811{i:07d}" for i in range(100)])
-    arguments = [sys.executable, "-m", "pandas_numberactive", "enrich", source, "--out", str(tmp_path / "out.csv")]
+    arguments = [
+        sys.executable,
+        "-m",
+        "pandas_numberactive",
+        "enrich",
+        source,
+        "--out",
+        str(tmp_path / "out.csv"),
+    ]
     ours, theirs = pty.openpty()  # a terminal that says it has no columns
     with subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=theirs) as process:
         os.close(theirs)
@@ -245,7 +264,9 @@ def test_a_file_that_cannot_be_read_says_why(tmp_path, capsys, keys, content, sa
     assert says in capsys.readouterr().err
 
 
-def test_the_input_is_never_overwritten_and_result_columns_only_when_asked(tmp_path, capsys, keys, vendor):
+def test_the_input_is_never_overwritten_and_result_columns_only_when_asked(
+    tmp_path, capsys, keys, vendor
+):
     source, target = write(tmp_path / "in.csv", ["08118899532"]), str(tmp_path / "out.csv")
     assert main(["enrich", source, "--out", str(tmp_path / ".." / tmp_path.name / "in.csv")]) == 2
     assert "is the file that is read" in capsys.readouterr().err
@@ -312,7 +333,8 @@ class _Never:
 
 
 @pytest.mark.parametrize(
-    ("priority", "terminal", "says"), [(0, True, "no keyring"), (-1, True, "no keyring"), (5, False, "in a terminal")]
+    ("priority", "terminal", "says"),
+    [(0, True, "no keyring"), (-1, True, "no keyring"), (5, False, "in a terminal")],
 )
 def test_login_asks_for_nothing_that_it_cannot_keep(monkeypatch, capsys, priority, terminal, says):
     backend = types.SimpleNamespace(priority=priority)
@@ -330,7 +352,8 @@ def test_login_keeps_both_keys(monkeypatch, capsys):
     kept = {}
     backend = types.SimpleNamespace(priority=5)
     keyring = types.SimpleNamespace(
-        get_keyring=lambda: backend, set_password=lambda service, name, value: kept.update({(service, name): value})
+        get_keyring=lambda: backend,
+        set_password=lambda service, name, value: kept.update({(service, name): value}),
     )
     monkeypatch.setitem(sys.modules, "keyring", keyring)
     monkeypatch.setattr("sys.stdin", types.SimpleNamespace(isatty=lambda: True))

@@ -89,7 +89,9 @@ class Run:
         self.stop_after = stop_after
         self.policy = policy
         self.can_save = save
-        drive = {name: options.pop(name) for name in ("resumed", "handle_can_charge") if name in options}
+        drive = {
+            name: options.pop(name) for name in ("resumed", "handle_can_charge") if name in options
+        }
         options = {"environment": "production", "base_url": BASE, **KEYS, **options}
         self.settings = settings(**options)
         self.lookup = lookup or Lookup("production", NUMBER)
@@ -97,7 +99,13 @@ class Run:
         self.calls = (len(vendor.asked["handle"]), len(vendor.asked["query"]))
 
     async def main(self, drive):
-        client = Client(self.settings, clock=lambda: self.now, sleep=self.sleep, chance=lambda: 0.5, policy=self.policy)
+        client = Client(
+            self.settings,
+            clock=lambda: self.now,
+            sleep=self.sleep,
+            chance=lambda: 0.5,
+            policy=self.policy,
+        )
         with aioresponses() as mock:
             for step in ("handle", "query"):
                 url = f"{BASE}/api/data/numberActive/{step}"
@@ -105,7 +113,11 @@ class Run:
             async with client:
                 self.stats = client.stats
                 return await client.drive(
-                    self.lookup, save=self.save, halt=self.halted.append, stopping=self.stopping, **drive
+                    self.lookup,
+                    save=self.save,
+                    halt=self.halted.append,
+                    stopping=self.stopping,
+                    **drive,
                 )
 
     async def sleep(self, seconds):
@@ -119,7 +131,9 @@ class Run:
         return self.can_save
 
     def stopping(self):
-        return bool(self.halted) or (self.stop_after is not None and len(self.vendor.events) >= self.stop_after)
+        return bool(self.halted) or (
+            self.stop_after is not None and len(self.vendor.events) >= self.stop_after
+        )
 
     @property
     def state(self):
@@ -131,7 +145,11 @@ def test_a_number_is_asked_opened_on_disk_queried_and_stored():
     assert run.vendor.events == ["handle", "PENDING", "query", "ANSWERED"]
     answer = run.result.answer
     assert (answer.telco_type, answer.active_level, answer.frequency_grade) == (1, 3, 1)
-    assert (run.result.charged, run.result.request_id, run.result.host) == (True, "id-1", "vendor.test/openrisk")
+    assert (run.result.charged, run.result.request_id, run.result.host) == (
+        True,
+        "id-1",
+        "vendor.test/openrisk",
+    )
     assert dataclasses.astuple(run.stats) == (1, 1, 0, 0, 0)
 
 
@@ -147,7 +165,22 @@ def test_what_is_sent_is_signed_json_with_the_national_number():
 # --- the rows for both steps ----------------------------------------------------------------------------------------
 
 STOPS = [301, 302, 307, 308, 401, 403, 404, 405, 415]
-RETRIES = [408, 425, 429, 500, 502, 503, 504, NO_CONNECTION, DROPPED, TimeoutError(), "", "<html>", "[1]", '{"code"']
+RETRIES = [
+    408,
+    425,
+    429,
+    500,
+    502,
+    503,
+    504,
+    NO_CONNECTION,
+    DROPPED,
+    TimeoutError(),
+    "",
+    "<html>",
+    "[1]",
+    '{"code"',
+]
 
 
 @pytest.mark.parametrize("status", STOPS)
@@ -211,7 +244,10 @@ def test_a_simulators_answer_serves_the_simulator_environment():
                 mock.post(url, callback=vendor.callback(step), repeat=True)
             async with Client(options) as client:
                 return await client.drive(
-                    Lookup("simulator", NUMBER), save=always, halt=pytest.fail, stopping=lambda: False
+                    Lookup("simulator", NUMBER),
+                    save=always,
+                    halt=pytest.fail,
+                    stopping=lambda: False,
                 )
 
     assert asyncio.run(main()).state is LookupState.ANSWERED
@@ -250,7 +286,11 @@ def test_what_a_reply_to_handle_comes_to(body, state, charged, calls):
 
 @pytest.mark.parametrize(
     ("word", "state", "calls", "halts"),
-    [("stop", "RELEASED", (1, 0), 1), ("retry", "FAILED", (4, 0), 0), ("failed", "FAILED", (1, 0), 0)],
+    [
+        ("stop", "RELEASED", (1, 0), 1),
+        ("retry", "FAILED", (4, 0), 0),
+        ("failed", "FAILED", (1, 0), 0),
+    ],
 )
 def test_the_user_may_say_what_a_code_means_at_handle(word, state, calls, halts):
     run = Run(Vendor(handle=[{"code": 11008, "msg": "no"}]), code_outcomes={11008: word})
@@ -293,7 +333,12 @@ def without(answer, name):
         ({**ANSWERED, "data": {}}, "NO_DATA", True, None),
         (without({**ANSWERED, "data": None}, "isFee"), "NO_DATA", None, None),
         (data(activeLevel="extreme"), "ANSWERED", True, "unknown_value"),
-        (data(telcoType=7, activeLevel="NA", frequencyGrade="NA"), "ANSWERED", True, "unknown_value"),
+        (
+            data(telcoType=7, activeLevel="NA", frequencyGrade="NA"),
+            "ANSWERED",
+            True,
+            "unknown_value",
+        ),
         (data(userPhone="628118899533"), "QUARANTINED", True, "wrong_phone"),
         ({**data(userPhone="628118899533"), "code": 11008}, "QUARANTINED", True, "wrong_phone"),
         ({"code": 11008, "msg": "no", "isFee": 1}, "FAILED_CHARGED", True, "code"),
@@ -386,11 +431,17 @@ def open_lookup(**changes):
 
 def test_an_open_request_is_resumed_without_a_new_handle():
     run = Run(Vendor(), lookup=open_lookup(), resumed=True)
-    assert (run.state, run.calls, run.vendor.asked["query"][0]["requestId"]) == ("ANSWERED", (0, 1), "old")
+    assert (run.state, run.calls, run.vendor.asked["query"][0]["requestId"]) == (
+        "ANSWERED",
+        (0, 1),
+        "old",
+    )
     assert run.stats.requeries == 1
 
 
-@pytest.mark.parametrize("change", [{"host": "other"}, {"key": "other"}, {"opened_at": 0.0}, {"opened_at": 2e6}])
+@pytest.mark.parametrize(
+    "change", [{"host": "other"}, {"key": "other"}, {"opened_at": 0.0}, {"opened_at": 2e6}]
+)
 def test_a_request_that_may_be_a_new_order_is_held_and_not_asked(change):
     run = Run(Vendor(), lookup=open_lookup(**change), resumed=True)
     assert (run.state, run.calls) == ("UNCERTAIN", (0, 0))
@@ -430,11 +481,23 @@ def test_a_throttled_vendor_is_asked_by_fewer_at_once():
     vendor = Vendor(handle=[429])
 
     async def main():
-        client = Client(settings(environment="production", base_url=BASE, **KEYS), sleep=lambda _: asyncio.sleep(0))
+        client = Client(
+            settings(environment="production", base_url=BASE, **KEYS),
+            sleep=lambda _: asyncio.sleep(0),
+        )
         with aioresponses() as mock:
-            mock.post(f"{BASE}/api/data/numberActive/handle", callback=vendor.callback("handle"), repeat=True)
+            mock.post(
+                f"{BASE}/api/data/numberActive/handle",
+                callback=vendor.callback("handle"),
+                repeat=True,
+            )
             async with client:
-                await client.drive(Lookup("production", NUMBER), save=always, halt=pytest.fail, stopping=lambda: False)
+                await client.drive(
+                    Lookup("production", NUMBER),
+                    save=always,
+                    halt=pytest.fail,
+                    stopping=lambda: False,
+                )
         return client
 
     client = asyncio.run(main())
@@ -454,7 +517,9 @@ async def server(answer):
 
     async def connected(reader, writer):
         tasks.add(asyncio.current_task())
-        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
+        with contextlib.suppress(
+            ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError
+        ):
             while True:
                 head = await reader.readuntil(b"\r\n\r\n")
                 length = int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
@@ -506,7 +571,9 @@ def writes(data, stay=True):
 
 
 def test_a_whole_reply_is_read():
-    reply, requests = ask(writes(http(b'{"code":201}', headers="Retry-After: 3\r\nX-Numberactive-Simulator: 1\r\n")))
+    reply, requests = ask(
+        writes(http(b'{"code":201}', headers="Retry-After: 3\r\nX-Numberactive-Simulator: 1\r\n"))
+    )
     assert reply == Reply(200, b'{"code":201}', retry_after=3.0, marked=True)
     head, body = requests[0].split(b"\r\n\r\n")
     assert head.startswith(b"POST /api/data/numberActive/handle HTTP/1.1\r\n")
@@ -602,7 +669,8 @@ def raw_deflate(data):
 
 
 @pytest.mark.parametrize(
-    ("coding", "pack"), [("gzip", gzip.compress), ("deflate", zlib.compress), ("deflate", raw_deflate)]
+    ("coding", "pack"),
+    [("gzip", gzip.compress), ("deflate", zlib.compress), ("deflate", raw_deflate)],
 )
 def test_a_packed_body_is_unpacked(coding, pack):
     reply, _ = ask(writes(http(pack(b'{"code":201}'), headers=f"Content-Encoding: {coding}\r\n")))
@@ -641,7 +709,9 @@ def test_cookies_and_proxies_of_the_surroundings_are_ignored(monkeypatch):
 def test_a_proxy_that_is_set_gets_the_call():
     async def main():
         async with server(writes(http(b"{}"))) as (proxy, requests):
-            options = settings(environment="production", base_url="http://vendor.test", proxy=proxy, **KEYS)
+            options = settings(
+                environment="production", base_url="http://vendor.test", proxy=proxy, **KEYS
+            )
             async with Client(options) as client:
                 return await client.handle(NUMBER), requests
 
@@ -665,7 +735,9 @@ def assert_clean(text):
 def with_locals(error, only=""):
     """The traceback with its locals, without the frames of this file, which know everything."""
     told = traceback.TracebackException.from_exception(error, capture_locals=True)
-    frames = [frame for frame in told.stack if frame.filename != __file__ and only in frame.filename]
+    frames = [
+        frame for frame in told.stack if frame.filename != __file__ and only in frame.filename
+    ]
     assert len(frames) >= 3
     told.stack = traceback.StackSummary.from_list(frames)
     return "".join(told.format())
@@ -679,7 +751,12 @@ def drive_until_it_raises(vendor, save=always):
                 url = f"{BASE}/api/data/numberActive/{step}"
                 mock.post(url, callback=vendor.callback(step), repeat=True)
             async with Client(options) as client:
-                await client.drive(Lookup("production", NUMBER), save=save, halt=pytest.fail, stopping=lambda: False)
+                await client.drive(
+                    Lookup("production", NUMBER),
+                    save=save,
+                    halt=pytest.fail,
+                    stopping=lambda: False,
+                )
 
     with pytest.raises(BaseException) as caught:
         asyncio.run(main())
@@ -699,7 +776,9 @@ def test_a_store_that_fails_gives_nothing_away():
 def test_an_unforeseen_failure_while_sending_gives_nothing_away(step):
     error = drive_until_it_raises(Vendor(**{step: [RuntimeError("a bug")]}))
     assert "a bug" in with_locals(error)
-    assert_clean(with_locals(error, only="pandas_numberactive"))  # the mock's own frames hold the body
+    assert_clean(
+        with_locals(error, only="pandas_numberactive")
+    )  # the mock's own frames hold the body
 
 
 @pytest.mark.parametrize("step", ["handle", "query"])
@@ -716,7 +795,9 @@ def test_a_cancelled_call_gives_nothing_away(step):
 
         async with server(answer) as (url, _), client_of(url) as client:
             lookup = Lookup("production", NUMBER)
-            task = asyncio.create_task(client.drive(lookup, save=always, halt=pytest.fail, stopping=lambda: False))
+            task = asyncio.create_task(
+                client.drive(lookup, save=always, halt=pytest.fail, stopping=lambda: False)
+            )
             await asyncio.wait_for(arrived.wait(), 5)
             task.cancel()
             try:
@@ -730,7 +811,11 @@ def test_a_cancelled_call_gives_nothing_away(step):
 def test_log_records_and_reprs_give_nothing_away(caplog):
     with caplog.at_level(logging.DEBUG):
         run = Run(Vendor(handle=[503, OPENED]))
-    ours = [record.getMessage() for record in caplog.records if record.name.startswith("pandas_numberactive")]
+    ours = [
+        record.getMessage()
+        for record in caplog.records
+        if record.name.startswith("pandas_numberactive")
+    ]
     assert len(ours) == 3
     assert "8118****532" in ours[0]
     assert_clean("".join(ours))
@@ -757,13 +842,22 @@ def test_an_outage_empties_the_retry_quota_and_then_fails_fast():
     vendor = Vendor(handle=[503])
 
     async def main():
-        client = Client(settings(environment="production", base_url=BASE, **KEYS), sleep=lambda _: asyncio.sleep(0))
+        client = Client(
+            settings(environment="production", base_url=BASE, **KEYS),
+            sleep=lambda _: asyncio.sleep(0),
+        )
         with aioresponses() as mock:
-            mock.post(f"{BASE}/api/data/numberActive/handle", callback=vendor.callback("handle"), repeat=True)
+            mock.post(
+                f"{BASE}/api/data/numberActive/handle",
+                callback=vendor.callback("handle"),
+                repeat=True,
+            )
             async with client:
                 for number in range(100):
                     lookup = Lookup("production", NUMBER + number)
-                    await client.drive(lookup, save=always, halt=pytest.fail, stopping=lambda: False)
+                    await client.drive(
+                        lookup, save=always, halt=pytest.fail, stopping=lambda: False
+                    )
 
     asyncio.run(main())
     assert len(vendor.asked["handle"]) == 100 + 500 // 14

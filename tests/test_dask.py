@@ -17,7 +17,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-pytest.importorskip("dask.dataframe", reason='dask is missing: pip install "pandas-numberactive[dask]"')
+pytest.importorskip(
+    "dask.dataframe", reason='dask is missing: pip install "pandas-numberactive[dask]"'
+)
 
 import dask
 import dask.dataframe as dd
@@ -66,10 +68,14 @@ def _pick(pieces: list[pd.DataFrame], at: int) -> pd.DataFrame:
 
 
 def small(count: int = 60) -> pd.DataFrame:
-    return pd.DataFrame({"phone": [f"0811{i:07d}" for i in range(count)] * 2, "x": range(2 * count)})
+    return pd.DataFrame(
+        {"phone": [f"0811{i:07d}" for i in range(count)] * 2, "x": range(2 * count)}
+    )
 
 
-def test_a_hundred_thousand_rows_equal_the_pandas_result_and_cost_distinct_numbers(as_production, vendor):
+def test_a_hundred_thousand_rows_equal_the_pandas_result_and_cost_distinct_numbers(
+    as_production, vendor
+):
     as_production(confirm_above=10_000, max_concurrency=64)
     df = messy(100_000, 2_000)
     ddf = parts_of(df, [10, 30_000, 30_000, 71_234, 99_999])
@@ -105,7 +111,9 @@ def test_a_hundred_thousand_rows_equal_the_pandas_result_and_cost_distinct_numbe
 
 def test_details_and_a_renamed_prefix_equal_the_pandas_result(as_production, vendor):
     as_production()
-    df = pd.DataFrame({"phone": ["08118899532", None, "x", "0811-8899-532", "08123456789"]}, index=list("aabbc"))
+    df = pd.DataFrame(
+        {"phone": ["08118899532", None, "x", "0811-8899-532", "08123456789"]}, index=list("aabbc")
+    )
     ddf = parts_of(df, [2, 3])
     bought = ddf.numberactive.enrich("phone", details=True, prefix="p_").compute()
     assert bought["p_source"].tolist()[0] == "new"
@@ -118,7 +126,16 @@ def test_details_and_a_renamed_prefix_equal_the_pandas_result(as_production, ven
     assert vendor.ledger.total == 2
 
 
-WRITTEN = ["0811-8899-532", "+62 811 8899 532", None, "x", "08123456789", "0811/2", "08579876543", ""]
+WRITTEN = [
+    "0811-8899-532",
+    "+62 811 8899 532",
+    None,
+    "x",
+    "08123456789",
+    "0811/2",
+    "08579876543",
+    "",
+]
 KINDS = {
     "object": pd.Series(WRITTEN, dtype=object),
     "mixed": pd.Series([*WRITTEN[:4], 8123456789, 8579876543.0, 5, pd.NA], dtype=object),
@@ -133,7 +150,9 @@ KINDS = {
 }
 
 
-@pytest.mark.filterwarnings("ignore::pandas_numberactive.errors.PhoneColumnWarning")  # numeric ones are told about
+@pytest.mark.filterwarnings(
+    "ignore::pandas_numberactive.errors.PhoneColumnWarning"
+)  # numeric ones are told about
 @pytest.mark.parametrize("convert", [True, False], ids=["arrow text", "object text"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_of_column_and_index_is_as_in_pandas(as_production, kind, convert):
@@ -142,10 +161,14 @@ def test_every_kind_of_column_and_index_is_as_in_pandas(as_production, kind, con
     cells = KINDS[kind]
     dates = pd.date_range("2026-01-01", periods=len(cells), name="day")
     df = pd.DataFrame(
-        {"phone": cells.to_numpy() if cells.dtype == object else cells.array, 7: cells.array[::-1]}, dates
+        {"phone": cells.to_numpy() if cells.dtype == object else cells.array, 7: cells.array[::-1]},
+        dates,
     )
     with dask.config.set({"dataframe.convert-string": convert}):
-        for ddf in (dd.from_pandas(df, npartitions=3), parts_of(df, [0, 3, 3, len(df)] if len(df) else [])):
+        for ddf in (
+            dd.from_pandas(df, npartitions=3),
+            parts_of(df, [0, 3, 3, len(df)] if len(df) else []),
+        ):
             ddf.numberactive.enrich(["phone", 7])  # now all is stored, here and there
             out = ddf.numberactive.enrich(["phone", 7], details=True, prefix="q_")
             want = ddf.compute().numberactive.enrich(["phone", 7], details=True, prefix="q_")
@@ -171,9 +194,15 @@ def test_a_full_piece_is_no_large_graph(details):
     """Dask warns from 10 MB on."""
     count = on_dask.PIECE // on_dask.WITH_TEXTS if details else on_dask.PIECE
     numbers = np.arange(8_110_000_000, 8_110_000_000 + count)
-    lookups = {n: Lookup("production", n, request_id=f"{n:032x}") for n in numbers.tolist()} if details else {}
+    lookups = (
+        {n: Lookup("production", n, request_id=f"{n:032x}") for n in numbers.tolist()}
+        if details
+        else {}
+    )
     zeros = np.zeros(count, np.int64)
-    answers = Answers(zeros.astype(np.int8), zeros.astype(np.int32), zeros, zeros.astype(bool), lookups)
+    answers = Answers(
+        zeros.astype(np.int8), zeros.astype(np.int32), zeros, zeros.astype(bool), lookups
+    )
     (piece,) = on_dask._pieces(numbers, answers, details)
     assert 5e6 < len(cloudpickle.dumps(piece.compute())) < 10e6
 
@@ -203,9 +232,15 @@ def test_plan_is_the_pandas_plan_and_sends_nothing(as_production, vendor):
     as_production()
     df = messy(3_000, 100)
     ddf = parts_of(df, [1_000])
-    assert ddf.numberactive.plan(["home", "work"]).to_dict() == df.numberactive.plan(["home", "work"]).to_dict()
+    assert (
+        ddf.numberactive.plan(["home", "work"]).to_dict()
+        == df.numberactive.plan(["home", "work"]).to_dict()
+    )
     numeric = pd.DataFrame({"phone": [8118899532, 8123456789]})
-    assert "leading zeros" in dd.from_pandas(numeric, npartitions=1).numberactive.plan("phone").warnings[0]
+    assert (
+        "leading zeros"
+        in dd.from_pandas(numeric, npartitions=1).numberactive.plan("phone").warnings[0]
+    )
     assert vendor.calls == []
 
 
@@ -225,7 +260,9 @@ def test_the_cap_holds_over_partitions_and_buys_what_pandas_would(as_production,
     assert vendor.ledger.total == 20 + 20 + 40
 
 
-def test_a_big_purchase_asks_first_and_a_bad_call_fails_before_anything_is_read(as_production, vendor):
+def test_a_big_purchase_asks_first_and_a_bad_call_fails_before_anything_is_read(
+    as_production, vendor
+):
     as_production(confirm_above=10)
     read: list[int] = []
 
@@ -249,16 +286,25 @@ def test_a_big_purchase_asks_first_and_a_bad_call_fails_before_anything_is_read(
 
 def test_errors_raise_names_the_first_cells_before_any_call(as_production, vendor):
     as_production()
-    ddf = parts_of(pd.DataFrame({"phone": ["08118899532", "x", "08123456789", "y"]}, index=list("abcd")), [1, 2])
+    ddf = parts_of(
+        pd.DataFrame({"phone": ["08118899532", "x", "08123456789", "y"]}, index=list("abcd")),
+        [1, 2],
+    )
     with pytest.raises(InvalidPhoneError, match="2 cells .* row b: 'x'.*; row d: 'y'"):
         ddf.numberactive.enrich("phone", errors="raise")
     assert vendor.calls == []
 
 
 def test_what_ends_a_run_is_raised_with_a_lazy_partial(tmp_path):
-    with Simulator(stand_in=True, app_key="k", secret="s", faults=Faults(query={"code_free": 1.0})) as failing:
+    with Simulator(
+        stand_in=True, app_key="k", secret="s", faults=Faults(query={"code_free": 1.0})
+    ) as failing:
         pna.configure(
-            environment="sandbox", base_url=failing.base_url, app_key="k", secret="s", store=str(tmp_path / "f.sqlite3")
+            environment="sandbox",
+            base_url=failing.base_url,
+            app_key="k",
+            secret="s",
+            store=str(tmp_path / "f.sqlite3"),
         )
         with pytest.raises(VendorError) as caught:
             parts_of(small(), [50]).numberactive.enrich("phone")
@@ -274,7 +320,9 @@ def test_overwrite_replaces_the_columns_and_projection_reads_phones_alone(as_pro
     once = df.numberactive.enrich("phone").assign(phone_telco_type="stale")
     ddf = parts_of(once, [30])
     out = ddf.numberactive.enrich("phone", overwrite=True)
-    pd.testing.assert_frame_equal(out.compute(), ddf.compute().numberactive.enrich("phone", overwrite=True))
+    pd.testing.assert_frame_equal(
+        out.compute(), ddf.compute().numberactive.enrich("phone", overwrite=True)
+    )
     source = dd.from_pandas(df, npartitions=2)
     level = source.numberactive.enrich("phone")["phone_active_level"]
     if "required_columns" in inspect.signature(dd.map_partitions).parameters:
@@ -313,7 +361,14 @@ def test_the_graph_holds_no_secret_and_tasks_touch_neither_settings_nor_store_no
     out = ddf.numberactive.enrich("phone", max_charges=4321, budget=98765.0)
     sent.append(cloudpickle.dumps((out.expr, dict(out.__dask_graph__()))))
     assert [b"_look" in sent[0], b"_attach" in sent[1]] == [True, True]
-    for secret in ("made-up-secret", "made-up-key", "store.sqlite3", vendor.base_url, "Credentials", "Settings"):
+    for secret in (
+        "made-up-secret",
+        "made-up-key",
+        "store.sqlite3",
+        vendor.base_url,
+        "Credentials",
+        "Settings",
+    ):
         assert not [graph for graph in sent if secret.encode() in graph]
 
     def refuse(*_: object, **__: object) -> Any:
@@ -368,7 +423,12 @@ def client():
         "distributed", reason='distributed is missing: pip install "pandas-numberactive[dask]"'
     )
     with (
-        dask.config.set({"distributed.scheduler.allowed-failures": 10, "distributed.comm.timeouts.connect": "5s"}),
+        dask.config.set(
+            {
+                "distributed.scheduler.allowed-failures": 10,
+                "distributed.comm.timeouts.connect": "5s",
+            }
+        ),
         distributed.LocalCluster(
             n_workers=2,
             threads_per_worker=1,
@@ -391,7 +451,9 @@ def read_or_die(frame: pd.DataFrame, folder: str, at: int) -> pd.DataFrame:
     return frame.iloc[at::8]
 
 
-def test_a_worker_killed_in_the_middle_costs_nothing_and_changes_nothing(client, as_production, vendor, tmp_path):
+def test_a_worker_killed_in_the_middle_costs_nothing_and_changes_nothing(
+    client, as_production, vendor, tmp_path
+):
     as_production(confirm_above=10_000, max_concurrency=64)
     df = messy(20_000, 500)
     source = partial(read_or_die, df, str(tmp_path))
@@ -431,7 +493,9 @@ def test_a_wrong_option_is_refused_by_name_on_dask_too(as_production, vendor):
 
 def test_odd_columns_are_warned_of_with_the_words_of_pandas(as_production):
     as_production()
-    df = pd.DataFrame({"phone": [*"abcdef", *[f"0811{i:07d}" for i in range(4)], ""], "amount": range(11)})
+    df = pd.DataFrame(
+        {"phone": [*"abcdef", *[f"0811{i:07d}" for i in range(4)], ""], "amount": range(11)}
+    )
     ddf = parts_of(df, [3, 3, 9])
     want = df.numberactive.plan(["phone", "amount"]).warnings
     assert len(want) == 3  # numeric, and two columns of something else

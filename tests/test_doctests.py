@@ -32,7 +32,9 @@ def examples(module):
 
 @pytest.mark.parametrize("name", MODULES)
 def test_the_examples_of_a_module_run(name, monkeypatch):
-    monkeypatch.setattr("pandas_numberactive._io.store._MEMORY", {})  # what earlier tests bought is not there
+    monkeypatch.setattr(
+        "pandas_numberactive._io.store._MEMORY", {}
+    )  # what earlier tests bought is not there
     module = importlib.import_module(name)
     runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS)
     assert [test.name for test in examples(module) if runner.run(test).failed] == []

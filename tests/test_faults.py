@@ -46,7 +46,9 @@ def quietly(frame, **options):
 
 
 @pytest.mark.skipif(not hasattr(os, "getuid"), reason="needs POSIX permissions")
-def test_a_paid_answer_that_the_store_cannot_take_waits_in_an_emergency_file(vendor, tmp_path, frame, monkeypatch):
+def test_a_paid_answer_that_the_store_cannot_take_waits_in_an_emergency_file(
+    vendor, tmp_path, frame, monkeypatch
+):
     configure(vendor, tmp_path)
     real = store_saves._save_settled
 
@@ -68,16 +70,22 @@ def test_a_paid_answer_that_the_store_cannot_take_waits_in_an_emergency_file(ven
     queries = vendor.ledger.queries
     out = quietly(frame)
     assert out["phone_lookup_status"].isin(["answered", "no_data"]).all()
-    assert vendor.ledger.queries == queries + 30 - paid  # what waited was read back, not asked again
+    assert (
+        vendor.ledger.queries == queries + 30 - paid
+    )  # what waited was read back, not asked again
     assert vendor.ledger.charged_phones() == dict.fromkeys(PHONES, 1)
     assert list(folder.glob("*.json")) == []
 
 
-def test_an_emergency_file_of_another_store_or_lookup_is_not_read(vendor, tmp_path, frame, monkeypatch):
+def test_an_emergency_file_of_another_store_or_lookup_is_not_read(
+    vendor, tmp_path, frame, monkeypatch
+):
     configure(vendor, tmp_path)
     real = store_saves._save_settled
     monkeypatch.setattr(
-        store_saves, "_save_settled", lambda *a: (_ for _ in ()).throw(sqlite3.OperationalError("full"))
+        store_saves,
+        "_save_settled",
+        lambda *a: (_ for _ in ()).throw(sqlite3.OperationalError("full")),
     )
     with pytest.raises(StoreError):
         frame.numberactive.enrich("phone")
@@ -91,11 +99,15 @@ def test_an_emergency_file_of_another_store_or_lookup_is_not_read(vendor, tmp_pa
     assert vendor.ledger.double_charged() == []
 
 
-def test_an_emergency_file_that_cannot_be_read_back_stops_no_run(vendor, tmp_path, frame, monkeypatch, caplog):
+def test_an_emergency_file_that_cannot_be_read_back_stops_no_run(
+    vendor, tmp_path, frame, monkeypatch, caplog
+):
     configure(vendor, tmp_path)
     real = store_saves._save_settled
     monkeypatch.setattr(
-        store_saves, "_save_settled", lambda *a: (_ for _ in ()).throw(sqlite3.OperationalError("full"))
+        store_saves,
+        "_save_settled",
+        lambda *a: (_ for _ in ()).throw(sqlite3.OperationalError("full")),
     )
     with pytest.raises(StoreError):
         frame.numberactive.enrich("phone")
@@ -113,7 +125,8 @@ def test_an_emergency_file_that_cannot_be_read_back_stops_no_run(vendor, tmp_pat
 
 
 @pytest.mark.skipif(
-    not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write anywhere: run as a plain user"
+    not hasattr(os, "geteuid") or os.geteuid() == 0,
+    reason="root may write anywhere: run as a plain user",
 )
 def test_a_read_only_store_is_found_before_anything_is_bought(vendor, tmp_path, frame):
     configure(vendor, tmp_path)
@@ -125,9 +138,12 @@ def test_a_read_only_store_is_found_before_anything_is_bought(vendor, tmp_path, 
 
 
 @pytest.mark.skipif(
-    not os.path.isdir("/proc/self"), reason="needs a /proc, where nobody can make a file: run it on Linux"
+    not os.path.isdir("/proc/self"),
+    reason="needs a /proc, where nobody can make a file: run it on Linux",
 )
-def test_a_place_where_no_store_can_be_made_is_found_before_anything_is_bought(vendor, tmp_path, frame):
+def test_a_place_where_no_store_can_be_made_is_found_before_anything_is_bought(
+    vendor, tmp_path, frame
+):
     configure(vendor, tmp_path, store="/proc/self/s.sqlite3")
     with pytest.raises(StoreError, match="cannot be created"):
         frame.numberactive.enrich("phone")
@@ -153,7 +169,9 @@ def test_a_store_locked_by_another_program_buys_nothing(vendor, tmp_path, frame,
 
 @pytest.mark.parametrize("change", ["key", "host", "age"])
 def test_an_open_request_of_another_key_host_or_day_is_held_and_not_asked(tmp_path, frame, change):
-    with Simulator(stand_in=True, faults=Faults(script={"query": ["pending"] * 99}), **KEYS) as vendor:
+    with Simulator(
+        stand_in=True, faults=Faults(script={"query": ["pending"] * 99}), **KEYS
+    ) as vendor:
         configure(vendor, tmp_path, poll_for=0)
         out = quietly(frame[:3])
         assert out["phone_lookup_status"].tolist() == ["pending"] * 3
@@ -177,7 +195,9 @@ def test_an_open_request_of_another_key_host_or_day_is_held_and_not_asked(tmp_pa
 
 def test_a_redirect_stops_the_run_and_the_other_host_receives_nothing(tmp_path, frame):
     with Simulator(stand_in=True, **KEYS) as other:
-        faults = Faults(handle={"redirect": 1.0}, redirect_to=other.base_url + "/api/data/numberActive/handle")
+        faults = Faults(
+            handle={"redirect": 1.0}, redirect_to=other.base_url + "/api/data/numberActive/handle"
+        )
         with Simulator(stand_in=True, faults=faults, **KEYS) as vendor:
             configure(vendor, tmp_path)
             with pytest.raises(VendorError, match="http_307"):
@@ -205,7 +225,9 @@ def test_quarantined_ten_in_a_row_stops_the_run(tmp_path, frame):
         assert vendor.ledger.total < 30
 
 
-def test_held_ones_at_the_end_of_a_run_stop_nothing_because_nothing_is_left_to_spare(tmp_path, frame):
+def test_held_ones_at_the_end_of_a_run_stop_nothing_because_nothing_is_left_to_spare(
+    tmp_path, frame
+):
     wrong = {f"query:{phone}": ["wrong_phone"] for phone in PHONES[5:17]}
     with Simulator(stand_in=True, latency=0.02, faults=Faults(script=wrong), **KEYS) as vendor:
         configure(vendor, tmp_path, max_concurrency=32)
@@ -216,7 +238,9 @@ def test_held_ones_at_the_end_of_a_run_stop_nothing_because_nothing_is_left_to_s
 
 
 def test_a_vendor_that_answers_at_handle_is_final_and_remembered(tmp_path, frame):
-    faults = Faults(script={"handle": ["handle_200_data"] * 3, f"handle:{PHONES[5]}": ["drop_after"]})
+    faults = Faults(
+        script={"handle": ["handle_200_data"] * 3, f"handle:{PHONES[5]}": ["drop_after"]}
+    )
     with Simulator(stand_in=True, faults=faults, **KEYS) as vendor:
         configure(vendor, tmp_path)
         out = quietly(frame[:3])
@@ -264,7 +288,9 @@ def test_ctrl_c_in_a_terminal_drains_and_keeps_and_a_second_one_stops_at_once(tm
         if times == 1:
             assert out.split() == ["interrupted", str(charged)]
         configure(vendor, tmp_path)
-        quietly(pd.DataFrame({"phone": [f"0811{i:07d}" for i in range(charged + 20)]}), max_charges=200)
+        quietly(
+            pd.DataFrame({"phone": [f"0811{i:07d}" for i in range(charged + 20)]}), max_charges=200
+        )
         assert vendor.ledger.double_charged() == []
 
 
@@ -297,7 +323,10 @@ print(int(df.numberactive.enrich("phone")["phone_lookup_status"].isin(["answered
 def test_two_notebooks_with_overlapping_frames_pay_once_and_both_get_all_answers(place):
     with Simulator(stand_in=True, latency=0.01, **KEYS) as vendor:
         command = [sys.executable, "-c", BOTH, vendor.base_url, place]
-        both = [subprocess.Popen([*command, str(start)], stdout=subprocess.PIPE, text=True) for start in (0, 100)]
+        both = [
+            subprocess.Popen([*command, str(start)], stdout=subprocess.PIPE, text=True)
+            for start in (0, 100)
+        ]
         said = [child.communicate(timeout=60)[0].split() for child in both]
         assert [answers for answers, _ in said] == ["300", "300"]
         assert sum(int(bought) for _, bought in said) == 400

@@ -145,7 +145,8 @@ def test_late_keystrokes_after_enter_are_what_is_read(form):
 
 
 @pytest.mark.parametrize(
-    ("text", "why"), [("0811CALLMEE", "letters"), ("", "blank"), ("+65 8118 8995", "another country")]
+    ("text", "why"),
+    [("0811CALLMEE", "letters"), ("", "blank"), ("+65 8118 8995", "another country")],
 )
 def test_what_is_no_number_says_why(form, vendor, text, why):
     form._field.value = "x"
@@ -158,7 +159,9 @@ def test_what_is_no_number_says_why(form, vendor, text, why):
 
 
 def test_an_error_is_a_card_with_code_and_words_escaped_and_without_a_traceback(tmp_path):
-    with Simulator(stand_in=True, app_key="k", secret="s", faults=Faults(handle={"http_403": 1.0})) as vendor:
+    with Simulator(
+        stand_in=True, app_key="k", secret="s", faults=Faults(handle={"http_403": 1.0})
+    ) as vendor:
         pna.configure(
             environment="production",
             base_url=vendor.base_url,
@@ -204,7 +207,9 @@ def test_without_keys_it_explains_and_offers_the_simulator():
 
 
 def test_the_simulators_answers_say_that_they_are_made_up(tmp_path):
-    pna.configure(environment="simulator", store=f"{tmp_path}/own.db")  # the one in memory is the whole process's
+    pna.configure(
+        environment="simulator", store=f"{tmp_path}/own.db"
+    )  # the one in memory is the whole process's
     form = LookupForm(still=0.01)
     form._field.value = PHONE
     press_enter(form)
@@ -224,8 +229,12 @@ def test_a_buy_button_comes_half_a_second_after_the_last_change(as_production):
     assert time.monotonic() - changed >= 0.3
 
 
-@pytest.mark.parametrize(("typed", "told"), [(PHONE[:-1], "Read as 811889953 "), (PHONE[:4], "fewer than 9")])
-def test_enter_held_down_buys_nothing_and_keys_that_it_overtook_are_read(as_production, typed, told):
+@pytest.mark.parametrize(
+    ("typed", "told"), [(PHONE[:-1], "Read as 811889953 "), (PHONE[:4], "fewer than 9")]
+)
+def test_enter_held_down_buys_nothing_and_keys_that_it_overtook_are_read(
+    as_production, typed, told
+):
     """Each Enter puts the button off, so that no repeat of the key can press it."""
     as_production()
     form, seen = LookupForm(still=0.3), []
@@ -235,7 +244,9 @@ def test_enter_held_down_buys_nothing_and_keys_that_it_overtook_are_read(as_prod
     for times in range(1, 4):
         press_enter(form)
         pressed = time.monotonic()
-        until(lambda count=times: sum(told in line for line, _ in seen) == count)  # what was read is shown at once
+        until(
+            lambda count=times: sum(told in line for line, _ in seen) == count
+        )  # what was read is shown at once
     form._field.value = PHONE  # sent by the page before Enter, and late
     assert buy_button(form).description.startswith(f"Buy {PHONE} ")
     assert time.monotonic() - pressed >= 0.3
@@ -382,7 +393,12 @@ def test_what_is_paid_and_final_is_shown_and_not_offered_again(as_production, st
 
 
 @pytest.mark.parametrize(
-    ("state", "words"), [("pending", "not answered yet"), ("uncertain", "may have been charged"), ("failed", "without")]
+    ("state", "words"),
+    [
+        ("pending", "not answered yet"),
+        ("uncertain", "may have been charged"),
+        ("failed", "without"),
+    ],
 )
 def test_what_is_not_final_says_so_before_it_is_asked_again(as_production, state, words):
     as_production()
@@ -468,7 +484,9 @@ def test_the_past_says_where_each_answer_is_from(as_production):
     where.append("simulator")
     press_enter(form)
     until(lambda: "Looked up here (production, simulator)" in form._past.value)
-    assert form._past.value.count(">simulator</td>") == form._past.value.count(">production</td>") == 1
+    assert (
+        form._past.value.count(">simulator</td>") == form._past.value.count(">production</td>") == 1
+    )
     assert form.history["environment"].tolist() == ["simulator", "production"]
 
 
@@ -479,10 +497,14 @@ def test_a_form_as_text_holds_no_number(form):
     assert PHONE not in form._repr_mimebundle_()["text/plain"]
 
 
-@pytest.mark.parametrize("status", "answered no_data failed uncertain quarantined pending not_bought".split())
+@pytest.mark.parametrize(
+    "status", "answered no_data failed uncertain quarantined pending not_bought".split()
+)
 def test_a_card_has_every_fact_and_escapes_what_comes_from_outside(status):
     wild = "<img src=x onerror=alert(1)>"
-    shown = lookup_card(answer(status=status, request_id=wild, code=wild, msg=wild, reason=wild), shown=PHONE)
+    shown = lookup_card(
+        answer(status=status, request_id=wild, code=wild, msg=wild, reason=wild), shown=PHONE
+    )
     assert "<img" not in shown
     assert "requestId &lt;img" in shown
     assert PHONE in shown
@@ -495,7 +517,9 @@ def test_a_card_has_every_fact_and_escapes_what_comes_from_outside(status):
         assert f"{PHONE}: {status.replace('_', ' ')}" in shown
 
 
-@pytest.mark.parametrize(("charged", "word"), [(True, "charged"), (False, "free"), (None, "charge unknown")])
+@pytest.mark.parametrize(
+    ("charged", "word"), [(True, "charged"), (False, "free"), (None, "charge unknown")]
+)
 def test_a_card_says_whether_it_was_charged(charged, word):
     assert f", {word}, " in lookup_card(answer(charged=charged))
 

@@ -11,7 +11,9 @@ def test_the_import_loads_no_network_no_widgets_no_plots():
         "import sys, pandas_numberactive; import pandas as pd; pd.DataFrame().numberactive; "
         "print([m for m in ('aiohttp', 'ipywidgets', 'matplotlib', 'tqdm', 'psycopg', 'dask', 'IPython') if m in sys.modules])"
     )
-    done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=True
+    )
     assert done.stdout.strip() == "[]"
 
 

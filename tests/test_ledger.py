@@ -73,8 +73,20 @@ def test_answers_of_an_older_loop_are_taken_in_and_not_bought_again(on_either, v
         }
     )
     with pna.LookupStore() as store:
-        assert store.import_answers(old) == {"imported": 3, "known": 0, "repeated": 0, "invalid": 1, "undated": 0}
-        assert store.import_answers(old) == {"imported": 0, "known": 3, "repeated": 0, "invalid": 1, "undated": 0}
+        assert store.import_answers(old) == {
+            "imported": 3,
+            "known": 0,
+            "repeated": 0,
+            "invalid": 1,
+            "undated": 0,
+        }
+        assert store.import_answers(old) == {
+            "imported": 0,
+            "known": 3,
+            "repeated": 0,
+            "invalid": 1,
+            "undated": 0,
+        }
     out = enrich(frame, details=True)
     assert vendor.ledger.total == 3
     assert out["phone_telco_type"].tolist()[:2] == ["prepaid", "postpaid"]
@@ -83,14 +95,25 @@ def test_answers_of_an_older_loop_are_taken_in_and_not_bought_again(on_either, v
     assert out["phone_source"].tolist()[:3] == ["stored"] * 3
 
 
-@pytest.mark.parametrize("moment", [pd.NaT, None, float("nan"), "", "no date", "0000", pd.Timestamp(0), -5, []])
+@pytest.mark.parametrize(
+    "moment", [pd.NaT, None, float("nan"), "", "no date", "0000", pd.Timestamp(0), -5, []]
+)
 def test_an_older_answer_without_a_date_is_refused_and_not_said_to_be_there(as_production, moment):
     as_production()
     old = pd.DataFrame(
-        {"phone": ["08118899001", "08118899002"], "looked_up_at": pd.Series([moment, "2026-01-05"], dtype=object)}
+        {
+            "phone": ["08118899001", "08118899002"],
+            "looked_up_at": pd.Series([moment, "2026-01-05"], dtype=object),
+        }
     )
     with pna.LookupStore() as store:
-        assert store.import_answers(old) == {"imported": 1, "known": 0, "repeated": 0, "invalid": 1, "undated": 1}
+        assert store.import_answers(old) == {
+            "imported": 1,
+            "known": 0,
+            "repeated": 0,
+            "invalid": 1,
+            "undated": 1,
+        }
         assert store.summary() == {"no_data": 1}
     assert pna.plan(old, "phone").to_buy == 1
 
@@ -98,18 +121,27 @@ def test_an_older_answer_without_a_date_is_refused_and_not_said_to_be_there(as_p
 def test_a_held_lookup_is_shown_and_released_or_settled_by_hand(place, frame):
     with troubled(**{f"query:{PHONES[0]}": "code", f"query:{PHONES[1]}": "wrong_phone"}) as vendor:
         pna.configure(
-            environment="production", base_url=vendor.base_url, app_key="made-up-key", secret="made-up-secret",
+            environment="production",
+            base_url=vendor.base_url,
+            app_key="made-up-key",
+            secret="made-up-secret",
             store=place,
-        )  # fmt: skip
+        )
         with pytest.warns(pna.errors.IncompleteRunWarning, match="held"):
             out = frame.numberactive.enrich("phone")
         assert out["phone_lookup_status"].tolist()[:2] == ["uncertain", "quarantined"]
-        assert out.loc[1, ["phone_telco_type", "phone_active_level", "phone_frequency_grade"]].isna().all()
+        assert (
+            out.loc[1, ["phone_telco_type", "phone_active_level", "phone_frequency_grade"]]
+            .isna()
+            .all()
+        )
         with pna.LookupStore() as store:
             held = store.held()
             assert held["state"].tolist() == ["uncertain", "quarantined"]
             assert PHONES[0] not in held.to_string()
-            assert store.resolve(PHONES[0], "settle", charged=True, active_level="high") == "answered"
+            assert (
+                store.resolve(PHONES[0], "settle", charged=True, active_level="high") == "answered"
+            )
             assert store.resolve(PHONES[1], "release", charged=True) == "written_off"
             with pytest.raises(StoreError, match="answered"):
                 store.resolve(PHONES[0], "release")
@@ -127,13 +159,18 @@ def test_of_an_older_loops_repeated_answers_the_newest_serves(on_either, vendor,
     on_either()
     old = pd.DataFrame(
         {
-            "phone": ["08118899000"] * 2, "looked_up_at": ["2025-12-01", "2026-11-20"],
-            "active_level": ["high", "low"], "request_id": ["r1", "r2"], "charged": [True, True],
+            "phone": ["08118899000"] * 2,
+            "looked_up_at": ["2025-12-01", "2026-11-20"],
+            "active_level": ["high", "low"],
+            "request_id": ["r1", "r2"],
+            "charged": [True, True],
         }
-    ).iloc[rows]  # fmt: skip
+    ).iloc[rows]
     with pna.LookupStore() as store:
         counts = store.import_answers(old)
-        billed = store.reconcile(pd.DataFrame({"requestId": ["r2", "r9"]})).set_index("request_id")["verdict"]
+        billed = store.reconcile(pd.DataFrame({"requestId": ["r2", "r9"]})).set_index("request_id")[
+            "verdict"
+        ]
     assert counts == {"imported": 1, "known": 0, "repeated": 1, "invalid": 0, "undated": 0}
     assert billed.to_dict() == {"r2": "not_counted", "r9": "only_on_invoice"}
     assert enrich(frame[:1], max_age=pd.Timestamp.now() - pd.Timestamp("2026-11-01"))[
@@ -154,13 +191,20 @@ def test_of_an_older_loops_repeated_answers_the_newest_serves(on_either, vendor,
     ],
 )
 @pytest.mark.parametrize("reply", ["code", "wrong_phone"])
-def test_what_is_decided_by_hand_stands_in_the_books(place, frame, how, charged, counted, unknown, verdict, reply):
+def test_what_is_decided_by_hand_stands_in_the_books(
+    place, frame, how, charged, counted, unknown, verdict, reply
+):
     faults = Faults(script={f"query:{PHONES[0]}": [reply] * 9})
-    with Simulator(stand_in=True, app_key="made-up-key", secret="made-up-secret", faults=faults) as vendor:
+    with Simulator(
+        stand_in=True, app_key="made-up-key", secret="made-up-secret", faults=faults
+    ) as vendor:
         pna.configure(
-            environment="production", base_url=vendor.base_url, app_key="made-up-key", secret="made-up-secret",
+            environment="production",
+            base_url=vendor.base_url,
+            app_key="made-up-key",
+            secret="made-up-secret",
             store=place,
-        )  # fmt: skip
+        )
         enrich(frame[:1])
         with pna.LookupStore() as store:
             bill = store.held()[["request_id"]].rename(columns={"request_id": "requestId"})
@@ -180,22 +224,29 @@ def test_uncertain_asks_the_same_request_id_again_and_never_a_new_handle(place, 
         stand_in=True, app_key="made-up-key", secret="made-up-secret", faults=Faults(script=script)
     ) as vendor:
         pna.configure(
-            environment="production", base_url=vendor.base_url, app_key="made-up-key", secret="made-up-secret",
+            environment="production",
+            base_url=vendor.base_url,
+            app_key="made-up-key",
+            secret="made-up-secret",
             store=place,
-        )  # fmt: skip
+        )
         assert enrich(frame)["phone_lookup_status"].tolist()[0] == "uncertain"
         assert enrich(frame)["phone_lookup_status"].isin(["answered", "no_data"]).all()
         assert vendor.ledger.asked_phones()[PHONES[0]] == 1
         assert pna.last_run().requeried == 1
 
 
-def test_a_forgotten_number_is_gone_from_the_bytes_and_its_charge_stays(as_production, vendor, frame, tmp_path):
+def test_a_forgotten_number_is_gone_from_the_bytes_and_its_charge_stays(
+    as_production, vendor, frame, tmp_path
+):
     as_production()
     enrich(frame)
     path = tmp_path / "store.sqlite3"
 
     def traces(phone):
-        data = b"".join(p.read_bytes() for p in sorted(tmp_path.glob("store.sqlite3*")) if p.is_file())
+        data = b"".join(
+            p.read_bytes() for p in sorted(tmp_path.glob("store.sqlite3*")) if p.is_file()
+        )
         return data.count(phone.encode()) + data.count(int(phone).to_bytes(6, "big"))
 
     assert traces(PHONES[2]) > 0
@@ -214,13 +265,25 @@ def test_forget_takes_one_phone_or_a_column_and_all_or_none(as_production, frame
     as_production()
     enrich(frame)
     with pna.LookupStore() as store:
-        for cells in ([PHONES[0], None, "x", PHONES[1], "12"], pd.Series([PHONES[0], "", "x", float("nan"), "12"])):
-            with pytest.raises(InvalidPhoneError, match=r"2 of 5 cells .* at position 2 \(bad_characters\)"):
+        for cells in (
+            [PHONES[0], None, "x", PHONES[1], "12"],
+            pd.Series([PHONES[0], "", "x", float("nan"), "12"]),
+        ):
+            with pytest.raises(
+                InvalidPhoneError, match=r"2 of 5 cells .* at position 2 \(bad_characters\)"
+            ):
                 store.forget(cells)
         assert len(store) == 6
         assert store.forget("0811-8899-000") == 1
         assert store.forget(int(PHONES[1])) == 1
-        assert store.forget(pd.Series([PHONES[2], None, float("nan"), "", pd.NA, PHONES[3]], index=list("aabbcc"))) == 2
+        assert (
+            store.forget(
+                pd.Series(
+                    [PHONES[2], None, float("nan"), "", pd.NA, PHONES[3]], index=list("aabbcc")
+                )
+            )
+            == 2
+        )
         assert store.forget([]) == store.forget("") == 0
         assert len(store) == 2
         with pytest.raises(InvalidPhoneError, match="1 of 1 "):
@@ -243,9 +306,12 @@ def test_many_are_forgotten_in_groups_and_the_others_stay(on_either, frame, monk
 def test_a_number_with_an_open_lookup_is_not_forgotten(place, frame):
     with troubled(**{f"query:{PHONES[0]}": "code"}) as vendor:
         pna.configure(
-            environment="production", base_url=vendor.base_url, app_key="made-up-key", secret="made-up-secret",
+            environment="production",
+            base_url=vendor.base_url,
+            app_key="made-up-key",
+            secret="made-up-secret",
             store=place,
-        )  # fmt: skip
+        )
         enrich(frame)
         with pna.LookupStore() as store:
             with pytest.raises(StoreError, match="Nothing was forgotten"):
@@ -259,7 +325,9 @@ def test_history_is_typed_masked_and_from_a_date(on_either, frame):
     on_either()
     enrich(frame)
     events = pna.history()
-    assert set(events["kind"]) == {"opened", "answered", "no_data"} - ({"no_data"} - set(events["kind"]))
+    assert set(events["kind"]) == {"opened", "answered", "no_data"} - (
+        {"no_data"} - set(events["kind"])
+    )
     assert not events["number"].isin(PHONES).any()
     assert set(pna.history(mask=False)["number"]) == set(PHONES)
     assert len(pna.history(since="2100-01-01")) == 0
@@ -271,7 +339,9 @@ def test_history_is_typed_masked_and_from_a_date(on_either, frame):
     assert str(events["at"].dtype) == "datetime64[us, UTC]"
 
 
-def test_a_long_number_that_max_digits_allows_can_be_forgotten_settled_and_taken_over(as_production, vendor):
+def test_a_long_number_that_max_digits_allows_can_be_forgotten_settled_and_taken_over(
+    as_production, vendor
+):
     phone = "8118899532123"  # made up
     as_production(max_digits=13)
     pd.DataFrame({"phone": [phone]}).numberactive.enrich("phone")

@@ -46,15 +46,24 @@ def expected(vendor, cell):
         return None
     said = vendor.answer(national)
     telco = {0: None, 1: "prepaid", 2: "postpaid"}[said["telcoType"]]
-    return telco, *(None if said[name] == "NA" else said[name] for name in ("activeLevel", "frequencyGrade"))
+    return telco, *(
+        None if said[name] == "NA" else said[name] for name in ("activeLevel", "frequencyGrade")
+    )
 
 
 def cells(frame):
-    return [tuple(None if pd.isna(v) else v for v in row) for row in frame[RESULT].itertuples(index=False)]
+    return [
+        tuple(None if pd.isna(v) else v for v in row)
+        for row in frame[RESULT].itertuples(index=False)
+    ]
 
 
-@pytest.mark.parametrize("again", [{"budget": 2500.0}, {"budget": np.int64(2500)}, {"budget": np.float32(2500)}])
-def test_a_killed_run_keeps_its_cap_in_whatever_type_it_is_said_again(as_production, vendor, monkeypatch, again):
+@pytest.mark.parametrize(
+    "again", [{"budget": 2500.0}, {"budget": np.int64(2500)}, {"budget": np.float32(2500)}]
+)
+def test_a_killed_run_keeps_its_cap_in_whatever_type_it_is_said_again(
+    as_production, vendor, monkeypatch, again
+):
     as_production(max_concurrency=1)
     leave = LookupStore.leave
 
@@ -74,7 +83,9 @@ def test_a_killed_run_keeps_its_cap_in_whatever_type_it_is_said_again(as_product
     assert vendor.ledger.total == 10
 
 
-def test_five_thousand_messy_rows_cost_their_distinct_numbers_and_every_cell_is_the_vendors(as_production, vendor):
+def test_five_thousand_messy_rows_cost_their_distinct_numbers_and_every_cell_is_the_vendors(
+    as_production, vendor
+):
     as_production(max_concurrency=64)
     df = shipped()
     numbers = {national for cell in df["phone"] if (national := parse_phone(cell)[0])}
@@ -82,18 +93,26 @@ def test_five_thousand_messy_rows_cost_their_distinct_numbers_and_every_cell_is_
     out = df.numberactive.enrich("phone", max_charges=5000)
     assert vendor.ledger.charged_phones() == dict.fromkeys(numbers, 1)
     wanted = [expected(vendor, cell) for cell in df["phone"]]
-    assert [row for row, want in zip(cells(out), wanted, strict=True) if want] == [w for w in wanted if w]
+    assert [row for row, want in zip(cells(out), wanted, strict=True) if want] == [
+        w for w in wanted if w
+    ]
     assert out["phone_telco_type"].dtype == pna.TELCO_TYPE
     assert out["phone_active_level"].dtype == pna.ACTIVE_LEVEL
     assert out["phone_frequency_grade"].dtype == pna.FREQUENCY_GRADE
     assert out["phone_lookup_status"].dtype == pna.LOOKUP_STATUS
     assert set(out["phone_active_level"].dropna()) == {"low", "medium", "high"}
     report = pna.last_run()
-    assert (report.bought, report.charged, report.cost) == (len(numbers), len(numbers), 500.0 * len(numbers))
+    assert (report.bought, report.charged, report.cost) == (
+        len(numbers),
+        len(numbers),
+        500.0 * len(numbers),
+    )
 
     shuffled = df.sample(frac=1, random_state=1).assign(extra=1)
     again = shuffled.numberactive.enrich("phone")
-    halves = pd.concat([df.iloc[:2000].numberactive.enrich("phone"), df.iloc[2000:].numberactive.enrich("phone")])
+    halves = pd.concat(
+        [df.iloc[:2000].numberactive.enrich("phone"), df.iloc[2000:].numberactive.enrich("phone")]
+    )
     assert vendor.ledger.total == len(numbers)
     new = [*RESULT, "phone_lookup_status", "phone_looked_up_at"]
     pd.testing.assert_frame_equal(again[new].sort_index(), out[new])
@@ -117,12 +136,14 @@ def test_a_small_book_keeps_index_rows_and_order(as_production, vendor, book):
 
 def test_two_phone_columns_share_one_purchase(as_production, vendor):
     as_production()
-    df = pd.DataFrame({"home": ["08118899532", "08123456789"], "work": ["08123456789", "08139999999"]})
+    df = pd.DataFrame(
+        {"home": ["08118899532", "08123456789"], "work": ["08123456789", "08139999999"]}
+    )
     out = df.numberactive.enrich(["home", "work"])
     assert vendor.ledger.total == 3
-    assert out["home_active_level"].astype(object)[1] == out["work_active_level"].astype(object)[0] or (
-        pd.isna(out["home_active_level"][1]) and pd.isna(out["work_active_level"][0])
-    )
+    assert out["home_active_level"].astype(object)[1] == out["work_active_level"].astype(object)[
+        0
+    ] or (pd.isna(out["home_active_level"][1]) and pd.isna(out["work_active_level"][0]))
 
 
 @pytest.mark.parametrize("encoding", ["json", "form"])
@@ -164,13 +185,17 @@ def test_the_cap_holds_and_says_so_once(as_production, vendor):
     assert vendor.ledger.total == 50
 
 
-def test_under_a_cap_the_first_rows_are_bought_however_long_their_numbers_are(as_production, vendor):
+def test_under_a_cap_the_first_rows_are_bought_however_long_their_numbers_are(
+    as_production, vendor
+):
     as_production(max_concurrency=64)
     phones = [f"0811{i:07d}" for i in range(40)] + [
         f"0811{i:06d}" for i in range(40)
     ]  # the shorter numbers are smaller
     with pytest.warns(IncompleteRunWarning) as caught:
-        out = pd.DataFrame({"phone": phones[::-1] + phones[:5]}).numberactive.enrich("phone", max_charges=50)
+        out = pd.DataFrame({"phone": phones[::-1] + phones[:5]}).numberactive.enrich(
+            "phone", max_charges=50
+        )
     assert (out["phone_lookup_status"].head(50) != "not_bought").all()
     assert (out["phone_lookup_status"].iloc[50:80] == "not_bought").all()
     assert [warned.filename for warned in caught] == [__file__]  # at the user's own line
@@ -178,10 +203,16 @@ def test_under_a_cap_the_first_rows_are_bought_however_long_their_numbers_are(as
     assert "ended at the cap of 50 charges" in text
     assert "may cost that much again" in text
     report = pna.last_run()
-    assert (report.capped, report.stopped_by, report.not_bought) == (True, "the cap of 50 charges", 30)
+    assert (report.capped, report.stopped_by, report.not_bought) == (
+        True,
+        "the cap of 50 charges",
+        30,
+    )
 
 
-def test_a_random_pilot_is_the_same_sample_whatever_the_order_of_rows(as_production, vendor, quiet_incomplete):
+def test_a_random_pilot_is_the_same_sample_whatever_the_order_of_rows(
+    as_production, vendor, quiet_incomplete
+):
     as_production()
     df = pd.DataFrame({"phone": [f"0811{i:07d}" for i in range(200)]})
     first = df.numberactive.enrich("phone", max_charges=20, order="random", seed=3)
@@ -255,7 +286,11 @@ def test_a_missing_column_names_its_near_miss(book):
 )
 def test_every_dtype_of_phone_column_works(column):
     pna.configure(environment="simulator", store=":memory:")
-    warned = pytest.warns(PhoneColumnWarning) if pd.api.types.is_numeric_dtype(column) else contextlib.nullcontext()
+    warned = (
+        pytest.warns(PhoneColumnWarning)
+        if pd.api.types.is_numeric_dtype(column)
+        else contextlib.nullcontext()
+    )
     with warned:
         out = pd.DataFrame({"phone": column}).numberactive.enrich("phone")
     assert out["phone_lookup_status"].tolist() == ["answered", "invalid", "missing"]
@@ -271,7 +306,9 @@ def test_empty_and_blank_frames_and_odd_indexes_work():
     index = pd.MultiIndex.from_tuples([("a", 1), ("a", 1)])
     both = pd.DataFrame({"phone": ["08118899532"] * 2}, index=index).numberactive.enrich("phone")
     assert both.index.equals(index)
-    twins = pd.DataFrame([["x", "y", "08118899532"]], columns=["a", "a", "phone"]).numberactive.enrich("phone")
+    twins = pd.DataFrame(
+        [["x", "y", "08118899532"]], columns=["a", "a", "phone"]
+    ).numberactive.enrich("phone")
     assert twins.shape == (1, 8)
 
 
@@ -285,10 +322,14 @@ def test_columns_of_several_levels_and_existing_columns_are_refused(book):
         out.numberactive.enrich("phone")
     assert out.numberactive.enrich("phone", overwrite=True).columns.tolist() == out.columns.tolist()
     whole = book.numberactive.enrich("phone", details=True)
-    again = whole.numberactive.enrich("phone", overwrite=True, refresh=True)  # no old requestId beside a new answer
+    again = whole.numberactive.enrich(
+        "phone", overwrite=True, refresh=True
+    )  # no old requestId beside a new answer
     assert again.columns.tolist() == out.columns.tolist()
     own = book.assign(phone_reason="fraud").numberactive.enrich("phone")
-    assert own.numberactive.enrich("phone", overwrite=True)["phone_reason"].tolist() == ["fraud"] * len(book)
+    assert own.numberactive.enrich("phone", overwrite=True)["phone_reason"].tolist() == [
+        "fraud"
+    ] * len(book)
 
 
 def test_errors_raise_refuses_before_and_raises_after(as_production, vendor, book):
@@ -317,14 +358,20 @@ def test_a_numeric_phone_column_works_and_warns():
     df = pd.DataFrame({"phone": [8118899532.0, 628119000000.0]})
     (said,) = df.numberactive.plan("phone").warnings
     with pytest.warns(PhoneColumnWarning, match="leading zeros") as caught:
-        assert df.numberactive.enrich("phone")["phone_lookup_status"].tolist() == ["answered", "invalid"]
+        assert df.numberactive.enrich("phone")["phone_lookup_status"].tolist() == [
+            "answered",
+            "invalid",
+        ]
     assert [str(one.message) for one in caught] == [said]
 
 
 def test_a_column_of_something_else_warns_before_anything_is_bought(as_production, vendor):
     as_production()
     df = pd.DataFrame(
-        {"phone": [*"abcdef", *[f"0811{i:07d}" for i in range(4)], None], "few": [*"abcdefghi", None, None]}
+        {
+            "phone": [*"abcdef", *[f"0811{i:07d}" for i in range(4)], None],
+            "few": [*"abcdefghi", None, None],
+        }
     )
     df["half"] = [*"abcde", *[f"0811{i:07d}" for i in range(5)], ""]
     (said,) = df.numberactive.plan(["phone", "few", "half"]).warnings
@@ -345,7 +392,9 @@ def test_a_column_given_for_its_name_and_a_list_for_a_number_are_told_what_to_do
     for front in (pna.enrich, pna.plan, pna.start):
         with pytest.raises(ConfigurationError, match="Pass the column's name"):
             front(play, column)
-        with pytest.raises(ConfigurationError, match=r"not a Series: use series\.numberactive\.enrich"):
+        with pytest.raises(
+            ConfigurationError, match=r"not a Series: use series\.numberactive\.enrich"
+        ):
             front(column, "phone")
     for odd in (column.to_numpy(), [column], {"phone"}):
         with pytest.raises(ConfigurationError, match="Name the phone column"):
@@ -398,7 +447,9 @@ def test_dtypes_come_back_after_csv(as_production, tmp_path):
     as_production()
     out = pd.DataFrame({"phone": ["08118899532", "x"]}).numberactive.enrich("phone", details=True)
     out.to_csv(tmp_path / "x.csv", index=False)
-    back = pna.restore_dtypes(pd.read_csv(tmp_path / "x.csv", dtype={"phone": str, "phone_national": str}))
+    back = pna.restore_dtypes(
+        pd.read_csv(tmp_path / "x.csv", dtype={"phone": str, "phone_national": str})
+    )
     new = [name for name in out if name.startswith("phone_")]
     pd.testing.assert_frame_equal(back[new], out[new])
 
@@ -417,14 +468,19 @@ def test_a_national_number_keeps_its_digits_where_csv_made_it_a_float(as_product
     [
         ([8118899532.0, None, 1.5, 1e17], ["8118899532", None, "1.5", "1e+17"]),
         (pd.array([8118899532, None], dtype="Int64"), ["8118899532", None]),
-        (np.array([8118899532.0], "float32"), ["8118899712.0"]),  # has lost digits, and must look like it
+        (
+            np.array([8118899532.0], "float32"),
+            ["8118899712.0"],
+        ),  # has lost digits, and must look like it
         (pd.Series([8118899532.0, "x", None], dtype=object), ["8118899532", "x", None]),
         (pd.Series([8118899532, np.nan], dtype=object), ["8118899532", None]),
     ],
 )
 def test_only_a_float_that_holds_every_digit_becomes_digits(cells, texts):
     frame = pd.DataFrame({"phone_national": cells})
-    frame["phone_lookup_status"] = pd.Categorical(["answered"] * len(frame), dtype=pna.LOOKUP_STATUS)
+    frame["phone_lookup_status"] = pd.Categorical(
+        ["answered"] * len(frame), dtype=pna.LOOKUP_STATUS
+    )
     back = pna.restore_dtypes(frame)["phone_national"].astype(object)
     assert back.where(back.notna(), None).tolist() == texts
 
@@ -440,12 +496,20 @@ async def _awaited(df):
         (lambda df: df["phone"].numberactive.enrich(), True),
         (lambda df: asyncio.run(_awaited(df)), True),
         (lambda df: pna.lookup(df["phone"].iloc[0]), True),
-        (lambda df: pna.start(df, "phone").result(), False),  # told from a thread, where no line is the user's
+        (
+            lambda df: pna.start(df, "phone").result(),
+            False,
+        ),  # told from a thread, where no line is the user's
     ],
 )
 def test_a_value_that_nobody_listed_is_warned_of_at_the_users_line(tmp_path, front, own_line):
     with Simulator(stand_in=True, **KEYS, faults=Faults(query={"unknown_value": 1.0})) as odd:
-        pna.configure(**KEYS, environment="production", base_url=odd.base_url, store=str(tmp_path / "s.sqlite3"))
+        pna.configure(
+            **KEYS,
+            environment="production",
+            base_url=odd.base_url,
+            store=str(tmp_path / "s.sqlite3"),
+        )
         with pytest.warns(UnknownValueWarning, match="1 answers") as caught:
             front(pd.DataFrame({"phone": ["08118899532"]}))
     assert [warned.filename == __file__ for warned in caught] == [own_line]
@@ -475,7 +539,9 @@ def test_faults_on_both_steps_cost_no_number_twice(tmp_path):
         "html": 0.02,
     }
     with (
-        Simulator(stand_in=True, app_key="k", secret="s", faults=Faults(handle=rates, query=rates, seed=5)) as vendor,
+        Simulator(
+            stand_in=True, app_key="k", secret="s", faults=Faults(handle=rates, query=rates, seed=5)
+        ) as vendor,
         warnings.catch_warnings(),
     ):
         warnings.simplefilter("ignore", IncompleteRunWarning)
@@ -504,8 +570,23 @@ def play(book, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "age", ["180", 180, 180.0, True, "6m", "6M", "6mo", "1y", "-5D", "D", "", np.timedelta64(3, "M"), pd.NaT]
-)  # fmt: skip
+    "age",
+    [
+        "180",
+        180,
+        180.0,
+        True,
+        "6m",
+        "6M",
+        "6mo",
+        "1y",
+        "-5D",
+        "D",
+        "",
+        np.timedelta64(3, "M"),
+        pd.NaT,
+    ],
+)
 def test_an_age_without_one_clear_unit_is_refused_and_buys_nothing(as_production, vendor, age):
     as_production()
     df = pd.DataFrame({"phone": ["08118899532"]})
@@ -523,9 +604,18 @@ def test_an_age_without_one_clear_unit_is_refused_and_buys_nothing(as_production
 
 @pytest.mark.parametrize(
     ("age", "seconds"),
-    [("180D", 15552000), ("1 day 12h", 129600), ("2W", 1209600), ("90min", 5400), ("30 s", 30), ("1.5 hours", 5400),
-     (pd.Timedelta("3D"), 259200), (dt.timedelta(1), 86400), (np.timedelta64(3, "D"), 259200)],
-)  # fmt: skip
+    [
+        ("180D", 15552000),
+        ("1 day 12h", 129600),
+        ("2W", 1209600),
+        ("90min", 5400),
+        ("30 s", 30),
+        ("1.5 hours", 5400),
+        (pd.Timedelta("3D"), 259200),
+        (dt.timedelta(1), 86400),
+        (np.timedelta64(3, "D"), 259200),
+    ],
+)
 def test_an_age_with_its_unit_is_read(age, seconds):
     assert Request(max_age=age).options().max_age == seconds
 
@@ -541,7 +631,10 @@ def test_an_age_with_its_unit_is_read(age, seconds):
         ({"max_charges": "5"}, "not '5' (str)"),
         ({"budget": "5"}, "not '5' (str)"),
         ({"prefix": 3}, "not 3 (int)"),
-        ({"order": "random", "seed": "x"}, "seed must be a whole number of at least 0, not 'x' (str)"),
+        (
+            {"order": "random", "seed": "x"},
+            "seed must be a whole number of at least 0, not 'x' (str)",
+        ),
         ({"seed": -1}, "not -1 (int)"),
         ({"seed": True}, "not True (bool)"),
         ({"seed": 1.0}, "not 1.0 (float)"),
@@ -572,7 +665,10 @@ def test_every_front_refuses_a_wrong_option_and_says_why(play, options, says):
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        ({"max_charges": 1}, "There is no option 'max_charges' of lookup. The options are: refresh, max_age."),
+        (
+            {"max_charges": 1},
+            "There is no option 'max_charges' of lookup. The options are: refresh, max_age.",
+        ),
         ({"max_ages": "1D"}, "Did you mean 'max_age'?"),
     ],
 )
@@ -598,7 +694,9 @@ def test_a_series_says_that_it_needs_no_columns_name(play, name, names, options)
 def test_numpys_integers_seed_the_same_sample(play, quiet_incomplete):
     def sample(seed):
         with pna.override(store=":memory:"):
-            out = play.numberactive.enrich("phone", order="random", seed=seed, max_charges=1, refresh=True)
+            out = play.numberactive.enrich(
+                "phone", order="random", seed=seed, max_charges=1, refresh=True
+            )
             return out["phone_lookup_status"].astype(str).tolist()
 
     assert sample(np.int64(7)) == sample(7)
@@ -606,7 +704,10 @@ def test_numpys_integers_seed_the_same_sample(play, quiet_incomplete):
 
 
 def test_numpys_booleans_are_booleans(play):
-    assert play.numberactive.plan("phone", refresh=np.bool_(True), overwrite=np.bool_(False)).to_buy == 3
+    assert (
+        play.numberactive.plan("phone", refresh=np.bool_(True), overwrite=np.bool_(False)).to_buy
+        == 3
+    )
 
 
 def test_help_shows_the_options_of_enrich_on_every_front(play):
@@ -617,10 +718,16 @@ def test_help_shows_the_options_of_enrich_on_every_front(play):
         pna.plan,
         *(getattr(play.numberactive, n) for n in ("enrich", "aenrich", "start")),
     ]
-    fronts += [play.numberactive.plan, play["phone"].numberactive.enrich, play["phone"].numberactive.plan]
+    fronts += [
+        play.numberactive.plan,
+        play["phone"].numberactive.enrich,
+        play["phone"].numberactive.plan,
+    ]
     for front in fronts:
         shown = list(inspect.signature(front).parameters.values())[-len(options) :]
-        assert [(one.name, one.default, one.kind) for one in shown] == [(o.name, o.default, o.kind) for o in options]
+        assert [(one.name, one.default, one.kind) for one in shown] == [
+            (o.name, o.default, o.kind) for o in options
+        ]
 
 
 def test_a_failed_lookup_prints_what_the_vendor_said_and_no_whole_number(vendor, tmp_path):

@@ -33,14 +33,25 @@ def test_a_column_of_mixed_objects_is_read_cell_by_cell():
 
 
 @pytest.mark.parametrize(
-    "dtype", ["str", "string[python]", "string[pyarrow]", "category", "large_string[pyarrow]", object]
+    "dtype",
+    ["str", "string[python]", "string[pyarrow]", "category", "large_string[pyarrow]", object],
 )
 def test_text_of_every_dtype(dtype):
     assert_same(pd.Series(TEXTS, dtype=object).astype(dtype), TEXTS)
 
 
 @pytest.mark.parametrize(
-    "dtype", ["int64", "Int64", "int64[pyarrow]", "uint64", "float64", "Float64", "double[pyarrow]", "float32"]
+    "dtype",
+    [
+        "int64",
+        "Int64",
+        "int64[pyarrow]",
+        "uint64",
+        "float64",
+        "Float64",
+        "double[pyarrow]",
+        "float32",
+    ],
 )
 def test_numbers_of_every_dtype(dtype):
     values = [
@@ -56,11 +67,16 @@ def test_numbers_of_every_dtype(dtype):
         8120000000,
     ]
     column = pd.Series(values, dtype="int64").astype(dtype)
-    assert_same(column, column.to_numpy().tolist() if dtype != "float32" else list(column.to_numpy()))
+    assert_same(
+        column, column.to_numpy().tolist() if dtype != "float32" else list(column.to_numpy())
+    )
 
 
 def test_blanks_in_nullable_columns_are_missing():
-    for column in (pd.Series([8118899532, None], dtype="Int64"), pd.Series([True, None], dtype="boolean")):
+    for column in (
+        pd.Series([8118899532, None], dtype="Int64"),
+        pd.Series([True, None], dtype="boolean"),
+    ):
         assert REASONS[normalize_column(column).reason[1]] == "missing"
 
 
@@ -103,9 +119,51 @@ def test_text_columns_agree_with_single_cells(cells):
 
 
 PIECES = st.sampled_from(
-    ["8118899532", "811", "8899", "532", "0", "62", "+62", "+", "(", ")", " ", "-", ".", ",", ".0", ".00", "/", "E9", "e+09", "8", "2"]
-    + ["33", "811889953", " 33", "-33", "0062", "062", "HP: ", "wa.", "A", "x", "'", "\t", " - ", "[", "]", ";", "+65", "021", "8.1"]
-)  # fmt: skip
+    [
+        "8118899532",
+        "811",
+        "8899",
+        "532",
+        "0",
+        "62",
+        "+62",
+        "+",
+        "(",
+        ")",
+        " ",
+        "-",
+        ".",
+        ",",
+        ".0",
+        ".00",
+        "/",
+        "E9",
+        "e+09",
+        "8",
+        "2",
+    ]
+    + [
+        "33",
+        "811889953",
+        " 33",
+        "-33",
+        "0062",
+        "062",
+        "HP: ",
+        "wa.",
+        "A",
+        "x",
+        "'",
+        "\t",
+        " - ",
+        "[",
+        "]",
+        ";",
+        "+65",
+        "021",
+        "8.1",
+    ]
+)
 
 
 @settings(deadline=None, max_examples=400)
@@ -124,7 +182,9 @@ def test_max_digits_holds_for_columns():
     cells = ["8118899532123", "+628118899532123", "811889953212", "0811889953"]
     for limit in (9, 12, 13):
         got = normalize_column(pd.Series(cells), max_digits=limit)
-        assert [str(n) if n else None for n in got.number] == [parse_phone(c, max_digits=limit)[0] for c in cells]
+        assert [str(n) if n else None for n in got.number] == [
+            parse_phone(c, max_digits=limit)[0] for c in cells
+        ]
 
 
 @pytest.mark.parametrize("kind", ["list", "struct"])
@@ -144,13 +204,23 @@ def test_half_a_surrogate_pair_costs_no_other_row_its_number(dtype):
 def test_cells_that_arrow_hides_behind_a_null_shift_no_digits():
     pa = pytest.importorskip("pyarrow")
     hidden = pa.array(["08118899532", "0811", "08118899533"], pa.large_string())
-    holes = pa.LargeStringArray.from_buffers(3, *hidden.buffers()[1:], pa.py_buffer(b"\x05"))  # the second is null
+    holes = pa.LargeStringArray.from_buffers(
+        3, *hidden.buffers()[1:], pa.py_buffer(b"\x05")
+    )  # the second is null
     column = pd.Series(pd.array(holes, dtype=pd.ArrowDtype(pa.large_string())))
     assert_same(column, ["08118899532", None, "08118899533"])
 
 
 def test_very_long_cells_are_read_like_any_other():
-    cells = ["8" * 40_000, "", "0" * 40_000 + ".0", "08118899532" + " " * 300, "+", "1,2", "x" * 61 + "0811"]
+    cells = [
+        "8" * 40_000,
+        "",
+        "0" * 40_000 + ".0",
+        "08118899532" + " " * 300,
+        "+",
+        "1,2",
+        "x" * 61 + "0811",
+    ]
     assert_same(pd.Series(cells), cells)
 
 
@@ -162,7 +232,13 @@ def filled(layout, rng, heavy):
 @pytest.mark.parametrize("seed", range(4))
 def test_the_verdict_on_a_layout_holds_for_all_its_digits(seed):
     rng = random.Random(seed)
-    layouts = [*TEXTS, *(rng.choice(CLEAN + ODD).format(n="8118899532", a="811", b="8899", c="532") for _ in range(99))]
+    layouts = [
+        *TEXTS,
+        *(
+            rng.choice(CLEAN + ODD).format(n="8118899532", a="811", b="8899", c="532")
+            for _ in range(99)
+        ),
+    ]
     marks = [*"0862+-. ()/,[]E'\u00a0\u200b\u0663\uff10\u00b2", ".0", ",00", " - 5", "HP "]
     cells = []
     for layout in layouts * 3:
@@ -181,7 +257,9 @@ def test_a_slice_of_a_column_is_read_from_its_own_rows():
 @given(
     st.lists(
         st.one_of(
-            st.integers(-(2**62), 2**62), st.integers(80000000, 8999999999999), st.integers(62 * 10**8, 63 * 10**12)
+            st.integers(-(2**62), 2**62),
+            st.integers(80000000, 8999999999999),
+            st.integers(62 * 10**8, 63 * 10**12),
         ),
         max_size=30,
     )
@@ -194,7 +272,9 @@ def test_integer_columns_agree_with_single_cells(values):
 @given(
     st.lists(
         st.one_of(
-            st.floats(), st.integers(80000000, 899999999999).map(float), st.integers(62 * 10**8, 63 * 10**12).map(float)
+            st.floats(),
+            st.integers(80000000, 899999999999).map(float),
+            st.integers(62 * 10**8, 63 * 10**12).map(float),
         ),
         max_size=30,
     )
@@ -203,9 +283,46 @@ def test_float_columns_agree_with_single_cells(values):
     assert_same(pd.Series(values, dtype="float64"), values)
 
 
-CLEAN = ["{n}", "0{n}", "62{n}", "+62{n}", "+62 {a}-{b}-{c}", "0{a}-{b}-{c}", "0{a} {b} {c}", "(0{a}) {b}{c}", "+62 (0){a}-{b}{c}"]  # fmt: skip
-ODD = ["0{a}.{b}.{c}", "{n}.0", "0{n} / 0{n}", "", "x{n}", "{n}.5", "HP: 0{n}", "{a}.{b}{c}E9", "nan", "0062{n}", "+65 {b}{c}", "0{a}CALLME"]  # fmt: skip
-ODD += ["021{b}", "062{n}", "{n} 2.0", "0{n} (2)", "[{n}.0]", "{n}0000", "84{b}{c}", "0{a} {b} {c} ", "+{n}", "{n}\t3", "0{a}-{b}-{c} - 33", "0{n} 33", "{n}--33"]  # fmt: skip
+CLEAN = [
+    "{n}",
+    "0{n}",
+    "62{n}",
+    "+62{n}",
+    "+62 {a}-{b}-{c}",
+    "0{a}-{b}-{c}",
+    "0{a} {b} {c}",
+    "(0{a}) {b}{c}",
+    "+62 (0){a}-{b}{c}",
+]
+ODD = [
+    "0{a}.{b}.{c}",
+    "{n}.0",
+    "0{n} / 0{n}",
+    "",
+    "x{n}",
+    "{n}.5",
+    "HP: 0{n}",
+    "{a}.{b}{c}E9",
+    "nan",
+    "0062{n}",
+    "+65 {b}{c}",
+    "0{a}CALLME",
+]
+ODD += [
+    "021{b}",
+    "062{n}",
+    "{n} 2.0",
+    "0{n} (2)",
+    "[{n}.0]",
+    "{n}0000",
+    "84{b}{c}",
+    "0{a} {b} {c} ",
+    "+{n}",
+    "{n}\t3",
+    "0{a}-{b}-{c} - 33",
+    "0{n} 33",
+    "{n}--33",
+]
 
 
 def test_a_million_cells_agree_with_single_cells():
@@ -224,11 +341,17 @@ def test_the_public_frame_has_the_index_and_says_why():
     assert out.index.tolist() == [3, 3, 1]
     assert out["national"].tolist()[0] == "8118899532"
     assert out["national"].isna().tolist() == [False, True, True]
-    assert out["reason"].astype(object).where(out["reason"].notna(), "").tolist() == ["", "precision_lost", "missing"]
+    assert out["reason"].astype(object).where(out["reason"].notna(), "").tolist() == [
+        "",
+        "precision_lost",
+        "missing",
+    ]
     assert np.array_equal(out["reason"].cat.categories, REASONS)
 
 
-@pytest.mark.parametrize("given", [pd.DataFrame({"phone": ["08118899532"]}), ["08118899532"], "08118899532", None])
+@pytest.mark.parametrize(
+    "given", [pd.DataFrame({"phone": ["08118899532"]}), ["08118899532"], "08118899532", None]
+)
 def test_what_is_no_series_is_told_how_to_become_one(given):
     with pytest.raises(ConfigurationError, match="takes a Series, not a ") as caught:
         pna.normalize(given)

@@ -61,17 +61,23 @@ def test_a_notebook_runs_within_a_minute(path, tmp_path, monkeypatch):
     assert time.monotonic() - started < 60
     shown = [output for cell in notebook.cells for output in cell.get("outputs", [])]
     assert shown
-    text = "\n".join(output.get("text") or output.get("data", {}).get("text/plain", "") for output in shown)
+    text = "\n".join(
+        output.get("text") or output.get("data", {}).get("text/plain", "") for output in shown
+    )
     assert [claim for claim in CLAIMS.get(path.stem, ()) if claim not in text] == []
     assert "Warning" not in text
     assert "drain" not in text  # twenty lines of settings are no way to begin
-    assert list(place.iterdir()) == []  # neither a store, so that it tells the same the next time, nor a CSV of phones
+    assert (
+        list(place.iterdir()) == []
+    )  # neither a store, so that it tells the same the next time, nor a CSV of phones
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
 def test_a_notebook_is_committed_without_outputs(path):
     notebook = nbformat.read(path, as_version=4)
-    assert all(not cell.get("outputs") and cell.get("execution_count") is None for cell in notebook.cells)
+    assert all(
+        not cell.get("outputs") and cell.get("execution_count") is None for cell in notebook.cells
+    )
 
 
 def test_the_quickstart_says_what_each_status_means():

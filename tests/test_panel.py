@@ -60,7 +60,9 @@ def test_plan_is_free_and_the_button_buys_what_it_names(as_production, vendor, f
     buy.click()
     until(lambda: panel.result is not None)
     assert vendor.ledger.total == 60
-    assert panel.result["hp_lookup_status"].isin(["answered", "no_data", "invalid", "missing"]).all()
+    assert (
+        panel.result["hp_lookup_status"].isin(["answered", "no_data", "invalid", "missing"]).all()
+    )
     assert "complete" in panel._summary.value
     until(lambda: not panel._look.disabled)
     panel._look.click()
@@ -103,9 +105,14 @@ def test_another_choice_takes_the_button_away(as_production, vendor, frame):
 def test_stop_keeps_exactly_what_was_charged_and_the_next_run_completes(tmp_path, frame):
     with Simulator(stand_in=True, app_key="k", secret="s", latency=0.05) as vendor:
         pna.configure(
-            environment="production", base_url=vendor.base_url, app_key="k", secret="s", store=str(tmp_path / "s.sqlite3"),
-            unit_price=500, max_concurrency=4,
-        )  # fmt: skip
+            environment="production",
+            base_url=vendor.base_url,
+            app_key="k",
+            secret="s",
+            store=str(tmp_path / "s.sqlite3"),
+            unit_price=500,
+            max_concurrency=4,
+        )
         panel = EnrichPanel(frame)
         panel._look.click()
         button(panel, "Buy").click()
@@ -119,7 +126,9 @@ def test_stop_keeps_exactly_what_was_charged_and_the_next_run_completes(tmp_path
         assert (f"pending {report.pending}" in line(panel)) == (report.pending > 0)
         assert report.bought + report.not_bought + report.pending == 60
         assert " left" not in line(panel)
-        kept = panel.result["hp_lookup_status"].isin(["answered", "no_data"]).sum() - 1  # a number stands there twice
+        kept = (
+            panel.result["hp_lookup_status"].isin(["answered", "no_data"]).sum() - 1
+        )  # a number stands there twice
         assert kept == vendor.ledger.total < 60
         until(lambda: not panel._look.disabled)
         panel.result = None
@@ -136,11 +145,16 @@ def test_without_keys_the_panel_says_what_to_do(frame):
     until(lambda: "NUMBERACTIVE_APP_KEY" in panel._summary.value)
 
 
-def test_a_jobs_view_follows_to_the_end_and_is_one_however_often_shown(as_production, vendor, frame):
+def test_a_jobs_view_follows_to_the_end_and_is_one_however_often_shown(
+    as_production, vendor, frame
+):
     as_production()
     job = frame.numberactive.start("hp")
     first, second = job_view(job), job_view(job)
-    assert first["application/vnd.jupyter.widget-view+json"] == second["application/vnd.jupyter.widget-view+json"]
+    assert (
+        first["application/vnd.jupyter.widget-view+json"]
+        == second["application/vnd.jupyter.widget-view+json"]
+    )
     assert isinstance(job.view, JobView)
     job.result()
     until(lambda: "Done: 60 of 60" in job.view._text.value)
@@ -152,9 +166,15 @@ def test_a_jobs_view_follows_to_the_end_and_is_one_however_often_shown(as_produc
 def test_a_jobs_view_stops_the_job(tmp_path):
     with Simulator(stand_in=True, app_key="k", secret="s", latency=0.05) as vendor:
         pna.configure(
-            environment="sandbox", base_url=vendor.base_url, app_key="k", secret="s", store=str(tmp_path / "s.sqlite3")
+            environment="sandbox",
+            base_url=vendor.base_url,
+            app_key="k",
+            secret="s",
+            store=str(tmp_path / "s.sqlite3"),
         )
-        job = pd.DataFrame({"phone": [f"0811{i:07d}" for i in range(500)]}).numberactive.start("phone")
+        job = pd.DataFrame({"phone": [f"0811{i:07d}" for i in range(500)]}).numberactive.start(
+            "phone"
+        )
         job._repr_mimebundle_()
         until(lambda: vendor.ledger.total > 5)
         job.view._stop.click()
@@ -181,7 +201,9 @@ def planned(panel):
 PHONES = ["0811-8899-532", "0812 345 6789", "0812 345 6789"]
 
 
-@pytest.mark.parametrize("name", [7, 1.5, pd.Timestamp("2026-11-03"), ("a", "b"), "<b>hp</b>", ""], ids=str)
+@pytest.mark.parametrize(
+    "name", [7, 1.5, pd.Timestamp("2026-11-03"), ("a", "b"), "<b>hp</b>", ""], ids=str
+)
 def test_a_column_may_have_any_name(as_production, vendor, name):
     as_production()
     columns = pd.Index(["note", name], dtype=object, tupleize_cols=False)
@@ -199,10 +221,15 @@ def test_a_column_may_have_any_name(as_production, vendor, name):
 
 @pytest.mark.parametrize(
     ("columns", "why"),
-    [(["hp", "hp"], "There are 2 columns"), (pd.MultiIndex.from_product([["a"], ["hp", "wa"]]), "several levels")],
+    [
+        (["hp", "hp"], "There are 2 columns"),
+        (pd.MultiIndex.from_product([["a"], ["hp", "wa"]]), "several levels"),
+    ],
     ids=["two of one name", "several levels"],
 )
-def test_columns_that_cannot_be_told_apart_are_refused_with_the_way_out(as_production, vendor, columns, why):
+def test_columns_that_cannot_be_told_apart_are_refused_with_the_way_out(
+    as_production, vendor, columns, why
+):
     as_production()
     panel = EnrichPanel(pd.DataFrame([[phone, phone] for phone in PHONES], columns=columns))
     assert "0811-****" in panel._summary.value
@@ -243,7 +270,9 @@ def test_an_empty_column_costs_nothing_and_gives_an_empty_result(as_production, 
 
 
 def test_likely_columns_are_found_in_cells_spread_over_the_table(frame):
-    late = pd.DataFrame({"name": ["n"] * 30_000, "hp": [None] * 20_000 + ["0811 8899 532"] * 10_000})
+    late = pd.DataFrame(
+        {"name": ["n"] * 30_000, "hp": [None] * 20_000 + ["0811 8899 532"] * 10_000}
+    )
     assert likely_columns(late) == ((1,), [1, 0])
     long = pd.DataFrame({"hp": ["0811 8899 532 133"]})
     assert likely_columns(long) == ((), [0])
@@ -251,12 +280,16 @@ def test_likely_columns_are_found_in_cells_spread_over_the_table(frame):
     assert likely_columns(long) == ((0,), [0])
 
 
-@pytest.mark.parametrize(("text", "count"), [("0", 0), ("1.000", 60), ("1,000", 60), (" 12 ", 12), ("", 60)])
+@pytest.mark.parametrize(
+    ("text", "count"), [("0", 0), ("1.000", 60), ("1,000", 60), (" 12 ", 12), ("", 60)]
+)
 def test_a_cap_is_read_as_people_write_it(as_production, frame, text, count):
     as_production()
     panel = EnrichPanel(frame)
     panel._cap.value = text
-    expected = f"Buy {count} numbers for IDR {count * 500:,}" if count else "Join the stored answers: free"
+    expected = (
+        f"Buy {count} numbers for IDR {count * 500:,}" if count else "Join the stored answers: free"
+    )
     assert planned(panel) == expected
 
 
@@ -279,7 +312,9 @@ def test_a_cap_of_nothing_joins_what_is_stored(as_production, vendor, frame):
     panel._place.children[0].click()
     until(lambda: panel.result is not None)
     assert vendor.ledger.total == 1
-    assert (panel.result["hp_lookup_status"] == "not_bought").sum() == 60  # 59 numbers, one of them twice
+    assert (
+        panel.result["hp_lookup_status"] == "not_bought"
+    ).sum() == 60  # 59 numbers, one of them twice
     assert "not bought 59" in line(panel)
 
 
@@ -288,7 +323,9 @@ def test_one_number_is_one_number(as_production):
     assert planned(EnrichPanel(pd.DataFrame({"hp": PHONES[:1]}))) == "Buy 1 number for IDR 500"
 
 
-def test_a_table_that_was_enriched_before_is_planned_and_its_columns_are_replaced(as_production, vendor, frame):
+def test_a_table_that_was_enriched_before_is_planned_and_its_columns_are_replaced(
+    as_production, vendor, frame
+):
     as_production()
     again = frame.numberactive.enrich("hp", progress=False)
     panel = EnrichPanel(again)
@@ -323,7 +360,9 @@ def test_other_settings_than_the_plan_was_made_with_buy_nothing(as_production, v
     assert vendor.calls == []
 
 
-def test_a_choice_made_while_it_plans_is_not_overtaken_by_the_plan(as_production, frame, monkeypatch):
+def test_a_choice_made_while_it_plans_is_not_overtaken_by_the_plan(
+    as_production, frame, monkeypatch
+):
     as_production()
     go, real, done, offered = threading.Event(), pna.api.plan, [], []
 
@@ -335,7 +374,9 @@ def test_a_choice_made_while_it_plans_is_not_overtaken_by_the_plan(as_production
 
     monkeypatch.setattr(pna.api, "plan", plan)
     panel = EnrichPanel(frame)
-    panel._place.observe(lambda change: offered.extend(button.description for button in change["new"]), "children")
+    panel._place.observe(
+        lambda change: offered.extend(button.description for button in change["new"]), "children"
+    )
     panel._look.click()
     assert "Planning ..." in panel._said.value
     panel._cap.value = "7"
@@ -344,7 +385,9 @@ def test_a_choice_made_while_it_plans_is_not_overtaken_by_the_plan(as_production
     go.set()
     until(lambda: len(done) == 2)
     panel._cap.value = "8"
-    assert planned(panel) == "Buy 8 numbers for IDR 4,000"  # by now the slow one has shown what it had to show
+    assert (
+        planned(panel) == "Buy 8 numbers for IDR 4,000"
+    )  # by now the slow one has shown what it had to show
     assert offered == ["Buy 7 numbers for IDR 3,500", "Buy 8 numbers for IDR 4,000"]
 
 
@@ -367,14 +410,20 @@ def test_a_choice_made_while_the_button_is_put_there_takes_it_away(as_production
 def test_while_it_buys_stop_stays_and_nothing_else_can_be_pressed(tmp_path, frame):
     with Simulator(stand_in=True, app_key="k", secret="s", latency=0.05) as vendor:
         pna.configure(
-            environment="sandbox", base_url=vendor.base_url, app_key="k", secret="s", store=str(tmp_path / "s.sqlite3"),
+            environment="sandbox",
+            base_url=vendor.base_url,
+            app_key="k",
+            secret="s",
+            store=str(tmp_path / "s.sqlite3"),
             max_concurrency=2,
-        )  # fmt: skip
+        )
         panel = EnrichPanel(frame)
         planned(panel)
         buy = panel._place.children[0]
         buy.click()
-        assert panel._place.children == ()  # Stop does not take its place: a double click would press it
+        assert (
+            panel._place.children == ()
+        )  # Stop does not take its place: a double click would press it
         until(lambda: vendor.ledger.total > 3)
         assert "bought" in line(panel)
         assert "role=" not in line(panel)  # four times a second is not for a screen reader
@@ -414,9 +463,13 @@ def test_an_error_in_the_middle_keeps_what_is_paid_and_says_what_to_do(tmp_path,
     faults = Faults(script={"handle": ["ok"] * 20 + ["http_403"] * 50})
     with Simulator(stand_in=True, app_key="k", secret="s", faults=faults) as vendor:
         pna.configure(
-            environment="sandbox", base_url=vendor.base_url, app_key="k", secret="s", store=str(tmp_path / "s.sqlite3"),
+            environment="sandbox",
+            base_url=vendor.base_url,
+            app_key="k",
+            secret="s",
+            store=str(tmp_path / "s.sqlite3"),
             max_concurrency=2,
-        )  # fmt: skip
+        )
         panel = EnrichPanel(frame)
         planned(panel)
         panel._place.children[0].click()
@@ -432,7 +485,9 @@ def test_an_error_in_the_middle_keeps_what_is_paid_and_says_what_to_do(tmp_path,
         assert "http_403" in panel._job.report.stopped_by
 
 
-def test_an_error_before_the_first_call_shows_no_other_runs_bill(as_production, vendor, frame, tmp_path):
+def test_an_error_before_the_first_call_shows_no_other_runs_bill(
+    as_production, vendor, frame, tmp_path
+):
     as_production()
     pna.lookup("0811 0000 001")  # the run before
     panel = EnrichPanel(frame)
@@ -493,7 +548,11 @@ def test_a_job_keeps_its_own_bill_and_its_rate(as_production, vendor, frame):
 def test_a_job_that_was_given_up_does_not_look_done(tmp_path, frame):
     with Simulator(stand_in=True, app_key="k", secret="s", latency=0.2) as vendor:
         pna.configure(
-            environment="sandbox", base_url=vendor.base_url, app_key="k", secret="s", store=str(tmp_path / "s.sqlite3")
+            environment="sandbox",
+            base_url=vendor.base_url,
+            app_key="k",
+            secret="s",
+            store=str(tmp_path / "s.sqlite3"),
         )
         job = frame.numberactive.start("hp")
         view = JobView(job)
@@ -509,7 +568,11 @@ def test_a_job_that_was_given_up_does_not_look_done(tmp_path, frame):
 def test_a_job_stopped_in_code_shows_it(tmp_path, frame, quiet_incomplete):
     with Simulator(stand_in=True, app_key="k", secret="s", latency=0.2) as vendor:
         pna.configure(
-            environment="sandbox", base_url=vendor.base_url, app_key="k", secret="s", store=str(tmp_path / "s.sqlite3")
+            environment="sandbox",
+            base_url=vendor.base_url,
+            app_key="k",
+            secret="s",
+            store=str(tmp_path / "s.sqlite3"),
         )
         job = frame.numberactive.start("hp")
         view = JobView(job)
@@ -525,7 +588,10 @@ def test_a_job_stopped_in_code_shows_it(tmp_path, frame, quiet_incomplete):
     [
         ({"rate": 0.42, "seconds_left": 7300.0}, "0.4 a second, about 2.0 h left"),
         ({"rate": 31.2, "seconds_left": 12.0}, "31 a second, about 12 s left"),
-        ({"rate": 1.0, "seconds_left": None, "uncertain": 3}, "failed 0, held 3, spent IDR 500, 1.0 a second"),
+        (
+            {"rate": 1.0, "seconds_left": None, "uncertain": 3},
+            "failed 0, held 3, spent IDR 500, 1.0 a second",
+        ),
     ],
 )
 def test_progress_is_told_in_a_line(given, words):

@@ -24,33 +24,88 @@ def shown(value):
 OURS = "8118899532"
 
 READ = [
-    "8118899532", "08118899532", "+62 811-8899-532", "628118899532", "0062811 8899 532", "620811889 9532",
-    "+62 (0)811-8899532", "0628118899532", "８１１８８９９５３２", "\u202a+62 811\u20118899\u2011532\u202c", "8.118899532E9",
-    "8118899532.0", "٠٨١١٨٨٩٩٥٣٢", "'08118899532", 8118899532, 8118899532.0, "HP: 0811-8899-532",
-    "tel:+62-811-8899-532", "0811.8899.532", "(0811) 8899532", "+62\u00a0811\u00a08899\u00a0532", "8118899532.00",
-    "8118899532,0", "8,118899532E+09", 628118899532, np.int64(8118899532), np.float64(8118899532), "8,118,899,532",
-    "8.118.899.532,00", "8118 8995 32.0", decimal.Decimal("8118899532"), "No. HP / WA: 0811 8899 532", '"08118899532"',
-]  # fmt: skip
+    "8118899532",
+    "08118899532",
+    "+62 811-8899-532",
+    "628118899532",
+    "0062811 8899 532",
+    "620811889 9532",
+    "+62 (0)811-8899532",
+    "0628118899532",
+    "８１１８８９９５３２",
+    "\u202a+62 811\u20118899\u2011532\u202c",
+    "8.118899532E9",
+    "8118899532.0",
+    "٠٨١١٨٨٩٩٥٣٢",
+    "'08118899532",
+    8118899532,
+    8118899532.0,
+    "HP: 0811-8899-532",
+    "tel:+62-811-8899-532",
+    "0811.8899.532",
+    "(0811) 8899532",
+    "+62\u00a0811\u00a08899\u00a0532",
+    "8118899532.00",
+    "8118899532,0",
+    "8,118899532E+09",
+    628118899532,
+    np.int64(8118899532),
+    np.float64(8118899532),
+    "8,118,899,532",
+    "8.118.899.532,00",
+    "8118 8995 32.0",
+    decimal.Decimal("8118899532"),
+    "No. HP / WA: 0811 8899 532",
+    '"08118899532"',
+]
 
 REFUSED = {
     "not_mobile": ["0628-21234", "84212345678", "0215551234", "0628-1188-9953", "12345678901"],
-    "bad_characters": ["0811CALLMEE", "08118899532 ext 12", "O8118899532", "0811 8899 532 (WA)", "0811****532", "x" * 999],
+    "bad_characters": [
+        "0811CALLMEE",
+        "08118899532 ext 12",
+        "O8118899532",
+        "0811 8899 532 (WA)",
+        "0811****532",
+        "x" * 999,
+    ],
     "several_numbers": [
-        "0811-8899-532 / 33", "08118899532/081234567890", "0811889953 atau 0812345678", "+62811 +62812", "08118899532\n08123456789",
+        "0811-8899-532 / 33",
+        "08118899532/081234567890",
+        "0811889953 atau 0812345678",
+        "+62811 +62812",
+        "08118899532\n08123456789",
         "08118899532; 0812",
     ],
     "precision_lost": [
-        "6.28119E+11", 628119000000.0, "8.11889953E9", 8120000000.0, np.float32(8118899532), "8E9",
+        "6.28119E+11",
+        628119000000.0,
+        "8.11889953E9",
+        8120000000.0,
+        np.float32(8118899532),
+        "8E9",
     ],
     "not_indonesian": ["+65 8118 8995", "+1 811 889 9532", "+8118899532", "0065 8118 8995"],
     "too_short": ["81188995", "0811", 811],
     "too_long": ["8118899532123", 10**30],
     "missing": [None, "", "  ", "nan", float("nan"), pd.NA, pd.NaT, "-", "N/A"],
     "not_a_number": [
-        True, -8118899532, "-8118899532", float("inf"), 8118899532.5, "8118899532.5", "811889953.123", b"8118899532", [],
-        {}, datetime.date(2026, 1, 1), object(), np.bool_(True), "8.118.899.532.0",
+        True,
+        -8118899532,
+        "-8118899532",
+        float("inf"),
+        8118899532.5,
+        "8118899532.5",
+        "811889953.123",
+        b"8118899532",
+        [],
+        {},
+        datetime.date(2026, 1, 1),
+        object(),
+        np.bool_(True),
+        "8.118.899.532.0",
     ],
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("cell", READ, ids=shown)
@@ -58,7 +113,9 @@ def test_a_cell_in_any_usual_shape_is_read(cell):
     assert parse_phone(cell) == (OURS, None)
 
 
-@pytest.mark.parametrize(("reason", "cell"), [(r, c) for r, cells in REFUSED.items() for c in cells], ids=shown)
+@pytest.mark.parametrize(
+    ("reason", "cell"), [(r, c) for r, cells in REFUSED.items() for c in cells], ids=shown
+)
 def test_a_cell_that_is_no_single_indonesian_mobile_number_is_refused_with_its_reason(reason, cell):
     assert parse_phone(cell) == (None, reason)
 
@@ -98,7 +155,7 @@ STRANGERS = {  # damaged cells: what they mean or why they are refused; glued to
     "a float": (8118899532.0, (OURS, None)),
     "a plus of Japan": ("+8118899532", (None, "not_indonesian")),
     "an area code that looks like 62": ("0628-1188-9953", (None, "not_mobile")),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("trap", STRANGERS)
@@ -110,10 +167,20 @@ def test_a_damaged_cell_never_becomes_a_strangers_number(trap):
 @pytest.mark.parametrize(
     "cell",
     [
-        "8 1 1 8 8 9 9 5 3 2", "(+62) 811-8899-532", "(08118899532)", "HP-08118899532", "+62 - 811 8899 532", "8118899532,00",
-        "08 11 88 99 53 2", "081188995 32", "628118899 532", "6281188995 32", "811 8899 5 32", "811889 95 32",
+        "8 1 1 8 8 9 9 5 3 2",
+        "(+62) 811-8899-532",
+        "(08118899532)",
+        "HP-08118899532",
+        "+62 - 811 8899 532",
+        "8118899532,00",
+        "08 11 88 99 53 2",
+        "081188995 32",
+        "628118899 532",
+        "6281188995 32",
+        "811 8899 5 32",
+        "811889 95 32",
     ],
-)  # fmt: skip
+)
 def test_odd_groups_of_one_whole_number_are_read(cell):
     assert parse_phone(cell) == (OURS, None)
 
@@ -147,7 +214,11 @@ def test_hostile_objects_are_refused_and_can_be_shown():
     assert mask_cell(10**5000) == "<int>"
 
 
-@given(st.one_of(st.text(max_size=99), st.integers(), st.floats(), st.from_regex(r"[0-9٠-٩０-９ +-]{20,90}")))
+@given(
+    st.one_of(
+        st.text(max_size=99), st.integers(), st.floats(), st.from_regex(r"[0-9٠-٩０-９ +-]{20,90}")
+    )
+)
 def test_a_masked_cell_is_short_and_shows_seven_digits_at_most(cell):
     shown = mask_cell(cell)
     assert len(shown) <= 40
@@ -168,7 +239,16 @@ def test_short_long_and_pretty_numbers_are_never_refused(cell, national):
 
 
 @given(
-    st.one_of(st.text(), st.integers(), st.floats(), st.none(), st.binary(), st.decimals(), st.booleans(), st.dates())
+    st.one_of(
+        st.text(),
+        st.integers(),
+        st.floats(),
+        st.none(),
+        st.binary(),
+        st.decimals(),
+        st.booleans(),
+        st.dates(),
+    )
 )
 def test_any_object_gets_a_number_of_the_right_form_or_a_known_reason(cell):
     national, reason = parse_phone(cell)
@@ -176,7 +256,10 @@ def test_any_object_gets_a_number_of_the_right_form_or_a_known_reason(cell):
     assert national is None or re.fullmatch(r"8[1-35-9]\d{7,10}", national)
 
 
-@given(st.from_regex(r"8[1-35-9][0-9]{7,10}", fullmatch=True), st.sampled_from(["", "0", "62", "+62", "0062", "+62 "]))
+@given(
+    st.from_regex(r"8[1-35-9][0-9]{7,10}", fullmatch=True),
+    st.sampled_from(["", "0", "62", "+62", "0062", "+62 "]),
+)
 def test_a_prefix_changes_nothing(national, prefix):
     assert parse_phone(prefix + national) == (national, None)
 

@@ -91,7 +91,9 @@ def test_a_plan_and_a_bill_are_bars_whose_parts_are_the_counts(results):
     assert "stored 3" in bill  # the job's bill: all were there already
 
 
-def test_a_jobs_picture_counts_what_is_done_and_what_is_left(as_production, vendor, book, quiet_incomplete):
+def test_a_jobs_picture_counts_what_is_done_and_what_is_left(
+    as_production, vendor, book, quiet_incomplete
+):
     as_production()
     job = book.numberactive.start("phone", max_charges=2)
     job.result()
@@ -149,7 +151,9 @@ pna.settings()
 
 def test_a_terminal_ipython_shows_plain_text(tmp_path):
     """The whole story in a terminal: no widget's object, no HTML, the numbers masked."""
-    pytest.importorskip("IPython", reason='IPython is missing: pip install "pandas-numberactive[notebook]"')
+    pytest.importorskip(
+        "IPython", reason='IPython is missing: pip install "pandas-numberactive[notebook]"'
+    )
     script = tmp_path / "session.ipy"
     script.write_text("import pandas as pd\n" + SESSION)
     # Cells through run_cell, so that each result is displayed as at the prompt.
@@ -159,11 +163,18 @@ def test_a_terminal_ipython_shows_plain_text(tmp_path):
         f"cells = open({str(script)!r}).read().splitlines()\n"
         "ok = [shell.run_cell(cell).success for cell in cells if cell]\nsys.exit(0 if all(ok) else 1)"
     )
-    here = str(Path(pna.__file__).parent.parent)  # the package under test, not another that is installed
+    here = str(
+        Path(pna.__file__).parent.parent
+    )  # the package under test, not another that is installed
     home = {"HOME": str(tmp_path), "IPYTHONDIR": str(tmp_path / "ipython")}
     environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": here, **home}
     done = subprocess.run(
-        [sys.executable, "-c", drive], capture_output=True, text=True, cwd=tmp_path, env=environment, timeout=60
+        [sys.executable, "-c", drive],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env=environment,
+        timeout=60,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     for expected in (

@@ -26,7 +26,10 @@ DATA = {"userPhone": f"62{N}", "telcoType": 1, "activeLevel": "high", "frequency
             "9c37214032337ccebcd48be6ab4c1740",
         ),
         ({"appKey": "test_key", "phone": "8118899532"}, "a5bf37e07ec95a573e76caf7659c132e"),
-        ({"appKey": "test_key", "requestId": "3ce9f0c7ad00000dc626cf1f7e4b"}, "cfdcf756f6d33e41563034fe7187a8d7"),
+        (
+            {"appKey": "test_key", "requestId": "3ce9f0c7ad00000dc626cf1f7e4b"},
+            "cfdcf756f6d33e41563034fe7187a8d7",
+        ),
     ],
 )
 def test_the_token_is_the_vendors(params, token):
@@ -55,15 +58,38 @@ def test_commas_and_types_are_mended_and_strings_are_left_alone(text):
 
 @pytest.mark.parametrize(
     ("given", "kept"),
-    [("abc", "abc"), (12345678901234567890123, "12345678901234567890123"), (" a ", " a "), ("", None), (None, None), (True, None),
-     ("x" * 257, None), ("a\nb", None), ([], None)],
-)  # fmt: skip
+    [
+        ("abc", "abc"),
+        (12345678901234567890123, "12345678901234567890123"),
+        (" a ", " a "),
+        ("", None),
+        (None, None),
+        (True, None),
+        ("x" * 257, None),
+        ("a\nb", None),
+        ([], None),
+    ],
+)
 def test_a_request_id_is_kept_as_its_literal_text(given, kept):
     assert parse(body(code=201, requestId=given)).request_id == kept
 
 
 @pytest.mark.parametrize(
-    "text", ["", "null", "[]", "5", '"x"', "{", "<html>", "{" * 5000, "NaN", "[" * 100_000, "1" * 10_000, "\x00\xff"]
+    "text",
+    [
+        "",
+        "null",
+        "[]",
+        "5",
+        '"x"',
+        "{",
+        "<html>",
+        "{" * 5000,
+        "NaN",
+        "[" * 100_000,
+        "1" * 10_000,
+        "\x00\xff",
+    ],
 )
 def test_a_body_that_is_no_message_is_an_empty_message(text):
     assert parse(text.encode("latin-1")).code is None
@@ -72,15 +98,24 @@ def test_a_body_that_is_no_message_is_an_empty_message(text):
 @pytest.mark.parametrize(
     ("said", "shown"),
     [
-        ("no data for 8110000003", "no data for ***"), ("62811-8899-532 unknown", "*** unknown"),
-        ("phone +62 (0) 811 - 8899 - 532", "phone +***"), ("0811.8899.532", "***"), ("8,118,899,532", "***"),
-        ("\uff18118899532", "***"), ("0811\u00008899\u0000532", "***"), ("x" * 196 + "8110000003", "x" * 196 + "***"),
-        ("0811 2026-11-25", "***"), ("sign 9c37214032337ccebcd48be6ab4c1740", "sign ***"),
-        ("2026-11-25 10:30:00 error 100401", "2026-11-25 10:30:00 error 100401"), ("due 25/11/2026", "due 25/11/2026"),
-        ("20261125: 11008", "20261125: 11008"), ("103.20.11.44 is not allowed", "103.20.11.44 is not allowed"),
-        ("100401, 100402", "100401, 100402"), ("in 30 s", "in 30 s"),
+        ("no data for 8110000003", "no data for ***"),
+        ("62811-8899-532 unknown", "*** unknown"),
+        ("phone +62 (0) 811 - 8899 - 532", "phone +***"),
+        ("0811.8899.532", "***"),
+        ("8,118,899,532", "***"),
+        ("\uff18118899532", "***"),
+        ("0811\u00008899\u0000532", "***"),
+        ("x" * 196 + "8110000003", "x" * 196 + "***"),
+        ("0811 2026-11-25", "***"),
+        ("sign 9c37214032337ccebcd48be6ab4c1740", "sign ***"),
+        ("2026-11-25 10:30:00 error 100401", "2026-11-25 10:30:00 error 100401"),
+        ("due 25/11/2026", "due 25/11/2026"),
+        ("20261125: 11008", "20261125: 11008"),
+        ("103.20.11.44 is not allowed", "103.20.11.44 is not allowed"),
+        ("100401, 100402", "100401, 100402"),
+        ("in 30 s", "in 30 s"),
     ],
-)  # fmt: skip
+)
 def test_no_number_is_read_in_what_the_vendor_says(said, shown):
     message = parse(body(code=said[:40], msg=said))
     assert message.msg == shown
@@ -89,14 +124,27 @@ def test_no_number_is_read_in_what_the_vendor_says(said, shown):
 
 def test_no_key_is_read_in_what_the_vendor_says():
     keys = Credentials("made-up-key-20200101", "k7")
-    message = parse(body(code="MADE-UP-KEY-20200101", msg="bad appKey made-up-key-20200101, secret k7, ask k77"), keys)
+    message = parse(
+        body(
+            code="MADE-UP-KEY-20200101", msg="bad appKey made-up-key-20200101, secret k7, ask k77"
+        ),
+        keys,
+    )
     assert (message.code, message.msg) == ("***", "bad appKey ***, secret ***, ask k77")
 
 
 @pytest.mark.parametrize(
     ("said", "kept"),
-    [("E\ud83d", "E"), ("E\u0000X", "E X"), ("\u0000", None), ("x" * 99, "x" * 40), (628110000003, "***"), ("0200", 200), (100401, 100401)],
-)  # fmt: skip
+    [
+        ("E\ud83d", "E"),
+        ("E\u0000X", "E X"),
+        ("\u0000", None),
+        ("x" * 99, "x" * 40),
+        (628110000003, "***"),
+        ("0200", 200),
+        (100401, 100401),
+    ],
+)
 def test_a_code_is_printable_and_short(said, kept):
     assert parse(body(code=said)).code == kept
 
@@ -106,43 +154,90 @@ def of(outcome, **also):
 
 
 HANDLE = [
-    (Reply(401), of(Outcome.STOP)), (Reply(403), of(Outcome.STOP)), (Reply(302), of(Outcome.STOP)), (Reply(404), of(Outcome.STOP)),
-    (Reply(405), of(Outcome.STOP)), (Reply(415), of(Outcome.STOP)), (Reply(408), of(Outcome.RETRY)), (Reply(425), of(Outcome.RETRY)),
-    (Reply(429), of(Outcome.THROTTLED)), (Reply(500), of(Outcome.RETRY)), (Reply(503, retry_after=2.0), of(Outcome.THROTTLED, retry_after=2.0)),
-    (Reply(None, sent=False), of(Outcome.RETRY)), (Reply(None), of(Outcome.AMBIGUOUS)), (Reply(200, b"<html>"), of(Outcome.AMBIGUOUS)),
+    (Reply(401), of(Outcome.STOP)),
+    (Reply(403), of(Outcome.STOP)),
+    (Reply(302), of(Outcome.STOP)),
+    (Reply(404), of(Outcome.STOP)),
+    (Reply(405), of(Outcome.STOP)),
+    (Reply(415), of(Outcome.STOP)),
+    (Reply(408), of(Outcome.RETRY)),
+    (Reply(425), of(Outcome.RETRY)),
+    (Reply(429), of(Outcome.THROTTLED)),
+    (Reply(500), of(Outcome.RETRY)),
+    (Reply(503, retry_after=2.0), of(Outcome.THROTTLED, retry_after=2.0)),
+    (Reply(None, sent=False), of(Outcome.RETRY)),
+    (Reply(None), of(Outcome.AMBIGUOUS)),
+    (Reply(200, b"<html>"), of(Outcome.AMBIGUOUS)),
     (Reply(400, b"<html>"), of(Outcome.FAILED, charged=False)),
     (Reply(200, body(code=201, requestId="r")), of(Outcome.PENDING, request_id="r")),
     (Reply(200, body(code=200, requestId="r")), of(Outcome.PENDING, request_id="r")),
-    (Reply(200, body(code=200, data=DATA, isFee=1)), of(Outcome.ANSWERED, charged=True, answer=Answer(1, 3, 1))),
+    (
+        Reply(200, body(code=200, data=DATA, isFee=1)),
+        of(Outcome.ANSWERED, charged=True, answer=Answer(1, 3, 1)),
+    ),
     (Reply(200, body(code=201, data={"telcoType": 0}, isFee=1)), of(Outcome.NO_DATA, charged=True)),
     (Reply(200, body(code=201)), of(Outcome.FAILED, charged=False)),
-    (Reply(200, body(code=11008, msg="no")), of(Outcome.FAILED, charged=False, code="11008", msg="no", reason="code")),
+    (
+        Reply(200, body(code=11008, msg="no")),
+        of(Outcome.FAILED, charged=False, code="11008", msg="no", reason="code"),
+    ),
     (Reply(200, body(code=11008, isFee=1)), of(Outcome.FAILED, charged=True)),
     (Reply(500, body(code=200, data=DATA)), of(Outcome.RETRY)),
-]  # fmt: skip
+]
 
 QUERY = [
-    (Reply(401), of(Outcome.STOP)), (Reply(307), of(Outcome.STOP)), (Reply(429, retry_after=1.0), of(Outcome.THROTTLED)),
-    (Reply(502), of(Outcome.RETRY)), (Reply(None, sent=False), of(Outcome.RETRY)), (Reply(None), of(Outcome.AMBIGUOUS)),
-    (Reply(200, b""), of(Outcome.AMBIGUOUS)), (Reply(400, b"?"), of(Outcome.AMBIGUOUS)),
-    (Reply(200, body(code=200, data=DATA, isFee=1)), of(Outcome.ANSWERED, charged=True, answer=Answer(1, 3, 1))),
+    (Reply(401), of(Outcome.STOP)),
+    (Reply(307), of(Outcome.STOP)),
+    (Reply(429, retry_after=1.0), of(Outcome.THROTTLED)),
+    (Reply(502), of(Outcome.RETRY)),
+    (Reply(None, sent=False), of(Outcome.RETRY)),
+    (Reply(None), of(Outcome.AMBIGUOUS)),
+    (Reply(200, b""), of(Outcome.AMBIGUOUS)),
+    (Reply(400, b"?"), of(Outcome.AMBIGUOUS)),
+    (
+        Reply(200, body(code=200, data=DATA, isFee=1)),
+        of(Outcome.ANSWERED, charged=True, answer=Answer(1, 3, 1)),
+    ),
     (Reply(200, body(code=200, data=DATA)), of(Outcome.ANSWERED, charged=None)),
     (Reply(200, body(code=200, data=DATA, isFee=0)), of(Outcome.ANSWERED, charged=False)),
-    (Reply(200, body(code=200, data=DATA | {"userPhone": "6281100000"}, isFee=1)), of(Outcome.QUARANTINED, charged=True)),
-    (Reply(200, body(code=200, data=DATA | {"userPhone": "62811****532"}, isFee=1)), of(Outcome.ANSWERED)),
+    (
+        Reply(200, body(code=200, data=DATA | {"userPhone": "6281100000"}, isFee=1)),
+        of(Outcome.QUARANTINED, charged=True),
+    ),
+    (
+        Reply(200, body(code=200, data=DATA | {"userPhone": "62811****532"}, isFee=1)),
+        of(Outcome.ANSWERED),
+    ),
     (Reply(200, body(code=200, data=DATA | {"userPhone": f"0{N}"}, isFee=1)), of(Outcome.ANSWERED)),
     (Reply(200, body(code=200, data=DATA | {"userPhone": N}, isFee=1)), of(Outcome.ANSWERED)),
     (Reply(200, body(code=200, data=None, isFee=1)), of(Outcome.NO_DATA, charged=True)),
     (Reply(200, body(code=200, data={}, isFee=1)), of(Outcome.NO_DATA, charged=True)),
-    (Reply(200, body(code=200, data={"telcoType": 0, "activeLevel": "NA", "frequencyGrade": "NA"}, isFee=1)), of(Outcome.NO_DATA)),
-    (Reply(200, body(code=200, data=DATA | {"activeLevel": "very_high"})), of(Outcome.ANSWERED, reason="unknown_value", answer=Answer(1, 0, 1))),
-    (Reply(200, body(code=200, data={"telcoType": 7})), of(Outcome.ANSWERED, reason="unknown_value", answer=Answer())),
+    (
+        Reply(
+            200,
+            body(
+                code=200,
+                data={"telcoType": 0, "activeLevel": "NA", "frequencyGrade": "NA"},
+                isFee=1,
+            ),
+        ),
+        of(Outcome.NO_DATA),
+    ),
+    (
+        Reply(200, body(code=200, data=DATA | {"activeLevel": "very_high"})),
+        of(Outcome.ANSWERED, reason="unknown_value", answer=Answer(1, 0, 1)),
+    ),
+    (
+        Reply(200, body(code=200, data={"telcoType": 7})),
+        of(Outcome.ANSWERED, reason="unknown_value", answer=Answer()),
+    ),
     (Reply(200, body(code=200, data=["x"])), of(Outcome.ANSWERED, reason="unknown_value")),
     (Reply(200, body(code=100401, isFee=1)), of(Outcome.FAILED, charged=True)),
-    (Reply(200, body(code=201)), of(Outcome.PENDING)), (Reply(200, body(code=201, isFee=1)), of(Outcome.PENDING)),
+    (Reply(200, body(code=201)), of(Outcome.PENDING)),
+    (Reply(200, body(code=201, isFee=1)), of(Outcome.PENDING)),
     (Reply(200, body(code=11008, isFee=0)), of(Outcome.FAILED, charged=False)),
     (Reply(200, body(code=11008)), of(Outcome.UNCERTAIN, charged=None)),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("reply", "expected"), HANDLE)
@@ -160,17 +255,32 @@ def test_every_row_of_the_table_for_query(reply, expected):
 @pytest.mark.parametrize(
     ("said", "outcome"),
     [
-        ("628110000001 (fax)", Outcome.QUARANTINED), ("628110000001x", Outcome.QUARANTINED), ("8110000001 #2", Outcome.QUARANTINED),
-        ("62811000000*", Outcome.QUARANTINED), (f"62{N}x1", Outcome.QUARANTINED), ("811000000xx", Outcome.QUARANTINED),
-        ("62811-8899-5XX", Outcome.ANSWERED), ("+62 811-8899-*32", Outcome.ANSWERED), (f"62{N} (fax)", Outcome.ANSWERED),
-        ("62811****532", Outcome.ANSWERED), ("0811xxxx532", Outcome.ANSWERED), ("***", Outcome.ANSWERED), ("", Outcome.ANSWERED),
-        ("\uff16\uff12" + str(N), Outcome.ANSWERED), (f"62{N}.0", Outcome.ANSWERED), ("62811000000\uff11", Outcome.QUARANTINED),
-        ("NA", Outcome.QUARANTINED), (f"62{N}, 628110000001", Outcome.QUARANTINED),
+        ("628110000001 (fax)", Outcome.QUARANTINED),
+        ("628110000001x", Outcome.QUARANTINED),
+        ("8110000001 #2", Outcome.QUARANTINED),
+        ("62811000000*", Outcome.QUARANTINED),
+        (f"62{N}x1", Outcome.QUARANTINED),
+        ("811000000xx", Outcome.QUARANTINED),
+        ("62811-8899-5XX", Outcome.ANSWERED),
+        ("+62 811-8899-*32", Outcome.ANSWERED),
+        (f"62{N} (fax)", Outcome.ANSWERED),
+        ("62811****532", Outcome.ANSWERED),
+        ("0811xxxx532", Outcome.ANSWERED),
+        ("***", Outcome.ANSWERED),
+        ("", Outcome.ANSWERED),
+        ("\uff16\uff12" + str(N), Outcome.ANSWERED),
+        (f"62{N}.0", Outcome.ANSWERED),
+        ("62811000000\uff11", Outcome.QUARANTINED),
+        ("NA", Outcome.QUARANTINED),
+        (f"62{N}, 628110000001", Outcome.QUARANTINED),
     ],
-)  # fmt: skip
+)
 def test_an_answer_is_ours_only_if_its_phone_is_masked_or_surely_ours(said, outcome):
     for judge in (judge_query, judge_handle):
-        assert judge(Reply(200, body(code=200, data=DATA | {"userPhone": said}, isFee=1)), N).outcome is outcome
+        assert (
+            judge(Reply(200, body(code=200, data=DATA | {"userPhone": said}, isFee=1)), N).outcome
+            is outcome
+        )
 
 
 @pytest.mark.parametrize("word", ["failed", "retry", "stop", "pending", "no_data"])
@@ -178,7 +288,9 @@ def test_the_user_may_know_a_code_better(word):
     for fee, free in ((0, False), (1, True), (None, None)):
         fields = {"code": 11008, **({} if fee is None else {"isFee": fee})}
         verdict = judge_query(Reply(200, body(**fields)), N, codes={11008: word})
-        expected = {"failed": Outcome.FAILED if fee is not None else Outcome.UNCERTAIN}.get(word, Outcome(word))
+        expected = {"failed": Outcome.FAILED if fee is not None else Outcome.UNCERTAIN}.get(
+            word, Outcome(word)
+        )
         assert verdict.outcome is expected
         if word in ("failed", "no_data"):
             assert verdict.charged is free
@@ -196,16 +308,37 @@ def test_the_simulators_mark_is_refused_everywhere_else():
 
 
 JSON = st.recursive(
-    st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=9), st.sampled_from([200, 201, "200", 11008, "NA", "high"])),
+    st.one_of(
+        st.none(),
+        st.booleans(),
+        st.integers(),
+        st.floats(),
+        st.text(max_size=9),
+        st.sampled_from([200, 201, "200", 11008, "NA", "high"]),
+    ),
     lambda inner: st.one_of(
         st.lists(inner, max_size=3),
         st.dictionaries(
-            st.sampled_from(["code", "msg", "data", "requestId", "isFee", "userPhone", "telcoType", "activeLevel", "frequencyGrade", "x"]),
-            inner, max_size=6,
+            st.sampled_from(
+                [
+                    "code",
+                    "msg",
+                    "data",
+                    "requestId",
+                    "isFee",
+                    "userPhone",
+                    "telcoType",
+                    "activeLevel",
+                    "frequencyGrade",
+                    "x",
+                ]
+            ),
+            inner,
+            max_size=6,
         ),
     ),
     max_leaves=12,
-)  # fmt: skip
+)
 
 
 @given(
@@ -219,7 +352,9 @@ def test_any_body_becomes_an_outcome(raw, status):
 
 def test_twenty_thousand_damaged_answers_become_outcomes_and_never_a_wrong_level():
     rng = random.Random(3)
-    whole = json.dumps({"code": 200, "msg": "ok", "data": DATA, "requestId": "e6", "isFee": 1}).encode()
+    whole = json.dumps(
+        {"code": 200, "msg": "ok", "data": DATA, "requestId": "e6", "isFee": 1}
+    ).encode()
     seen = set()
     for _ in range(20_000):
         raw = bytearray(whole)

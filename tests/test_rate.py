@@ -21,7 +21,9 @@ def test_no_second_holds_more_calls_than_max_rate(as_production, vendor, monkeyp
     for name in ("handle", "query"):
         real = getattr(Client, name)
         monkeypatch.setattr(
-            Client, name, lambda self, arg, real=real: (sent.append(time.monotonic()), real(self, arg))[1]
+            Client,
+            name,
+            lambda self, arg, real=real: (sent.append(time.monotonic()), real(self, arg))[1],
         )
     pd.DataFrame({"phone": [f"0811{i:07d}" for i in range(75)]}).numberactive.enrich("phone")
     assert len(sent) == len(vendor.calls) == 150

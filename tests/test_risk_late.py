@@ -25,7 +25,13 @@ def test_answers_bought_after_the_decision_are_told_dropped_or_kept():
     with pytest.raises(RiskInputError, match="looked_up_at"):
         risk.risk_table(frame.drop(columns="phone_looked_up_at"), LEVEL, "bad", as_of="applied")
     with pytest.raises(RiskInputError, match="nothing is left"):
-        risk.risk_table(frame.assign(applied=pd.Timestamp("2020-01-01")), LEVEL, "bad", as_of="applied", late="drop")
+        risk.risk_table(
+            frame.assign(applied=pd.Timestamp("2020-01-01")),
+            LEVEL,
+            "bad",
+            as_of="applied",
+            late="drop",
+        )
 
 
 def test_without_a_date_the_first_result_says_so_once(monkeypatch):
@@ -43,7 +49,9 @@ def test_without_a_date_the_first_result_says_so_once(monkeypatch):
 
 
 def test_a_time_of_day_is_compared_to_the_moment():
-    frame = dated(["2026-05-01 12:00", "2026-05-01 12:00", "2026-05-01 11:00"], ["2026-05-01 11:00"] * 3)
+    frame = dated(
+        ["2026-05-01 12:00", "2026-05-01 12:00", "2026-05-01 11:00"], ["2026-05-01 11:00"] * 3
+    )
     with pytest.warns(LookAheadWarning, match="2 of 3 rows"):
         risk.risk_table(frame, LEVEL, "bad", as_of="applied")
 
@@ -53,7 +61,9 @@ CALLS = {
     "risk_table": lambda df, **kw: risk.risk_table(df, LEVEL, "bad", **kw)["n"].sum(),
     "iv_table": lambda df, **kw: risk.iv_table(df, LEVEL, "bad", **kw)["n"].sum(),
     "trend": lambda df, **kw: risk.trend(df, LEVEL, "bad", **kw)["n"].sum(),
-    "cross_table": lambda df, **kw: risk.cross_table(df, LEVEL, "frequency_grade", "bad", **kw)["n"].sum(),
+    "cross_table": lambda df, **kw: risk.cross_table(df, LEVEL, "frequency_grade", "bad", **kw)[
+        "n"
+    ].sum(),
     "stability": lambda df, **kw: risk.stability(df, df, LEVEL, **kw).loc[(LEVEL, "total"), "n"],
     "coverage": lambda df, **kw: risk.coverage(df, **kw)["rows"].sum(),
     "value": lambda df, **kw: risk.value(df, LEVEL, "bad", unit_price=1, **kw)["charged"].sum(),
@@ -64,9 +74,9 @@ def two_in_time():
     """Four answered rows, of which the last two came a day late."""
     grade = pd.Categorical(["low", "high", "low", "high"], dtype=pna.FREQUENCY_GRADE)
     days = pd.to_datetime(["2026-05-01"] * 2 + ["2026-05-02"] * 2, utc=True)
-    return book(["low", "high"] * 2, [1, 0] * 2, ["answered"] * 4, phone_frequency_grade=grade).assign(
-        phone_looked_up_at=days, applied=pd.Timestamp("2026-05-01")
-    )
+    return book(
+        ["low", "high"] * 2, [1, 0] * 2, ["answered"] * 4, phone_frequency_grade=grade
+    ).assign(phone_looked_up_at=days, applied=pd.Timestamp("2026-05-01"))
 
 
 @pytest.mark.parametrize("name", CALLS)
@@ -74,7 +84,9 @@ def test_all_of_them_check_the_date(name):
     call, frame = CALLS[name], two_in_time()
     with pytest.warns(LookAheadWarning, match=r"2 of 4 rows \(50.0%\)") as caught:
         assert call(frame, as_of="applied") == 4
-    assert {warning.filename for warning in caught} == {__file__}  # the line to look at, not one of ours
+    assert {warning.filename for warning in caught} == {
+        __file__
+    }  # the line to look at, not one of ours
     assert call(frame, as_of="applied", late="drop") == 2
     assert call(frame, as_of="applied", late="keep") == 4
     with pytest.raises(ColumnNotFoundError):
@@ -97,13 +109,17 @@ def test_an_answer_that_nobody_can_date_is_no_answer_in_time():
         with pytest.raises(RiskInputError, match="1 rows hold an answer but no 'applied'"):
             risk.risk_table(frame, LEVEL, "bad", as_of="applied", late=late)
     assert risk.risk_table(frame, LEVEL, "bad", as_of="applied", late="keep")["n"].sum() == 3
-    both = two_in_time().assign(office_active_level=lambda f: f[LEVEL])  # its dates were left behind
+    both = two_in_time().assign(
+        office_active_level=lambda f: f[LEVEL]
+    )  # its dates were left behind
     with pytest.raises(RiskInputError, match="not in the table for 'office_active_level'"):
         risk.risk_table(both, "all", "bad", as_of="applied")
 
 
 def test_the_baseline_of_stability_is_checked_as_well():
-    frame = two_in_time().assign(**{LEVEL: pd.Categorical(["low", "low", "high", "high"], dtype=pna.ACTIVE_LEVEL)})
+    frame = two_in_time().assign(
+        **{LEVEL: pd.Categorical(["low", "low", "high", "high"], dtype=pna.ACTIVE_LEVEL)}
+    )
     now = frame.iloc[:2]
     table = risk.stability(now, frame, LEVEL, as_of="applied", late="drop")
     assert table.loc[(LEVEL, "low"), "share_before"] == 1

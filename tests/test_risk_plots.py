@@ -18,7 +18,9 @@ import pandas_numberactive as pna
 from pandas_numberactive import risk
 from pandas_numberactive.errors import RiskInputError
 
-matplotlib = pytest.importorskip("matplotlib", reason='matplotlib is missing: pip install "pandas-numberactive[plot]"')
+matplotlib = pytest.importorskip(
+    "matplotlib", reason='matplotlib is missing: pip install "pandas-numberactive[plot]"'
+)
 matplotlib.use("Agg")
 from matplotlib import pyplot  # noqa: E402 - only where matplotlib is
 
@@ -33,9 +35,12 @@ def book():
         {
             "phone_active_level": pd.Categorical.from_codes(active, dtype=pna.ACTIVE_LEVEL),
             "phone_frequency_grade": pd.Categorical.from_codes(often, dtype=pna.FREQUENCY_GRADE),
-            "phone_lookup_status": pd.Categorical.from_codes(np.where(active < 0, 1, 0), dtype=pna.LOOKUP_STATUS),
+            "phone_lookup_status": pd.Categorical.from_codes(
+                np.where(active < 0, 1, 0), dtype=pna.LOOKUP_STATUS
+            ),
             "bad": (rng.random(900) < 0.3 - 0.1 * active).astype(int),
-            "day": pd.Timestamp("2026-01-01") + pd.to_timedelta(rng.integers(0, 150, 900), unit="D"),
+            "day": pd.Timestamp("2026-01-01")
+            + pd.to_timedelta(rng.integers(0, 150, 900), unit="D"),
         }
     )
 
@@ -65,7 +70,9 @@ def test_it_looks_as_it_did(name, tmp_path):
     drawn_on = (KEPT / "drawn_on.txt").read_text().strip()
     if drawn_on != PLACE:
         pytest.skip(f"the kept pictures were drawn on {drawn_on}, this is {PLACE}")
-    DRAWN[name](book()).figure.savefig(tmp_path / f"{name}.png", dpi=50, metadata={"Software": None})
+    DRAWN[name](book()).figure.savefig(
+        tmp_path / f"{name}.png", dpi=50, metadata={"Software": None}
+    )
     assert compare_images(str(KEPT / f"{name}.png"), str(tmp_path / f"{name}.png"), tol=2) is None
 
 
@@ -79,7 +86,10 @@ def test_the_risk_plot_holds_the_tables_numbers():
     assert [text.get_text().split("\n")[0] for text in ax.get_xticklabels()] == list(
         table.index.get_level_values("level")
     )
-    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["share of customers", "bad rate, 95%"]
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == [
+        "share of customers",
+        "bad rate, 95%",
+    ]
     assert ax.get_xlabel() == "phone_active_level"
 
 
@@ -91,7 +101,9 @@ def test_a_small_pair_shows_its_count_and_no_rate():
 
 
 def test_a_pair_that_is_read_is_neither_hatched_nor_grey():
-    ax = risk.plot_cross_table(risk.cross_table(book(), "active_level", "frequency_grade", "bad", small=70))
+    ax = risk.plot_cross_table(
+        risk.cross_table(book(), "active_level", "frequency_grade", "bad", small=70)
+    )
     assert ax.patch.get_hatch()  # the ground, which shows only where a pair is not read
     assert np.ma.getmaskarray(ax.images[0].get_array()).sum() == 1
     colours = ax.images[0].get_cmap()(np.linspace(0, 1, 101))[:, :3]
@@ -119,7 +131,9 @@ def test_a_month_without_rows_is_a_gap():
     frame = book()
     frame = frame[frame["day"].dt.month != 3]
     ax = risk.plot_stability(risk.stability(frame, None, "active_level", period="day"))
-    assert [label.get_text() for label in ax.get_xticklabels()] == [f"2026-{month:02}" for month in range(1, 6)]
+    assert [label.get_text() for label in ax.get_xticklabels()] == [
+        f"2026-{month:02}" for month in range(1, 6)
+    ]
     assert np.isnan(ax.get_lines()[0].get_ydata()).tolist() == [False, False, True, False, False]
 
 
@@ -162,7 +176,11 @@ def test_every_text_reads_well_on_its_ground(style):
 @pytest.mark.parametrize(
     ("plot", "table", "more"),
     [
-        (risk.plot_risk_table, lambda df: risk.risk_table(df, "active_level", "bad"), 1),  # the scale on the right
+        (
+            risk.plot_risk_table,
+            lambda df: risk.risk_table(df, "active_level", "bad"),
+            1,
+        ),  # the scale on the right
         (
             risk.plot_cross_table,
             lambda df: risk.cross_table(df, "active_level", "frequency_grade", "bad"),
@@ -199,9 +217,14 @@ def test_bad_input_is_told():
         (risk.plot_risk_table, table.head(0)),
         (risk.plot_stability, months.drop("total", level="level")),
         (risk.plot_stability, months.xs("total", level="level")),
-        (risk.plot_cross_table, risk.cross_table(book(), "active_level", "frequency_grade", "bad").reset_index()),
+        (
+            risk.plot_cross_table,
+            risk.cross_table(book(), "active_level", "frequency_grade", "bad").reset_index(),
+        ),
     ):
-        with pytest.raises(RiskInputError, match=f"what {draw.__name__.removeprefix('plot_')} returns; pass"):
+        with pytest.raises(
+            RiskInputError, match=f"what {draw.__name__.removeprefix('plot_')} returns; pass"
+        ):
             draw(part)
     with pytest.raises(RiskInputError, match="say which: signal='phone_active_level'"):
         risk.plot_risk_table(table)

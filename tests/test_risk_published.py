@@ -87,9 +87,12 @@ def compared(rows):
     names = [name for name, *_ in rows]
     kind = pd.CategoricalDtype(names)
     now, before = (
-        pd.DataFrame({"score": pd.Categorical(names, dtype=kind), "w": [row[side] for row in rows]}) for side in (1, 2)
+        pd.DataFrame({"score": pd.Categorical(names, dtype=kind), "w": [row[side] for row in rows]})
+        for side in (1, 2)
     )
-    return risk.stability(now, before, "score", weight="w", missing="drop").xs("score", level="signal")
+    return risk.stability(now, before, "score", weight="w", missing="drop").xs(
+        "score", level="signal"
+    )
 
 
 def test_optbinnings_table_of_population_stability():
@@ -103,7 +106,10 @@ def test_optbinnings_table_of_population_stability():
 
 
 def test_siddiqis_system_stability_report():
-    rest = ("the rest", *(100 - sum(side) for side in list(zip(*SIDDIQI_STABILITY, strict=True))[1:3]))
+    rest = (
+        "the rest",
+        *(100 - sum(side) for side in list(zip(*SIDDIQI_STABILITY, strict=True))[1:3]),
+    )
     table = compared([*SIDDIQI_STABILITY, rest])
     for name, *_, index in SIDDIQI_STABILITY:
         assert round(table.loc[name, "psi"], 4) == index

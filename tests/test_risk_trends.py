@@ -31,11 +31,15 @@ def test_stability_properties(rows):
 
 def test_stability_by_period_takes_the_first_as_its_baseline():
     dates = pd.to_datetime(["2026-01-05"] * 4 + ["2026-02-10"] * 4)
-    frame = book(["low", "low", "high", "high", "low", "high", "high", "high"], [0] * 8).assign(day=dates)
+    frame = book(["low", "low", "high", "high", "low", "high", "high", "high"], [0] * 8).assign(
+        day=dates
+    )
     table = risk.stability(frame, None, LEVEL, period="day", missing="drop")
     total = table["psi"].xs("total", level="level").xs(LEVEL, level="signal")
     assert total.loc[pd.Period("2026-01", "M")] == 0
-    assert total.loc[pd.Period("2026-02", "M")] == pytest.approx(0.25 * math.log(2) + 0.25 * math.log(0.75 / 0.5))
+    assert total.loc[pd.Period("2026-02", "M")] == pytest.approx(
+        0.25 * math.log(2) + 0.25 * math.log(0.75 / 0.5)
+    )
     for options, says in (
         ({"period": None}, "baseline=another table"),
         ({"period": "bad"}, "not a date"),
@@ -55,13 +59,22 @@ def test_a_level_that_came_or_went_is_corrected_and_flagged():
     table = risk.stability(now, before, LEVEL, missing="drop").xs(LEVEL, level="signal")
     came, went = (2.5 / 4 - 0.5 / 4) * math.log(5), (0.5 / 4 - 1.5 / 4) * math.log(1 / 3)
     assert table.loc[["high", "medium"], "psi"].tolist() == pytest.approx([came, went])
-    assert table["corrected"].to_dict() == {"low": False, "medium": True, "high": True, "total": True}
+    assert table["corrected"].to_dict() == {
+        "low": False,
+        "medium": True,
+        "high": True,
+        "total": True,
+    }
     assert table.loc["total", "psi"] == pytest.approx(came + went - 0.25 * math.log(2 / 3))
-    assert not risk.stability(now, now, LEVEL).loc[(LEVEL, "total"), "corrected"]  # empty in both: nothing to correct
+    assert not risk.stability(now, now, LEVEL).loc[
+        (LEVEL, "total"), "corrected"
+    ]  # empty in both: nothing to correct
 
 
 def test_trend_says_direction_and_refuses_what_has_no_order():
-    frame = book(["low"] * 4 + ["medium"] * 4 + ["high"] * 4, [1, 1, 1, 0] + [1, 1, 0, 0] + [1, 0, 0, 0])
+    frame = book(
+        ["low"] * 4 + ["medium"] * 4 + ["high"] * 4, [1, 1, 1, 0] + [1, 1, 0, 0] + [1, 0, 0, 0]
+    )
     row = risk.trend(frame, LEVEL, "bad").loc[LEVEL]
     assert (row["direction"], row["tested"], row["n"]) == ("falling", True, 12)
     assert row["z"] == pytest.approx(-math.sqrt(2))  # (sum of t(b - n b/N))^2 / var = 2^2 / 2
@@ -76,7 +89,9 @@ def test_trend_says_direction_and_refuses_what_has_no_order():
 
 def test_cross_table_counts_every_pair_and_flags_the_small():
     frame = book(["low", "low", "high", "high"], [1, 0, 0, 0]).assign(
-        phone_frequency_grade=pd.Categorical(["low", "high", "high", None], dtype=pna.FREQUENCY_GRADE)
+        phone_frequency_grade=pd.Categorical(
+            ["low", "high", "high", None], dtype=pna.FREQUENCY_GRADE
+        )
     )
     table = risk.cross_table(frame, "active_level", "frequency_grade", "bad", small=2)
     assert (len(table), table["n"].sum(), table["bads"].sum()) == (9, 3, 1)
@@ -108,7 +123,10 @@ def test_a_flat_trend_stays_flat_in_fractions_of_weights():
 
 def test_a_trend_needs_an_ordered_signal():
     frame = pd.DataFrame(
-        {"phone_telco_type": pd.Categorical(["prepaid", "postpaid"], dtype=pna.TELCO_TYPE), "bad": [0, 1]}
+        {
+            "phone_telco_type": pd.Categorical(["prepaid", "postpaid"], dtype=pna.TELCO_TYPE),
+            "bad": [0, 1],
+        }
     )
     with pytest.raises(RiskInputError, match="No signal here has ordered levels"):
         risk.trend(frame, "all", "bad")
@@ -133,29 +151,42 @@ def test_order_and_split_weights_change_nothing(rows, seed):
     for call in calls:
         expected = pd.DataFrame(call(frame))
         for other in (mixed, same_label, split):
-            pd.testing.assert_frame_equal(pd.DataFrame(call(other)), expected, rtol=1e-12, atol=1e-12)
+            pd.testing.assert_frame_equal(
+                pd.DataFrame(call(other)), expected, rtol=1e-12, atol=1e-12
+            )
 
 
 def test_signals_of_many_levels_cross_cell_by_cell():
     names = [f"L{i:02}" for i in range(20)]
     pairs = pd.MultiIndex.from_product([names, names]).to_frame(index=False)
-    frame = pd.DataFrame({"a": pd.Categorical(pairs[0]), "b": pd.Categorical(pairs[1]), "bad": [0, 1] * 200})
+    frame = pd.DataFrame(
+        {"a": pd.Categorical(pairs[0]), "b": pd.Categorical(pairs[1]), "bad": [0, 1] * 200}
+    )
     table = risk.cross_table(frame, "a", "b", "bad")
     assert table["n"].tolist() == [1] * 400  # 400 codes, more than eight bits hold
     assert table["bads"].tolist() == [0, 1] * 200
 
 
 def test_an_empty_pair_is_small_whatever_small_means():
-    frame = book(["low", "high"], [1, 0], phone_telco_type=pd.Categorical(["prepaid"] * 2, dtype=pna.TELCO_TYPE))
+    frame = book(
+        ["low", "high"],
+        [1, 0],
+        phone_telco_type=pd.Categorical(["prepaid"] * 2, dtype=pna.TELCO_TYPE),
+    )
     table = risk.cross_table(frame, LEVEL, "telco_type", "bad", small=0)
     assert table["small"].tolist() == table["bad_rate"].isna().tolist()
     assert table["small"].sum() == 4
 
 
 def test_a_month_is_one_of_the_columns_own_clock():
-    days = pd.to_datetime(["2026-01-31 23:30", "2026-02-01 00:30"]).tz_localize("Asia/Jakarta")  # both January in UTC
+    days = pd.to_datetime(["2026-01-31 23:30", "2026-02-01 00:30"]).tz_localize(
+        "Asia/Jakarta"
+    )  # both January in UTC
     table = risk.stability(book(["low", "low"], [0, 0], day=days), None, LEVEL, period="day")
-    assert list(table.index.unique("period")) == [pd.Period("2026-01", "M"), pd.Period("2026-02", "M")]
+    assert list(table.index.unique("period")) == [
+        pd.Period("2026-01", "M"),
+        pd.Period("2026-02", "M"),
+    ]
 
 
 def test_a_baseline_without_status_is_not_compared_to_one_with():
@@ -167,7 +198,9 @@ def test_a_baseline_without_status_is_not_compared_to_one_with():
     with pytest.raises(RiskInputError, match="A DataFrame is needed"):
         risk.stability(frame, [1], LEVEL)
     with pytest.raises(RiskInputError, match="rows have no 'day'"):
-        risk.stability(frame.assign(day=pd.to_datetime(["2026-01-01", None])), None, LEVEL, period="day")
+        risk.stability(
+            frame.assign(day=pd.to_datetime(["2026-01-01", None])), None, LEVEL, period="day"
+        )
     sums = pd.DataFrame({"city": pd.Categorical(["total", "x"])})
     with pytest.raises(RiskInputError, match="what the sum is called"):
         risk.stability(sums, sums, "city")

@@ -18,7 +18,14 @@ def test_coverage_counts_requests_where_it_can():
     statuses = ["answered", "answered", "no_data", "failed", "invalid", "not_bought"]
     frame = book([None] * 6, [0] * 6, statuses)
     row = risk.coverage(frame, unit_price=500).loc["phone_"]
-    assert (row["rows"], row["asked"], row["answered"], row["no_data"], row["failed"], row["not_asked"]) == (
+    assert (
+        row["rows"],
+        row["asked"],
+        row["answered"],
+        row["no_data"],
+        row["failed"],
+        row["not_asked"],
+    ) == (
         6,
         4,
         2,
@@ -27,12 +34,22 @@ def test_coverage_counts_requests_where_it_can():
         2,
     )
     assert (row["hit_rate"], row["no_data_rate"], row["failure_rate"]) == (0.5, 0.25, 0.25)
-    assert (row["charged"], row["exact"], row["cost"], row["cost_per_answered"]) == (3, False, 1500, 750)
+    assert (row["charged"], row["exact"], row["cost"], row["cost_per_answered"]) == (
+        3,
+        False,
+        1500,
+        750,
+    )
     paid = pd.array([True, True, True, None, None, None], dtype="boolean")
     detailed = frame.assign(phone_charged=paid, phone_request_id=["a", "a", "b", None, None, None])
     row = risk.coverage(detailed, unit_price=500).loc["phone_"]
     # Two rows share a number: bought once; with the one without data each answered number cost 1000.
-    assert (row["charged"], row["exact"], row["cost"], row["cost_per_answered"]) == (2, True, 1000, 1000)
+    assert (row["charged"], row["exact"], row["cost"], row["cost_per_answered"]) == (
+        2,
+        True,
+        1000,
+        1000,
+    )
     with pytest.raises(RiskInputError, match="call enrich first"):
         risk.coverage(frame[["bad"]])
 
@@ -46,7 +63,10 @@ def test_value_is_what_the_worst_level_catches_beyond_chance():
     other = risk.value(frame, LEVEL, "bad", unit_price=100, decline="high").loc[LEVEL]
     assert not other["beats_chance"]
     assert math.isnan(other["cost_per_extra_bad"])
-    for options, says in (({}, "what an answer costs"), ({"unit_price": 1, "decline": "hgih"}, "There is no level")):
+    for options, says in (
+        ({}, "what an answer costs"),
+        ({"unit_price": 1, "decline": "hgih"}, "There is no level"),
+    ):
         with pytest.raises(RiskInputError, match=says):
             risk.value(frame, LEVEL, "bad", **options)
 
@@ -66,7 +86,12 @@ def detailed():
 def test_a_charge_that_the_vendor_did_not_tell_counts_as_one():
     row = risk.coverage(detailed(), unit_price=500).loc["phone_"]
     # 8111 once; 8112 without isFee, as in budgets; 8113 was free; 8114 is still open.
-    assert (row["charged"], row["exact"], row["cost"], row["cost_per_answered"]) == (2, False, 1000, 500)
+    assert (row["charged"], row["exact"], row["cost"], row["cost_per_answered"]) == (
+        2,
+        False,
+        1000,
+        500,
+    )
 
 
 def test_value_and_coverage_show_the_same_bill():
@@ -76,7 +101,10 @@ def test_value_and_coverage_show_the_same_bill():
     assert row[["charged", "exact", "cost"]].tolist() == bill[["charged", "exact", "cost"]].tolist()
     plain = frame.drop(columns=list(DETAILS))
     row = risk.value(plain, LEVEL, "bad", unit_price=500).loc[LEVEL]
-    assert (row["charged"], row["exact"]) == (4, False)  # answered and no data; pending is not paid yet
+    assert (row["charged"], row["exact"]) == (
+        4,
+        False,
+    )  # answered and no data; pending is not paid yet
     weighted = risk.value(plain.assign(w=10.0), LEVEL, "bad", unit_price=500, weight="w").loc[LEVEL]
     assert (weighted["charged"], weighted["n"], weighted["cost"]) == (40, 20, 20_000)
     assert weighted["cost_per_extra_bad"] == pytest.approx(row["cost_per_extra_bad"])
@@ -94,14 +122,32 @@ def test_coverage_after_a_trip_through_csv():
 @pytest.mark.parametrize(
     ("call", "says"),
     [
-        (lambda: risk.coverage(book(["low"], [1], ["answered"]), unit_price=-1), "0 or more, not -1"),
-        (lambda: risk.value(book(["low", "high"], [1, 0]), LEVEL, "bad", unit_price=math.nan), "0 or more, not nan"),
-        (lambda: risk.value(book(["low", "high"], [1, 0]), LEVEL, "bad", unit_price="500"), "not '500' .str"),
-        (lambda: risk.coverage(book(["low"], [1], ["answered"]), unit_price=True), "not True .bool"),
-        (lambda: risk.coverage(pd.DataFrame({"phone_lookup_status": ["answerd"]})), "'answerd', which is no status"),
+        (
+            lambda: risk.coverage(book(["low"], [1], ["answered"]), unit_price=-1),
+            "0 or more, not -1",
+        ),
+        (
+            lambda: risk.value(book(["low", "high"], [1, 0]), LEVEL, "bad", unit_price=math.nan),
+            "0 or more, not nan",
+        ),
+        (
+            lambda: risk.value(book(["low", "high"], [1, 0]), LEVEL, "bad", unit_price="500"),
+            "not '500' .str",
+        ),
+        (
+            lambda: risk.coverage(book(["low"], [1], ["answered"]), unit_price=True),
+            "not True .bool",
+        ),
+        (
+            lambda: risk.coverage(pd.DataFrame({"phone_lookup_status": ["answerd"]})),
+            "'answerd', which is no status",
+        ),
         (lambda: risk.coverage(book([], [], [])), "no rows"),
         (lambda: risk.coverage([1]), "A DataFrame is needed"),
-        (lambda: risk.value(book([None, None], [1, 0]), LEVEL, "bad", unit_price=1), "No row has a level"),
+        (
+            lambda: risk.value(book([None, None], [1, 0]), LEVEL, "bad", unit_price=1),
+            "No row has a level",
+        ),
     ],
 )
 def test_bad_input_is_told(call, says):
@@ -123,13 +169,17 @@ def test_a_notebook_shows_whole_counts_and_p_values_that_can_be_read():
     for shown in (">2,000<", ">2,000,000<", ">&lt; 0.001<", ">low<", ">True<"):
         assert shown in html
     assert html.index("levels_tried") < html.index("beats_chance")
-    assert html.count("<tr") == 1 + risk.value(frame, LEVEL, "bad", unit_price=500).shape[1]  # on its side
+    assert (
+        html.count("<tr") == 1 + risk.value(frame, LEVEL, "bad", unit_price=500).shape[1]
+    )  # on its side
     trend = risk.trend(frame, LEVEL, "bad")
     assert trend._repr_html_().count("<tr") == 2
     assert ">&lt; 0.001<" in trend._repr_html_()
     assert trend["p_value"].item() < 1e-100  # the number itself is kept
     assert ">&lt; 0.001<" in trend.T._repr_html_()
     assert ">4,000<" in risk.iv_table(frame, LEVEL, "bad")._repr_html_()
-    named = book(["low"], [1], ["answered"]).rename(columns={"phone_lookup_status": "<b>lookup_status"})
+    named = book(["low"], [1], ["answered"]).rename(
+        columns={"phone_lookup_status": "<b>lookup_status"}
+    )
     assert "&lt;b&gt;" in risk.coverage(named)._repr_html_()
     assert "<table" in trend.head(0)._repr_html_()

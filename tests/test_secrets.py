@@ -17,7 +17,14 @@ import pytest
 import pandas_numberactive as pna
 from pandas_numberactive import verify
 from pandas_numberactive._core.retry import RetryPolicy
-from pandas_numberactive._io import store, store_claims, store_journal, store_ledger, store_runs, store_saves
+from pandas_numberactive._io import (
+    store,
+    store_claims,
+    store_journal,
+    store_ledger,
+    store_runs,
+    store_saves,
+)
 from pandas_numberactive.errors import NumberActiveError
 from pandas_numberactive.simulator import Faults, Simulator
 
@@ -49,9 +56,13 @@ def assert_clean(text: str, *, numbers: bool = True) -> None:
 def configured(tmp_path):
     def configure(vendor, **options):
         return pna.configure(
-            environment="production", base_url=vendor.base_url, app_key=KEY, secret=SECRET,
-            store=str(tmp_path / "s.sqlite3"), **options,
-        )  # fmt: skip
+            environment="production",
+            base_url=vendor.base_url,
+            app_key=KEY,
+            secret=SECRET,
+            store=str(tmp_path / "s.sqlite3"),
+            **options,
+        )
 
     return configure
 
@@ -80,7 +91,11 @@ def test_whatever_the_vendor_says_nothing_leaks(kind, configured, caplog, monkey
     ]
     texts += [str(w.message) for w in warned]
     texts += [record.getMessage() for record in caplog.records]
-    texts += [pna.history().to_string(), pna.LookupStore().held().to_string(), repr(pna.LookupStore())]
+    texts += [
+        pna.history().to_string(),
+        pna.LookupStore().held().to_string(),
+        repr(pna.LookupStore()),
+    ]
     if error is not None:
         texts += [str(error), repr(error), str(getattr(error, "__notes__", ""))]
         error.partial = None
@@ -96,7 +111,9 @@ class Echo(Faults):
         return "ok" if phone in NUMBERS[:2] else "code_free"
 
 
-@pytest.mark.parametrize("said", ["no data for {phone}", "invalid appKey {key}", "{key}/{secret}: +62-{phone}"])
+@pytest.mark.parametrize(
+    "said", ["no data for {phone}", "invalid appKey {key}", "{key}/{secret}: +62-{phone}"]
+)
 def test_a_vendor_that_repeats_what_was_sent_leaks_nothing(said, configured, caplog, monkeypatch):
     caplog.set_level(logging.DEBUG)
     df = pd.DataFrame({"phone": [f"0{n[:3]}-{n[3:7]}-{n[7:]}" for n in NUMBERS[:6]]})
@@ -117,7 +134,13 @@ def test_a_vendor_that_repeats_what_was_sent_leaks_nothing(said, configured, cap
         card = pna.lookup(df["phone"][5])
     report = pna.last_run()
     assert len(report.failures) == 1  # the bill counts by what was said, not a line a number
-    texts = [str(warned[0].message), repr(report), str(report.to_dict()), report._repr_html_(), str(caught.value)]
+    texts = [
+        str(warned[0].message),
+        repr(report),
+        str(report.to_dict()),
+        report._repr_html_(),
+        str(caught.value),
+    ]
     texts += [
         card.msg,
         card._repr_html_(),
@@ -133,7 +156,9 @@ def as_shown(error):
     seen, left = [], [error]
     while left:
         one = left.pop()
-        seen.append("".join(traceback.TracebackException.from_exception(one, capture_locals=True).format()))
+        seen.append(
+            "".join(traceback.TracebackException.from_exception(one, capture_locals=True).format())
+        )
         left += [other for other in (one.__cause__, one.__context__) if other is not None]
     return "\n".join(seen)
 
@@ -180,10 +205,15 @@ OTHERS = {
     "a column's plan": (lambda: FRAME["phone"].numberactive.plan(), "reading what is stored"),
     "forget": (lambda: pna.LookupStore().forget(FRAME["phone"]), "forgetting"),
     "resolve": (lambda: pna.LookupStore().resolve(FRAME["phone"][0], "release"), "resolving"),
-    "import": (lambda: pna.LookupStore().import_answers(FRAME.assign(looked_up_at="2026-01-05")), "importing"),
+    "import": (
+        lambda: pna.LookupStore().import_answers(FRAME.assign(looked_up_at="2026-01-05")),
+        "importing",
+    ),
     "history": (lambda: pna.LookupStore().history(mask=False), "looking back"),
 }
-BREAKS = {f"{name}, {place}": (call, place) for place in BUYING for name, call in CALLS.items()} | OTHERS
+BREAKS = {
+    f"{name}, {place}": (call, place) for place in BUYING for name, call in CALLS.items()
+} | OTHERS
 PLACES = BUYING | {
     "forgetting": (store_ledger, "forget"),
     "resolving": (store_ledger, "resolve"),
@@ -194,9 +224,13 @@ PLACES = BUYING | {
 
 @pytest.mark.parametrize("kind", [sqlite3.OperationalError, LookupError], ids=["full", "bug"])
 @pytest.mark.parametrize(("call", "place"), BREAKS.values(), ids=BREAKS)
-def test_a_traceback_with_locals_shows_no_number_wherever_the_store_fails(configured, monkeypatch, call, place, kind):
+def test_a_traceback_with_locals_shows_no_number_wherever_the_store_fails(
+    configured, monkeypatch, call, place, kind
+):
     def broken(*args, **kwargs):
-        raise kind("the disk is full" if kind is sqlite3.OperationalError else f"no place for {NUMBERS[0]}")
+        raise kind(
+            "the disk is full" if kind is sqlite3.OperationalError else f"no place for {NUMBERS[0]}"
+        )
 
     with Simulator(stand_in=True, app_key=KEY, secret=SECRET) as vendor:
         configured(vendor)
@@ -210,8 +244,12 @@ def test_a_traceback_with_locals_shows_no_number_wherever_the_store_fails(config
 
 
 @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
-def test_a_traceback_with_locals_shows_no_secret_and_no_number_where_the_vendor_refuses(configured, call):
-    with Simulator(stand_in=True, app_key=KEY, secret=SECRET, faults=Faults(handle={"http_401": 1.0})) as vendor:
+def test_a_traceback_with_locals_shows_no_secret_and_no_number_where_the_vendor_refuses(
+    configured, call
+):
+    with Simulator(
+        stand_in=True, app_key=KEY, secret=SECRET, faults=Faults(handle={"http_401": 1.0})
+    ) as vendor:
         configured(vendor)
         with pytest.raises(NumberActiveError) as caught:
             call()
@@ -221,7 +259,8 @@ def test_a_traceback_with_locals_shows_no_secret_and_no_number_where_the_vendor_
 def labelled(phone):
     """A table whose every label is a phone, as after read_csv without header=None."""
     return pd.DataFrame(
-        {phone: ["0811-8899-532 / 33"] * 2, "Ani": 1}, index=pd.Index([phone, int(phone)], dtype=object)
+        {phone: ["0811-8899-532 / 33"] * 2, "Ani": 1},
+        index=pd.Index([phone, int(phone)], dtype=object),
     )
 
 
@@ -250,7 +289,10 @@ def test_a_phone_that_became_a_label_is_masked_in_texts(configured, vendor, phon
     assert plan.warnings
     assert phone not in repr(plan)
     pna.enrich(frame, phone)
-    assert pna.last_run().problems["row"].tolist() == [phone, int(phone)]  # the label itself, to find the row by
+    assert pna.last_run().problems["row"].tolist() == [
+        phone,
+        int(phone),
+    ]  # the label itself, to find the row by
 
 
 def test_credentials_refuse_pickles_and_copies_do_not_show_them(configured, vendor):

@@ -20,7 +20,9 @@ from pandas_numberactive.keyring_keys import save_to_keyring
 from pandas_numberactive.settings import Credentials, configure, override, settings
 from pandas_numberactive.settings_ready import require, store_location, warn_plain_http
 
-module = sys.modules["pandas_numberactive.settings"]  # the package's attribute of that name is the function
+module = sys.modules[
+    "pandas_numberactive.settings"
+]  # the package's attribute of that name is the function
 
 KEYS = {"app_key": "my-app-key-1", "secret": "hush-hush-hush"}
 
@@ -46,9 +48,15 @@ def test_the_order_is_explicit_override_configure_variable_default(monkeypatch):
     assert settings().environment == "sandbox"
     assert settings().source["environment"] == "environment variable NUMBERACTIVE_ENVIRONMENT"
     configure(environment="production")
-    assert (settings().environment, settings().source["environment"]) == ("production", "configure()")
+    assert (settings().environment, settings().source["environment"]) == (
+        "production",
+        "configure()",
+    )
     with override(environment="simulator"):
-        assert (settings().environment, settings().source["environment"]) == ("simulator", "override()")
+        assert (settings().environment, settings().source["environment"]) == (
+            "simulator",
+            "override()",
+        )
         assert settings(environment="sandbox").source["environment"] == "explicit"
     assert settings().environment == "production"
 
@@ -67,20 +75,29 @@ def test_every_variable_is_read(monkeypatch):
     found = require(settings())
     assert (found.unit_price, found.currency) == (512.5, "USD")
     assert configure(unit_price=3).unit_price == 3
-    assert (found.environment, found.base_url, found.store) == ("production", "https://h/x", "/tmp/a.db")
+    assert (found.environment, found.base_url, found.store) == (
+        "production",
+        "https://h/x",
+        "/tmp/a.db",
+    )
     assert (found.credentials.app_key, found.credentials.secret) == ("k", "s")
 
 
 def test_a_wrong_variable_is_named(monkeypatch):
     monkeypatch.setenv("NUMBERACTIVE_ENVIRONMENT", "prod")
-    with pytest.raises(ConfigurationError, match="NUMBERACTIVE_ENVIRONMENT.*'production', 'sandbox', 'simulator'"):
+    with pytest.raises(
+        ConfigurationError, match="NUMBERACTIVE_ENVIRONMENT.*'production', 'sandbox', 'simulator'"
+    ):
         settings()
 
 
 @pytest.mark.parametrize("text", ["-1", "nan", "five", "1.000,00"])
 def test_a_price_that_is_no_number_names_its_variable(monkeypatch, text):
     monkeypatch.setenv("NUMBERACTIVE_UNIT_PRICE", text)
-    with pytest.raises(ConfigurationError, match="NUMBERACTIVE_UNIT_PRICE: unit_price must be a number of at least 0"):
+    with pytest.raises(
+        ConfigurationError,
+        match="NUMBERACTIVE_UNIT_PRICE: unit_price must be a number of at least 0",
+    ):
         settings()
 
 
@@ -123,13 +140,18 @@ def test_none_forgets_in_configure_and_lifts_in_override():
     assert configure(max_rate=None).max_rate is None
 
 
-@pytest.mark.parametrize("value", [20200101, b"20200101", ["20200101"], 20200101.5], ids=lambda v: type(v).__name__)
+@pytest.mark.parametrize(
+    "value", [20200101, b"20200101", ["20200101"], 20200101.5], ids=lambda v: type(v).__name__
+)
 @pytest.mark.parametrize("name", ["app_key", "secret"])
 def test_a_key_of_a_wrong_type_is_not_shown(name, value):
     for use in (configure, settings, lambda **keys: save_to_keyring(**{**KEYS, **keys})):
         with pytest.raises(ConfigurationError) as caught:
             use(**{name: value})
-        assert str(caught.value) == f"{name} must be text that is not blank, not {type(value).__name__}."
+        assert (
+            str(caught.value)
+            == f"{name} must be text that is not blank, not {type(value).__name__}."
+        )
 
 
 def test_override_nests_and_stays_in_its_thread_and_context():
@@ -219,7 +241,12 @@ def test_code_outcomes_hold_for_both_steps_or_for_one():
 def test_require_names_the_variables_and_the_simulator():
     with pytest.raises(ConfigurationError) as caught:
         require(settings())
-    for word in ("NUMBERACTIVE_APP_KEY", "NUMBERACTIVE_SECRET", "NUMBERACTIVE_ENVIRONMENT", '"simulator"'):
+    for word in (
+        "NUMBERACTIVE_APP_KEY",
+        "NUMBERACTIVE_SECRET",
+        "NUMBERACTIVE_ENVIRONMENT",
+        '"simulator"',
+    ):
         assert word in str(caught.value)
 
 
@@ -237,7 +264,9 @@ def test_require_names_only_what_is_missing():
 
 def test_the_vendors_addresses_are_the_defaults():
     assert settings(environment="formal").base_url == "http://api.digiscore.id"
-    assert settings(environment="sandbox").base_url == "http://test-platform.ferrystatic.com/openrisk"
+    assert (
+        settings(environment="sandbox").base_url == "http://test-platform.ferrystatic.com/openrisk"
+    )
     assert settings(environment="sandbox").host == "test-platform.ferrystatic.com/openrisk"
     assert settings(environment="simulator").base_url is None
 
@@ -252,12 +281,16 @@ def test_real_keys_never_reach_the_simulator(monkeypatch, where):
         word = {"environment": "simulator"} if where.endswith("word") else {}
         configure(app_key="real-key", secret="real-secret", **word)
     explicit = {"app_key": "real-key", "secret": "real-secret"} if where == "explicit" else {}
-    assert require(settings(environment="simulator", **explicit)).credentials == Credentials("simulator", "simulator")
+    assert require(settings(environment="simulator", **explicit)).credentials == Credentials(
+        "simulator", "simulator"
+    )
 
 
 def test_a_simulator_of_ones_own_has_its_own_keys():
     configure(environment="production", **KEYS)
-    with override(environment="simulator", base_url="http://127.0.0.1:9", app_key="a", secret="b") as found:
+    with override(
+        environment="simulator", base_url="http://127.0.0.1:9", app_key="a", secret="b"
+    ) as found:
         assert found.credentials == Credentials("a", "b")
     assert settings().credentials == Credentials(*KEYS.values())
 
@@ -301,7 +334,13 @@ def test_nothing_that_is_printed_gives_a_secret_away():
         proxy="http://me:pa55@proxy:3128",
         **KEYS,
     )
-    for text in (repr(found), str(found), found._repr_html_(), repr(found.credentials), f"{found.credentials}"):
+    for text in (
+        repr(found),
+        str(found),
+        found._repr_html_(),
+        repr(found.credentials),
+        f"{found.credentials}",
+    ):
         assert "pa55" not in text
         assert KEYS["secret"] not in text
         assert KEYS["app_key"] not in text
@@ -316,7 +355,9 @@ def test_credentials_refuse_to_be_pickled():
         with pytest.raises(TypeError, match="never pickled"):
             pickle.dumps(victim)
     assert copy.deepcopy(keys) is keys
-    assert keys.fingerprint == Credentials("a", "c").fingerprint != Credentials("b", "b").fingerprint
+    assert (
+        keys.fingerprint == Credentials("a", "c").fingerprint != Credentials("b", "b").fingerprint
+    )
     assert len(keys.fingerprint) == 16
 
 
@@ -336,7 +377,11 @@ def test_each_source_of_answers_has_its_own_default_store():
         return store_location(settings(**options)).replace("\\", "/").rsplit("/", 1)[1]
 
     vendor = name(environment="production")
-    assert vendor == "lookups.sqlite3" == name(environment="production", base_url="https://api.digiscore.id")
+    assert (
+        vendor
+        == "lookups.sqlite3"
+        == name(environment="production", base_url="https://api.digiscore.id")
+    )
     assert name(environment="simulator") == "simulator.sqlite3"
     mock = name(environment="production", base_url="http://127.0.0.1:8000")
     assert mock.startswith("lookups-127-0-0-1-")
@@ -371,14 +416,22 @@ def test_every_error_survives_pickling_and_keeps_what_it_says():
     made[0].partial = [1]
     for error in made:
         again = pickle.loads(pickle.dumps(error))
-        assert (type(again), str(again), again.__dict__) == (type(error), str(error), error.__dict__)
+        assert (type(again), str(again), again.__dict__) == (
+            type(error),
+            str(error),
+            error.__dict__,
+        )
     assert str(made[0]) == "There is no column 'phone'. Did you mean 'Phone'?"
     assert (made[3].code, made[3].errno) == (401, None)
     assert made[-1].name == "matplotlib"
 
 
 def test_every_error_is_in_the_drawing_and_answers_the_three_questions():
-    kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, Exception)]
+    kinds = [
+        kind
+        for kind in vars(errors).values()
+        if isinstance(kind, type) and issubclass(kind, Exception)
+    ]
     assert len(kinds) == 18
     for kind in kinds:
         assert kind.__name__ in errors.__doc__
@@ -387,7 +440,9 @@ def test_every_error_is_in_the_drawing_and_answers_the_three_questions():
             assert kind.fault in ("caller", "vendor", "machine")
 
 
-def test_a_store_in_a_folder_that_is_not_there_is_refused_and_the_plan_names_its_store(tmp_path, monkeypatch):
+def test_a_store_in_a_folder_that_is_not_there_is_refused_and_the_plan_names_its_store(
+    tmp_path, monkeypatch
+):
     frame = pd.DataFrame({"phone": ["08118899532"]})  # made up
     with override(environment="simulator", store=str(tmp_path / "storr" / "book.sqlite3")):
         for use in (frame.numberactive.plan, frame.numberactive.enrich):

@@ -67,14 +67,30 @@ async def begin(store, cap=None, key="k", lease=60.0):
 
 def terms(store, row, worker, cap=None, since=0, **changes):
     base = Work(
-        environment="sandbox", run=row.run, worker=worker, cap=cap, since=since, called_at=store.now(), retry_failed=True,
-        host="h", key="f", max_id_age=DAY * 10**6, alive=store.alive,
-    )  # fmt: skip
+        environment="sandbox",
+        run=row.run,
+        worker=worker,
+        cap=cap,
+        since=since,
+        called_at=store.now(),
+        retry_failed=True,
+        host="h",
+        key="f",
+        max_id_age=DAY * 10**6,
+        alive=store.alive,
+    )
     return replace(base, **changes)
 
 
 def opened(lookup, clock, request_id="r1"):
-    return replace(lookup, state=LookupState.PENDING, request_id=request_id, opened_at=clock(), host="h", key="f")
+    return replace(
+        lookup,
+        state=LookupState.PENDING,
+        request_id=request_id,
+        opened_at=clock(),
+        host="h",
+        key="f",
+    )
 
 
 def answered(lookup, clock, charged=True):
@@ -217,7 +233,9 @@ def test_a_claim_is_one_statement_of_each_kind_in_sorted_order(store, clock):
         await buy(store, clock, number=100, request_id="old")
         clock.time += 100
         row, dead = await begin(store)
-        claims = await store.claim(terms(store, row, dead), [*range(30, 20, -1), *range(70, 60, -1)])
+        claims = await store.claim(
+            terms(store, row, dead), [*range(30, 20, -1), *range(70, 60, -1)]
+        )
         for lookup, _ in claims.mine:
             if lookup.number <= 30:
                 back = replace(lookup, state=LookupState.RELEASED, charged=False)
@@ -233,7 +251,11 @@ def test_a_claim_is_one_statement_of_each_kind_in_sorted_order(store, clock):
                     said.append(
                         (
                             sql.split()[0],
-                            [value for value in parameters if isinstance(value, int) and 21 <= value <= 100],
+                            [
+                                value
+                                for value in parameters
+                                if isinstance(value, int) and 21 <= value <= 100
+                            ],
                         )
                     )
                     return db.execute(sql, parameters)
@@ -243,18 +265,25 @@ def test_a_claim_is_one_statement_of_each_kind_in_sorted_order(store, clock):
         return await store._journal.write(watched), said
 
     claims, said = run(work())
-    assert [lookup.number for lookup, _ in claims.mine] == [100, *range(90, 80, -1), *range(21, 31), *range(70, 60, -1)]
+    assert [lookup.number for lookup, _ in claims.mine] == [
+        100,
+        *range(90, 80, -1),
+        *range(21, 31),
+        *range(70, 60, -1),
+    ]
     assert {lookup.number for lookup, resumed in claims.mine if resumed} == set(range(61, 71))
-    assert {lookup.number: lookup.epoch for lookup, _ in claims.mine if lookup.number < 80} == dict.fromkeys(
-        [*range(21, 31), *range(61, 71)], 2
-    )
+    assert {
+        lookup.number: lookup.epoch for lookup, _ in claims.mine if lookup.number < 80
+    } == dict.fromkeys([*range(21, 31), *range(61, 71)], 2)
     writes = [(verb, numbers) for verb, numbers in said if verb != "SELECT"]
     assert writes == [
         ("INSERT", [*range(81, 91), 100]),
         ("UPDATE", list(range(21, 31))),
         ("UPDATE", list(range(61, 71))),
     ]
-    assert len(said) - len(writes) < 7  # one look at the numbers, one at the mark of the vendor, one at each worker
+    assert (
+        len(said) - len(writes) < 7
+    )  # one look at the numbers, one at the mark of the vendor, one at each worker
 
 
 def test_an_unfinished_run_is_the_same_run_for_a_day(store, clock):
@@ -293,7 +322,10 @@ def test_a_refresh_makes_a_new_generation_and_keeps_the_old(store, clock):
 
     generation, plain, fresh, again, old, whole = run(work())
     assert generation == 2
-    assert [(found.generation, found.request_id) for found in whole] == [(1, "r1"), (2, None)]  # as `read` says
+    assert [(found.generation, found.request_id) for found in whole] == [
+        (1, "r1"),
+        (2, None),
+    ]  # as `read` says
     assert unpack(int(plain.packed[0]))[0] is LookupState.ANSWERED
     assert plain.bought_at[0] == old
     assert unpack(int(fresh.packed[0]))[0] is LookupState.FAILED
@@ -309,7 +341,8 @@ def test_many_numbers_are_read_as_they_were_written(store, clock, monkeypatch):
     def fill(db):
         for row in rows:
             db.execute(
-                "INSERT INTO lookups (environment, number, generation, packed, bought_at) VALUES (?,?,?,?,?)", row
+                "INSERT INTO lookups (environment, number, generation, packed, bought_at) VALUES (?,?,?,?,?)",
+                row,
             )
 
     store.do(fill)
@@ -384,7 +417,14 @@ def test_one_bad_write_in_a_group_costs_the_others_nothing(store):
 
     results = run(work())
     assert isinstance(results[1], StoreError)
-    assert store.do(lambda db: db.execute("SELECT count(*) FROM meta WHERE name IN ('a', 'b')").fetchone()[0]) == 2
+    assert (
+        store.do(
+            lambda db: db.execute("SELECT count(*) FROM meta WHERE name IN ('a', 'b')").fetchone()[
+                0
+            ]
+        )
+        == 2
+    )
 
 
 OPENER = """
@@ -399,7 +439,12 @@ with LookupStore(sys.argv[1]) as store:
 def test_many_processes_may_make_one_file_at_once(tmp_path):
     path = str(tmp_path / "shared.sqlite3")
     children = [
-        subprocess.Popen([sys.executable, "-c", OPENER, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        subprocess.Popen(
+            [sys.executable, "-c", OPENER, path],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
         for _ in range(4)
     ]
     for child in children:
@@ -462,7 +507,9 @@ def test_a_bulk_read_says_what_a_slow_one_says(store, monkeypatch):
         for name, some in wanted.items():
             found = run(read(store, some, since))
             expected = [obvious(by_number.get(int(n), []), int(n), since) for n in some]
-            assert list(zip(found.packed.tolist(), found.bought_at.tolist(), strict=True)) == expected, (name, since)
+            assert (
+                list(zip(found.packed.tolist(), found.bought_at.tolist(), strict=True)) == expected
+            ), (name, since)
 
 
 @pytest.mark.parametrize("most", [10**13, 1 << 61, (1 << 63) - 1])

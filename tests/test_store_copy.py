@@ -43,7 +43,9 @@ def places(request, tmp_path) -> tuple[str, str]:
 
 def use(store: str, vendor: Simulator, **options: Any) -> Any:
     given = {"unit_price": 450.25, "max_concurrency": 1, **options}
-    return pna.override(environment="production", base_url=vendor.base_url, store=store, **KEYS, **given)
+    return pna.override(
+        environment="production", base_url=vendor.base_url, store=store, **KEYS, **given
+    )
 
 
 def enrich(frame: pd.DataFrame = FRAME, **options: Any) -> pd.DataFrame:
@@ -72,13 +74,21 @@ def dump(location: str, *, keys: bool = False) -> dict[str, list[Any]]:
                     key=repr,
                 ),
                 "runs": sorted(
-                    db.execute("SELECT key, environment, started_at, cap, price, currency FROM runs").fetchall(),
+                    db.execute(
+                        "SELECT key, environment, started_at, cap, price, currency FROM runs"
+                    ).fetchall(),
                     key=repr,
                 ),
                 "bodies": sorted(
-                    db.execute("SELECT environment, number, generation, at, request_id, body FROM bodies").fetchall()
+                    db.execute(
+                        "SELECT environment, number, generation, at, request_id, body FROM bodies"
+                    ).fetchall()
                 ),
-                "flags": sorted(db.execute("SELECT name FROM meta WHERE name LIKE 'handle_can_charge%'").fetchall()),
+                "flags": sorted(
+                    db.execute(
+                        "SELECT name FROM meta WHERE name LIKE 'handle_can_charge%'"
+                    ).fetchall()
+                ),
                 "workers": db.execute("SELECT worker FROM workers").fetchall(),
             }
         )
@@ -95,7 +105,9 @@ def test_a_settled_ledger_arrives_whole_and_a_second_copy_finds_nothing(places, 
         enrich(refresh=True, frame=FRAME.head(10))
         with LookupStore.open(here) as store:
             store.do(
-                lambda db: db.execute("INSERT INTO meta (name, value) VALUES ('handle_can_charge:production', '1')")
+                lambda db: db.execute(
+                    "INSERT INTO meta (name, value) VALUES ('handle_can_charge:production', '1')"
+                )
             )
     before = plain(dump(here))
     assert main(["store", "copy", here, there]) == 0
@@ -107,7 +119,9 @@ def test_a_settled_ledger_arrives_whole_and_a_second_copy_finds_nothing(places, 
     assert after == before == plain(dump(here))
     done = copy(here, there)
     assert (done.lookups, done.events, done.handed_over, done.differ) == (0, 0, 0, 0)
-    assert done.source.charges == done.target.charges == done.before.charges == {2: (50, 50 * 450.25)}
+    assert (
+        done.source.charges == done.target.charges == done.before.charges == {2: (50, 50 * 450.25)}
+    )
     assert plain(dump(there)) == before
     back = copy(there, here)
     assert (back.lookups, back.events) == (0, 0)
@@ -244,7 +258,9 @@ def test_a_cap_goes_with_its_run(places, vendor):
             warnings.simplefilter("ignore", pna.errors.IncompleteRunWarning)
             job.result(60)
     copy(here, there)
-    unfinished = [ask(place, "SELECT count(*) FROM runs WHERE ended_at IS NULL") for place in (here, there)]
+    unfinished = [
+        ask(place, "SELECT count(*) FROM runs WHERE ended_at IS NULL") for place in (here, there)
+    ]
     assert unfinished == [[(0,)], [(1,)]]  # one cap, in one place
     with use(there, vendor):
         enrich(max_charges=10)
@@ -263,7 +279,11 @@ def test_what_was_delivered_is_never_delivered_again(places, vendor):
     copy(here, there)
     with LookupStore.open(there) as store:
         released = (pack(LookupState.RELEASED), pack(LookupState.PENDING))
-        store.do(lambda db: db.execute("UPDATE lookups SET packed = ?, request_id = NULL WHERE packed = ?", released))
+        store.do(
+            lambda db: db.execute(
+                "UPDATE lookups SET packed = ?, request_id = NULL WHERE packed = ?", released
+            )
+        )
     before = plain(dump(there))
     assert copy(here, there).lookups == 0
     assert plain(dump(there)) == before
@@ -347,7 +367,9 @@ def test_who_wins_where_both_know_a_number(tmp_path, theirs, ours, kept):
             lambda db: db.execute("SELECT packed & 15, request_id, epoch FROM lookups").fetchone()
         )
     assert LookupState(state) is (theirs if kept == "theirs" else ours)
-    assert epoch > 5 if kept == "theirs" else epoch == 5  # a late worker of the target is fenced out
+    assert (
+        epoch > 5 if kept == "theirs" else epoch == 5
+    )  # a late worker of the target is fenced out
     assert done.lookups == (kept == "theirs")
     owned = len(open_ids(here)) + len(open_ids(there))
     assert owned <= 1

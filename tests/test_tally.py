@@ -87,9 +87,16 @@ def test_only_the_latest_bad_ones_are_remembered():
 def test_a_fifth_of_the_numbers_refused_at_once_does_not_end_a_run_of_64_in_flight(tmp_path):
     phones = [f"0811{i:07d}" for i in range(300)]  # made up
     refused = {f"handle:{phone[1:]}": ["code"] for phone in phones[5::5]}
-    with Simulator(stand_in=True, app_key="k", secret="s", latency=0.02, faults=Faults(script=refused)) as vendor:
+    with Simulator(
+        stand_in=True, app_key="k", secret="s", latency=0.02, faults=Faults(script=refused)
+    ) as vendor:
         pna.configure(
-            environment="sandbox", base_url=vendor.base_url, app_key="k", secret="s", max_concurrency=64, progress=False
+            environment="sandbox",
+            base_url=vendor.base_url,
+            app_key="k",
+            secret="s",
+            max_concurrency=64,
+            progress=False,
         )
         pna.configure(store=str(tmp_path / "s.sqlite3"))
         with warnings.catch_warnings():
@@ -125,9 +132,18 @@ def test_one_good_answer_among_so_many_bad_ones_lets_a_run_go_on():
 
 def test_a_vendor_that_hangs_on_half_and_charges_the_rest_for_nothing_is_asked_no_more(tmp_path):
     phones = [f"0811{i:07d}" for i in range(2000)]  # made up
-    bad = {f"query:{phone[1:]}": ["hang" if i % 2 else "code_charged"] * 9 for i, phone in enumerate(phones[50:])}
+    bad = {
+        f"query:{phone[1:]}": ["hang" if i % 2 else "code_charged"] * 9
+        for i, phone in enumerate(phones[50:])
+    }
     with Simulator(stand_in=True, app_key="k", secret="s", faults=Faults(script=bad)) as vendor:
-        pna.configure(environment="sandbox", base_url=vendor.base_url, app_key="k", secret="s", max_concurrency=32)
+        pna.configure(
+            environment="sandbox",
+            base_url=vendor.base_url,
+            app_key="k",
+            secret="s",
+            max_concurrency=32,
+        )
         pna.configure(store=str(tmp_path / "s.sqlite3"), query_timeout=0.05, progress=False)
         with pytest.raises(VendorError, match="stopped"):
             pd.DataFrame({"phone": phones}).numberactive.enrich("phone")

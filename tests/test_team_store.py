@@ -16,7 +16,9 @@ from typing import Any
 import pandas as pd
 import pytest
 
-pytest.importorskip("psycopg", reason='psycopg is missing: pip install "pandas-numberactive[postgres]"')
+pytest.importorskip(
+    "psycopg", reason='psycopg is missing: pip install "pandas-numberactive[postgres]"'
+)
 
 import psycopg
 
@@ -26,7 +28,12 @@ from pandas_numberactive._core.credentials import Address, masked_url
 from pandas_numberactive._io import store_connection
 from pandas_numberactive._io.store import LookupStore
 from pandas_numberactive._io.store_copy import copy
-from pandas_numberactive.errors import ConfigurationError, NumberActiveError, StoreError, StoreVersionError
+from pandas_numberactive.errors import (
+    ConfigurationError,
+    NumberActiveError,
+    StoreError,
+    StoreVersionError,
+)
 from pandas_numberactive.simulator import Simulator
 
 ROOT = Path(os.environ.get("NUMBERACTIVE_SOURCE", Path(__file__).parent.parent))
@@ -38,17 +45,25 @@ server = pytest.mark.postgres
 
 
 def configure(vendor: Simulator, store: str, **options: Any) -> None:
-    pna.configure(environment="production", base_url=vendor.base_url, store=store, **KEYS, **options)
+    pna.configure(
+        environment="production", base_url=vendor.base_url, store=store, **KEYS, **options
+    )
 
 
 def told(error: BaseException) -> str:
     """All that a traceback with locals, causes and contexts gives away."""
     texts, seen = [], error
     while seen is not None:
-        texts.append("".join(traceback.TracebackException.from_exception(seen, capture_locals=True).format()))
+        texts.append(
+            "".join(traceback.TracebackException.from_exception(seen, capture_locals=True).format())
+        )
         seen = seen.__cause__ or seen.__context__
     # The literal in a test's own frame is the caller's business.
-    return "\n".join(line for line in "\n".join(texts).splitlines() if not line.strip().startswith(("bad =", "dsn =")))
+    return "\n".join(
+        line
+        for line in "\n".join(texts).splitlines()
+        if not line.strip().startswith(("bad =", "dsn ="))
+    )
 
 
 # Addresses.
@@ -89,7 +104,8 @@ def test_an_address_without_a_password_is_shown_as_it_is():
 
 
 @pytest.mark.parametrize(
-    "bad", ["mysql://me:pa55@db/x", "postgresql+psycopg://me:pa55@db/x", "host=db user=me password=pa55"]
+    "bad",
+    ["mysql://me:pa55@db/x", "postgresql+psycopg://me:pa55@db/x", "host=db user=me password=pa55"],
 )
 def test_what_is_no_address_does_not_become_a_file(bad, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
@@ -129,7 +145,9 @@ def test_a_mistyped_command_is_repeated_without_the_password(capsys):
 )
 def test_an_address_that_cannot_be_read_is_said_without_its_password(bad, vendor, capsys):
     configure(vendor, bad)
-    with pytest.raises(ConfigurationError, match=r"no address of a PostgreSQL store.*%2F") as caught:
+    with pytest.raises(
+        ConfigurationError, match=r"no address of a PostgreSQL store.*%2F"
+    ) as caught:
         FRAME.numberactive.enrich("phone")
     assert PASSWORD not in told(caught.value)
     assert PASSWORD not in repr(pna.doctor()) + pna.doctor()._repr_html_() + repr(pna.settings())
@@ -140,7 +158,9 @@ def test_an_address_that_cannot_be_read_is_said_without_its_password(bad, vendor
 
 @server
 @pytest.mark.parametrize("wrong", ["port", "role", "database", "password", "rights"])
-def test_a_server_that_does_not_let_us_in_is_a_clear_error_and_buys_nothing(postgres, dsn, vendor, wrong, capsys):
+def test_a_server_that_does_not_let_us_in_is_a_clear_error_and_buys_nothing(
+    postgres, dsn, vendor, wrong, capsys
+):
     bad, says = {
         "port": (dsn.replace(str(postgres.port), "1"), "refused"),
         "role": (dsn.replace("owner:", "nobody-of-that-name:"), "role.*does not exist"),
@@ -172,7 +192,13 @@ def test_what_a_store_says_of_itself_hides_its_password(dsn, vendor, capsys):
     configure(vendor, dsn)
     FRAME.numberactive.enrich("phone")
     with pna.LookupStore(dsn) as books:
-        texts = [repr(books), books.location, books._repr_html_(), repr(books._store), repr(vars(books._store))]
+        texts = [
+            repr(books),
+            books.location,
+            books._repr_html_(),
+            repr(books._store),
+            repr(vars(books._store)),
+        ]
     texts += [repr(pna.settings()), pna.settings()._repr_html_(), str(pna.settings().shown())]
     for command in (["doctor"], ["store", "init", dsn], ["history"]):
         assert main(command) == 0
@@ -197,10 +223,22 @@ def test_a_store_of_another_version_or_program_is_refused_and_left_alone(dsn, ve
                 FRAME.numberactive.enrich("phone")
             assert PASSWORD not in told(caught.value)
 
-        refused("UPDATE numberactive.meta SET value = '99' WHERE name = 'schema_version'", StoreVersionError, "Upgrade")
-        refused("UPDATE numberactive.meta SET value = 'x' WHERE name = 'schema_version'", StoreError, "another program")
+        refused(
+            "UPDATE numberactive.meta SET value = '99' WHERE name = 'schema_version'",
+            StoreVersionError,
+            "Upgrade",
+        )
+        refused(
+            "UPDATE numberactive.meta SET value = 'x' WHERE name = 'schema_version'",
+            StoreError,
+            "another program",
+        )
         refused("DELETE FROM numberactive.meta", StoreError, "another program")
-        refused("ALTER TABLE numberactive.meta RENAME COLUMN name TO key", StoreError, "cannot be used.*name")
+        refused(
+            "ALTER TABLE numberactive.meta RENAME COLUMN name TO key",
+            StoreError,
+            "cannot be used.*name",
+        )
         refused("DROP TABLE numberactive.meta", StoreError, "cannot be used.*already exists")
         assert admin.execute("SELECT count(*) FROM numberactive.lookups").fetchone() == (0,)
     assert vendor.calls == []
@@ -239,7 +277,9 @@ def test_a_database_made_without_a_locale_keeps_words_and_its_errors_are_text(da
     with LookupStore.open(dsn) as store:
         store.do(lambda db: db.execute("INSERT INTO meta VALUES ('msg', '查询成功 – ok')"))
         assert (
-            store.do(lambda db: db.execute("SELECT value FROM meta WHERE name = 'msg'").fetchone()[0])
+            store.do(
+                lambda db: db.execute("SELECT value FROM meta WHERE name = 'msg'").fetchone()[0]
+            )
             == "查询成功 – ok"
         )
 
@@ -251,7 +291,11 @@ def test_a_database_made_without_a_locale_keeps_words_and_its_errors_are_text(da
         with pytest.raises(StoreError, match="CharacterNotInRepertoire"):
             store.do(fail)
     configure(vendor, dsn)
-    assert FRAME.numberactive.enrich("phone")["phone_lookup_status"].isin(["answered", "no_data"]).all()
+    assert (
+        FRAME.numberactive.enrich("phone")["phone_lookup_status"]
+        .isin(["answered", "no_data"])
+        .all()
+    )
 
 
 def test_a_refusal_in_another_language_and_encoding_is_still_an_error_of_ours():
@@ -270,7 +314,9 @@ def test_a_refusal_in_another_language_and_encoding_is_still_an_error_of_ours():
     with socket.create_server(("127.0.0.1", 0)) as listener:
         threading.Thread(target=lambda: suppressed(answer), daemon=True).start()
         with pytest.raises(StoreError, match="cannot be reached.*Benutzer") as caught:
-            LookupStore.open(f"postgresql://me:{PASSWORD}@127.0.0.1:{listener.getsockname()[1]}/x?gssencmode=disable")
+            LookupStore.open(
+                f"postgresql://me:{PASSWORD}@127.0.0.1:{listener.getsockname()[1]}/x?gssencmode=disable"
+            )
         listener.shutdown(socket.SHUT_RDWR)
     assert PASSWORD not in str(caught.value)
 
@@ -289,7 +335,9 @@ def test_an_error_quotes_no_row(dsn):
 
         def twice(db: Any) -> None:
             for _ in range(2):
-                db.execute("INSERT INTO lookups (environment, number, generation, packed) VALUES (1, 8118899532, 1, 3)")
+                db.execute(
+                    "INSERT INTO lookups (environment, number, generation, packed) VALUES (1, 8118899532, 1, 3)"
+                )
 
         with pytest.raises(StoreError, match="UniqueViolation: duplicate key") as caught:
             store.do(twice)
@@ -301,10 +349,18 @@ def test_an_error_quotes_no_row(dsn):
 def test_a_network_that_swallows_packets_is_noticed_and_the_address_may_say_otherwise(dsn):
     with LookupStore.open(dsn) as store:
         have = store._postgres._open.info.get_parameters()
-    assert (have["keepalives_idle"], have["tcp_user_timeout"], have["connect_timeout"]) == ("10", "25000", "10")
+    assert (have["keepalives_idle"], have["tcp_user_timeout"], have["connect_timeout"]) == (
+        "10",
+        "25000",
+        "10",
+    )
     with LookupStore.open(f"{dsn}?keepalives_idle=77&application_name=team") as store:
         have = store._postgres._open.info.get_parameters()
-        assert (have["keepalives_idle"], have["tcp_user_timeout"], have["application_name"]) == ("77", "25000", "team")
+        assert (have["keepalives_idle"], have["tcp_user_timeout"], have["application_name"]) == (
+            "77",
+            "25000",
+            "team",
+        )
 
 
 # Roles.
@@ -369,15 +425,26 @@ def test_the_readmes_role_can_neither_drop_nor_read_anything_else(analyst, state
 def test_a_right_that_is_missing_is_said_before_anything_is_paid(dsn, analyst, vendor):
     configure(vendor, analyst)
     with psycopg.connect(dsn, autocommit=True) as owner:
-        for right, table in (("INSERT", "bodies"), ("UPDATE", "lookups"), ("INSERT", "events"), ("DELETE", "workers")):
+        for right, table in (
+            ("INSERT", "bodies"),
+            ("UPDATE", "lookups"),
+            ("INSERT", "events"),
+            ("DELETE", "workers"),
+        ):
             owner.execute(f"REVOKE {right} ON numberactive.{table} FROM analyst")
-            with pytest.raises(StoreError, match=f"lacks {right} on numberactive.{table}") as caught:
+            with pytest.raises(
+                StoreError, match=f"lacks {right} on numberactive.{table}"
+            ) as caught:
                 FRAME.numberactive.enrich("phone")
             assert "README" in str(caught.value)
             owner.execute(f"GRANT {right} ON numberactive.{table} TO analyst")
         assert vendor.calls == []
-        owner.execute("REVOKE INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA numberactive FROM analyst")
-        assert FRAME.numberactive.plan("phone").to_buy == 20  # who may only read can plan, and see the books
+        owner.execute(
+            "REVOKE INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA numberactive FROM analyst"
+        )
+        assert (
+            FRAME.numberactive.plan("phone").to_buy == 20
+        )  # who may only read can plan, and see the books
         assert len(pna.history()) == 0
     with pytest.raises(NumberActiveError, match="may not buy"):
         pna.lookup("08118899532")

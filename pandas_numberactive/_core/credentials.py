@@ -37,7 +37,9 @@ class Credentials:
         """The text with *** for either key, however it is written in capitals."""
         for key in (self._secret, self._app_key):
             if key.lower() in text.lower():
-                whole = re.escape(key) if len(key) >= 6 else rf"\b{re.escape(key)}\b"  # a short one is in words, too
+                whole = (
+                    re.escape(key) if len(key) >= 6 else rf"\b{re.escape(key)}\b"
+                )  # a short one is in words, too
                 text = re.sub(whole, "***", text, flags=re.I)
         return text
 
@@ -59,7 +61,9 @@ class Credentials:
         return self
 
     def __reduce_ex__(self, protocol: object) -> Any:
-        raise TypeError("Credentials are never pickled: configure each process from its environment variables.")
+        raise TypeError(
+            "Credentials are never pickled: configure each process from its environment variables."
+        )
 
 
 def masked_key(key: str) -> str:
@@ -69,7 +73,8 @@ def masked_key(key: str) -> str:
 def masked_url(url: str | None) -> str | None:
     """Mask what stands between a URL's user and its host, and any password among its parameters.
 
-    A password that should have been percent-encoded may hold anything, so all up to the last @ is masked.
+    A password that should have been percent-encoded may hold anything, so all up to the last @ is
+    masked.
 
     >>> masked_url("postgresql://me:pa/ss@host/db?sslpassword=x")
     'postgresql://me:***@host/db?sslpassword=***'
@@ -86,7 +91,9 @@ def _masked_parameter(found: re.Match[str]) -> str:
 
 
 class Address(str):
-    """A store's URL: printed without its password, in tracebacks with locals too, and never pickled with it."""
+    """A store's URL: printed without its password, in tracebacks with locals too, and never pickled
+    with it.
+    """
 
     __slots__ = ()
 
@@ -101,7 +108,10 @@ class Address(str):
 
     def __reduce_ex__(self, protocol: object) -> Any:
         if masked_url(str(self)) != str(self):
-            raise TypeError("A store's password is never pickled: configure each process from NUMBERACTIVE_STORE.")
+            raise TypeError(
+                "A store's password is never pickled: configure each process from "
+                "NUMBERACTIVE_STORE."
+            )
         return Address, (str(self),)
 
 

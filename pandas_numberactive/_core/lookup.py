@@ -1,7 +1,9 @@
-"""The money rules: one look-up from its claim to its answer, as a generator that says what to do next.
+"""The money rules: one look-up from its claim to its answer, as a generator that says what to do
+next.
 
-`lookup_flow` yields steps and is sent what happened; it never acts itself, so one rule serves the client,
-the model check and the simulated runs. Three lines carry the weight, each marked RULE below.
+`lookup_flow` yields steps and is sent what happened; it never acts itself, so one rule serves the
+client, the model check and the simulated runs. Three lines carry the weight, each marked RULE
+below.
 """
 
 from __future__ import annotations
@@ -12,7 +14,14 @@ from enum import IntEnum
 
 from pandas_numberactive._core.protocol import NO_ANSWER, Answer, Reply
 from pandas_numberactive._core.retry import RetryPolicy, RetryQuota
-from pandas_numberactive._core.verdicts import LOST_REPLY, CodeOutcomes, Outcome, Verdict, judge_handle, judge_query
+from pandas_numberactive._core.verdicts import (
+    LOST_REPLY,
+    CodeOutcomes,
+    Outcome,
+    Verdict,
+    judge_handle,
+    judge_query,
+)
 
 
 class LookupState(IntEnum):
@@ -30,7 +39,9 @@ class LookupState(IntEnum):
     WRITTEN_OFF = 10  # released by hand; the next purchase is a new generation
 
 
-SETTLED = frozenset({LookupState.ANSWERED, LookupState.NO_DATA, LookupState.FAILED_CHARGED, LookupState.QUARANTINED})
+SETTLED = frozenset(
+    {LookupState.ANSWERED, LookupState.NO_DATA, LookupState.FAILED_CHARGED, LookupState.QUARANTINED}
+)
 OPEN = frozenset({LookupState.RESERVED, LookupState.PENDING, LookupState.UNCERTAIN})
 
 
@@ -64,8 +75,15 @@ def _masked(number: int) -> str:
     return f"{text[:4]}****{text[-3:]}"
 
 
-def pack(state: LookupState, answer: Answer = NO_ANSWER, charged: bool | None = None, unknown: bool = False) -> int:
-    """Pack what a warm run needs into one small integer: state, signals, charge, unknown-value mark."""
+def pack(
+    state: LookupState,
+    answer: Answer = NO_ANSWER,
+    charged: bool | None = None,
+    unknown: bool = False,
+) -> int:
+    """Pack what a warm run needs into one small integer: state, signals, charge, unknown-value
+    mark.
+    """
     charge = 2 if charged is None else int(charged)
     signals = answer.telco_type << 4 | answer.active_level << 6 | answer.frequency_grade << 8
     return int(state) | signals | charge << 10 | int(unknown) << 12
@@ -75,7 +93,12 @@ def unpack(packed: int) -> tuple[LookupState, Answer, bool | None, bool]:
     """Undo `pack`."""
     answer = Answer(packed >> 4 & 3, packed >> 6 & 3, packed >> 8 & 3)
     charge = packed >> 10 & 3
-    return LookupState(packed & 15), answer, None if charge == 2 else bool(charge), bool(packed >> 12 & 1)
+    return (
+        LookupState(packed & 15),
+        answer,
+        None if charge == 2 else bool(charge),
+        bool(packed >> 12 & 1),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +119,9 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Save:
-    """Have this on disk before going on; answer True, or False where another worker owns the look-up now."""
+    """Have this on disk before going on; answer True, or False where another worker owns the
+    look-up now.
+    """
 
     lookup: Lookup
 
@@ -133,7 +158,9 @@ class Rules:
     handle_codes: CodeOutcomes | None = None
     query_codes: CodeOutcomes | None = None
     simulated: bool = False
-    handle_can_charge: Callable[[], bool] = lambda: False  # was this vendor seen to answer, and charge, at handle?
+    handle_can_charge: Callable[[], bool] = lambda: (
+        False
+    )  # was this vendor seen to answer, and charge, at handle?
     resumed: bool = False  # another call may have begun this look-up
 
 
@@ -179,7 +206,9 @@ def _unsafe_to_resume(lookup: Lookup, rules: Rules) -> str | None:
 def _ask_handle(lookup: Lookup, rules: Rules) -> Flow:
     """Ask for a requestId; return the look-up PENDING once the id is on disk."""
     attempt = 0
-    unheard = LOST_REPLY if rules.resumed else None  # why nobody read the reply to a handle that may have been sent
+    unheard = (
+        LOST_REPLY if rules.resumed else None
+    )  # why nobody read the reply to a handle that may have been sent
 
     def barred() -> bool:
         return unheard is not None and rules.handle_can_charge()
@@ -188,7 +217,9 @@ def _ask_handle(lookup: Lookup, rules: Rules) -> Flow:
         reply = yield Handle(lookup.number, barred)
         if not isinstance(reply, Reply):
             return (yield from _give_back(lookup, "stopped", unheard, rules))
-        verdict = judge_handle(reply, lookup.number, codes=rules.handle_codes, simulated=rules.simulated)
+        verdict = judge_handle(
+            reply, lookup.number, codes=rules.handle_codes, simulated=rules.simulated
+        )
         if verdict.outcome is Outcome.PENDING:
             return (yield from _open(lookup, verdict, rules))
         if verdict.outcome is Outcome.STOP:
@@ -197,7 +228,9 @@ def _ask_handle(lookup: Lookup, rules: Rules) -> Flow:
         if verdict.outcome not in (Outcome.RETRY, Outcome.THROTTLED, Outcome.AMBIGUOUS):
             return (yield from _settle(lookup, verdict, reply, rules))
         # A gateway's 502 or 504: nobody knows.
-        if verdict.outcome is Outcome.AMBIGUOUS or (verdict.outcome is Outcome.RETRY and (reply.status or 0) >= 500):
+        if verdict.outcome is Outcome.AMBIGUOUS or (
+            verdict.outcome is Outcome.RETRY and (reply.status or 0) >= 500
+        ):
             unheard = verdict.reason
         if barred():
             return (yield from _hold(lookup, "handle_reply_lost"))
@@ -211,7 +244,9 @@ def _ask_handle(lookup: Lookup, rules: Rules) -> Flow:
 
 
 def _give_back(lookup: Lookup, reason: str, unheard: str | None, rules: Rules) -> Flow:
-    """Release what was never sent; what may have been stays reserved, so that the next run knows it, too."""
+    """Release what was never sent; what may have been stays reserved, so that the next run knows
+    it, too.
+    """
     if unheard is None:
         return (yield from _release(lookup, reason))
     return (yield from _hold(lookup, "handle_reply_lost")) if rules.handle_can_charge() else lookup
@@ -241,7 +276,9 @@ def _ask_query(lookup: Lookup, rules: Rules) -> Flow:
         reply = yield Query(lookup.request_id or "")
         if not isinstance(reply, Reply):
             return lookup
-        verdict = judge_query(reply, lookup.number, codes=rules.query_codes, simulated=rules.simulated)
+        verdict = judge_query(
+            reply, lookup.number, codes=rules.query_codes, simulated=rules.simulated
+        )
         if verdict.outcome is Outcome.STOP:
             yield Halt(verdict)
             return lookup
@@ -253,7 +290,11 @@ def _ask_query(lookup: Lookup, rules: Rules) -> Flow:
         elif verdict.outcome in (Outcome.RETRY, Outcome.THROTTLED, Outcome.AMBIGUOUS):
             attempt += 1
             if attempt >= rules.policy.query_attempts or not rules.quota.take(verdict.outcome):
-                return (yield from _hold(replace(lookup, code=verdict.code, msg=verdict.msg), verdict.reason))
+                return (
+                    yield from _hold(
+                        replace(lookup, code=verdict.code, msg=verdict.msg), verdict.reason
+                    )
+                )
             wait = _backoff(verdict, attempt, rules)
         else:
             return (yield from _settle(lookup, verdict, reply, rules))

@@ -18,7 +18,8 @@ def mask(national: str | int) -> str:
 
 
 def mask_cell(cell: object) -> str:
-    """Render a raw cell for a list of problems, in 40 characters at most: of its digits only the first four show.
+    """Render a raw cell for a list of problems, in 40 characters at most: of its digits only the
+    first four show.
 
     >>> mask_cell("0811-8899-532 / 33")
     '0811-****-*** / **'
@@ -36,14 +37,18 @@ def mask_cell(cell: object) -> str:
     return "".join(out) if len(text) <= 40 else "".join(out[:37]) + "..."
 
 
-# What a text is told by, and may keep: dates, with a time or without, and the addresses of machines.
+# What a text is told by, and may keep: dates, with a time or without, and the addresses of
+# machines.
 _YEAR, _MONTH, _DAY = r"(?:19|20)\d\d", r"(?:0[1-9]|1[0-2])", r"(?:0[1-9]|[12]\d|3[01])"
 
 
 _BYTE = r"(?:25[0-5]|2[0-4]\d|1?\d?\d)"
 
 
-_DATE = rf"{_YEAR}(?P<a>[-/.]?){_MONTH}(?P=a){_DAY}(?:[ T]\d\d:\d\d)?|{_DAY}(?P<b>[-/.]){_MONTH}(?P=b){_YEAR}"
+_DATE = (
+    rf"{_YEAR}(?P<a>[-/.]?){_MONTH}(?P=a){_DAY}(?:[ "
+    rf"T]\d\d:\d\d)?|{_DAY}(?P<b>[-/.]){_MONTH}(?P=b){_YEAR}"
+)
 
 
 _HOST = rf"{_BYTE}(?:\.{_BYTE}){{3}}(?!\.)"
@@ -52,11 +57,14 @@ _HOST = rf"{_BYTE}(?:\.{_BYTE}){{3}}(?!\.)"
 _GROUPED = "[ \u00a0+\\-.()/_\u2010-\u2015]{0,3}"  # as people part the digits of a phone
 
 
-_PHONE_LIKE = re.compile(rf"(?<!\d)(?P<kept>(?:{_DATE}|{_HOST})(?!\d))|\d(?:(?:{_GROUPED}|,)\d){{6,}}")
+_PHONE_LIKE = re.compile(
+    rf"(?<!\d)(?P<kept>(?:{_DATE}|{_HOST})(?!\d))|\d(?:(?:{_GROUPED}|,)\d){{6,}}"
+)
 
 
 def hide_numbers(text: str) -> str:
-    """Put *** for whatever may be a phone in a text of somebody else's; dates, short codes and IP addresses stay.
+    """Put *** for whatever may be a phone in a text of somebody else's; dates, short codes and IP
+    addresses stay.
 
     >>> hide_numbers("2026-11-25: code 11008, no data for +62 811-8899-532")
     '2026-11-25: code 11008, no data for +***'
@@ -65,7 +73,8 @@ def hide_numbers(text: str) -> str:
 
 
 def mask_label(label: object, *, quoted: bool = True) -> str:
-    """Render a row's or a column's label for a text: masked where it may be a phone, as in a table without a header.
+    """Render a row's or a column's label for a text: masked where it may be a phone, as in a table
+    without a header.
 
     >>> print(mask_label("08118899532"), mask_label("balance_2026-11-25"), mask_label(1234567))
     '0811*******' 'balance_2026-11-25' 1234567

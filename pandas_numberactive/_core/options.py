@@ -1,4 +1,6 @@
-"""One check for each option, of the settings and of a call: it returns the value to keep, or says what to do."""
+"""One check for each option, of the settings and of a call: it returns the value to keep, or says
+what to do.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,10 @@ F = TypeVar("F", bound=Callable[..., Any])
 P = ParamSpec("P")
 T = TypeVar("T")
 ENVIRONMENTS = ("production", "sandbox", "simulator")
-_WORDS = {"handle": ("failed", "retry", "stop"), "query": ("failed", "retry", "stop", "pending", "no_data")}
+_WORDS = {
+    "handle": ("failed", "retry", "stop"),
+    "query": ("failed", "retry", "stop", "pending", "no_data"),
+}
 
 
 def _wrong(name: str, must: str, value: object) -> ConfigurationError:
@@ -38,8 +43,14 @@ def _number(
     def check(name: str, value: Any) -> float:
         if isinstance(value, bool) or not isinstance(value, Real):
             raise _wrong(name, must, value)
-        value = int(value) if isinstance(value, Integral) else float(value)  # numpy's go into no store
-        if not (low < value if above else low <= value) or value > high or (whole and value != int(value)):
+        value = (
+            int(value) if isinstance(value, Integral) else float(value)
+        )  # numpy's go into no store
+        if (
+            not (low < value if above else low <= value)
+            or value > high
+            or (whole and value != int(value))
+        ):
             raise ConfigurationError(f"{name} must be {must}, not {value!r}.")
         return int(value) if whole else value
 
@@ -70,7 +81,9 @@ def _text(name: str, value: Any) -> str:
 def _key(name: str, value: Any) -> str:
     text = _text(name, value)
     if text != text.strip() or not text.isprintable():
-        raise ConfigurationError(f"{name} begins or ends with a blank, or holds a line break: copy it again.")
+        raise ConfigurationError(
+            f"{name} begins or ends with a blank, or holds a line break: copy it again."
+        )
     return text
 
 
@@ -82,7 +95,9 @@ def _base_url(name: str, value: Any) -> str:
     except ValueError:
         fit = False
     if not fit or parts.query or parts.fragment or "@" in parts.netloc or re.search(r"\s", text):
-        raise ConfigurationError(f"{name} must be http:// or https://, a host and a path: no user, no query.")
+        raise ConfigurationError(
+            f"{name} must be http:// or https://, a host and a path: no user, no query."
+        )
     return text
 
 
@@ -97,8 +112,13 @@ def _store(name: str, value: Any) -> str:
     text = re.sub(r"^sqlite:(?://)?(?=.)", "", _text(name, text))
     url = re.match(r"postgres(?:ql)?://", text)
     # What libpq calls a connection string would become a file with a password for its name.
-    if not url and ("://" in text or re.match(r"\s*(?:host|hostaddr|port|dbname|user|password|service)\s*=", text)):
-        raise ConfigurationError(f"{name} must be a path, sqlite:PATH, :memory: or a postgresql:// URL.")
+    if not url and (
+        "://" in text
+        or re.match(r"\s*(?:host|hostaddr|port|dbname|user|password|service)\s*=", text)
+    ):
+        raise ConfigurationError(
+            f"{name} must be a path, sqlite:PATH, :memory: or a postgresql:// URL."
+        )
     return Address(text) if url else text
 
 
@@ -111,12 +131,19 @@ def _code_outcomes(name: str, value: Any) -> dict[str, dict[int | str, str]]:
     out: dict[str, dict[int | str, str]] = {}
     for step, codes in given.items():
         allowed = _WORDS[step] if per_step else _WORDS["query"]
-        out[step] = {_outcome_code(code): _one_of(*allowed)(f"{name}[{code!r}]", word) for code, word in codes.items()}
+        out[step] = {
+            _outcome_code(code): _one_of(*allowed)(f"{name}[{code!r}]", word)
+            for code, word in codes.items()
+        }
     return out
 
 
 def _outcome_code(code: object) -> int | str:
-    if isinstance(code, bool) or not isinstance(code, (int, str)) or str(code).strip() in ("", "200", "201"):
+    if (
+        isinstance(code, bool)
+        or not isinstance(code, (int, str))
+        or str(code).strip() in ("", "200", "201")
+    ):
         raise ConfigurationError("code_outcomes is for the vendor's codes other than 200 and 201.")
     text = str(code).strip()
     return int(text) if re.fullmatch(r"-?[0-9]+", text) else text
@@ -164,21 +191,27 @@ def checked(options: Mapping[str, Any]) -> dict[str, Any]:
             near = near_misses(name, CHECKS)
             hint = f"Did you mean {near[0]}?" if near else f"The settings are: {', '.join(CHECKS)}."
             raise ConfigurationError(f"There is no setting {name!r}. {hint}")
-    done = {name: None if value is None else CHECKS[name](name, value) for name, value in options.items()}
+    done = {
+        name: None if value is None else CHECKS[name](name, value)
+        for name, value in options.items()
+    }
     if done.get("environment") == "simulator" and done.get("base_url"):
-        # Keys named together with a simulator are that simulator's; they never mix with the real ones.
+        # Keys named together with a simulator are that simulator's; they never mix with the real
+        # ones.
         for name in ("app_key", "secret"):
             if name in done:
                 done[f"simulator_{name}"] = done.pop(name)
     return done
 
 
-# --- what one call is told ------------------------------------------------------------------------------------------
+# --- what one call is told
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallOptions:
-    """The options of `enrich` and its twins, checked before anything else is done; `seconds` is max_age as a number."""
+    """The options of `enrich` and its twins, checked before anything else is done; `seconds` is
+    max_age as a number.
+    """
 
     prefix: str | None = None
     details: bool = False
@@ -196,13 +229,18 @@ class CallOptions:
     def __post_init__(self) -> None:
         for name in ("details", "overwrite", "refresh", "retry_failed", "progress"):
             value = getattr(self, name)
-            if not (is_flag(value) or (name == "progress" and isinstance(value, str) and value == "auto")):
+            if not (
+                is_flag(value)
+                or (name == "progress" and isinstance(value, str) and value == "auto")
+            ):
                 must = 'True, False or "auto"' if name == "progress" else "True or False"
                 raise ConfigurationError(f"{name} must be {must}, not {said(value)}.")
         if self.prefix is not None and not isinstance(self.prefix, str):
             raise ConfigurationError(f"prefix must be text, not {said(self.prefix)}.")
         if isinstance(self.seed, bool) or not isinstance(self.seed, Integral) or self.seed < 0:
-            raise ConfigurationError(f"seed must be a whole number of at least 0, not {said(self.seed)}.")
+            raise ConfigurationError(
+                f"seed must be a whole number of at least 0, not {said(self.seed)}."
+            )
         _one_of("rows", "random")("order", self.order)
         _one_of("coerce", "raise")("errors", self.errors)
 
@@ -215,31 +253,45 @@ class CallOptions:
 def said(value: object) -> str:
     """A wrong value as an error shows it: short, and with its type."""
     text = repr(value) if isinstance(value, (str, int, float)) else ""
-    return f"{text} ({type(value).__name__})" if 0 < len(text) <= 40 else f"a {type(value).__name__}"
+    return (
+        f"{text} ({type(value).__name__})" if 0 < len(text) <= 40 else f"a {type(value).__name__}"
+    )
 
 
 def is_flag(value: object) -> bool:
     """Whether a value is True or False, numpy's included; 1, "no" and pd.NA are neither."""
-    return isinstance(value, bool) or (type(value).__module__ == "numpy" and type(value).__name__ in ("bool", "bool_"))
+    return isinstance(value, bool) or (
+        type(value).__module__ == "numpy" and type(value).__name__ in ("bool", "bool_")
+    )
 
 
-_UNITS = {"s sec second seconds": 1, "min minute minutes": 60, "h H hour hours": 3600, "d D day days": 86400}
+_UNITS = {
+    "s sec second seconds": 1,
+    "min minute minutes": 60,
+    "h H hour hours": 3600,
+    "d D day days": 86400,
+}
 _UNITS["w W week weeks"] = 7 * 86400
 _SECONDS = {word: seconds for words, seconds in _UNITS.items() for word in words.split()}
 _TIME = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)\s*([A-Za-z]+)")
 
 
 def seconds_of(name: str, value: object) -> float:
-    """A length of time in seconds: a timedelta of Python, pandas or numpy, or text such as "180D" or "1.5 days".
+    """A length of time in seconds: a timedelta of Python, pandas or numpy, or text such as "180D"
+    or "1.5 days".
 
-    Text needs its unit: s, min, h, D or W, or their words. A bare number means nanoseconds to pandas, and "6M" or
-    "6m" months to some and minutes to others, so both are refused.
+    Text needs its unit: s, min, h, D or W, or their words. A bare number means nanoseconds to
+    pandas, and "6M" or "6m" months to some and minutes to others, so both are refused.
 
     >>> seconds_of("max_age", "180D") == seconds_of("max_age", "180 days") == 180 * 86400
     True
     """
-    kind = getattr(getattr(value, "dtype", None), "str", "") if getattr(value, "ndim", 1) == 0 else ""
-    if kind[1:].startswith("m8[") and not kind.endswith(("M]", "Y]")):  # numpy's, with a unit of one length
+    kind = (
+        getattr(getattr(value, "dtype", None), "str", "") if getattr(value, "ndim", 1) == 0 else ""
+    )
+    if kind[1:].startswith("m8[") and not kind.endswith(
+        ("M]", "Y]")
+    ):  # numpy's, with a unit of one length
         value = value.astype("m8[us]").item()  # type: ignore[attr-defined]
     if isinstance(value, timedelta):
         seconds = value.total_seconds()
@@ -250,13 +302,15 @@ def seconds_of(name: str, value: object) -> float:
         if all(unit in _SECONDS for _, unit in parts):
             return sum(float(number) * _SECONDS[unit] for number, unit in parts)
     raise ConfigurationError(
-        f'{name} must be a length of time with its unit, such as "180D", "26W" or "12h", or a Timedelta; '
+        f'{name} must be a length of time with its unit, such as "180D", "26W" or "12h", or a '
+        "Timedelta; "
         f"not {said(value)}."
     )
 
 
 def refuse_unknown(options: Iterable[str], own: Iterable[str] | None = None, of: str = "") -> None:
-    """Raise where a call names an option that `enrich` and its twins do not have; the message names the likely one.
+    """Raise where a call names an option that `enrich` and its twins do not have; the message names
+    the likely one.
 
     `own` are the options of a function that takes other ones, `of` is its name.
     """
@@ -264,13 +318,17 @@ def refuse_unknown(options: Iterable[str], own: Iterable[str] | None = None, of:
     known = list(every if own is None else own)
     for name in options:
         if name not in known:
-            near = [] if name in every else near_misses(name, known)  # one of enrich's is not misspelled
+            near = (
+                [] if name in every else near_misses(name, known)
+            )  # one of enrich's is not misspelled
             hint = f"Did you mean {near[0]!r}?" if near else f"The options are: {', '.join(known)}."
             raise ConfigurationError(f"There is no option {name!r}{of and f' of {of}'}. {hint}")
 
 
 def names_its_options(function: Callable[P, T]) -> Callable[P, T]:
-    """Have a misspelled option of a function with the whole signature answered as `refuse_unknown` does."""
+    """Have a misspelled option of a function with the whole signature answered as `refuse_unknown`
+    does.
+    """
     parameters = inspect.signature(function).parameters
     own = [name for name, one in parameters.items() if one.kind is one.KEYWORD_ONLY]
     of = "" if {*own} == {*inspect.signature(CallOptions).parameters} else function.__name__
@@ -283,7 +341,11 @@ def names_its_options(function: Callable[P, T]) -> Callable[P, T]:
     async def wait(*args: P.args, **kwargs: P.kwargs) -> Any:
         return await cast("Any", call(*args, **kwargs))
 
-    return cast("Callable[P, T]", functools.wraps(function)(wait)) if inspect.iscoroutinefunction(function) else call
+    return (
+        cast("Callable[P, T]", functools.wraps(function)(wait))
+        if inspect.iscoroutinefunction(function)
+        else call
+    )
 
 
 def shows_options(function: F) -> F:

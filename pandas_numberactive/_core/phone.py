@@ -1,8 +1,8 @@
 """One cell becomes one Indonesian mobile number in national form, or a reason why it does not.
 
-Every rule here refuses rather than guesses: a careless cleaner turns a damaged cell into some stranger's number, asks
-the vendor about that person, and pays for it. National form: 8, then [1-35-9], 9 to 12 digits in all (libphonenumber,
-region ID).
+Every rule here refuses rather than guesses: a careless cleaner turns a damaged cell into some
+stranger's number, asks the vendor about that person, and pays for it. National form: 8, then
+[1-35-9], 9 to 12 digits in all (libphonenumber, region ID).
 """
 
 from __future__ import annotations
@@ -27,23 +27,33 @@ REASONS: tuple[str, ...] = (
 
 _EXPLAIN = {
     "missing": "The cell is blank; fill it in where the number is known.",
-    "not_a_number": "The cell is a truth value, a date, a negative or broken number; look it up at its source.",
+    "not_a_number": "The cell is a truth value, a date, a negative or broken number; look it up at "
+    "its source.",
     "bad_characters": "The cell holds letters or signs that no phone number has; clean it by hand.",
-    "several_numbers": "The cell holds more than one number; put each in a cell or column of its own.",
-    "precision_lost": "Digits are lost in a rounded float or E-notation; export the column again as text.",
-    "not_indonesian": "The number has another country's prefix; only +62 can be looked up, so leave it out.",
-    "not_mobile": "The number does not begin with 8 and then 1-3 or 5-9; ask the customer for a mobile number.",
-    "too_short": "The number has fewer than 9 digits behind 0 or 62; look up the missing ones at its source.",
-    "too_long": "The number has more digits than the setting max_digits; correct it or raise that setting.",
+    "several_numbers": "The cell holds more than one number; put each in a cell or column of "
+    "its own.",
+    "precision_lost": "Digits are lost in a rounded float or E-notation; export the column again "
+    "as text.",
+    "not_indonesian": "The number has another country's prefix; only +62 can be looked up, so "
+    "leave it out.",
+    "not_mobile": "The number does not begin with 8 and then 1-3 or 5-9; ask the customer for a "
+    "mobile number.",
+    "too_short": "The number has fewer than 9 digits behind 0 or 62; look up the missing ones at "
+    "its source.",
+    "too_long": "The number has more digits than the setting max_digits; correct it or raise that "
+    "setting.",
 }
 
 Parsed = tuple[str | None, str | None]
 
 MIN_DIGITS = 9
 MAX_CELL = 200  # characters; a longer cell is no phone number
-_BLANK = frozenset({"", "nan", "none", "null", "na", "n/a", "#n/a", "<na>", "nat", "nil", "tidak ada"})
+_BLANK = frozenset(
+    {"", "nan", "none", "null", "na", "n/a", "#n/a", "<na>", "nat", "nil", "tidak ada"}
+)
 _LABEL = re.compile(
-    r"(?:(?:nomor|no|hp|handphone|telepon|telpon|telp|tel|phone|mobile|ponsel|cell|whatsapp|wa)\b[\s./]*)+[:=]?\s*",
+    r"(?:(?:nomor|no|hp|handphone|telepon|telpon|telp|tel|phone|mobile|ponsel|cell|whatsapp|wa)"
+    r"\b[\s./]*)+[:=]?\s*",
     re.I,
 )
 _E_NOTATION = re.compile(r"\+?(\d+)(?:[.,](\d*))?[eE]([+-]?)0*(\d{1,3})", re.ASCII)
@@ -51,9 +61,11 @@ _THOUSANDS = re.compile(r"\d{1,3}(?:,\d{3}){2,}", re.ASCII)
 _TAIL = re.compile(r" *(\. *|,)(\d+)\Z", re.ASCII)
 _LONE_DIGIT = re.compile(r"\.\D*\d(?!\d)", re.ASCII)
 _SEVERAL = re.compile(r"[/;|&,\t\n\r\\]|\b(?:or|atau|dan|and)\b", re.I)
-# A count or an extension behind a number: "... (2)", "... - 33", "... 0". Glued on, it is a stranger's number.
+# A count or an extension behind a number: "... (2)", "... - 33", "... 0". Glued on, it is a
+# stranger's number.
 _BEHIND = re.compile(r"[(\[]|(?<=\d{3})[ -]+\d\Z| -+ *\d\d\Z|-+ +\d\d\Z", re.ASCII)
-# Two digits behind nine or more in one group: no way to part a number, if what stands before is one already.
+# Two digits behind nine or more in one group: no way to part a number, if what stands before is one
+# already.
 PAIR_BEHIND = re.compile(r"(?<=\d{9})[ \-)\]]+\d\d(?!\d)", re.ASCII)
 _FEWEST_BEFORE = 7  # digits: from here on a mark begins decimals
 _CLUTTER = " /;|&,\t\n\r"
@@ -113,7 +125,9 @@ def _parse_float(value: float, narrow: bool, max_digits: int) -> Parsed:
 
 
 def _is_rounded(digits: str) -> bool:
-    """Excel shows and exports six significant digits: no more than that is no evidence of the rest."""
+    """Excel shows and exports six significant digits: no more than that is no evidence of
+    the rest.
+    """
     return len(digits) > 6 and len(digits.rstrip("0")) <= 6
 
 
@@ -136,7 +150,9 @@ def _parse_text(cell: str, max_digits: int) -> Parsed:
 
 
 def _plain(cell: str) -> str:
-    """Digits of any script as ASCII, every dash as "-", blanks (not tabs) as " ", no invisible marks or quotes."""
+    """Digits of any script as ASCII, every dash as "-", blanks (not tabs) as " ", no invisible
+    marks or quotes.
+    """
     if cell.isascii():
         return cell.strip(" \t\n\r\v\f'\"`")
     return "".join(map(_plain_character, cell)).strip(" \t\n\r\v\f'\"`\u2018\u2019\u201c\u201d")
@@ -177,7 +193,10 @@ def _parse_digits(text: str, max_digits: int) -> Parsed:
         if whole is None:
             return None, "not_a_number"
         text = whole.replace(",", "") if _THOUSANDS.fullmatch(whole) else whole
-    if _SEVERAL.search(text) and sum(any(map(str.isdigit, part)) for part in _SEVERAL.split(text)) > 1:
+    if (
+        _SEVERAL.search(text)
+        and sum(any(map(str.isdigit, part)) for part in _SEVERAL.split(text)) > 1
+    ):
         return None, "several_numbers"
     text = text.strip(_CLUTTER)
     digits = text.translate(_IGNORED)
@@ -190,7 +209,9 @@ def _parse_digits(text: str, max_digits: int) -> Parsed:
     read = _international if plus else _national
     if len(digits) + plus < len(text):
         pair = PAIR_BEHIND.search(text)
-        if _number_behind(text) or (pair and read(digits[: _digits_in(text[: pair.start()])], max_digits)[0]):
+        if _number_behind(text) or (
+            pair and read(digits[: _digits_in(text[: pair.start()])], max_digits)[0]
+        ):
             return None, "several_numbers"
     return read(digits, max_digits)
 
@@ -203,7 +224,9 @@ def _number_behind(text: str) -> bool:
 
 
 def _without_decimals(text: str) -> str | None:
-    """Drop a decimal tail of zeros, which glued on would make a stranger's number; None where decimals remain."""
+    """Drop a decimal tail of zeros, which glued on would make a stranger's number; None where
+    decimals remain.
+    """
     tail = _TAIL.search(text)
     before = _digits_in(text[: tail.start()]) if tail else 0
     if tail and before >= _FEWEST_BEFORE:
@@ -212,7 +235,9 @@ def _without_decimals(text: str) -> str | None:
             return text[: tail.start()]
         if len(tail[2]) < 3 or (alone and before >= MIN_DIGITS):
             return None
-    lone = any(_digits_in(text[: found.start()]) >= _FEWEST_BEFORE for found in _LONE_DIGIT.finditer(text))
+    lone = any(
+        _digits_in(text[: found.start()]) >= _FEWEST_BEFORE for found in _LONE_DIGIT.finditer(text)
+    )
     return None if lone else text
 
 

@@ -1,6 +1,7 @@
 """The wire: what is sent and how a reply is read; what each reply means is said in `verdicts`.
 
-Facts are from the vendor's page "Phone Number Active"; where it is silent the README's Assumptions say what we decided.
+Facts are from the vendor's page "Phone Number Active"; where it is silent the README's Assumptions
+say what we decided.
 """
 
 from __future__ import annotations
@@ -60,7 +61,9 @@ class Reply:
     sent: bool = True  # False: the connection was never made, so the vendor saw nothing
     retry_after: float | None = None  # seconds
     marked: bool = False  # the simulator's header stood in it
-    keys: Credentials | None = field(default=None, compare=False)  # what it was asked with, and may repeat
+    keys: Credentials | None = field(
+        default=None, compare=False
+    )  # what it was asked with, and may repeat
 
     def __repr__(self) -> str:
         return f"Reply(status={self.status}, bytes={len(self.body)}, sent={self.sent})"
@@ -89,9 +92,11 @@ class _Number(str):
 
 
 def parse(body: bytes, keys: Credentials | None = None) -> Message:
-    """Read a reply's body, tolerating the commas and types that the vendor's page shows; never raises.
+    """Read a reply's body, tolerating the commas and types that the vendor's page shows; never
+    raises.
 
-    Code and msg are for people to read: they show no phone, and not the keys, though the vendor may repeat them.
+    Code and msg are for people to read: they show no phone, and not the keys, though the vendor may
+    repeat them.
     """
     tree = _load(body.decode("utf-8-sig", "replace"))
     if not isinstance(tree, dict):
@@ -126,7 +131,9 @@ _OPENING, _CLOSING = ("{", "[", ",", ":"), ("}", "]")
 
 
 def _mend_commas(text: str) -> str:
-    """Drop commas before a closing bracket and add the missing ones between values; strings stay untouched."""
+    """Drop commas before a closing bracket and add the missing ones between values; strings stay
+    untouched.
+    """
     out: list[str] = []
     for token in _TOKEN.findall(text):
         last = out[-1] if out else ""
@@ -138,7 +145,9 @@ def _mend_commas(text: str) -> str:
     return "".join(out)
 
 
-_HEXADECIMAL = re.compile(r"(?<![0-9A-Za-z])[0-9A-Fa-f]{24,}(?![0-9A-Za-z])")  # a token, or a requestId
+_HEXADECIMAL = re.compile(
+    r"(?<![0-9A-Za-z])[0-9A-Fa-f]{24,}(?![0-9A-Za-z])"
+)  # a token, or a requestId
 
 
 def _whole(value: Any) -> int | None:
@@ -190,7 +199,9 @@ def _is_fee(value: Any) -> bool | None:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The three signals as small codes: 0 is missing, else 1 + the position in TELCO_TYPES or LEVELS."""
+    """The three signals as small codes: 0 is missing, else 1 + the position in TELCO_TYPES or
+    LEVELS.
+    """
 
     telco_type: int = 0
     active_level: int = 0
@@ -204,7 +215,9 @@ NO_ANSWER = Answer()
 
 
 def read_answer(data: Any) -> tuple[Answer, bool]:
-    """Return the answer in `data`, and whether a value stood there that the vendor's page does not list."""
+    """Return the answer in `data`, and whether a value stood there that the vendor's page does not
+    list.
+    """
     if not data:
         return Answer(), False
     if not isinstance(data, dict) or not any(name in data for name in SIGNALS):
@@ -245,5 +258,6 @@ def names_other_phone(data: Any, number: int) -> bool:
         return digits not in ours
     if len(digits) < MIN_DIGITS:
         return False  # masked
-    # So many digits may be a whole number and a word behind it: ours only if each stands where ours has it.
+    # So many digits may be a whole number and a word behind it: ours only if each stands where ours
+    # has it.
     return not any(re.fullmatch(re.sub(r"\D", ".", text), own) for own in ours)

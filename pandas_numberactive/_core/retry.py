@@ -33,7 +33,9 @@ class RetryPolicy:
 
 
 class RetryQuota:
-    """Tokens that retries take and successes give back, so that an outage fails fast (as in the AWS SDKs)."""
+    """Tokens that retries take and successes give back, so that an outage fails fast (as in the AWS
+    SDKs).
+    """
 
     def __init__(self, tokens: float = 500.0) -> None:
         self._most = tokens

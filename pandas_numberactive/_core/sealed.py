@@ -1,6 +1,8 @@
-"""What leaves this package by an exception: what went wrong, in words, and no frame whose locals name people.
+"""What leaves this package by an exception: what went wrong, in words, and no frame whose locals
+name people.
 
-Notebooks, loggers and crash reporters print tracebacks with their locals, and nearly every frame in here has numbers.
+Notebooks, loggers and crash reporters print tracebacks with their locals, and nearly every frame in
+here has numbers.
 """
 
 from __future__ import annotations
@@ -20,9 +22,11 @@ _WHERE = "Where it happened:\n"
 
 
 def sealed(call: Callable[P, T]) -> Callable[P, T]:
-    """Decorate what users call: an exception passes without the frames below, and without this call's arguments.
+    """Decorate what users call: an exception passes without the frames below, and without this
+    call's arguments.
 
-    An error of ours keeps the class and the text of its cause as a note; an unforeseen one its whole traceback.
+    An error of ours keeps the class and the text of its cause as a note; an unforeseen one its
+    whole traceback.
     """
     if inspect.iscoroutinefunction(call):
         return cast("Callable[P, T]", _sealed_async(call))
@@ -60,7 +64,11 @@ def _sealed_async(call: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T]]:
 
 def _without_frames(error: BaseException) -> BaseException:
     note = _note(error)
-    if note and note not in str(error) and not any(_WHERE in known for known in getattr(error, "__notes__", ())):
+    if (
+        note
+        and note not in str(error)
+        and not any(_WHERE in known for known in getattr(error, "__notes__", ()))
+    ):
         error.add_note(note)
     if not isinstance(error, NumberActiveError):  # KeyError: 8118899532
         error.args = tuple(_hidden(part) for part in error.args)

@@ -58,7 +58,9 @@ _STOP_STATUS = {401, 403, 404, 405, 415}
 _RETRY_STATUS = {408, 425, 429}
 
 
-def judge_handle(reply: Reply, number: int, *, codes: CodeOutcomes | None = None, simulated: bool = False) -> Verdict:
+def judge_handle(
+    reply: Reply, number: int, *, codes: CodeOutcomes | None = None, simulated: bool = False
+) -> Verdict:
     """Decide what a reply to handle means; the outcome table, read from the top."""
     message = parse(reply.body, reply.keys)
     early = _judge_transport(reply, message, simulated)
@@ -78,10 +80,13 @@ def judge_handle(reply: Reply, number: int, *, codes: CodeOutcomes | None = None
     return _verdict(message, Outcome.FAILED, charged=message.is_fee is True, reason="code")
 
 
-def judge_query(reply: Reply, number: int, *, codes: CodeOutcomes | None = None, simulated: bool = False) -> Verdict:
+def judge_query(
+    reply: Reply, number: int, *, codes: CodeOutcomes | None = None, simulated: bool = False
+) -> Verdict:
     """Decide what a reply to query means; the outcome table, read from the top.
 
-    A 201 is pending whatever its isFee says: the same requestId is asked again, so nothing paid is given up.
+    A 201 is pending whatever its isFee says: the same requestId is asked again, so nothing paid is
+    given up.
     """
     message = parse(reply.body, reply.keys)
     early = _judge_transport(reply, message, simulated)
@@ -104,7 +109,9 @@ def judge_query(reply: Reply, number: int, *, codes: CodeOutcomes | None = None,
 
 
 def went_unheard(reason: str | None) -> bool:
-    """Whether a handle that failed for this reason may have been acted on: free, unless the vendor charges there."""
+    """Whether a handle that failed for this reason may have been acted on: free, unless the vendor
+    charges there.
+    """
     return reason in (LOST_REPLY, UNREADABLE) or (reason or "").startswith("http_5")
 
 
@@ -123,7 +130,9 @@ def _judge_transport(reply: Reply, message: Message, simulated: bool) -> Verdict
     if reply.status in _RETRY_STATUS or reply.status >= 500:
         throttled = reply.status == 429 or reply.retry_after is not None
         outcome = Outcome.THROTTLED if throttled else Outcome.RETRY
-        return _verdict(message, outcome, reason=f"http_{reply.status}", retry_after=reply.retry_after)
+        return _verdict(
+            message, outcome, reason=f"http_{reply.status}", retry_after=reply.retry_after
+        )
     if (reply.marked or message.marked) and not simulated:
         return _verdict(message, Outcome.STOP, reason="simulator_answer")
     return None

@@ -1,4 +1,6 @@
-"""Many look-ups as one run: read what is stored, buy the rest, keep everything, and tell what it cost."""
+"""Many look-ups as one run: read what is stored, buy the rest, keep everything, and tell what it
+cost.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,16 @@ import numpy as np
 
 from pandas_numberactive._core.lookup import SETTLED, Lookup, LookupState
 from pandas_numberactive._io.buyer import Buyer
-from pandas_numberactive._io.plan import Options, Sorted, cap_of, confirm, make_plan, run_key, sort_out, started
+from pandas_numberactive._io.plan import (
+    Options,
+    Sorted,
+    cap_of,
+    confirm,
+    make_plan,
+    run_key,
+    sort_out,
+    started,
+)
 from pandas_numberactive._io.plan import plan as plan
 from pandas_numberactive._io.report import STATUSES, Progress, RunReport, Shape, utc
 from pandas_numberactive._io.store import LookupStore, Stored
@@ -34,7 +45,10 @@ _STATUS_OF = {
 }
 _NOT_BOUGHT = STATUSES.index("not_bought")
 _STATUS_CODES = np.array(
-    [STATUSES.index(_STATUS_OF.get(LookupState(i), "not_bought")) if 0 < i <= 10 else _NOT_BOUGHT for i in range(16)],
+    [
+        STATUSES.index(_STATUS_OF.get(LookupState(i), "not_bought")) if 0 < i <= 10 else _NOT_BOUGHT
+        for i in range(16)
+    ],
     np.int8,
 )
 
@@ -50,14 +64,20 @@ class Answers:
     lookups: dict[int, Lookup] = field(default_factory=dict)  # with details only
 
     def details(self, numbers: NDArray[np.int64]) -> tuple[list[str | None], list[str | None]]:
-        """The requestId and the reason of each number; filled where the run was asked for details."""
+        """The requestId and the reason of each number; filled where the run was asked for
+        details.
+        """
         rows = [self.lookups.get(number) for number in numbers.tolist()]
-        return [row.request_id if row else None for row in rows], [row.reason if row else None for row in rows]
+        return [row.request_id if row else None for row in rows], [
+            row.reason if row else None for row in rows
+        ]
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """A run's answers and its report; `error` is what ended it early, to be raised by the caller."""
+    """A run's answers and its report; `error` is what ended it early, to be raised by the
+    caller.
+    """
 
     answers: Answers
     report: RunReport
@@ -65,12 +85,16 @@ class Result:
 
 
 class Run:
-    """One call of `enrich`: `go` is the coroutine, `stop` may be called from any thread at any time.
+    """One call of `enrich`: `go` is the coroutine, `stop` may be called from any thread at any
+    time.
 
-    `numbers` are distinct national numbers. What can be charged: each number that is not stored, once.
+    `numbers` are distinct national numbers. What can be charged: each number that is not stored,
+    once.
     """
 
-    def __init__(self, numbers: NDArray[np.int64], shape: Shape, settings: Settings, options: Options) -> None:
+    def __init__(
+        self, numbers: NDArray[np.int64], shape: Shape, settings: Settings, options: Options
+    ) -> None:
         self._numbers = numbers
         self._shape = shape
         self._settings = settings
@@ -125,7 +149,9 @@ class Run:
         self._rescue = await store.recover()
         began_at, unfinished = await started(store, self._numbers, self._settings, self._options)
         known, sorted_ = await self._read(store, self._options.since(began_at))
-        confirm(make_plan(known, sorted_, self._shape, self._settings, self._options), self._settings)
+        confirm(
+            make_plan(known, sorted_, self._shape, self._settings, self._options), self._settings
+        )
         self._stored = int(sorted_.stored.sum())
         self._todo = int(sorted_.todo.sum())
         run, error = None, None
@@ -151,7 +177,9 @@ class Run:
         numbers: list[int] = todo.tolist()
         return numbers
 
-    async def _buy(self, store: LookupStore, todo: list[int], began_at: int) -> tuple[RunRow, NumberActiveError | None]:
+    async def _buy(
+        self, store: LookupStore, todo: list[int], began_at: int
+    ) -> tuple[RunRow, NumberActiveError | None]:
         warn_plain_http(self._settings)
         settings = self._settings
         run = await store.begin_run(
@@ -161,12 +189,26 @@ class Run:
             price=settings.unit_price,
             currency=settings.currency,
         )
-        run = replace(run, started_at=min(run.started_at, began_at))  # another's refresh may have ended since we read
-        buyer = Buyer(store, settings, run, self._tally, cap=self._cap, options=self._options, rescue=self._rescue)
+        run = replace(
+            run, started_at=min(run.started_at, began_at)
+        )  # another's refresh may have ended since we read
+        buyer = Buyer(
+            store,
+            settings,
+            run,
+            self._tally,
+            cap=self._cap,
+            options=self._options,
+            rescue=self._rescue,
+        )
         return run, await buyer.buy(todo)
 
     async def _result(
-        self, store: LookupStore | None, known: Stored, run: RunRow | None, error: NumberActiveError | None
+        self,
+        store: LookupStore | None,
+        known: Stored,
+        run: RunRow | None,
+        error: NumberActiveError | None,
     ) -> Result:
         since = self._options.since(run.started_at if run else store.now() if store else 0)
         status = _STATUS_CODES[known.packed & 15]
@@ -177,7 +219,9 @@ class Run:
         lookups: dict[int, Lookup] = {}
         if self._options.details and store is not None:
             try:
-                lookups = await store.details(self._settings.environment or "", self._numbers.tolist(), since=since)
+                lookups = await store.details(
+                    self._settings.environment or "", self._numbers.tolist(), since=since
+                )
             except Exception:
                 if error is None:
                     raise
@@ -187,9 +231,15 @@ class Run:
         self.report = report
         return Result(answers, report, error)
 
-    def _report(self, answers: Answers, settled: NDArray[np.bool_], run: RunRow | None) -> RunReport:
+    def _report(
+        self, answers: Answers, settled: NDArray[np.bool_], run: RunRow | None
+    ) -> RunReport:
         tally, shape = self._tally, self._shape
-        counts = dict(zip(STATUSES, np.bincount(answers.status, minlength=len(STATUSES)).tolist(), strict=True))
+        counts = dict(
+            zip(
+                STATUSES, np.bincount(answers.status, minlength=len(STATUSES)).tolist(), strict=True
+            )
+        )
         old = settled & ~answers.new & (answers.status != _NOT_BOUGHT)
         ages = answers.bought_at[old]
         return RunReport(
@@ -221,18 +271,26 @@ class Run:
             unit_price=self._settings.unit_price,
             currency=self._settings.currency,
             resumed=bool(run and run.resumed),
-            stopped_by=tally.stopped_by or (f"the cap of {self._cap:,} charges" if tally.over else None),
+            stopped_by=tally.stopped_by
+            or (f"the cap of {self._cap:,} charges" if tally.over else None),
             capped=tally.over > 0 and tally.stopped_by is None,
             failures=dict(tally.failures),
         )
 
 
 def warn_unknown(answers: Answers) -> None:
-    """Warn of values that nobody listed: in the caller's thread, which knows the user's line, and after any error."""
+    """Warn of values that nobody listed: in the caller's thread, which knows the user's line, and
+    after any error.
+    """
     unknown = int(((answers.packed >> 12 & 1 == 1) & answers.new).sum())
     if unknown:
-        text = f"{unknown} answers held a value that the vendor's page does not list; it is missing in the result, "
-        warn_caller(text + "the raw answer is kept. Please tell the maintainers.", UnknownValueWarning)
+        text = (
+            f"{unknown} answers held a value that the vendor's page does not list; it is "
+            "missing in the result, "
+        )
+        warn_caller(
+            text + "the raw answer is kept. Please tell the maintainers.", UnknownValueWarning
+        )
 
 
 async def stored(numbers: NDArray[np.int64], settings: Settings) -> Answers:

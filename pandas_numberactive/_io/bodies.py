@@ -13,7 +13,9 @@ from pandas_numberactive._core.protocol import MAX_BODY
 async def bounded_body(response: aiohttp.ClientResponse) -> bytes:
     """Read the body, or nothing where it is longer than any answer of the vendor."""
     length = response.headers.get("Content-Length", "")
-    if length.isdigit() and len(length) < 9 and int(length) <= MAX_BODY:  # the parser ends the body there
+    if (
+        length.isdigit() and len(length) < 9 and int(length) <= MAX_BODY
+    ):  # the parser ends the body there
         return await response.read()
     chunks: list[bytes] = []
     size = 0

@@ -1,7 +1,9 @@
-"""One background event loop for the whole process, so that a blocking notebook cell can call async code.
+"""One background event loop for the whole process, so that a blocking notebook cell can call async
+code.
 
-asyncio is never patched and the caller's own loop, if there is one, is never touched. An interrupt (Ctrl-C, the
-kernel's stop button) first asks the work to stop and lets the calls already sent come home; a second one cancels.
+asyncio is never patched and the caller's own loop, if there is one, is never touched. An interrupt
+(Ctrl-C, the kernel's stop button) first asks the work to stop and lets the calls already sent come
+home; a second one cancels.
 """
 
 from __future__ import annotations
@@ -38,7 +40,9 @@ class _Bridge:
     def running_loop(self) -> asyncio.AbstractEventLoop:
         """Return the loop, started if need be."""
         with self._lock:
-            alive = self._thread is not None and self._thread.is_alive() and self._pid == os.getpid()
+            alive = (
+                self._thread is not None and self._thread.is_alive() and self._pid == os.getpid()
+            )
             if self.loop is None or not alive or self.loop.is_closed():
                 self._start()
             assert self.loop is not None
@@ -47,14 +51,18 @@ class _Bridge:
     def _start(self) -> None:
         self.loop = asyncio.new_event_loop()
         self._pid = os.getpid()
-        self._thread = threading.Thread(target=_serve, args=(self.loop,), name="numberactive-bridge", daemon=True)
+        self._thread = threading.Thread(
+            target=_serve, args=(self.loop,), name="numberactive-bridge", daemon=True
+        )
         self._thread.start()
 
     def is_current_thread(self) -> bool:
         return self._thread is threading.current_thread() and self._pid == os.getpid()
 
     def after_fork(self) -> None:
-        """Leave the parent's loop alone: to close its copy here would unregister the parent's sockets."""
+        """Leave the parent's loop alone: to close its copy here would unregister the parent's
+        sockets.
+        """
         _abandoned.append(self.loop)
         self._lock = threading.Lock()
         self._forget()
@@ -94,7 +102,9 @@ if hasattr(os, "register_at_fork"):
 
 
 def submit(work: Work[T]) -> Future[T]:
-    """Start a coroutine (or a function that makes one) on the background loop, in a copy of this context."""
+    """Start a coroutine (or a function that makes one) on the background loop, in a copy of this
+    context.
+    """
     loop = _bridge.running_loop()
     coroutine = _begin(work) if callable(work) else work
     try:
@@ -114,11 +124,14 @@ def call(work: Work[T], *, stop: Tick, tick: Tick | None = None, drain: float) -
     Parameters
     ----------
     stop
-        Called when this thread is interrupted: must make the coroutine start nothing new, and finish.
+        Called when this thread is interrupted: must make the coroutine start nothing new, and
+        finish.
     tick
-        Called about every 0.1 s in this thread, to draw progress; if it raises it is not called again.
+        Called about every 0.1 s in this thread, to draw progress; if it raises it is not called
+        again.
     drain
-        Seconds to wait for the coroutine after an interrupt, before the interrupt goes on to the caller.
+        Seconds to wait for the coroutine after an interrupt, before the interrupt goes on to the
+        caller.
     """
     if _bridge.is_current_thread():
         if not callable(work):
@@ -137,7 +150,14 @@ def call(work: Work[T], *, stop: Tick, tick: Tick | None = None, drain: float) -
         raise
 
 
-def join(future: Future[T], *, stop: Tick, tick: Tick | None = None, drain: float, timeout: float | None = None) -> T:
+def join(
+    future: Future[T],
+    *,
+    stop: Tick,
+    tick: Tick | None = None,
+    drain: float,
+    timeout: float | None = None,
+) -> T:
     """Block until submitted work is done; an interrupt stops it and drains it, as in `call`.
 
     TimeoutError after `timeout` seconds: the work goes on.
@@ -169,19 +189,25 @@ def _block(future: Future[Any], draw: _Ticker, seconds: float | None) -> None:
     ended.acquire()
     future.add_done_callback(lambda _: ended.release())
     deadline = None if seconds is None else time.monotonic() + seconds
-    while not ended.acquire(timeout=SLICE if deadline is None else min(SLICE, max(0.0, deadline - time.monotonic()))):
+    while not ended.acquire(
+        timeout=SLICE if deadline is None else min(SLICE, max(0.0, deadline - time.monotonic()))
+    ):
         draw()
         if deadline is not None and time.monotonic() >= deadline:
             return
 
 
 async def wait(future: Future[T], *, stop: Tick, tick: Tick | None = None, drain: float) -> T:
-    """Await work that `submit` started, from any other loop; when cancelled, stop it, drain it, then go.
+    """Await work that `submit` started, from any other loop; when cancelled, stop it, drain it,
+    then go.
 
-    The heartbeat is what makes it interruptible where a kernel only raises between two callbacks of its loop.
+    The heartbeat is what makes it interruptible where a kernel only raises between two callbacks of
+    its loop.
     """
     wrapped = asyncio.wrap_future(future)
-    wrapped.add_done_callback(lambda done: done.cancelled() or done.exception())  # never "never retrieved"
+    wrapped.add_done_callback(
+        lambda done: done.cancelled() or done.exception()
+    )  # never "never retrieved"
     draw = _Ticker(tick)
     try:
         await _beat(wrapped, draw, None)
@@ -196,7 +222,9 @@ async def wait(future: Future[T], *, stop: Tick, tick: Tick | None = None, drain
     return wrapped.result()
 
 
-async def _drain_async(wrapped: asyncio.Future[Any], future: Future[Any], draw: _Ticker, seconds: float) -> None:
+async def _drain_async(
+    wrapped: asyncio.Future[Any], future: Future[Any], draw: _Ticker, seconds: float
+) -> None:
     try:
         await _beat(wrapped, draw, seconds)
     except BaseException:
@@ -214,7 +242,9 @@ async def _beat(wrapped: asyncio.Future[Any], draw: _Ticker, seconds: float | No
 
 
 class _Ticker:
-    """Calls the progress function until it fails once: a broken bar must not break a run that costs money."""
+    """Calls the progress function until it fails once: a broken bar must not break a run that costs
+    money.
+    """
 
     def __init__(self, tick: Tick | None) -> None:
         self._tick = tick

@@ -1,4 +1,6 @@
-"""The buying half of a run: claims in chunks, so many look-ups in flight, and when to stop everything."""
+"""The buying half of a run: claims in chunks, so many look-ups in flight, and when to stop
+everything.
+"""
 
 from __future__ import annotations
 
@@ -47,7 +49,9 @@ class Buyer:
         self._options = options
         self._policy = RetryPolicy(poll_for=settings.poll_for)
         self._streaks = Streaks(settings)
-        self._queue: asyncio.Queue[tuple[Lookup, bool, int] | None] = asyncio.Queue(settings.max_concurrency)
+        self._queue: asyncio.Queue[tuple[Lookup, bool, int] | None] = asyncio.Queue(
+            settings.max_concurrency
+        )
         self._busy: list[int] = []
         self._in_flight = 0
         self._waiting = 0  # claimed, not begun
@@ -55,7 +59,9 @@ class Buyer:
         self._spent = 0
         self._changed = asyncio.Event()
         self._error: NumberActiveError | None = None
-        self._kept_aside: dict[str, None] = {}  # what to tell of answers that the store did not take
+        self._kept_aside: dict[
+            str, None
+        ] = {}  # what to tell of answers that the store did not take
         self._handle_can_charge = False
         self._lease = Lease(settings.lease)
         self._worker = 0
@@ -89,16 +95,21 @@ class Buyer:
         try:
             async with Client(self._settings, clock=self._clock, policy=self._policy) as client:
                 self._tally.client = client.stats
-                # The client's gate holds the calls in flight to max_concurrency; the rest wait for the disk meanwhile.
+                # The client's gate holds the calls in flight to max_concurrency; the rest wait for
+                # the disk meanwhile.
                 count = min(-(-3 * self._settings.max_concurrency // 2), len(todo))
-                await _together([self._feed(todo, count), *(self._work(client) for _ in range(count))])
+                await _together(
+                    [self._feed(todo, count), *(self._work(client) for _ in range(count))]
+                )
         finally:
             heart.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await heart
 
     def _clock(self) -> float:
-        """The store's clock, but never before the run's start: what the run has bought is not older than it."""
+        """The store's clock, but never before the run's start: what the run has bought is not older
+        than it.
+        """
         return max(self._store.now(), self._run.started_at) / 1e6
 
     async def _beat(self) -> None:
@@ -122,7 +133,9 @@ class Buyer:
         self._changed.set()
 
     async def _feed(self, todo: list[int], workers: int) -> None:
-        """Claim ahead in chunks, a transaction each; at the end wait for what others have claimed."""
+        """Claim ahead in chunks, a transaction each; at the end wait for what others have
+        claimed.
+        """
         terms = self._terms()
         self._unclaimed = len(todo)
         try:
@@ -149,7 +162,8 @@ class Buyer:
     @property
     def _claim_size(self) -> int:
         least = max(self._settings.max_concurrency, 32)
-        # Where handle can charge, what a dead process had claimed is held: never more than it must have.
+        # Where handle can charge, what a dead process had claimed is held: never more than it must
+        # have.
         return least if self._handle_can_charge else claim_size(least, self._spent, self._unclaimed)
 
     def _terms(self) -> Work:
@@ -170,7 +184,9 @@ class Buyer:
 
     async def _claim(self, terms: Work, numbers: list[int]) -> None:
         while not self._stopping and not self._lease.holds(self._lease.term):
-            await self._pause(BUSY_POLL)  # until the beat has renewed it: what is claimed now would be given back
+            await self._pause(
+                BUSY_POLL
+            )  # until the beat has renewed it: what is claimed now would be given back
         if self._stopping:
             return
         term = self._lease.term
@@ -202,7 +218,9 @@ class Buyer:
                 self._changed.set()
 
     async def _permit(self) -> None:
-        """Until the vendor has shown one good answer, few are asked, and fewer the more alike bad ones came."""
+        """Until the vendor has shown one good answer, few are asked, and fewer the more alike bad
+        ones came.
+        """
         while not (self._streaks.proven or self._stopping):
             if self._in_flight + self._streaks.suspicion < PROBES or not self._in_flight:
                 return
@@ -217,7 +235,9 @@ class Buyer:
             self._changed.clear()
             await asyncio.wait_for(self._changed.wait(), seconds)
 
-    async def _drive(self, client: Client, lookup: Lookup, resumed: bool, term: int) -> Lookup | None:
+    async def _drive(
+        self, client: Client, lookup: Lookup, resumed: bool, term: int
+    ) -> Lookup | None:
         done = await client.drive(
             lookup,
             save=self._save,
@@ -233,7 +253,9 @@ class Buyer:
 
     def _still_mine(self, claimed: Lookup, done: Lookup | None, term: int) -> Lookup | None:
         """What a lapsed lease cut short is claimed anew, like what another worker has."""
-        cut_short = done is not None and (done == claimed or done.state in (LookupState.RELEASED, LookupState.PENDING))
+        cut_short = done is not None and (
+            done == claimed or done.state in (LookupState.RELEASED, LookupState.PENDING)
+        )
         return None if cut_short and not self._stopping and not self._lease.holds(term) else done
 
     async def _save(self, lookup: Lookup) -> bool:
@@ -245,7 +267,9 @@ class Buyer:
             ours = as_ours(error)
             if lookup.state in SETTLED:
                 self._keep_aside(lookup)
-                self._error = self._error or ours  # also after Stop: the frame lacks an answer that is paid
+                self._error = (
+                    self._error or ours
+                )  # also after Stop: the frame lacks an answer that is paid
             self._halt(ours)
             return False
         if saved == "collision":
@@ -257,11 +281,19 @@ class Buyer:
         """The store did not take a paid answer: it goes to an emergency file."""
         path = self._rescue.keep(lookup)
         if path is not None:
-            where = f"The paid answer waits in {path.parent}; the next run on this store reads it back."
+            where = (
+                f"The paid answer waits in {path.parent}; the next run on this store reads it back."
+            )
         elif lookup.request_id:
-            where = "A paid answer could not be kept anywhere; its requestId is in the store and is asked again."
+            where = (
+                "A paid answer could not be kept anywhere; its requestId is in the store and "
+                "is asked again."
+            )
         else:
-            where = "A paid answer could not be kept anywhere: make space before you call again, which may pay again."
+            where = (
+                "A paid answer could not be kept anywhere: make space before you call again, "
+                "which may pay again."
+            )
         self._kept_aside[where] = None
 
     def _ended(self, place: int, claimed: Lookup, done: Lookup | None) -> None:
@@ -277,7 +309,9 @@ class Buyer:
 
     @property
     def _worth_a_halt(self) -> bool:
-        """Whether a halt spares any call: the unlucky end last, so that the tail of a run may be held ones alone."""
+        """Whether a halt spares any call: the unlucky end last, so that the tail of a run may be
+        held ones alone.
+        """
         return bool(self._streaks.kind != "held" or self._unclaimed or self._waiting or self._busy)
 
     def _halted(self, verdict: Verdict) -> None:

@@ -1,7 +1,7 @@
 """The only module that opens sockets: sends handle and query, and does what `lookup_flow` says.
 
-It knows nothing of pandas. Frames that wait on the network hold no secret, token or whole number, so that a
-traceback with its locals gives nothing away.
+It knows nothing of pandas. Frames that wait on the network hold no secret, token or whole number,
+so that a traceback with its locals gives nothing away.
 """
 
 from __future__ import annotations
@@ -19,8 +19,24 @@ from urllib.parse import urlencode
 import aiohttp
 from yarl import URL
 
-from pandas_numberactive._core.lookup import Halt, Handle, Lookup, Query, Rules, Save, Step, Wait, lookup_flow
-from pandas_numberactive._core.protocol import HANDLE_PATH, QUERY_PATH, SIMULATOR_HEADER, Reply, signed
+from pandas_numberactive._core.lookup import (
+    Halt,
+    Handle,
+    Lookup,
+    Query,
+    Rules,
+    Save,
+    Step,
+    Wait,
+    lookup_flow,
+)
+from pandas_numberactive._core.protocol import (
+    HANDLE_PATH,
+    QUERY_PATH,
+    SIMULATOR_HEADER,
+    Reply,
+    signed,
+)
 from pandas_numberactive._core.retry import RetryPolicy, RetryQuota
 from pandas_numberactive._core.verdicts import Verdict
 from pandas_numberactive._io.bodies import bounded_body, plain_body, read_retry_after
@@ -31,10 +47,15 @@ from pandas_numberactive.settings import Settings
 log = logging.getLogger(__name__)
 
 CONNECT_TIMEOUT = 10.0  # seconds
-# Below the idle time-outs that servers use (5 s and up): a call on a connection just dropped may be lost or charged.
+# Below the idle time-outs that servers use (5 s and up): a call on a connection just dropped may be
+# lost or charged.
 KEEP_ALIVE = 4.0  # seconds
 
-_UNSENT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.ClientHttpProxyError)
+_UNSENT = (
+    aiohttp.ClientConnectorError,
+    aiohttp.ConnectionTimeoutError,
+    aiohttp.ClientHttpProxyError,
+)
 _LOST = (aiohttp.ClientError, OSError, asyncio.TimeoutError)
 _JSON, _FORM = "application/json", "application/x-www-form-urlencoded"
 
@@ -45,14 +66,18 @@ class ClientStats:
 
     handles: int = 0
     queries: int = 0
-    requeries: int = 0  # of the queries: those for a requestId that was, or may have been, asked before
+    requeries: int = (
+        0  # of the queries: those for a requestId that was, or may have been, asked before
+    )
     lost_handles: int = 0  # sent, and no readable reply: a requestId may be open that nobody knows
     throttled: int = 0
 
 
 @dataclass(slots=True, repr=False)
 class _Drive:
-    """One look-up under way; it holds the step, which names the whole number, so that no frame has to."""
+    """One look-up under way; it holds the step, which names the whole number, so that no frame has
+    to.
+    """
 
     lookup: Lookup
     step: Step
@@ -70,9 +95,11 @@ class Client:
     settings
         With environment, base_url and credentials.
     clock, sleep, chance, monotonic
-        Injected in tests: seconds since 1970, a sleep, a number in [0, 1), and seconds since any moment.
+        Injected in tests: seconds since 1970, a sleep, a number in [0, 1), and seconds since any
+        moment.
     policy
-        How often and how long to retry and to poll; by default `RetryPolicy` with the settings' `poll_for`.
+        How often and how long to retry and to poll; by default `RetryPolicy` with the settings'
+        `poll_for`.
     """
 
     def __init__(
@@ -86,7 +113,9 @@ class Client:
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         if settings.base_url is None or settings.host is None or settings.credentials is None:
-            raise ConfigurationError("A client needs an environment, a base_url and credentials: see configure().")
+            raise ConfigurationError(
+                "A client needs an environment, a base_url and credentials: see configure()."
+            )
         self._settings = settings
         self._credentials = settings.credentials
         self._host = settings.host
@@ -108,10 +137,16 @@ class Client:
     async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
-                limit=self._settings.max_concurrency, keepalive_timeout=KEEP_ALIVE, ttl_dns_cache=300
+                limit=self._settings.max_concurrency,
+                keepalive_timeout=KEEP_ALIVE,
+                ttl_dns_cache=300,
             ),
             cookie_jar=aiohttp.DummyCookieJar(),
-            headers={"Accept": _JSON, "Accept-Encoding": "identity", "User-Agent": "pandas-numberactive"},
+            headers={
+                "Accept": _JSON,
+                "Accept-Encoding": "identity",
+                "User-Agent": "pandas-numberactive",
+            },
             auto_decompress=False,  # aiohttp unpacks a whole chunk before it can be bounded
             trust_env=False,
             proxy=self._settings.proxy,
@@ -125,12 +160,20 @@ class Client:
 
     # Not `async def`: a frame that waits would hold the number.
     def handle(self, number: int) -> Coroutine[Any, Any, Reply]:
-        """Ask for a requestId; assumed free of charge. Network trouble becomes a Reply, never an exception."""
-        return self._post(self._handle_url, self._payload("phone", str(number)), self._handle_timeout)
+        """Ask for a requestId; assumed free of charge. Network trouble becomes a Reply, never an
+        exception.
+        """
+        return self._post(
+            self._handle_url, self._payload("phone", str(number)), self._handle_timeout
+        )
 
     def query(self, request_id: str) -> Coroutine[Any, Any, Reply]:
-        """Ask for the answer; the vendor charges here. Network trouble becomes a Reply, never an exception."""
-        return self._post(self._query_url, self._payload("requestId", request_id), self._query_timeout)
+        """Ask for the answer; the vendor charges here. Network trouble becomes a Reply, never an
+        exception.
+        """
+        return self._post(
+            self._query_url, self._payload("requestId", request_id), self._query_timeout
+        )
 
     def _payload(self, name: str, value: str) -> aiohttp.BytesPayload:
         """Seal the signed parameters in an object that does not print them."""
@@ -140,12 +183,16 @@ class Client:
             return aiohttp.BytesPayload(urlencode(params).encode(), content_type=_FORM)
         return aiohttp.BytesPayload(json.dumps(params).encode(), content_type=_JSON)
 
-    async def _post(self, url: URL, payload: aiohttp.BytesPayload, timeout: aiohttp.ClientTimeout) -> Reply:
+    async def _post(
+        self, url: URL, payload: aiohttp.BytesPayload, timeout: aiohttp.ClientTimeout
+    ) -> Reply:
         if self._session is None:
             raise RuntimeError("The client is closed: use it inside `async with Client(settings)`.")
         try:
             # POST is never re-sent by aiohttp; redirects would carry the token to another host.
-            async with self._session.post(url, data=payload, timeout=timeout, allow_redirects=False) as response:
+            async with self._session.post(
+                url, data=payload, timeout=timeout, allow_redirects=False
+            ) as response:
                 return await self._read(response)
         except _UNSENT:
             return Reply(sent=False)

@@ -8,10 +8,17 @@ from pandas_numberactive.errors import AuthenticationError, NumberActiveError, V
 
 def stopped_by_vendor(verdict: Verdict) -> VendorError:
     """The vendor said something after which no other number may be asked."""
-    said = " ".join(part for part in (verdict.reason, verdict.code and f"code {verdict.code}", verdict.msg) if part)
+    said = " ".join(
+        part
+        for part in (verdict.reason, verdict.code and f"code {verdict.code}", verdict.msg)
+        if part
+    )
     kind: type[VendorError]
     if verdict.reason in ("http_401", "http_403"):
-        kind, hint = AuthenticationError, "Check the app key, the secret, and whether this address is allowed."
+        kind, hint = (
+            AuthenticationError,
+            "Check the app key, the secret, and whether this address is allowed.",
+        )
     elif verdict.reason == "simulator_answer":
         kind, hint = VendorError, "A simulator answered in place of the vendor; check base_url."
     else:
@@ -23,7 +30,8 @@ def stopped_by_vendor(verdict: Verdict) -> VendorError:
 def collision() -> VendorError:
     """Two numbers of this run have one requestId."""
     return VendorError(
-        "The vendor gave one requestId to two numbers. Neither was queried, both are held as uncertain; "
+        "The vendor gave one requestId to two numbers. Neither was queried, both are held as "
+        "uncertain; "
         "ask the vendor before you go on."
     )
 
@@ -33,7 +41,8 @@ def as_ours(error: Exception) -> NumberActiveError:
     if isinstance(error, NumberActiveError):
         return error
     unforeseen = NumberActiveError(
-        f"The run ended on an unforeseen {type(error).__name__}; everything paid is kept. Please report it."
+        f"The run ended on an unforeseen {type(error).__name__}; everything paid is kept. Please "
+        "report it."
     )
     unforeseen.__cause__ = error
     return unforeseen

@@ -1,4 +1,6 @@
-"""Whether this process may still act on what it has claimed: when its lease has run out, others may have taken it."""
+"""Whether this process may still act on what it has claimed: when its lease has run out, others may
+have taken it.
+"""
 
 from __future__ import annotations
 
@@ -11,11 +13,13 @@ Clock = Callable[[], float]
 class Lease:
     """Our lease as we know it: never longer than the one on disk, whose own clock we do not need.
 
-    Each lapse ends a term: what was claimed in it must be claimed again, even when the lease was renewed since.
-    A machine that slept counts its sleep in one of the two clocks or in both.
+    Each lapse ends a term: what was claimed in it must be claimed again, even when the lease was
+    renewed since. A machine that slept counts its sleep in one of the two clocks or in both.
     """
 
-    def __init__(self, seconds: float, clocks: tuple[Clock, ...] = (time.monotonic, time.time)) -> None:
+    def __init__(
+        self, seconds: float, clocks: tuple[Clock, ...] = (time.monotonic, time.time)
+    ) -> None:
         self._seconds = seconds
         self._clocks = clocks
         self._until = self.now()  # not begun
@@ -26,7 +30,9 @@ class Lease:
         return tuple(clock() for clock in self._clocks)
 
     def renewed(self, moment: tuple[float, ...]) -> None:
-        """Take note of a renewal that is on disk and was begun at this moment; one that came late ended the term."""
+        """Take note of a renewal that is on disk and was begun at this moment; one that came late
+        ended the term.
+        """
         self.term += self._over(moment) or self._over(self.now())
         self._until = tuple(at + self._seconds for at in moment)
 

@@ -1,4 +1,6 @@
-"""How fast and how many at once: both give way when the vendor says "too many", and recover slowly."""
+"""How fast and how many at once: both give way when the vendor says "too many", and
+recover slowly.
+"""
 
 from __future__ import annotations
 
@@ -31,9 +33,11 @@ async def nap(seconds: float, sleep: Sleep, stopping: Callable[[], bool]) -> boo
 
 
 class Pacer:
-    """Hands out turns at least `1 / rate` seconds apart, so the rate holds in every window of a second.
+    """Hands out turns at least `1 / rate` seconds apart, so the rate holds in every window of a
+    second.
 
-    Without `max_rate` turns are free until the vendor throttles; then the rate seen just before is cut by 0.7.
+    Without `max_rate` turns are free until the vendor throttles; then the rate seen just before is
+    cut by 0.7.
     """
 
     def __init__(self, max_rate: float | None, clock: Clock, sleep: Sleep = asyncio.sleep) -> None:
@@ -76,7 +80,9 @@ class Pacer:
                 return  # else the machine stood still: all who waited would be sent at once
 
     def throttled(self) -> bool:
-        """Take note that the vendor refused a call for being one too many; return whether that slowed us down."""
+        """Take note that the vendor refused a call for being one too many; return whether that
+        slowed us down.
+        """
         now = self._clock()
         if now - self._cut_at < COOL_DOWN:
             return False
@@ -106,7 +112,9 @@ class Pacer:
 
 
 class Gate:
-    """At most `limit` calls at once; throttling cuts that by 0.7, and enough successes give one place back."""
+    """At most `limit` calls at once; throttling cuts that by 0.7, and enough successes give one
+    place back.
+    """
 
     def __init__(self, limit: int) -> None:
         self._most = limit

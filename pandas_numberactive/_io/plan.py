@@ -29,7 +29,9 @@ GUESSED_LATENCY = 0.25  # seconds a call, for the plan's likely time only
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What the caller of one run asked for; `max_age` in seconds, `budget` in the settings' currency."""
+    """What the caller of one run asked for; `max_age` in seconds, `budget` in the settings'
+    currency.
+    """
 
     max_charges: int | None = None
     budget: float | None = None
@@ -55,9 +57,16 @@ def cap_of(options: Options, settings: Settings) -> int | None:
         caps.append(int(options.max_charges))
     if options.budget is not None:
         if not settings.unit_price:
-            raise ConfigurationError("budget= needs a price: configure(unit_price=...), or use max_charges=.")
+            raise ConfigurationError(
+                "budget= needs a price: configure(unit_price=...), or use max_charges=."
+            )
         amount = options.budget
-        if isinstance(amount, bool) or not isinstance(amount, Real) or not amount >= 0 or math.isinf(amount):
+        if (
+            isinstance(amount, bool)
+            or not isinstance(amount, Real)
+            or not amount >= 0
+            or math.isinf(amount)
+        ):
             raise ConfigurationError(f"budget must be an amount of at least 0, not {said(amount)}.")
         caps.append(math.floor(options.budget / settings.unit_price + 1e-9))
     return min(caps) if caps else None
@@ -69,7 +78,9 @@ def _check_count(name: str, value: object) -> None:
 
 
 def run_key(numbers: NDArray[np.int64], settings: Settings, options: Options) -> str:
-    """Tell runs apart: same environment, numbers, caps, refresh and max_age are the same run, whatever their types."""
+    """Tell runs apart: same environment, numbers, caps, refresh and max_age are the same run,
+    whatever their types.
+    """
     amounts = (options.max_charges, options.budget, options.max_age)
     terms = (settings.environment, *map(_plain, amounts), bool(options.refresh))
     digest = hashlib.sha256(repr(terms).encode())
@@ -112,7 +123,9 @@ def sort_out(stored: Stored, since: int, retry_failed: bool) -> Sorted:
     return Sorted(fresh, settled & ~fresh, open_, held, failed, to_buy)
 
 
-def make_plan(stored: Stored, sorted_: Sorted, shape: Shape, settings: Settings, options: Options) -> Plan:
+def make_plan(
+    stored: Stored, sorted_: Sorted, shape: Shape, settings: Settings, options: Options
+) -> Plan:
     """Count what a run would do."""
     bought = stored.bought_at[sorted_.stored]
     to_buy, open_ = int(sorted_.to_buy.sum()), int(sorted_.open.sum())
@@ -158,16 +171,24 @@ def _likely_seconds(numbers: int, settings: Settings) -> float | None:
 
 def confirm(plan: Plan, settings: Settings) -> None:
     """Refuse a big purchase in production that nobody has capped; spends nothing."""
-    if settings.environment != "production" or plan.max_charges is not None or plan.to_buy <= settings.confirm_above:
+    if (
+        settings.environment != "production"
+        or plan.max_charges is not None
+        or plan.to_buy <= settings.confirm_above
+    ):
         return
     raise ConfirmationRequiredError(
-        f"This would buy {plan.to_buy:,} numbers, more than confirm_above={settings.confirm_above:,}. "
-        f"Nothing was bought. If that is meant, add max_charges={plan.purchases} to the call.\n{plan!r}",
+        f"This would buy {plan.to_buy:,} numbers, more than "
+        f"confirm_above={settings.confirm_above:,}. "
+        f"Nothing was bought. If that is meant, add max_charges={plan.purchases} to the "
+        f"call.\n{plan!r}",
         plan,
     )
 
 
-async def plan(numbers: NDArray[np.int64], shape: Shape, settings: Settings, options: Options) -> Plan:
+async def plan(
+    numbers: NDArray[np.int64], shape: Shape, settings: Settings, options: Options
+) -> Plan:
     """Plan a run over distinct numbers; reads the store, sends and spends nothing."""
     store = LookupStore.open(store_location(settings))
     try:
@@ -182,7 +203,9 @@ async def plan(numbers: NDArray[np.int64], shape: Shape, settings: Settings, opt
 async def started(
     store: LookupStore, numbers: NDArray[np.int64], settings: Settings, options: Options
 ) -> tuple[int, bool]:
-    """When the run began, and whether it goes on with an unfinished one that asked for newer answers."""
+    """When the run began, and whether it goes on with an unfinished one that asked for newer
+    answers.
+    """
     if options.refresh or options.max_age is not None:
         began_at = await store.unfinished(run_key(numbers, settings, options))
         if began_at is not None:

@@ -1,4 +1,6 @@
-"""What a run will cost, how it is going, and what it did: plain values with a text and a small HTML face."""
+"""What a run will cost, how it is going, and what it did: plain values with a text and a small HTML
+face.
+"""
 
 from __future__ import annotations
 
@@ -47,8 +49,8 @@ class Shape:
 class Plan:
     """What `enrich` would do, and cost; making it spends nothing.
 
-    `rows` to `valid_rows` count cells, `distinct` to `to_buy` count numbers; `cost` is in `currency`, None without
-    a unit price; `seconds` is a guess at 0.25 s a call.
+    `rows` to `valid_rows` count cells, `distinct` to `to_buy` count numbers; `cost` is in
+    `currency`, None without a unit price; `seconds` is a guess at 0.25 s a call.
     """
 
     environment: str
@@ -91,7 +93,9 @@ class Plan:
     def lines(self) -> list[tuple[str, str]]:
         """The plan as pairs of label and text."""
         out = [("rows", f"{self.rows:,}"), ("blank", f"{self.missing:,}")]
-        out += [(f"invalid: {reason}", f"{count:,}") for reason, count in self.invalid.items() if count]
+        out += [
+            (f"invalid: {reason}", f"{count:,}") for reason, count in self.invalid.items() if count
+        ]
         out += [
             ("distinct numbers", f"{self.distinct:,} ({self.duplicates:,} repeats)"),
             ("stored, free", self._ages()),
@@ -105,7 +109,10 @@ class Plan:
         if self.failed_before:
             out.append(("failed earlier, free", f"{self.failed_before:,} (asked again)"))
         cap = "" if self.max_charges is None else f", at most {self.max_charges:,} charges"
-        out += [("to buy", f"{self.to_buy:,}{cap}"), ("cost at most", money(self.cost, self.currency))]
+        out += [
+            ("to buy", f"{self.to_buy:,}{cap}"),
+            ("cost at most", money(self.cost, self.currency)),
+        ]
         if self.seconds is not None:
             out.append(("likely time", f"about {duration(self.seconds)}"))
         return out + [("store", self.store)] * bool(self.store)
@@ -113,17 +120,26 @@ class Plan:
     def _ages(self) -> str:
         if not self.stored or self.stored_oldest is None or self.stored_newest is None:
             return f"{self.stored:,}"
-        return f"{self.stored:,} (bought {self.stored_oldest:%Y-%m-%d} to {self.stored_newest:%Y-%m-%d})"
+        return (
+            f"{self.stored:,} (bought {self.stored_oldest:%Y-%m-%d} to "
+            f"{self.stored_newest:%Y-%m-%d})"
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """All counts as plain values."""
-        return asdict(self) | {"duplicates": self.duplicates, "purchases": self.purchases, "cost": self.cost}
+        return asdict(self) | {
+            "duplicates": self.duplicates,
+            "purchases": self.purchases,
+            "cost": self.cost,
+        }
 
     def __repr__(self) -> str:
         return text_table(f"Plan ({self.environment})", self.lines(), "; ".join(self.warnings))
 
     def _repr_html_(self) -> str:
-        return html_table(f"Plan ({self.environment})", self.lines(), "; ".join(self.warnings), self.picture())
+        return html_table(
+            f"Plan ({self.environment})", self.lines(), "; ".join(self.warnings), self.picture()
+        )
 
     def picture(self) -> str:
         """The rows as a bar: blank, invalid, repeats, stored, to buy."""
@@ -147,7 +163,9 @@ def duration(seconds: float) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How a run is going; counts are numbers, `spent` is in `currency`, `rate` in numbers per second."""
+    """How a run is going; counts are numbers, `spent` is in `currency`, `rate` in numbers per
+    second.
+    """
 
     total: int = 0
     done: int = 0
@@ -165,8 +183,9 @@ class Progress:
 class RunReport:
     """The bill and the account of one call; counts are distinct numbers unless they say rows.
 
-    `charged` counts what this call paid for (isFee 1, or unknown: `charge_unknown` of them); `cost` is in
-    `currency`, None without a unit price. `problems` is a frame of the cells that were not asked.
+    `charged` counts what this call paid for (isFee 1, or unknown: `charge_unknown` of them); `cost`
+    is in `currency`, None without a unit price. `problems` is a frame of the cells that were not
+    asked.
     """
 
     run: int | None = None
@@ -198,7 +217,8 @@ class RunReport:
     currency: str = "IDR"
     resumed: bool = False
     stopped_by: str | None = None
-    capped: bool = False  # `max_charges` or `budget` ended it: the next call is a new run, with the whole cap again
+    # `max_charges` or `budget` ended it: the next call is a new run, with the whole cap again
+    capped: bool = False
     failures: Mapping[str, int] = field(default_factory=dict)  # code and message: numbers
     problems: Any = None
 
@@ -220,14 +240,31 @@ class RunReport:
     def lines(self) -> list[tuple[str, str]]:
         """The bill as pairs of label and text."""
         out = [("rows", f"{self.rows:,} ({self.missing_rows:,} blank)")]
-        out += [(f"invalid: {reason}", f"{count:,}") for reason, count in self.invalid.items() if count]
-        out += [("distinct numbers", f"{self.distinct:,}"), ("bought", f"{self.bought:,}"), ("stored", self._stored())]
-        rare = ("failed", "uncertain", "quarantined", "pending", "not_bought", "requeried", "orphaned_handles")
+        out += [
+            (f"invalid: {reason}", f"{count:,}") for reason, count in self.invalid.items() if count
+        ]
+        out += [
+            ("distinct numbers", f"{self.distinct:,}"),
+            ("bought", f"{self.bought:,}"),
+            ("stored", self._stored()),
+        ]
+        rare = (
+            "failed",
+            "uncertain",
+            "quarantined",
+            "pending",
+            "not_bought",
+            "requeried",
+            "orphaned_handles",
+        )
         shown = [(name.replace("_", " "), int(getattr(self, name))) for name in rare]
         out += [(name, f"{count:,}") for name, count in shown if count or name == "failed"]
         out += [(f"  {why}", f"{count:,}") for why, count in self.failures.items()]
         unknown = f" ({self.charge_unknown:,} without isFee)" if self.charge_unknown else ""
-        out += [("charged", f"{self.charged:,}{unknown}"), ("cost", money(self.cost, self.currency))]
+        out += [
+            ("charged", f"{self.charged:,}{unknown}"),
+            ("cost", money(self.cost, self.currency)),
+        ]
         out.append(("time", f"{self.wall_seconds:.1f} s"))
         if self.stopped_by:
             out.append(("stopped by", self.stopped_by))
@@ -245,7 +282,10 @@ class RunReport:
         return {name: getattr(self, name) for name in names} | derived
 
     def _title(self) -> str:
-        return f"Run {self.run or '-'} ({self.environment}): {'complete' if self.complete else 'INCOMPLETE'}"
+        return (
+            f"Run {self.run or '-'} ({self.environment}): "
+            f"{'complete' if self.complete else 'INCOMPLETE'}"
+        )
 
     def __repr__(self) -> str:
         return text_table(self._title(), self.lines())

@@ -1,7 +1,8 @@
-"""Paid answers that the store could not take (disk full, file gone read-only): kept aside, read back by the next run.
+"""Paid answers that the store could not take (disk full, file gone read-only): kept aside, read
+back by the next run.
 
-One file an answer, 0600, in a folder of 0700 that is ours. It is read back only into the store it belongs to, and
-only where the number's open requestId is the answer's own.
+One file an answer, 0600, in a folder of 0700 that is ours. It is read back only into the store it
+belongs to, and only where the number's open requestId is the answer's own.
 """
 
 from __future__ import annotations
@@ -76,7 +77,10 @@ def _is_ours(folder: Path) -> bool:
 
 
 def _plain(lookup: Lookup) -> dict[str, Any]:
-    return asdict(lookup) | {"state": int(lookup.state), "raw": base64.b64encode(lookup.raw).decode()}
+    return asdict(lookup) | {
+        "state": int(lookup.state),
+        "raw": base64.b64encode(lookup.raw).decode(),
+    }
 
 
 def _lookup(plain: dict[str, Any]) -> Lookup:

@@ -40,7 +40,9 @@ _MEMORY: dict[str, LookupStore] = {}
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """What the store holds of the numbers asked for, in their order; zeros where it holds nothing."""
+    """What the store holds of the numbers asked for, in their order; zeros where it holds
+    nothing.
+    """
 
     packed: NDArray[np.int32]  # see _core.lookup.pack
     bought_at: NDArray[np.int64]  # microseconds since 1970, UTC
@@ -49,18 +51,22 @@ class Stored:
 class LookupStore:
     """The journal of paid look-ups: answers, open requestIds, claims and the ledger of charges.
 
-    `location` is a path, `sqlite:PATH`, or `":memory:"`. The file is 0600 in a folder of 0700, written with
-    fsync before anything is acted on, and may be used by many processes of one machine at once.
-    Opening it charges nothing. Raises StoreError where it cannot be used.
+    `location` is a path, `sqlite:PATH`, or `":memory:"`. The file is 0600 in a folder of 0700,
+    written with fsync before anything is acted on, and may be used by many processes of one machine
+    at once. Opening it charges nothing. Raises StoreError where it cannot be used.
 
     >>> with LookupStore(":memory:") as store:
     ...     store.count()
     0
     """
 
-    def __init__(self, location: str | os.PathLike[str], *, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, location: str | os.PathLike[str], *, clock: Callable[[], float] = time.time
+    ) -> None:
         self.location = os.fspath(location).removeprefix("sqlite:")
-        self.path = None if self.location == ":memory:" else Path(self.location).expanduser().resolve()
+        self.path = (
+            None if self.location == ":memory:" else Path(self.location).expanduser().resolve()
+        )
         self._clock = clock
         self._pid = os.getpid()
         self._alive = Liveness(self.path)
@@ -73,8 +79,8 @@ class LookupStore:
     def open(cls, location: str | os.PathLike[str]) -> LookupStore:
         """Open a store, the one in memory being the same one for the whole process.
 
-        Raises ConfigurationError where `location` is neither a path nor a postgresql:// URL, StoreError where the
-        store cannot be used.
+        Raises ConfigurationError where `location` is neither a path nor a postgresql:// URL,
+        StoreError where the store cannot be used.
         """
         location = CHECKS["store"]("store", location)
         if isinstance(location, Address):
@@ -104,7 +110,9 @@ class LookupStore:
             self._alive.close()
 
     def now(self) -> int:
-        """The store's clock, microseconds since 1970, UTC: on a server the server's, so that a team has one."""
+        """The store's clock, microseconds since 1970, UTC: on a server the server's, so that a team
+        has one.
+        """
         return round(self._clock() * 1e6)
 
     def do(self, work: Callable[[Database], T]) -> T:
@@ -127,7 +135,13 @@ class LookupStore:
         """Begin a run or go on with an unfinished one of the same key."""
         return await self._journal.write(
             lambda db: runs.begin_run(
-                db, key=key, environment=environment, now=self.now(), cap=cap, price=price, currency=currency
+                db,
+                key=key,
+                environment=environment,
+                now=self.now(),
+                cap=cap,
+                price=price,
+                currency=currency,
             )
         )
 
@@ -144,7 +158,9 @@ class LookupStore:
 
         def work(db: Database) -> int:  # a transaction knows the time best
             until = self.now() + round(lease * 1e6)
-            return runs.join(db, run=run, pid=os.getpid(), host=host, token=token, lease_until=until)
+            return runs.join(
+                db, run=run, pid=os.getpid(), host=host, token=token, lease_until=until
+            )
 
         return await self._journal.write(work)
 
@@ -163,7 +179,9 @@ class LookupStore:
     async def leave(self, worker: int, run: int, *, finished: bool) -> None:
         """Take this worker off."""
         await self._journal.write(
-            lambda db: runs.leave(db, worker=worker, run=run, now=self.now(), finished=finished, alive=self.alive)
+            lambda db: runs.leave(
+                db, worker=worker, run=run, now=self.now(), finished=finished, alive=self.alive
+            )
         )
         self._alive.release()
 
@@ -174,7 +192,9 @@ class LookupStore:
     async def save(self, lookup: Lookup, *, worker: int, run: int) -> saves.Saved:
         """Have a step on disk."""
         now = self.now()
-        return await self._journal.write(lambda db: saves.save(db, lookup, worker=worker, run=run, now=now))
+        return await self._journal.write(
+            lambda db: saves.save(db, lookup, worker=worker, run=run, now=now)
+        )
 
     async def recover(self) -> Rescue:
         """Read back what an earlier run had to keep aside; returns where to keep more."""
@@ -190,7 +210,9 @@ class LookupStore:
                 left.append(f"{type(error).__name__} in {path.parent}")
         if left:
             log.warning(
-                "%d paid answers could not be read back into the store and stay where they are: %s", len(left), left[0]
+                "%d paid answers could not be read back into the store and stay where they are: %s",
+                len(left),
+                left[0],
             )
         return rescue
 
@@ -200,7 +222,9 @@ class LookupStore:
 
     def alive(self, db: Database, worker: int) -> bool:
         """Whether a worker still holds its lease and its process lives."""
-        row = db.execute("SELECT token, lease_until FROM workers WHERE worker = ?", (worker,)).fetchone()
+        row = db.execute(
+            "SELECT token, lease_until FROM workers WHERE worker = ?", (worker,)
+        ).fetchone()
         if row is None or row[1] < self.now():
             return False
         return self._alive.lives(row[0])
@@ -208,13 +232,16 @@ class LookupStore:
     async def read(self, environment: str, numbers: NDArray[np.int64], *, since: int = 0) -> Stored:
         """Read what is known of distinct numbers.
 
-        The newest answer bought at or after `since` serves; where there is none, the newest look-up's state stands.
+        The newest answer bought at or after `since` serves; where there is none, the newest
+        look-up's state stands.
         """
         packed, bought = np.zeros(len(numbers), np.int32), np.zeros(len(numbers), np.int64)
         wanted, order = in_order(numbers)
         for at in range(0, len(wanted), READ):  # others may write in between
             some = wanted[at : at + READ]
-            rows = await self._journal.write(partial(self._rows, code=ENVIRONMENTS[environment], wanted=some))
+            rows = await self._journal.write(
+                partial(self._rows, code=ENVIRONMENTS[environment], wanted=some)
+            )
             found, row_packed, row_bought = newest(rows, since)
             place = order[at : at + READ]
             if len(found) < len(some):
@@ -227,12 +254,16 @@ class LookupStore:
         """All generations of the wanted numbers, ordered: columns number, packed, bought_at."""
         return read_rows(db, code, wanted)
 
-    async def details(self, environment: str, numbers: Sequence[int], *, since: int = 0) -> dict[int, Lookup]:
+    async def details(
+        self, environment: str, numbers: Sequence[int], *, since: int = 0
+    ) -> dict[int, Lookup]:
         """The look-up behind what `read` says of each number that has one, whole."""
         found: dict[int, Lookup] = {}
         wanted = sorted(numbers)
         for at in range(0, len(wanted), DETAILED):  # others may write in between
-            work = partial(_details, environment=environment, numbers=wanted[at : at + DETAILED], since=since)
+            work = partial(
+                _details, environment=environment, numbers=wanted[at : at + DETAILED], since=since
+            )
             found |= await self._journal.write(work)
         return found
 
@@ -241,6 +272,8 @@ class LookupStore:
         return await self._journal.write(lambda db: runs.spent(db, run))
 
 
-def _details(db: Database, environment: str, numbers: Sequence[int], since: int) -> dict[int, Lookup]:
+def _details(
+    db: Database, environment: str, numbers: Sequence[int], since: int
+) -> dict[int, Lookup]:
     rows = serving(db, ENVIRONMENTS[environment], numbers, since)
     return {number: to_lookup(row, environment) for number, row in rows.items()}

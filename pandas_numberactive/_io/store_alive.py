@@ -1,7 +1,8 @@
-"""Whether the process that holds a claim still lives: each worker keeps a file locked for as long as it does.
+"""Whether the process that holds a claim still lives: each worker keeps a file locked for as long
+as it does.
 
-The kernel drops the lock when a process dies, however it dies, so a restart need not wait for a lease to end.
-A lock is only ever a reason to take over early; safety is the epochs' business.
+The kernel drops the lock when a process dies, however it dies, so a restart need not wait for a
+lease to end. A lock is only ever a reason to take over early; safety is the epochs' business.
 """
 
 from __future__ import annotations

@@ -26,7 +26,9 @@ class Books:
 
 @dataclass(slots=True)
 class Copied:
-    """What a copy did; `differ` counts purchases that the target had made, or had open, on its own: it kept those."""
+    """What a copy did; `differ` counts purchases that the target had made, or had open, on its own:
+    it kept those.
+    """
 
     before: Books
     source: Books
@@ -42,13 +44,20 @@ class Copied:
         lines = [("", "source | target before | target now")]
         three = (self.source, self.before, self.target)
         lines += [
-            (name, " | ".join(f"{getattr(one, name):,}" for one in three)) for name in ("lookups", "answers", "events")
+            (name, " | ".join(f"{getattr(one, name):,}" for one in three))
+            for name in ("lookups", "answers", "events")
         ]
         for books, title in ((self.source, "charges, source"), (self.target, "charges, target")):
-            total = sum(count for count, _ in books.charges.values()), sum(cost for _, cost in books.charges.values())
+            total = (
+                sum(count for count, _ in books.charges.values()),
+                sum(cost for _, cost in books.charges.values()),
+            )
             lines.append((title, f"{total[0]:,}, worth {total[1]:,.0f}"))
         lines += [("copied now", f"{self.lookups:,} look-ups, {self.events:,} events")]
-        lines += [("open, handed over", f"{self.handed_over:,}"), ("target kept its own", f"{self.differ:,}")]
+        lines += [
+            ("open, handed over", f"{self.handed_over:,}"),
+            ("target kept its own", f"{self.differ:,}"),
+        ]
         return text_table("Store copy", lines)
 
 
@@ -57,7 +66,8 @@ def books(db: Database) -> Books:
     settled = ", ".join(str(int(state)) for state in SETTLED)
     charges = db.execute(
         "SELECT environment, count(*), coalesce(sum(price), 0) FROM "
-        f"(SELECT e.environment, min(r.price) AS price {store_ledger.CHARGED}) AS c GROUP BY environment"
+        f"(SELECT e.environment, min(r.price) AS price {store_ledger.CHARGED}) AS c GROUP BY "
+        "environment"
     ).fetchall()
 
     def count(what: str) -> int:
@@ -72,7 +82,9 @@ def books(db: Database) -> Books:
 
 
 def check(done: Copied) -> None:
-    """Nothing of the source may be missing; a target that was empty must agree with it to the rupiah."""
+    """Nothing of the source may be missing; a target that was empty must agree with it to the
+    rupiah.
+    """
     source, target = done.source, done.target
     wanted = source.lookups - len(done.left)
     less = target.lookups < wanted or target.events < done.before.events + done.events
@@ -80,6 +92,10 @@ def check(done: Copied) -> None:
         there = target.charges.get(environment, (0, 0.0))
         less |= not done.left and (there[0] < charges or there[1] < cost - 0.005)
         if not (done.before.events or done.before.lookups or done.left):
-            less |= there[0] > charges or there[1] > cost + 0.005 or source.answers != target.answers
+            less |= (
+                there[0] > charges or there[1] > cost + 0.005 or source.answers != target.answers
+            )
     if less:
-        raise StoreError(f"The books do not agree: the source changed meanwhile? Copy again.\n{done}")
+        raise StoreError(
+            f"The books do not agree: the source changed meanwhile? Copy again.\n{done}"
+        )

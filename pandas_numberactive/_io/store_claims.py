@@ -1,4 +1,5 @@
-"""Who may ask for which number: claims in chunks, in sorted order, their money reserved in the same transaction.
+"""Who may ask for which number: claims in chunks, in sorted order, their money reserved in the same
+transaction.
 
 Plain SQL on any engine; times are microseconds since 1970, UTC.
 """
@@ -21,8 +22,8 @@ MOST_AHEAD = 4096  # numbers claimed at once: what Stop has to give back
 def claim_size(least: int, spent: int, left: int) -> int:
     """How many numbers to claim at once.
 
-    Under a cap each claim counts the run's rows (half a second a million): so the more are spent, the more at once.
-    Few again towards the end, so that processes that share a store end together.
+    Under a cap each claim counts the run's rows (half a second a million): so the more are spent,
+    the more at once. Few again towards the end, so that processes that share a store end together.
     """
     return max(least, min(spent // 64, left // 8, MOST_AHEAD))
 
@@ -53,7 +54,9 @@ class Work:
 class Claims:
     """What became of the numbers asked for."""
 
-    mine: list[tuple[Lookup, bool]] = field(default_factory=list)  # with: may another call have begun it?
+    mine: list[tuple[Lookup, bool]] = field(
+        default_factory=list
+    )  # with: may another call have begun it?
     busy: list[int] = field(default_factory=list)  # another live worker has them
     over: list[int] = field(default_factory=list)  # the cap is reached
     settled: list[int] = field(default_factory=list)  # nothing to do
@@ -76,10 +79,17 @@ def claim(db: Database, work: Work, numbers: Sequence[int]) -> Claims:
     claims.settled = [number for number in numbers if kinds[number] == "settled"]
     claims.busy = [number for number in numbers if kinds[number] == "busy"]
     wanted = [number for number in numbers if kinds[number] not in ("settled", "busy")]
-    taken = wanted if work.cap is None else _affordable(wanted, kinds, known, work, work.cap - claims.spent)
+    taken = (
+        wanted
+        if work.cap is None
+        else _affordable(wanted, kinds, known, work, work.cap - claims.spent)
+    )
     claims.over = [] if taken is wanted else sorted(set(wanted).difference(taken))
     claims.mine = [
-        (_lookup(work, number, known.get(number), kinds[number]), _begun(kinds[number], known.get(number)))
+        (
+            _lookup(work, number, known.get(number), kinds[number]),
+            _begun(kinds[number], known.get(number)),
+        )
         for number in taken
     ]
     _write(db, work, known, {number: kinds[number] for number in sorted(taken)})
@@ -117,9 +127,13 @@ def _lookup(work: Work, number: int, row: Row | None, kind: str) -> Lookup:
 
 
 def _write(db: Database, work: Work, known: dict[int, Row], kinds: dict[int, str]) -> None:
-    """Put the claims down, in sorted order: one statement for all of a kind; more than AT_ONCE are several."""
+    """Put the claims down, in sorted order: one statement for all of a kind; more than AT_ONCE are
+    several.
+    """
     fresh = [
-        (n, known[n].generation + 1 if kind == "again" else 1) for n, kind in kinds.items() if kind in ("new", "again")
+        (n, known[n].generation + 1 if kind == "again" else 1)
+        for n, kind in kinds.items()
+        if kind in ("new", "again")
     ]
     _begin(db, work, fresh)
     _retake(db, work, [known[n] for n, kind in kinds.items() if kind == "reuse"], _AFRESH)
@@ -133,15 +147,24 @@ def _begin(db: Database, work: Work, numbers: Sequence[tuple[int, int]]) -> None
         rows = ",".join(["(?, ?, ?, ?, ?, 1, ?, 1)"] * len(some))
         values: list[int] = []
         for number, generation in some:
-            values += (work.code, number, generation, pack(LookupState.RESERVED), work.worker, work.run)
+            values += (
+                work.code,
+                number,
+                generation,
+                pack(LookupState.RESERVED),
+                work.worker,
+                work.run,
+            )
         db.execute(
-            f"INSERT INTO lookups (environment, number, generation, packed, worker, epoch, run, spend) VALUES {rows}",
+            "INSERT INTO lookups (environment, number, generation, packed, worker, epoch, run, "
+            f"spend) VALUES {rows}",
             tuple(values),
         )
 
 
 _AFRESH = (
-    f", packed = {pack(LookupState.RESERVED)}, bought_at = 0, request_id = NULL, opened_at = NULL, host = NULL, "
+    f", packed = {pack(LookupState.RESERVED)}, bought_at = 0, request_id = NULL, opened_at = NULL, "
+    "host = NULL, "
     "app_key = NULL, spend = 1, code = NULL, msg = NULL, reason = NULL"
 )
 
@@ -154,12 +177,19 @@ def _retake(db: Database, work: Work, rows: Sequence[Row], also: str) -> None:
         db.execute(
             f"UPDATE lookups SET worker = ?, epoch = epoch + 1, run = ?{also} "
             f"WHERE environment = ? AND (number, generation) IN (VALUES {keys})",
-            (work.worker, work.run, work.code, *(value for row in some for value in (row.number, row.generation))),
+            (
+                work.worker,
+                work.run,
+                work.code,
+                *(value for row in some for value in (row.number, row.generation)),
+            ),
         )
 
 
 def _kind(db: Database, row: Row | None, work: Work, alive: Callable[[int], bool]) -> str:
-    """settled | busy | new | reuse (same generation, nothing open) | resume | again (a new generation)."""
+    """settled | busy | new | reuse (same generation, nothing open) | resume | again (a new
+    generation).
+    """
     if row is None:
         return "new"
     if row.state in SETTLED:
@@ -181,9 +211,12 @@ def _kind(db: Database, row: Row | None, work: Work, alive: Callable[[int], bool
 
 
 def _older_serves(db: Database, row: Row, work: Work) -> bool:
-    """A refresh that failed leaves the earlier answer good for whoever does not ask for a newer one."""
+    """A refresh that failed leaves the earlier answer good for whoever does not ask for a newer
+    one.
+    """
     older = db.execute(
-        "SELECT packed FROM lookups WHERE environment = ? AND number = ? AND generation < ? AND bought_at >= ?",
+        "SELECT packed FROM lookups WHERE environment = ? AND number = ? AND generation < ? AND "
+        "bought_at >= ?",
         (work.code, row.number, row.generation, work.since),
     ).fetchall()
     return any(LookupState(packed & 15) in SETTLED for (packed,) in older)

@@ -1,7 +1,9 @@
-"""A PostgreSQL connection that is made again when the server was away, and asks what became of a COMMIT cut short.
+"""A PostgreSQL connection that is made again when the server was away, and asks what became of a
+COMMIT cut short.
 
-Nothing is left to the session, for a pooler may give each transaction another one: what a transaction needs is set
-in it, by the message that begins it. That message also takes the lock that orders all writers, and reads the clock.
+Nothing is left to the session, for a pooler may give each transaction another one: what a
+transaction needs is set in it, by the message that begins it. That message also takes the lock that
+orders all writers, and reads the clock.
 """
 
 from __future__ import annotations
@@ -23,10 +25,12 @@ GONE_FOR = 20.0  # seconds that the server may be away before a run gives up
 OLDEST = 120000  # PostgreSQL 12
 
 _BEGIN: Any = (  # typed as Any: psycopg wants literals
-    # A statement sees what was committed before it, whatever the role's default: a cap is counted after the wait.
+    # A statement sees what was committed before it, whatever the role's default: a cap is counted
+    # after the wait.
     "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; "
     "SET LOCAL synchronous_commit = on; "
-    # A paused client must not hold everybody up: the server ends its transaction, the epochs keep it harmless.
+    # A paused client must not hold everybody up: the server ends its transaction, the epochs keep
+    # it harmless.
     "SET LOCAL idle_in_transaction_session_timeout = '15s'; "
     "SET LOCAL lock_timeout = '60s'; "
     "SET LOCAL statement_timeout = 0; "  # waiting for one's turn is no slow query
@@ -35,12 +39,20 @@ _BEGIN: Any = (  # typed as Any: psycopg wants literals
     f"SELECT pg_advisory_xact_lock({WRITE_LOCK}); "
     "SELECT txid_current(), extract(epoch FROM clock_timestamp())"
 )
-# A network that swallows packets must not hold a run up for hours; what the address itself says goes before these.
+# A network that swallows packets must not hold a run up for hours; what the address itself says
+# goes before these.
 _DEFAULTS = {
-    "connect_timeout": 10, "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3,
-    "tcp_user_timeout": 25_000, "fallback_application_name": "pandas-numberactive",
-}  # fmt: skip
-_AGAIN = ("40001", "40P01")  # serialization failure, deadlock: other programs' locks, for ours come one by one
+    "connect_timeout": 10,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 25_000,
+    "fallback_application_name": "pandas-numberactive",
+}
+_AGAIN = (
+    "40001",
+    "40P01",
+)  # serialization failure, deadlock: other programs' locks, for ours come one by one
 
 
 class Translated:
@@ -54,7 +66,10 @@ class Translated:
 
     def copy_in(self, table: str, columns: str, rows: Iterable[tuple[Any, ...]]) -> None:
         """Insert many rows that are not there yet, as a stream."""
-        with self._connection.cursor() as cursor, cursor.copy(f"COPY {table} ({columns}) FROM STDIN") as stream:  # type: ignore[arg-type, unused-ignore]
+        with (
+            self._connection.cursor() as cursor,
+            cursor.copy(f"COPY {table} ({columns}) FROM STDIN") as stream,
+        ):  # type: ignore[arg-type, unused-ignore]
             for row in rows:
                 stream.write_row(row)
 
@@ -64,7 +79,9 @@ def _percent(sql: str) -> Any:
 
 
 class Connection:
-    """One connection to the server of a store; `on_clock` is told what its clock is ahead of ours, in seconds."""
+    """One connection to the server of a store; `on_clock` is told what its clock is ahead of ours,
+    in seconds.
+    """
 
     def __init__(self, address: Address, on_clock: Callable[[float], None]) -> None:
         try:
@@ -75,8 +92,10 @@ class Connection:
         self._address = address
         if not self._readable():
             raise ConfigurationError(
-                f"{self._address!r} is no address of a PostgreSQL store: postgresql://user@host:5432/database, the "
-                "password in ~/.pgpass, or after the user as :password, / ? # @ : % in it as %2F %3F %23 %40 %3A %25."
+                f"{self._address!r} is no address of a PostgreSQL store: "
+                "postgresql://user@host:5432/database, the "
+                "password in ~/.pgpass, or after the user as :password, / ? # @ : % in it as %2F "
+                "%3F %23 %40 %3A %25."
             )
         self._on_clock = on_clock
         self._lost_at: float | None = None
@@ -88,7 +107,9 @@ class Connection:
         self._connect()
 
     def _readable(self) -> bool:
-        """Whether libpq would read the address as it was meant; its own complaints would quote the password."""
+        """Whether libpq would read the address as it was meant; its own complaints would quote the
+        password.
+        """
         try:
             parts = self._parts()
         except self._psycopg.Error:
@@ -101,7 +122,9 @@ class Connection:
         return dict(self._psycopg.conninfo.conninfo_to_dict(str(self._address)))
 
     def _opened(self) -> psycopg.Connection[Any]:
-        """A frame of its own, and no name for the parts: a traceback with locals would show them."""
+        """A frame of its own, and no name for the parts: a traceback with locals would
+        show them.
+        """
         given = {"autocommit": True, "client_encoding": "UTF8"}
         return self._psycopg.connect("", **{**_DEFAULTS, **self._parts(), **given})
 
@@ -115,7 +138,8 @@ class Connection:
             refused = error
         except Exception as error:
             refused = StoreError(
-                f"The store {self._address!r} cannot be reached: {self.said(error)}. Check NUMBERACTIVE_STORE, the "
+                f"The store {self._address!r} cannot be reached: {self.said(error)}. Check "
+                "NUMBERACTIVE_STORE, the "
                 "password (~/.pgpass) and the role's rights; nothing was bought."
             )
         if refused is not None:  # raised outside of `except`: the driver's frames hold the password
@@ -131,18 +155,24 @@ class Connection:
         encoding = connection.info.parameter_status("server_encoding")
         if encoding not in ("UTF8", "SQL_ASCII"):  # it could not take every message of the vendor
             raise StoreError(
-                f"The store {self._address!r} is in a database of encoding {encoding}: make one with "
+                f"The store {self._address!r} is in a database of encoding {encoding}: make one "
+                "with "
                 "`createdb -T template0 -E UTF8`. Nothing was bought."
             )
         if connection.info.server_version < OLDEST:
-            raise StoreError(f"The store {self._address!r} is on a PostgreSQL older than 12. Nothing was bought.")
-        # A pooler makes the session's number up. What it prepares for one client another may not have.
+            raise StoreError(
+                f"The store {self._address!r} is on a PostgreSQL older than 12. Nothing was bought."
+            )
+        # A pooler makes the session's number up. What it prepares for one client another may not
+        # have.
         (pid,) = connection.execute("SELECT pg_backend_pid()").fetchone() or (0,)
         self.pooled = pid != connection.info.backend_pid
         connection.prepare_threshold = None if self.pooled else 5
 
     def ready(self) -> psycopg.Connection[Any]:
-        """The connection, after a wait where the server has gone; the wait is once for all who ask meanwhile."""
+        """The connection, after a wait where the server has gone; the wait is once for all who ask
+        meanwhile.
+        """
         if self._open is not None and not self._broken:
             return self._open
         while True:
@@ -181,7 +211,9 @@ class Connection:
         raise AssertionError("unreachable")
 
     def commit(self) -> None:
-        """Put the group on the server's disk; where the connection is lost meanwhile, see whether it is there."""
+        """Put the group on the server's disk; where the connection is lost meanwhile, see whether
+        it is there.
+        """
         assert self._open is not None
         try:
             said = self._open.execute("COMMIT", prepare=False).statusmessage
@@ -198,8 +230,9 @@ class Connection:
     def _went_through(self, transaction: int) -> bool:
         """Whether a transaction whose COMMIT got no reply is on disk.
 
-        To begin is to wait for the lock that it held, so its end is known by then. A server that does not know it
-        (another than the one that had it) counts as no: each write recognises what it has written before.
+        To begin is to wait for the lock that it held, so its end is known by then. A server that
+        does not know it (another than the one that had it) counts as no: each write recognises what
+        it has written before.
         """
         try:
             row = self.begin().execute("SELECT txid_status(?)", (transaction,)).fetchone()

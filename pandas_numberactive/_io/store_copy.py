@@ -1,8 +1,10 @@
-"""Move a ledger from one store to another, SQLite or PostgreSQL: answers, events, runs, bodies; as often as you like.
+"""Move a ledger from one store to another, SQLite or PostgreSQL: answers, events, runs, bodies; as
+often as you like.
 
-Two stores must never both finish an open look-up. So the source gives it up first, in one transaction, and only then
-does the target get it: killed in between, the next copy delivers it. What was given up stays in the source as
-uncertain ("moved"), which is never asked. Leases and workers are not copied.
+Two stores must never both finish an open look-up. So the source gives it up first, in one
+transaction, and only then does the target get it: killed in between, the next copy delivers it.
+What was given up stays in the source as uncertain ("moved"), which is never asked. Leases and
+workers are not copied.
 """
 
 from __future__ import annotations
@@ -25,10 +27,14 @@ from pandas_numberactive.errors import ConfigurationError, StoreError
 
 CHUNK = 20_000  # rows a transaction
 AT_ONCE = 1_000  # rows a statement
-GIVEN, GONE = "moved:", "moved away:"  # how the reason of a look-up begins that was given up; that was delivered
+GIVEN, GONE = (
+    "moved:",
+    "moved away:",
+)  # how the reason of a look-up begins that was given up; that was delivered
 
 _LOOKUP = (
-    "environment, number, generation, packed, bought_at, request_id, opened_at, host, app_key, worker, epoch, run, "
+    "environment, number, generation, packed, bought_at, request_id, opened_at, host, app_key, "
+    "worker, epoch, run, "
     "spend, code, msg, reason"
 )
 _AT = {name: place for place, name in enumerate(_LOOKUP.split(", "))}
@@ -41,17 +47,22 @@ _BODY = "environment, number, generation, at, request_id, body"
 _EVENT = "at, kind, environment, number, generation, run, request_id, charged, code, reason"
 _EVENT_NUMBER, _EVENT_RUN = 4, 6  # with the id in front
 _THIS = "WHERE environment = ? AND number = ? AND generation = ?"
-_SPAN = "WHERE (environment, number, generation) >= (?, ?, ?) AND (environment, number, generation) <= (?, ?, ?)"
+_SPAN = (
+    "WHERE (environment, number, generation) >= (?, ?, ?) AND (environment, number, "
+    "generation) <= (?, ?, ?)"
+)
 _FLAGS = "SELECT name, value FROM meta WHERE name LIKE 'handle_can_charge:%'"
 
 Runs = dict[int | None, int | None]  # run in the source: run in the target
 
 
 def copy(source: str, target: str) -> Copied:
-    """Copy what `source` holds and `target` lacks; run again, it finds nothing to do. Sends and charges nothing.
+    """Copy what `source` holds and `target` lacks; run again, it finds nothing to do. Sends and
+    charges nothing.
 
-    Both are locations of stores: a path, `sqlite:PATH` or `postgresql://...`. Open look-ups change hands (see the
-    module). Raises StoreError where a run is buying in the source, or where the books do not agree afterwards.
+    Both are locations of stores: a path, `sqlite:PATH` or `postgresql://...`. Open look-ups change
+    hands (see the module). Raises StoreError where a run is buying in the source, or where the
+    books do not agree afterwards.
     """
     source, target = CHECKS["store"]("source", source), CHECKS["store"]("target", target)
     if not isinstance(source, Address) and not Path(source).expanduser().is_file():
@@ -60,7 +71,9 @@ def copy(source: str, target: str) -> Copied:
         for store in (here, there):  # answers that wait in emergency files
             bridge.call(store.recover, stop=lambda: None, drain=1.0)
         if here.do(_store_id) == there.do(_store_id):
-            raise ConfigurationError("Source and target are the same store, or one is a copy of the other's file.")
+            raise ConfigurationError(
+                "Source and target are the same store, or one is a copy of the other's file."
+            )
         return _copy(here, there)
 
 
@@ -91,12 +104,18 @@ def _copy(source: LookupStore, target: LookupStore) -> Copied:
 def _refuse_busy(store: LookupStore, db: Database) -> None:
     workers = db.execute("SELECT worker FROM workers").fetchall()
     if any(store.alive(db, worker) for (worker,) in workers):
-        raise StoreError("A run is buying in the source: stop it, or wait for its end. Nothing was handed over.")
+        raise StoreError(
+            "A run is buying in the source: stop it, or wait for its end. Nothing was handed over."
+        )
 
 
 def _copy_runs(source: LookupStore, target: LookupStore) -> Runs:
-    """Runs keep their key, caps and start, so that an unfinished one goes on in the target under its cap."""
-    rows = source.do(lambda db: list(db.execute(f"SELECT run, {_RUN_COLUMNS} FROM runs ORDER BY run").fetchall()))
+    """Runs keep their key, caps and start, so that an unfinished one goes on in the target under
+    its cap.
+    """
+    rows = source.do(
+        lambda db: list(db.execute(f"SELECT run, {_RUN_COLUMNS} FROM runs ORDER BY run").fetchall())
+    )
 
     def work(db: Database) -> Runs:
         found = db.execute("SELECT run, key, environment, started_at FROM runs").fetchall()
@@ -117,10 +136,13 @@ def _hand_over(store: LookupStore, db: Database, runs: Runs) -> int:
     mine = [row for row in rows if not _marked(row) and row[_RUN] in runs]
     for row in mine:
         db.execute(
-            f"UPDATE lookups SET packed = ?, host = ?, worker = NULL, epoch = epoch + 1, reason = ? {_THIS}",
+            "UPDATE lookups SET packed = ?, host = ?, worker = NULL, epoch = epoch + 1, reason = "
+            f"? {_THIS}",
             (
                 pack(LookupState.UNCERTAIN),
-                None if row[_HOST] is None else GIVEN + row[_HOST],  # a host that no run has: never asked here
+                None
+                if row[_HOST] is None
+                else GIVEN + row[_HOST],  # a host that no run has: never asked here
                 f"{GIVEN}{row[_PACKED]}:{row[_REASON] or ''}",
                 *row[:_KEY],
             ),
@@ -133,11 +155,16 @@ def _hand_over(store: LookupStore, db: Database, runs: Runs) -> int:
 def _confirm(db: Database, done: Copied) -> None:
     """What has arrived is not delivered again: it may be settled there by then."""
     for key in done.delivered:
-        db.execute(f"UPDATE lookups SET reason = ? || substr(reason, {len(GIVEN) + 1}) {_THIS}", (GONE, *key))
+        db.execute(
+            f"UPDATE lookups SET reason = ? || substr(reason, {len(GIVEN) + 1}) {_THIS}",
+            (GONE, *key),
+        )
 
 
 def _marked(row: Row, *marks: str) -> bool:
-    return _state(row) is LookupState.UNCERTAIN and str(row[_REASON] or "").startswith(marks or (GIVEN, GONE))
+    return _state(row) is LookupState.UNCERTAIN and str(row[_REASON] or "").startswith(
+        marks or (GIVEN, GONE)
+    )
 
 
 def _state(row: Row) -> LookupState:
@@ -154,9 +181,14 @@ def _restored(row: Row) -> Row:
 
 
 def _take_lookups(db: Database, *, rows: list[Row], runs: Runs) -> list[str]:
-    """Insert what the target lacks, replace what the source knows better, keep the rest; may be done again."""
+    """Insert what the target lacks, replace what the source knows better, keep the rest; may be
+    done again.
+    """
     span = (*rows[0][:_KEY], *rows[-1][:_KEY])
-    there = {tuple(row[:_KEY]): row for row in db.execute(f"SELECT {_LOOKUP} FROM lookups {_SPAN}", span).fetchall()}
+    there = {
+        tuple(row[:_KEY]): row
+        for row in db.execute(f"SELECT {_LOOKUP} FROM lookups {_SPAN}", span).fetchall()
+    }
     verdicts = [_verdict(row, there.get(tuple(row[:_KEY])), runs) for row in rows]
     new = []
     for row, verdict in zip(rows, verdicts, strict=True):
@@ -185,7 +217,9 @@ def _take_bodies(db: Database, *, rows: list[Row]) -> None:
 
 
 def _verdict(row: Row, held: Row | None, runs: Runs) -> str:
-    """take | known: the target has it | own: it has another purchase; kept | later | gone: given up before."""
+    """take | known: the target has it | own: it has another purchase; kept | later | gone: given up
+    before.
+    """
     if _marked(row, GONE):
         return "gone"
     if row[_RUN] not in runs or (_state(row) in OPEN and not _marked(row)):
@@ -204,23 +238,31 @@ def _arriving(row: Row, runs: Runs, epoch: int) -> Row:
 
 
 def _better(row: Row, held: Row) -> bool:
-    """Whether the source's row replaces the target's: the same purchase, further on, or one where nothing was paid."""
+    """Whether the source's row replaces the target's: the same purchase, further on, or one where
+    nothing was paid.
+    """
     if _marked(held):
         return _marked(held, GONE) or row[_ID] == held[_ID]
     free = _state(held) in (LookupState.FAILED, LookupState.RELEASED, LookupState.RESERVED)
     if _marked(row):
         return free and row[_ID] is not None and row[_ID] != held[_ID]
-    return _state(row) in SETTLED and _state(held) not in SETTLED and (free or row[_ID] == held[_ID])
+    return (
+        _state(row) in SETTLED and _state(held) not in SETTLED and (free or row[_ID] == held[_ID])
+    )
 
 
 def _copy_events(source: LookupStore, target: LookupStore, runs: Runs) -> int:
-    """Append what the target's ledger lacks. A number does not count: it may have been forgotten on one side."""
+    """Append what the target's ledger lacks. A number does not count: it may have been forgotten on
+    one side.
+    """
     prints = [_print(row) for rows in _chunks(target, "events", f"id, {_EVENT}", 1) for row in rows]
     known, counts = np.unique(np.array(prints, np.int64), return_counts=True)
     copied = 0
     for rows in _chunks(source, "events", f"id, {_EVENT}", 1):
         ours = [row for row in rows if row[_EVENT_RUN] in runs]  # not of a run that has begun since
-        mapped = [(*row[:_EVENT_RUN], runs[row[_EVENT_RUN]], *row[_EVENT_RUN + 1 :]) for row in ours]
+        mapped = [
+            (*row[:_EVENT_RUN], runs[row[_EVENT_RUN]], *row[_EVENT_RUN + 1 :]) for row in ours
+        ]
         new = [row[1:] for row in mapped if not _used_up(known, counts, _print(row))]
         target.do(partial(_insert, table="events", columns=_EVENT, rows=new))
         copied += len(new)
@@ -266,5 +308,8 @@ def _insert(db: Database, table: str, columns: str, rows: list[Row]) -> None:
     one = "(" + ", ".join("?" * len(columns.split(", "))) + ")"
     for start in range(0, len(rows), AT_ONCE):
         part = rows[start : start + AT_ONCE]
-        sql = f"INSERT INTO {table} ({columns}) VALUES {', '.join([one] * len(part))} ON CONFLICT DO NOTHING"
+        sql = (
+            f"INSERT INTO {table} ({columns}) VALUES {', '.join([one] * len(part))} ON CONFLICT "
+            "DO NOTHING"
+        )
         db.execute(sql, [value for row in part for value in row])

@@ -31,7 +31,9 @@ class Engine(Protocol):
 
     errors: tuple[type[Exception], ...]  # what a failing store raises
 
-    def passing(self, error: BaseException) -> bool: ...  # nothing was written, and it may be tried again
+    def passing(
+        self, error: BaseException
+    ) -> bool: ...  # nothing was written, and it may be tried again
     def said(self, error: BaseException) -> str: ...
     def begin(self) -> Database: ...
     def commit(self) -> None: ...
@@ -82,7 +84,9 @@ class SQLiteEngine:
 
 Work = Callable[[Database], T]
 # A job without work asks to compact: that cannot stand inside a transaction, so it runs alone.
-_Job = tuple[Work[Any] | None, Callable[[Any, BaseException | None], None], asyncio.AbstractEventLoop | None]
+_Job = tuple[
+    Work[Any] | None, Callable[[Any, BaseException | None], None], asyncio.AbstractEventLoop | None
+]
 
 
 class Journal:
@@ -120,7 +124,9 @@ class Journal:
         return future.result()
 
     def compact(self) -> None:
-        """Rewrite the file without what was deleted; waits its turn and holds everything else up."""
+        """Rewrite the file without what was deleted; waits its turn and holds everything
+        else up.
+        """
 
         future: Future[None] = Future()
         self._put((None, _deliver_to(future), None))
@@ -150,7 +156,11 @@ class Journal:
             while not self._jobs and not self._closed:
                 self._wake.wait()
             group: list[_Job] = []
-            while self._jobs and len(group) < self._most and (not group or self._jobs[0][0] is not None):
+            while (
+                self._jobs
+                and len(group) < self._most
+                and (not group or self._jobs[0][0] is not None)
+            ):
                 group.append(self._jobs.popleft())
                 if group[-1][0] is None:
                     break
@@ -165,7 +175,9 @@ class Journal:
         _deliver(group, done or [])
 
     def _attempt(self, group: list[_Job]) -> list[tuple[Any, BaseException | None]] | None:
-        """Do a group, again where what failed was the connection or another's lock; None where it must be split."""
+        """Do a group, again where what failed was the connection or another's lock; None where it
+        must be split.
+        """
         for left in reversed(range(TRIES)):
             begun = False
             try:
@@ -185,7 +197,9 @@ class Journal:
                     continue
                 if begun and len(group) > 1:
                     return None
-                return [(None, self._as_ours(error)) for _ in group]  # where nothing can begin, nobody waits twice
+                return [
+                    (None, self._as_ours(error)) for _ in group
+                ]  # where nothing can begin, nobody waits twice
         return None
 
     def _undo(self, error: BaseException) -> None:
@@ -199,10 +213,13 @@ class Journal:
             return error
         said = hide_numbers(f"{type(error).__name__}: {self._engine.said(error)}")
         ours = StoreError(
-            f"The store could not be read or written ({said}); nothing more was asked. Free disk space, end what locks "
+            f"The store could not be read or written ({said}); nothing more was asked. Free disk "
+            "space, end what locks "
             "it, or name another store, and call again."
         )
-        if isinstance(error, sqlite3.Error):  # a driver's frames may hold a password, and its words a row
+        if isinstance(
+            error, sqlite3.Error
+        ):  # a driver's frames may hold a password, and its words a row
             ours.__cause__ = error
         return ours
 
@@ -218,7 +235,9 @@ def _deliver_to(future: Future[Any]) -> Callable[[Any, BaseException | None], No
 
 
 def _deliver(group: list[_Job], done: list[tuple[Any, BaseException | None]]) -> None:
-    """One call into each loop for the whole group: a call per write would cost more than the write."""
+    """One call into each loop for the whole group: a call per write would cost more than
+    the write.
+    """
     by_loop: dict[asyncio.AbstractEventLoop, list[Callable[[], None]]] = {}
     for (_, deliver, loop), (result, error) in zip(group, done, strict=True):
         call = _bind(deliver, result, error)

@@ -1,4 +1,6 @@
-"""The store's books: what was charged, what to do by hand with a held look-up, and how a number is forgotten."""
+"""The store's books: what was charged, what to do by hand with a held look-up, and how a number is
+forgotten.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,8 @@ from pandas_numberactive._io.store_rows import ENVIRONMENTS, latest, log, newest
 from pandas_numberactive._io.store_runs import RESUMABLE
 from pandas_numberactive.errors import StoreError
 
-# A release by hand is among them: what was held may have been charged, unless the vendor said that it was not.
+# A release by hand is among them: what was held may have been charged, unless the vendor said that
+# it was not.
 BOUGHT = ("answered", "no_data", "failed_charged", "quarantined", "late", "released_by_hand")
 
 HISTORY_COLUMNS = (
@@ -36,17 +39,28 @@ def history(db: Database, since: int) -> list[Any]:
     return list(db.execute(sql, (since,)).fetchall())
 
 
-CHARGE_COLUMNS = ("at", "environment", "number", "generation", "run", "request_id", "charged", "price", "currency")
+CHARGE_COLUMNS = (
+    "at",
+    "environment",
+    "number",
+    "generation",
+    "run",
+    "request_id",
+    "charged",
+    "price",
+    "currency",
+)
 
 
-# One group a requestId, however often its answer came. What a person was told, that nothing was charged, goes before
-# an unknown, not before the vendor's own isFee.
+# One group a requestId, however often its answer came. What a person was told, that nothing was
+# charged, goes before an unknown, not before the vendor's own isFee.
 CHARGED = (
     "FROM events e LEFT JOIN runs r ON r.run = e.run "
     f"WHERE e.kind IN ({', '.join(repr(kind) for kind in BOUGHT)}) "
     "AND (e.charged IS NULL OR e.charged = 1 OR e.reason = 'by_hand') "
     "GROUP BY e.environment, coalesce(e.request_id, '#' || CAST(e.id AS TEXT)) "
-    "HAVING max(e.charged) = 1 OR sum(CASE WHEN e.reason = 'by_hand' AND e.charged = 0 THEN 1 ELSE 0 END) = 0"
+    "HAVING max(e.charged) = 1 OR sum(CASE WHEN e.reason = 'by_hand' AND e.charged = 0 THEN 1 ELSE "
+    "0 END) = 0"
 )
 
 
@@ -54,7 +68,8 @@ def charges(db: Database) -> list[Any]:
     """What was paid for: one row a requestId; charged is 1, or None where unknown."""
     return list(
         db.execute(
-            "SELECT min(e.at), e.environment, min(e.number), min(e.generation), min(e.run), min(e.request_id), "
+            "SELECT min(e.at), e.environment, min(e.number), min(e.generation), min(e.run), "
+            "min(e.request_id), "
             f"max(e.charged), min(r.price), min(r.currency) {CHARGED} ORDER BY 1"
         ).fetchall()
     )
@@ -62,18 +77,31 @@ def charges(db: Database) -> list[Any]:
 
 def heard_of(db: Database) -> set[str]:
     """Every requestId that this store ever opened or was told of."""
-    rows = db.execute("SELECT DISTINCT request_id FROM events WHERE request_id IS NOT NULL").fetchall()
+    rows = db.execute(
+        "SELECT DISTINCT request_id FROM events WHERE request_id IS NOT NULL"
+    ).fetchall()
     return {request_id for (request_id,) in rows}
 
 
-HELD_COLUMNS = ("environment", "number", "generation", "state", "request_id", "opened_at", "code", "msg", "reason")
+HELD_COLUMNS = (
+    "environment",
+    "number",
+    "generation",
+    "state",
+    "request_id",
+    "opened_at",
+    "code",
+    "msg",
+    "reason",
+)
 
 
 def held(db: Database) -> list[Any]:
     """Look-ups that wait for a person: uncertain and quarantined, newest generation only."""
     return list(
         db.execute(
-            "SELECT environment, number, generation, packed & 15, request_id, opened_at, code, msg, reason "
+            "SELECT environment, number, generation, packed & 15, request_id, opened_at, code, "
+            "msg, reason "
             "FROM lookups WHERE (packed & 15) IN (?, ?) ORDER BY number, generation",
             (int(LookupState.UNCERTAIN), int(LookupState.QUARANTINED)),
         ).fetchall()
@@ -91,17 +119,27 @@ def resolve(
     charged: bool | None,
     now: int,
 ) -> LookupState:
-    """Settle or release a held look-up by hand; refuses one that a live worker has or that needs no decision."""
+    """Settle or release a held look-up by hand; refuses one that a live worker has or that needs no
+    decision.
+    """
     code = ENVIRONMENTS[environment]
     row = latest(db, code, number)
-    if row is None or row.state not in (LookupState.UNCERTAIN, LookupState.QUARANTINED, LookupState.PENDING):
+    if row is None or row.state not in (
+        LookupState.UNCERTAIN,
+        LookupState.QUARANTINED,
+        LookupState.PENDING,
+    ):
         stands = "unknown here" if row is None else row.state.name.lower()
-        raise StoreError(f"This number is {stands}: only uncertain, quarantined and pending look-ups can be resolved.")
+        raise StoreError(
+            f"This number is {stands}: only uncertain, quarantined and pending look-ups can be "
+            "resolved."
+        )
     if row.worker is not None and store.alive(db, row.worker):
         raise StoreError("A running call has this number; stop it first, then resolve.")
     state = _resolved_state(release, answer)
     db.execute(
-        "UPDATE lookups SET packed = ?, bought_at = ?, reason = 'by_hand', worker = NULL, epoch = epoch + 1, spend = ? "
+        "UPDATE lookups SET packed = ?, bought_at = ?, reason = 'by_hand', worker = NULL, epoch = "
+        "epoch + 1, spend = ? "
         "WHERE environment = ? AND number = ? AND generation = ?",
         (
             pack(state, answer, charged),
@@ -113,7 +151,13 @@ def resolve(
         ),
     )
     done = Lookup(
-        environment, number, row.generation, state, request_id=row.request_id, charged=charged, reason="by_hand"
+        environment,
+        number,
+        row.generation,
+        state,
+        request_id=row.request_id,
+        charged=charged,
+        reason="by_hand",
     )
     log(db, now, "released_by_hand" if release else state.name.lower(), done, code, row.run)
     return state
@@ -137,7 +181,9 @@ class Imported:
 
 
 def import_answers(db: Database, environment: str, answers: Sequence[Imported], now: int) -> int:
-    """Take in answers, one a number, for numbers that this store knows nothing of; return how many."""
+    """Take in answers, one a number, for numbers that this store knows nothing of; return
+    how many.
+    """
     code, taken = ENVIRONMENTS[environment], 0
     known = newest(db, code, [item.number for item in answers])
     for item in answers:
@@ -145,11 +191,24 @@ def import_answers(db: Database, environment: str, answers: Sequence[Imported], 
             continue
         state = LookupState.ANSWERED if item.answer else LookupState.NO_DATA
         db.execute(
-            "INSERT INTO lookups (environment, number, generation, packed, bought_at, request_id, spend, reason) "
+            "INSERT INTO lookups (environment, number, generation, packed, bought_at, request_id, "
+            "spend, reason) "
             "VALUES (?, ?, 1, ?, ?, ?, 0, 'imported')",
-            (code, item.number, pack(state, item.answer, item.charged), item.bought_at, item.request_id),
+            (
+                code,
+                item.number,
+                pack(state, item.answer, item.charged),
+                item.bought_at,
+                item.request_id,
+            ),
         )
-        done = Lookup(environment, item.number, request_id=item.request_id, charged=item.charged, reason="imported")
+        done = Lookup(
+            environment,
+            item.number,
+            request_id=item.request_id,
+            charged=item.charged,
+            reason="imported",
+        )
         log(db, now, "imported", done, code, None)
         taken += 1
     return taken
@@ -159,9 +218,11 @@ FORGET_AT_ONCE = 50_000  # numbers written into one statement: SQLite takes a mi
 
 
 def forget(db: Database, numbers: Iterable[int], now: int) -> int:
-    """Delete numbers, in every environment; the ledger keeps their charges without them. All or none.
+    """Delete numbers, in every environment; the ledger keeps their charges without them. All or
+    none.
 
-    Few statements over many numbers: the ledger has no index by number, so each statement reads it once.
+    Few statements over many numbers: the ledger has no index by number, so each statement reads it
+    once.
     """
     wanted = sorted(set(numbers))
     groups = [wanted[at : at + FORGET_AT_ONCE] for at in range(0, len(wanted), FORGET_AT_ONCE)]
@@ -170,11 +231,13 @@ def forget(db: Database, numbers: Iterable[int], now: int) -> int:
     found = 0
     for some in lists:
         rows = db.execute(
-            f"SELECT DISTINCT number, packed & 15 FROM lookups WHERE environment IN ({places}) AND number IN ({some})"
+            f"SELECT DISTINCT number, packed & 15 FROM lookups WHERE environment IN ({places}) AND "
+            f"number IN ({some})"
         ).fetchall()
         if any(LookupState(state) in OPEN for _, state in rows):
             raise StoreError(
-                "A number to forget has an open look-up that may have been charged: run it to its end, or settle it "
+                "A number to forget has an open look-up that may have been charged: run it to its "
+                "end, or settle it "
                 "with LookupStore.resolve(), first. Nothing was forgotten."
             )
         found += len({number for number, _ in rows})
@@ -183,7 +246,9 @@ def forget(db: Database, numbers: Iterable[int], now: int) -> int:
         db.execute(f"DELETE FROM bodies WHERE environment IN ({places}) AND number IN ({some})")
         db.execute(f"UPDATE events SET number = NULL WHERE number IN ({some})")
     # A run is known by a digest of its numbers: of one number, whoever tries all finds it.
-    db.execute("UPDATE runs SET key = '' WHERE ended_at IS NOT NULL OR seen_at < ?", (now - RESUMABLE,))
+    db.execute(
+        "UPDATE runs SET key = '' WHERE ended_at IS NOT NULL OR seen_at < ?", (now - RESUMABLE,)
+    )
     return found
 
 
@@ -192,7 +257,8 @@ def older_than(db: Database, moment: int) -> list[int]:
     open_states = ", ".join(str(int(state)) for state in OPEN)
     rows = db.execute(
         "SELECT number FROM lookups GROUP BY number "
-        f"HAVING max(bought_at) < ? AND sum(CASE WHEN (packed & 15) IN ({open_states}) THEN 1 ELSE 0 END) = 0",
+        f"HAVING max(bought_at) < ? AND sum(CASE WHEN (packed & 15) IN ({open_states}) THEN 1 ELSE "
+        "0 END) = 0",
         (moment,),
     ).fetchall()
     return [number for (number,) in rows]

@@ -1,7 +1,9 @@
-"""The team's store: the same statements on PostgreSQL (extra `postgres`, psycopg 3), for many machines at once.
+"""The team's store: the same statements on PostgreSQL (extra `postgres`, psycopg 3), for many
+machines at once.
 
-Every write transaction takes one advisory lock first, as SQLite's BEGIN IMMEDIATE does: claims and caps are decided
-one after the other, so no deadlock is possible; group commit makes up for it. Times are by the server's clock.
+Every write transaction takes one advisory lock first, as SQLite's BEGIN IMMEDIATE does: claims and
+caps are decided one after the other, so no deadlock is possible; group commit makes up for it.
+Times are by the server's clock.
 """
 
 from __future__ import annotations
@@ -29,9 +31,13 @@ AT_ONCE = 200_000  # numbers in one statement of a bulk read: bounds its text
 LEASE_ONLY = "lease-"  # how the token of a worker begins whose session may be another's at any time
 # What a run does to each table. A right that is missing must be seen before a number is paid for.
 _NEEDED = {
-    "lookups": "SELECT INSERT UPDATE", "events": "SELECT INSERT", "runs": "SELECT INSERT UPDATE",
-    "workers": "SELECT INSERT UPDATE DELETE", "bodies": "INSERT", "meta": "SELECT INSERT",
-}  # fmt: skip
+    "lookups": "SELECT INSERT UPDATE",
+    "events": "SELECT INSERT",
+    "runs": "SELECT INSERT UPDATE",
+    "workers": "SELECT INSERT UPDATE DELETE",
+    "bodies": "INSERT",
+    "meta": "SELECT INSERT",
+}
 
 
 class PostgresEngine(Connection):
@@ -50,9 +56,13 @@ class PostgresEngine(Connection):
             raise
 
     def compact(self) -> None:
-        """Let the server reuse what was deleted; its log, free pages and backups are its owner's to clean."""
+        """Let the server reuse what was deleted; its log, free pages and backups are its owner's to
+        clean.
+        """
         with contextlib.suppress(self._psycopg.errors.InsufficientPrivilege):
-            self.ready().execute("VACUUM numberactive.lookups, numberactive.bodies, numberactive.events")
+            self.ready().execute(
+                "VACUUM numberactive.lookups, numberactive.bodies, numberactive.events"
+            )
 
     def hold(self, db: Database, token: str) -> None:
         """Show a worker alive for as long as this session lives."""
@@ -84,11 +94,16 @@ class PostgresEngine(Connection):
                 self._upgrade()
         except self._psycopg.errors.InsufficientPrivilege as error:
             refused = StoreError(
-                f"The role may not use the store {self._address!r} ({self.said(error)}). Let its owner run "
-                "`python -m pandas_numberactive store init` once and grant the rights that the README lists."
+                f"The role may not use the store {self._address!r} ({self.said(error)}). Let its "
+                "owner run "
+                "`python -m pandas_numberactive store init` once and grant the rights that the "
+                "README lists."
             )
         except self._psycopg.Error as error:
-            refused = StoreError(f"The store {self._address!r} cannot be used: {self.said(error)}. Nothing was bought.")
+            refused = StoreError(
+                f"The store {self._address!r} cannot be used: {self.said(error)}. Nothing was "
+                "bought."
+            )
         if refused is not None:
             raise refused
 
@@ -96,22 +111,28 @@ class PostgresEngine(Connection):
         (found,) = db.execute("SELECT to_regclass(?)", (f"{SCHEMA}.meta",)).fetchone()
         if found is None:
             return 0
-        row = db.execute(f"SELECT value FROM {SCHEMA}.meta WHERE name = 'schema_version'").fetchone()
+        row = db.execute(
+            f"SELECT value FROM {SCHEMA}.meta WHERE name = 'schema_version'"
+        ).fetchone()
         if row is None or not str(row[0]).isdigit():
             raise StoreError(
-                f"The schema {SCHEMA} of {self._address!r} holds tables of another program. Choose another database "
+                f"The schema {SCHEMA} of {self._address!r} holds tables of another program. Choose "
+                "another database "
                 "with store=; nothing was bought."
             )
         version = int(row[0])
         if version > len(MIGRATIONS):
             raise StoreVersionError(
-                f"The store {self._address!r} was made by a newer pandas-numberactive (version {version}, this one "
+                f"The store {self._address!r} was made by a newer pandas-numberactive (version "
+                f"{version}, this one "
                 f"knows {len(MIGRATIONS)}). Upgrade the package; nothing was bought."
             )
         return version
 
     def _upgrade(self) -> None:
-        """Bring the tables up to date; who comes at the same time waits for the lock, and finds them so."""
+        """Bring the tables up to date; who comes at the same time waits for the lock, and finds
+        them so.
+        """
         for left in reversed(range(TRIES)):
             try:
                 db = self.begin()
@@ -136,7 +157,9 @@ class PostgresEngine(Connection):
 
 
 def _dialect(sql: str) -> str:
-    return sql.format(tail="", serial="BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY", blob="BYTEA")
+    return sql.format(
+        tail="", serial="BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY", blob="BYTEA"
+    )
 
 
 def token_key(token: str) -> int:
@@ -145,7 +168,9 @@ def token_key(token: str) -> int:
 
 
 class PostgresStore(LookupStore):
-    """LookupStore on PostgreSQL: `postgresql://user@host/database`; the tables live in the schema `numberactive`."""
+    """LookupStore on PostgreSQL: `postgresql://user@host/database`; the tables live in the schema
+    `numberactive`.
+    """
 
     def __init__(self, location: str) -> None:
         self._address = Address(location)
@@ -167,15 +192,21 @@ class PostgresStore(LookupStore):
         return await super().recover()
 
     def _check_rights(self, db: Database) -> None:
-        rights = [(f"{SCHEMA}.{table}", right) for table, some in _NEEDED.items() for right in some.split()]
+        rights = [
+            (f"{SCHEMA}.{table}", right)
+            for table, some in _NEEDED.items()
+            for right in some.split()
+        ]
         rows = db.execute(
-            "SELECT t, r FROM unnest(?::text[], ?::text[]) AS needed (t, r) WHERE NOT has_table_privilege(t, r)",
+            "SELECT t, r FROM unnest(?::text[], ?::text[]) AS needed (t, r) WHERE NOT "
+            "has_table_privilege(t, r)",
             ([table for table, _ in rights], [right for _, right in rights]),
         ).fetchall()
         if rows:
             missing = ", ".join(f"{right} on {table}" for table, right in rows)
             raise StoreError(
-                f"The role may not buy with the store {self.location!r}: it lacks {missing}. Let the owner grant the "
+                f"The role may not buy with the store {self.location!r}: it lacks {missing}. Let "
+                "the owner grant the "
                 "rights that the README lists; nothing was bought."
             )
 
@@ -183,11 +214,15 @@ class PostgresStore(LookupStore):
         return (LEASE_ONLY if self._postgres.pooled else "") + super()._token()
 
     async def join(self, run: int, *, lease: float) -> int:
-        """Register this worker; its session holds a lock that the server drops when the process dies."""
+        """Register this worker; its session holds a lock that the server drops when the process
+        dies.
+        """
         worker = await super().join(run, lease=lease)
 
         def hold(db: Database) -> None:
-            (token,) = db.execute("SELECT token FROM workers WHERE worker = ?", (worker,)).fetchone()
+            (token,) = db.execute(
+                "SELECT token FROM workers WHERE worker = ?", (worker,)
+            ).fetchone()
             self._postgres.hold(db, token)
 
         await self._journal.write(hold)
@@ -205,7 +240,9 @@ class PostgresStore(LookupStore):
 
     def alive(self, db: Database, worker: int) -> bool:
         """Whether a worker holds its lease, and the server still has its session."""
-        row = db.execute("SELECT token, lease_until FROM workers WHERE worker = ?", (worker,)).fetchone()
+        row = db.execute(
+            "SELECT token, lease_until FROM workers WHERE worker = ?", (worker,)
+        ).fetchone()
         if row is None or row[1] < self.now():
             return False
         if row[0] in self._postgres.tokens or row[0].startswith(LEASE_ONLY):
@@ -216,11 +253,14 @@ class PostgresStore(LookupStore):
         return not free
 
     def _rows(self, db: Database, code: int, wanted: NDArray[np.int64]) -> NDArray[np.int64]:
-        """All generations of the wanted numbers, ordered, as one text for many: a tuple for each row takes longer."""
+        """All generations of the wanted numbers, ordered, as one text for many: a tuple for each
+        row takes longer.
+        """
         parts = [np.zeros((0, 3), np.int64)]
         for some in np.array_split(wanted, max(1, -(-len(wanted) // AT_ONCE))):
             (text,) = db.execute(
-                "SELECT string_agg(concat_ws(',', number, packed, bought_at), ',' ORDER BY number, generation) "
+                "SELECT string_agg(concat_ws(',', number, packed, bought_at), ',' ORDER BY number, "
+                "generation) "
                 "FROM lookups WHERE environment = ? AND number = ANY(?)",
                 (code, some.tolist()),
             ).fetchone()

@@ -16,7 +16,8 @@ ENVIRONMENTS = {"simulator": 0, "sandbox": 1, "production": 2}
 AT_ONCE = 100  # numbers in one statement; SQLite before 3.32 takes 999 parameters
 
 _COLUMNS = (
-    "number, generation, packed, bought_at, request_id, opened_at, host, app_key, worker, epoch, run, spend, code, "
+    "number, generation, packed, bought_at, request_id, opened_at, host, app_key, worker, epoch, "
+    "run, spend, code, "
     "msg, reason"
 )
 
@@ -54,7 +55,8 @@ class Row:
 def latest(db: Database, environment: int, number: int) -> Row | None:
     """The newest generation of one number."""
     row = db.execute(
-        f"SELECT {_COLUMNS} FROM lookups WHERE environment = ? AND number = ? ORDER BY generation DESC LIMIT 1",
+        f"SELECT {_COLUMNS} FROM lookups WHERE environment = ? AND number = ? ORDER BY generation "
+        "DESC LIMIT 1",
         (environment, number),
     ).fetchone()
     return Row(*row) if row else None
@@ -81,7 +83,8 @@ def _generations(db: Database, environment: int, numbers: Sequence[int]) -> Iter
         some = numbers[at : at + AT_ONCE]
         marks = ",".join("?" * len(some))
         rows = db.execute(
-            f"SELECT {_COLUMNS} FROM lookups WHERE environment = ? AND number IN ({marks}) ORDER BY generation",
+            f"SELECT {_COLUMNS} FROM lookups WHERE environment = ? AND number IN ({marks}) ORDER "
+            "BY generation",
             (environment, *some),
         ).fetchall()
         yield from (Row(*row) for row in rows)
@@ -118,7 +121,8 @@ def log(db: Database, now: int, kind: str, lookup: Lookup, code: int, run: int |
     """Append to the ledger."""
     charged = None if lookup.charged is None else int(lookup.charged)
     db.execute(
-        "INSERT INTO events (at, kind, environment, number, generation, run, request_id, charged, code, reason) "
+        "INSERT INTO events (at, kind, environment, number, generation, run, request_id, charged, "
+        "code, reason) "
         "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             now,

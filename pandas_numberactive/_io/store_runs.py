@@ -26,7 +26,14 @@ class RunRow:
 
 
 def begin_run(
-    db: Database, *, key: str, environment: str, now: int, cap: int | None, price: float | None, currency: str
+    db: Database,
+    *,
+    key: str,
+    environment: str,
+    now: int,
+    cap: int | None,
+    price: float | None,
+    currency: str,
 ) -> RunRow:
     """Begin a run, or go on with the one of the same key that never ended."""
     row = _unfinished(db, key, now)
@@ -43,7 +50,8 @@ def begin_run(
 
 def _unfinished(db: Database, key: str, now: int) -> Any:
     return db.execute(
-        "SELECT run, started_at FROM runs WHERE key = ? AND ended_at IS NULL AND seen_at > ? ORDER BY run DESC LIMIT 1",
+        "SELECT run, started_at FROM runs WHERE key = ? AND ended_at IS NULL AND seen_at > ? ORDER "
+        "BY run DESC LIMIT 1",
         (key, now - RESUMABLE),
     ).fetchone()
 
@@ -59,11 +67,14 @@ def join(db: Database, *, run: int, pid: int, host: str, token: str, lease_until
     row = (
         db.execute("SELECT worker FROM workers WHERE token = ?", (token,)).fetchone()
         or db.execute(
-            "INSERT INTO workers (run, pid, host, token, lease_until) VALUES (?, ?, ?, ?, ?) RETURNING worker",
+            "INSERT INTO workers (run, pid, host, token, lease_until) VALUES (?, ?, ?, ?, ?) "
+            "RETURNING worker",
             (run, pid, host, token, lease_until),
         ).fetchone()
     )
-    db.execute("UPDATE runs SET ended_at = NULL WHERE run = ?", (run,))  # its last worker may have left since we began
+    db.execute(
+        "UPDATE runs SET ended_at = NULL WHERE run = ?", (run,)
+    )  # its last worker may have left since we began
     worker: int = row[0]
     return worker
 
@@ -75,9 +86,15 @@ def renew(db: Database, *, worker: int, run: int, now: int, lease_until: int) ->
 
 
 def leave(db: Database, *, worker: int, run: int, now: int, finished: bool, alive: Alive) -> None:
-    """Take a worker off; a finished run ends with its last living worker, an interrupted one stays resumable."""
+    """Take a worker off; a finished run ends with its last living worker, an interrupted one stays
+    resumable.
+    """
     db.execute("DELETE FROM workers WHERE worker = ?", (worker,))
-    others = db.execute("SELECT worker FROM workers WHERE run = ?", (run,)).fetchall() if finished else []
+    others = (
+        db.execute("SELECT worker FROM workers WHERE run = ?", (run,)).fetchall()
+        if finished
+        else []
+    )
     if finished and not any(alive(db, other) for (other,) in others):
         db.execute("UPDATE runs SET ended_at = ?, seen_at = ? WHERE run = ?", (now, now, run))
 
@@ -90,7 +107,9 @@ def spent(db: Database, run: int) -> int:
 
 def store_id(db: Database, fresh: str) -> str:
     """The store's own name, given once."""
-    db.execute("INSERT INTO meta (name, value) VALUES ('store_id', ?) ON CONFLICT DO NOTHING", (fresh,))
+    db.execute(
+        "INSERT INTO meta (name, value) VALUES ('store_id', ?) ON CONFLICT DO NOTHING", (fresh,)
+    )
     return str(db.execute("SELECT value FROM meta WHERE name = 'store_id'").fetchone()[0])
 
 

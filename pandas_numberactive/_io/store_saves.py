@@ -1,4 +1,5 @@
-"""What may be written under a claim: requestIds and answers, fenced; a paid answer is never dropped.
+"""What may be written under a claim: requestIds and answers, fenced; a paid answer is never
+dropped.
 
 Each function runs inside one write transaction; times are microseconds since 1970, UTC.
 """
@@ -45,7 +46,8 @@ def save(db: Database, lookup: Lookup, *, worker: int, run: int, now: int) -> Sa
 
 def _save_opened(db: Database, lookup: Lookup, code: int, worker: int, run: int, now: int) -> Saved:
     others = db.execute(
-        "SELECT number, generation FROM events WHERE environment = ? AND request_id = ? AND kind = 'opened'",
+        "SELECT number, generation FROM events WHERE environment = ? AND request_id = ? AND kind = "
+        "'opened'",
         (code, lookup.request_id),
     ).fetchall()
     if any(number != lookup.number for number, _ in others):
@@ -60,7 +62,9 @@ def _save_opened(db: Database, lookup: Lookup, code: int, worker: int, run: int,
         code,
         worker,
     )
-    if not (kept and any(tuple(other) == (lookup.number, lookup.generation) for other in others)):  # else: again
+    if not (
+        kept and any(tuple(other) == (lookup.number, lookup.generation) for other in others)
+    ):  # else: again
         log(db, now, "opened" if kept else "orphaned", lookup, code, run)
     return "kept" if kept else "fenced"
 
@@ -71,8 +75,10 @@ def _hold_collision(
     """One requestId for two numbers: query neither, whoever holds it."""
     held = pack(LookupState.UNCERTAIN)
     sql = (
-        "UPDATE lookups SET packed = ?, reason = 'request_id_collision', epoch = epoch + 1, worker = NULL, "
-        "request_id = ? WHERE environment = ? AND number = ? AND generation = ? AND packed IN (?, ?, ?)"
+        "UPDATE lookups SET packed = ?, reason = 'request_id_collision', epoch = epoch + 1, worker "
+        "= NULL, "
+        "request_id = ? WHERE environment = ? AND number = ? AND generation = ? AND packed IN (?, "
+        "?, ?)"
     )
     states = (pack(LookupState.RESERVED), pack(LookupState.PENDING), pack(LookupState.UNCERTAIN))
     db.execute(sql, (held, lookup.request_id, code, lookup.number, lookup.generation, *states))
@@ -84,21 +90,33 @@ def _hold_collision(
     log(db, now, "collision", lookup, code, run)
 
 
-def _save_settled(db: Database, lookup: Lookup, code: int, worker: int, run: int, now: int) -> Saved:
+def _save_settled(
+    db: Database, lookup: Lookup, code: int, worker: int, run: int, now: int
+) -> Saved:
     """Write a paid answer; nearly always the claim is still ours, and one statement says so."""
     if lookup.request_id is None and lookup.charged is not False:
         set_flag(db, handle_flag(lookup.environment))
-    if _settle(db, lookup, code, now, f"AND worker = ? AND epoch = ? AND {_UNSETTLED}", (worker, lookup.epoch)):
+    if _settle(
+        db,
+        lookup,
+        code,
+        now,
+        f"AND worker = ? AND epoch = ? AND {_UNSETTLED}",
+        (worker, lookup.epoch),
+    ):
         _keep_body(db, lookup, code, now)
         log(db, now, lookup.state.name.lower(), lookup, code, run)
         return "kept"
     return _save_late(db, lookup, code, run, now)
 
 
-def _settle(db: Database, lookup: Lookup, code: int, now: int, fence: str, values: tuple[int, ...]) -> bool:
+def _settle(
+    db: Database, lookup: Lookup, code: int, now: int, fence: str, values: tuple[int, ...]
+) -> bool:
     """Whether the row was there, as the fence wants it, and holds the answer now."""
     cursor = db.execute(
-        "UPDATE lookups SET packed = ?, bought_at = ?, request_id = ?, code = ?, msg = ?, reason = ?, worker = NULL, "
+        "UPDATE lookups SET packed = ?, bought_at = ?, request_id = ?, code = ?, msg = ?, reason = "
+        "?, worker = NULL, "
         f"spend = ? WHERE environment = ? AND number = ? AND generation = ? {fence}",
         (
             packed(lookup),
@@ -118,7 +136,9 @@ def _settle(db: Database, lookup: Lookup, code: int, now: int, fence: str, value
 
 
 def _save_late(db: Database, lookup: Lookup, code: int, run: int, now: int) -> Saved:
-    """A paid answer by whoever has lost the claim: it fills its own open requestId, and is never dropped."""
+    """A paid answer by whoever has lost the claim: it fills its own open requestId, and is never
+    dropped.
+    """
     row = db.execute(
         "SELECT packed, request_id, epoch, worker, bought_at FROM lookups "
         "WHERE environment = ? AND number = ? AND generation = ?",
@@ -127,7 +147,11 @@ def _save_late(db: Database, lookup: Lookup, code: int, run: int, now: int) -> S
     if row is not None and _is_replay(row, lookup):
         return "kept"
     _keep_body(db, lookup, code, now)
-    if row is None or row[1] != lookup.request_id or not _settle(db, lookup, code, now, f"AND {_UNSETTLED}", ()):
+    if (
+        row is None
+        or row[1] != lookup.request_id
+        or not _settle(db, lookup, code, now, f"AND {_UNSETTLED}", ())
+    ):
         log(db, now, "late", lookup, code, run)
     else:
         log(db, now, lookup.state.name.lower(), lookup, code, run)
@@ -135,13 +159,17 @@ def _save_late(db: Database, lookup: Lookup, code: int, run: int, now: int) -> S
 
 
 def _is_replay(row: Any, lookup: Lookup) -> bool:
-    """The very same write again: its COMMIT went through, but the connection was lost before we heard so."""
+    """The very same write again: its COMMIT went through, but the connection was lost before we
+    heard so.
+    """
     mine = (packed(lookup), lookup.request_id, lookup.epoch, round((lookup.bought_at or 0) * 1e6))
     return (row[0], row[1], row[2], row[4]) == mine
 
 
 def restore(db: Database, lookup: Lookup, *, now: int) -> bool:
-    """Take a rescued answer in, whatever has become of its look-up since; False where it answers nothing of ours."""
+    """Take a rescued answer in, whatever has become of its look-up since; False where it answers
+    nothing of ours.
+    """
     code = ENVIRONMENTS[lookup.environment]
     row = db.execute(
         "SELECT worker, run FROM lookups WHERE environment = ? AND number = ? AND generation = ?",
@@ -162,7 +190,9 @@ def unclaim(db: Database, lookup: Lookup, *, worker: int) -> None:
     _update(db, "worker = NULL", (), lookup, ENVIRONMENTS[lookup.environment], worker)
 
 
-def _update(db: Database, assignments: str, values: tuple[Any, ...], lookup: Lookup, code: int, worker: int) -> bool:
+def _update(
+    db: Database, assignments: str, values: tuple[Any, ...], lookup: Lookup, code: int, worker: int
+) -> bool:
     """Write under our claim only: worker and epoch must still be ours (the fence)."""
     cursor = db.execute(
         f"UPDATE lookups SET {assignments} WHERE environment = ? AND number = ? AND generation = ? "
@@ -175,7 +205,15 @@ def _update(db: Database, assignments: str, values: tuple[Any, ...], lookup: Loo
 def _keep_body(db: Database, lookup: Lookup, code: int, now: int) -> None:
     if lookup.raw:
         db.execute(
-            "INSERT INTO bodies (environment, number, generation, at, request_id, body) VALUES (?, ?, ?, ?, ?, ?) "
+            "INSERT INTO bodies (environment, number, generation, at, request_id, body) VALUES (?, "
+            "?, ?, ?, ?, ?) "
             "ON CONFLICT DO NOTHING",
-            (code, lookup.number, lookup.generation, now, lookup.request_id, lookup.raw[:MAX_KEPT_BODY]),
+            (
+                code,
+                lookup.number,
+                lookup.generation,
+                now,
+                lookup.request_id,
+                lookup.raw[:MAX_KEPT_BODY],
+            ),
         )

@@ -72,13 +72,16 @@ def _why(lookup: Lookup) -> str:
 class Streaks:
     """Stops a run whose answers say that going on is no use.
 
-    "In a row" is by the order in which the look-ups began, not in which they ended: of many in flight at once the
-    bad ones may all end first, or last, and ten of them together then say nothing. Where that many end beside all
-    those in flight, and not one good answer among them, whatever is wrong with each, it is no accident either.
+    "In a row" is by the order in which the look-ups began, not in which they ended: of many in
+    flight at once the bad ones may all end first, or last, and ten of them together then say
+    nothing. Where that many end beside all those in flight, and not one good answer among them,
+    whatever is wrong with each, it is no accident either.
     """
 
     def __init__(self, settings: Settings) -> None:
-        self._told = {shown_code(code) for step in ("handle", "query") for code in settings.codes(step)}
+        self._told = {
+            shown_code(code) for step in ("handle", "query") for code in settings.codes(step)
+        }
         self._begun = 0
         self._ended = 0
         self._bad: dict[int, str] = {}  # place in the order of beginning: what was wrong
@@ -103,7 +106,9 @@ class Streaks:
         return self._begun
 
     def see(self, place: int, lookup: Lookup, in_flight: int = 0) -> VendorError | None:
-        """Take note of an outcome, with so many still in flight; return the error that ends the run, if it must."""
+        """Take note of an outcome, with so many still in flight; return the error that ends the
+        run, if it must.
+        """
         self._ended += 1
         self.proven = self.proven or lookup.state in (
             LookupState.ANSWERED,
@@ -111,7 +116,9 @@ class Streaks:
             LookupState.PENDING,
         )
         kind = self._kind_of(lookup)
-        self._alike = self._alike + 1 if kind is not None and kind == self._last else int(kind is not None)
+        self._alike = (
+            self._alike + 1 if kind is not None and kind == self._last else int(kind is not None)
+        )
         self._last = kind
         if kind is None:
             self._barren *= lookup.state not in (LookupState.ANSWERED, LookupState.NO_DATA)
@@ -136,7 +143,11 @@ class Streaks:
             return "held"
         if lookup.state is LookupState.QUARANTINED:
             return "held"
-        if lookup.state not in (LookupState.FAILED, LookupState.FAILED_CHARGED, LookupState.UNCERTAIN):
+        if lookup.state not in (
+            LookupState.FAILED,
+            LookupState.FAILED_CHARGED,
+            LookupState.UNCERTAIN,
+        ):
             return None
         if lookup.reason == "code":
             return None if lookup.code in self._told else f"code {lookup.code}"
@@ -152,13 +163,19 @@ class Streaks:
         return None
 
 
-_WORDS = {"held": "uncertain or about another number", "unreachable": "failures to reach the vendor"}
+_WORDS = {
+    "held": "uncertain or about another number",
+    "unreachable": "failures to reach the vendor",
+}
 
 
 def _stopped(what: str, lookup: Lookup) -> VendorError:
-    said = " ".join(part for part in (lookup.reason, lookup.code and f"code {lookup.code}", lookup.msg) if part)
+    said = " ".join(
+        part for part in (lookup.reason, lookup.code and f"code {lookup.code}", lookup.msg) if part
+    )
     return VendorError(
-        f"{what}, the last one: {said}. The run was stopped and everything paid is stored. Check the app key, the "
+        f"{what}, the last one: {said}. The run was stopped and everything paid is stored. Check "
+        "the app key, the "
         "secret, the account and the line to the vendor, or tell what the code means with "
         "configure(code_outcomes={...}), and call again.",
         code=lookup.code,

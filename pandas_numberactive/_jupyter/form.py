@@ -1,8 +1,10 @@
-"""LookupForm: one number at a time. Check is free; Buy is a fresh button, bound to the number that it names.
+"""LookupForm: one number at a time. Check is free; Buy is a fresh button, bound to the number that
+it names.
 
-The page sends keystrokes and clicks apart, so a handler can read a shorter number than the one on the screen: Enter
-overtakes the keys typed before it. Hence two steps, and hence a Buy button only when there was neither a change nor
-another Check for half a second; so holding Enter down buys nothing either.
+The page sends keystrokes and clicks apart, so a handler can read a shorter number than the one on
+the screen: Enter overtakes the keys typed before it. Hence two steps, and hence a Buy button only
+when there was neither a change nor another Check for half a second; so holding Enter down buys
+nothing either.
 """
 
 from __future__ import annotations
@@ -22,7 +24,14 @@ from pandas_numberactive._io import bridge
 from pandas_numberactive._io.report import money
 from pandas_numberactive._jupyter.style import card, esc, note, status, table, when
 from pandas_numberactive._jupyter.views import WRAPS, error_card, lookup_card, still_holds, words
-from pandas_numberactive._pandas.columns import ACTIVE_LEVEL, FREQUENCY_GRADE, LOOKUP_STATUS, SOURCE, TELCO_TYPE, TEXT
+from pandas_numberactive._pandas.columns import (
+    ACTIVE_LEVEL,
+    FREQUENCY_GRADE,
+    LOOKUP_STATUS,
+    SOURCE,
+    TELCO_TYPE,
+    TEXT,
+)
 from pandas_numberactive.errors import ConfigurationError
 from pandas_numberactive.settings import Settings, settings
 from pandas_numberactive.settings_ready import require
@@ -49,15 +58,18 @@ _HEAD = ["phone", "status", "activity", "top-ups", "type"]
 
 Buyer = Callable[[str], Awaitable[Lookup]]
 Peeker = Callable[[str], Awaitable[Lookup | None]]
-_Offer = tuple[str, str, Settings]  # the number, the text in the field that it was read from, the price's settings
+_Offer = tuple[
+    str, str, Settings
+]  # the number, the text in the field that it was read from, the price's settings
 
 
 class LookupForm(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
     """A form for one-off look-ups, from core ipywidgets alone.
 
-    Checking a number is free and shows what was read, its operator by prefix (a label only), and a stored answer at
-    once. Buying asks for a second, separate press on a button that names the number and the price; at most one
-    answer is charged per press. `value` is the last `Lookup`, `history` a typed frame of this form's look-ups.
+    Checking a number is free and shows what was read, its operator by prefix (a label only), and a
+    stored answer at once. Buying asks for a second, separate press on a button that names the
+    number and the price; at most one answer is charged per press. `value` is the last `Lookup`,
+    `history` a typed frame of this form's look-ups.
 
     >>> form = LookupForm()
     >>> form.history.empty
@@ -69,9 +81,13 @@ class LookupForm(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no ty
     def __init__(self, *, buy: Buyer = alookup, peek: Peeker = apeek, still: float = STILL) -> None:
         self._buy_one, self._peek, self._still = buy, peek, still
         self._field = ipywidgets.Text(
-            description="Phone number", placeholder="0811 8899 532", style={"description_width": "initial"}
+            description="Phone number",
+            placeholder="0811 8899 532",
+            style={"description_width": "initial"},
         )
-        self._check = ipywidgets.Button(description="Check", tooltip="Free: nothing is sent to the vendor")
+        self._check = ipywidgets.Button(
+            description="Check", tooltip="Free: nothing is sent to the vendor"
+        )
         self._place = ipywidgets.HBox([])  # where a Buy button stands, or none
         self._said = ipywidgets.HTML(status(_READY))
         self._shown = ipywidgets.HTML("")
@@ -98,17 +114,22 @@ class LookupForm(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no ty
         return frame.astype(_DTYPES)
 
     def __repr__(self) -> str:  # a widget's own would show the field
-        return f"LookupForm({len(self._lookups)} look-ups; a form in Jupyter, elsewhere use pna.lookup)"
+        return (
+            f"LookupForm({len(self._lookups)} look-ups; a form in Jupyter, elsewhere use "
+            "pna.lookup)"
+        )
 
     def _on_message(self, _: object, content: dict[str, Any], __: object) -> None:
         if content.get("event") == "submit":  # Enter in the field
             self._start_check()
 
     def _on_change(self, _: object) -> None:
-        """Any change disarms, and what was said was about another text; a check under way begins again.
+        """Any change disarms, and what was said was about another text; a check under way begins
+        again.
 
-        One that is over does so only where its button has just come, and taken the focus: those keys were typed before
-        Enter. Later on, a button that comes by itself would be pressed while typing.
+        One that is over does so only where its button has just come, and taken the focus: those
+        keys were typed before Enter. Later on, a button that comes by itself would be pressed while
+        typing.
         """
         self._changed_at = time.monotonic()
         armed = self._current is not None
@@ -121,7 +142,9 @@ class LookupForm(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no ty
             self._say("Checking ..." if not over else _CHANGED if armed else _READY)
 
     def _disarm(self) -> None:
-        """No Buy button stands there any more; closed, or a saved notebook would keep the number that it names."""
+        """No Buy button stands there any more; closed, or a saved notebook would keep the number
+        that it names.
+        """
         gone, self._current = self._current, None
         self._place.children = ()
         if gone is not None:
@@ -139,7 +162,9 @@ class LookupForm(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no ty
         bridge.submit(lambda: self._check_when_still(asked))
 
     async def _check_when_still(self, asked: int) -> None:
-        """Read what stands in the field once it is still; again, where it was changed before the check is over."""
+        """Read what stands in the field once it is still; again, where it was changed before the
+        check is over.
+        """
         try:
             while asked == self._asked:
                 await self._stillness(lambda: self._changed_at)
@@ -148,7 +173,9 @@ class LookupForm(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no ty
                 if asked != self._asked or text != self._field.value:
                     continue
                 show()
-                await self._stillness(lambda: max(self._changed_at, self._asked_at))  # are there late keys?
+                await self._stillness(
+                    lambda: max(self._changed_at, self._asked_at)
+                )  # are there late keys?
                 if asked == self._asked and text == self._field.value:
                     self._answered = asked
                     if offer is not None:
@@ -176,8 +203,14 @@ class LookupForm(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no ty
         label = f"{national}{_operator(national)}"
         if stored is not None and _is_final(stored):
             return lambda: self._show_stored(label, stored), None
-        price = "price unknown: set unit_price" if given.unit_price is None else money(given.unit_price, given.currency)
-        known = _WAITING.get(stored.status if stored else "", "Not in your store. A look-up in {} costs: {}.")
+        price = (
+            "price unknown: set unit_price"
+            if given.unit_price is None
+            else money(given.unit_price, given.currency)
+        )
+        known = _WAITING.get(
+            stored.status if stored else "", "Not in your store. A look-up in {} costs: {}."
+        )
         said = f"Read as {label}. {known.format(given.environment, price)}"
         return lambda: self._say(said), (national, text, given)
 
@@ -191,8 +224,12 @@ class LookupForm(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no ty
         self._keep(stored)
 
     def _place_button(self, national: str, text: str, given: Settings) -> None:
-        """Put a fresh button there, bound to this number, to this text in the field, and to these settings."""
-        price = "" if given.unit_price is None else f" for {money(given.unit_price, given.currency)}"
+        """Put a fresh button there, bound to this number, to this text in the field, and to these
+        settings.
+        """
+        price = (
+            "" if given.unit_price is None else f" for {money(given.unit_price, given.currency)}"
+        )
         button = ipywidgets.Button(
             description=f"Buy {national}{price}", button_style="primary", layout={"width": "auto"}
         )
@@ -203,13 +240,17 @@ class LookupForm(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no ty
         button.focus()
 
     def _unless_changed(self, asked: int, text: str) -> None:
-        """Take back what was shown if another thread changed the field, or began a check, while it was put there."""
+        """Take back what was shown if another thread changed the field, or began a check, while it
+        was put there.
+        """
         if text != self._field.value:
             self._say(_CHANGED)
         if text != self._field.value or asked != self._asked:
             self._disarm()
 
-    def _on_buy(self, pressed: ipywidgets.Button, national: str, text: str, given: Settings) -> None:
+    def _on_buy(
+        self, pressed: ipywidgets.Button, national: str, text: str, given: Settings
+    ) -> None:
         if pressed is not self._current or self._busy or self._field.value != text:
             return
         if not still_holds(given):
@@ -237,7 +278,10 @@ class LookupForm(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no ty
 
     def _keep(self, found: Lookup) -> None:
         same = (found.phone, found.environment)
-        self._lookups = [found, *(old for old in self._lookups if (old.phone, old.environment) != same)]
+        self._lookups = [
+            found,
+            *(old for old in self._lookups if (old.phone, old.environment) != same),
+        ]
         self._past.value = _past(self._lookups[:MAX_SHOWN])
         self.value = found
 
@@ -251,7 +295,8 @@ class LookupForm(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no ty
 # What an earlier, unfinished look-up of the number means for the price; {} environment, price.
 _WAITING = {
     "pending": "Begun earlier in {}, not answered yet; its answer costs: {}.",
-    "uncertain": "Held: it may have been charged in {}. Buy asks the same requestId again, at most for: {}.",
+    "uncertain": "Held: it may have been charged in {}. Buy asks the same requestId again, at most "
+    "for: {}.",
     "failed": "It failed before in {}, without charge. A look-up costs: {}.",
 }
 
@@ -264,12 +309,19 @@ def _is_final(stored: Lookup) -> bool:
 
 
 def _past(lookups: list[Lookup]) -> str:
-    """Look-ups as a table, masked; a made-up one or the sandbox's never stands unmarked beside a real one."""
+    """Look-ups as a table, masked; a made-up one or the sandbox's never stands unmarked beside a
+    real one.
+    """
     places = {found.environment for found in lookups}
     rows = [_HEAD + ["environment"] * (len(places) > 1)]
     for found in lookups:
         signals = (found.active_level, found.frequency_grade, found.telco_type)
-        row = [found.masked, words(found.status), *(word or "" for word in signals), found.environment]
+        row = [
+            found.masked,
+            words(found.status),
+            *(word or "" for word in signals),
+            found.environment,
+        ]
         rows.append(row[: len(rows[0])])
     return table(rows, f"Looked up here ({', '.join(sorted(places))})")
 

@@ -1,4 +1,6 @@
-"""EnrichPanel: a whole table with the mouse: choose columns, see the plan, buy at most what the button names, stop."""
+"""EnrichPanel: a whole table with the mouse: choose columns, see the plan, buy at most what the
+button names, stop.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,14 @@ from pandas_numberactive._core.phone import parse_phone
 from pandas_numberactive._io import bridge
 from pandas_numberactive._io.report import Plan, money
 from pandas_numberactive._jupyter.style import note, status, table
-from pandas_numberactive._jupyter.views import WRAPS, JobView, error_card, frame_summary, plan_bar, still_holds
+from pandas_numberactive._jupyter.views import (
+    WRAPS,
+    JobView,
+    error_card,
+    frame_summary,
+    plan_bar,
+    still_holds,
+)
 from pandas_numberactive.errors import ConfigurationError
 from pandas_numberactive.job import Job
 from pandas_numberactive.settings import Settings, settings
@@ -29,11 +38,12 @@ _CAP = re.compile(r"[0-9]+|[0-9]{1,3}(?:[., ][0-9]{3})+")
 
 
 class EnrichPanel(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
-    """A panel that plans and buys for the phone columns of a frame; nothing is bought before its button is pressed.
+    """A panel that plans and buys for the phone columns of a frame; nothing is bought before its
+    button is pressed.
 
-    The button names how many numbers it buys and what they cost, and buys at most that many (as `max_charges`).
-    `result` is the enriched frame, None before; Stop keeps everything that is paid. Result columns that the frame
-    has already are replaced, in `result` only.
+    The button names how many numbers it buys and what they cost, and buys at most that many (as
+    `max_charges`). `result` is the enriched frame, None before; Stop keeps everything that is paid.
+    Result columns that the frame has already are replaced, in `result` only.
 
     >>> import pandas as pd
     >>> panel = EnrichPanel(pd.DataFrame({"name": ["x"], "hp": ["0811 8899 532"]}))
@@ -59,17 +69,25 @@ class EnrichPanel(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no t
         self._cap = ipywidgets.Text(
             description="Buy at most", placeholder="no cap", layout={"width": "200px"}, **labelled
         )
-        self._look = ipywidgets.Button(description="Plan", tooltip="Free: reads the table and the store")
+        self._look = ipywidgets.Button(
+            description="Plan", tooltip="Free: reads the table and the store"
+        )
         self._picture = ipywidgets.HTML("")
         self._place = ipywidgets.HBox([])  # where a Buy button stands, or none
-        self._running = ipywidgets.VBox([])  # the job's bar and its Stop: not under the mouse that pressed Buy
+        self._running = ipywidgets.VBox(
+            []
+        )  # the job's bar and its Stop: not under the mouse that pressed Buy
         self._said = ipywidgets.HTML(status(_READY))
         self._summary = ipywidgets.HTML(_examples(df, self._places))
         self._choice.observe(self._on_choice, "value")
         self._cap.observe(self._on_choice, "value")
         self._look.on_click(lambda _: self._start_plan())
-        top = ipywidgets.HBox([self._choice, ipywidgets.VBox([self._cap, self._look])], layout=WRAPS)
-        super().__init__([top, self._picture, self._place, self._running, self._said, self._summary])
+        top = ipywidgets.HBox(
+            [self._choice, ipywidgets.VBox([self._cap, self._look])], layout=WRAPS
+        )
+        super().__init__(
+            [top, self._picture, self._place, self._running, self._said, self._summary]
+        )
 
     @property
     def columns(self) -> tuple[Any, ...]:
@@ -82,7 +100,10 @@ class EnrichPanel(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no t
 
     def __repr__(self) -> str:
         rows = f"{len(self._df):,} rows"
-        return f"EnrichPanel({list(self.columns)!r}, {rows}; a panel in Jupyter, elsewhere use df.numberactive.enrich)"
+        return (
+            f"EnrichPanel({list(self.columns)!r}, {rows}; a panel in Jupyter, elsewhere use "
+            "df.numberactive.enrich)"
+        )
 
     @property
     def _busy(self) -> bool:
@@ -120,7 +141,9 @@ class EnrichPanel(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no t
             return
         if asked == self._plan_asked:
             self._offer(plan, columns, given)
-            if asked != self._plan_asked:  # another thread changed the choice while the button was put there
+            if (
+                asked != self._plan_asked
+            ):  # another thread changed the choice while the button was put there
                 self._on_choice(None)
 
     def _refuse(self, error: Exception) -> None:
@@ -131,18 +154,26 @@ class EnrichPanel(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no t
     def _offer(self, plan: Plan, columns: list[Any], given: Settings) -> None:
         """Put a fresh button there, bound to this plan, these columns and these settings."""
         self._picture.value = plan_bar(plan) + "".join(note(text) for text in plan.warnings)
-        button = ipywidgets.Button(description=_label(plan), button_style="primary", layout={"width": "auto"})
+        button = ipywidgets.Button(
+            description=_label(plan), button_style="primary", layout={"width": "auto"}
+        )
         button.on_click(lambda pressed: self._on_buy(pressed, plan.purchases, columns, given))
         self._say(f"Nothing has been bought yet. Environment: {plan.environment}.")
         self._place.children = (button,)
 
-    def _on_buy(self, pressed: ipywidgets.Button, count: int, columns: list[Any], given: Settings) -> None:
+    def _on_buy(
+        self, pressed: ipywidgets.Button, count: int, columns: list[Any], given: Settings
+    ) -> None:
         if (pressed,) != tuple(self._place.children) or self._busy:
             return
         try:
             if not still_holds(given):
-                raise ConfigurationError("The settings were changed since this plan was made: plan again.")
-            self._job = api.start(self._df, columns, overwrite=True, max_charges=count, progress=False)
+                raise ConfigurationError(
+                    "The settings were changed since this plan was made: plan again."
+                )
+            self._job = api.start(
+                self._df, columns, overwrite=True, max_charges=count, progress=False
+            )
         except Exception as error:
             self._refuse(error)
             return
@@ -196,7 +227,9 @@ def likely_columns(df: pd.DataFrame) -> tuple[tuple[int, ...], list[int]]:
     """The places of the columns that seem to hold phones, and of all columns with those first."""
     limit = _max_digits()
     share = [_readable(df.iloc[:, place], limit) for place in range(df.shape[1])]
-    likely = tuple(sorted((place for place, s in enumerate(share) if s > 0.4), key=lambda place: -share[place]))
+    likely = tuple(
+        sorted((place for place, s in enumerate(share) if s > 0.4), key=lambda place: -share[place])
+    )
     return likely, [*likely, *(place for place in range(len(share)) if place not in likely)]
 
 
@@ -208,7 +241,9 @@ def _readable(column: pd.Series[Any], limit: int) -> float:
 
 
 def _filled(column: pd.Series[Any], most: int) -> list[Any]:
-    """The first filled cells, of cells spread over the column: ten million rows must not be read for a glance."""
+    """The first filled cells, of cells spread over the column: ten million rows must not be read
+    for a glance.
+    """
     drawn = column.iloc[:: max(1, len(column) // DRAWN)]
     return drawn.dropna().head(most).tolist()
 
@@ -230,4 +265,6 @@ def _examples(df: pd.DataFrame, places: tuple[int, ...]) -> str:
             rows.append((df.columns[place], mask_cell(cell), read))
     if rows:
         return table([("column", "cell", "read as"), *rows])
-    return note("There is nothing in this column." if places else "No column looks like phones; choose one.")
+    return note(
+        "There is nothing in this column." if places else "No column looks like phones; choose one."
+    )

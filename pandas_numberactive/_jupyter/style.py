@@ -23,7 +23,8 @@ def badge(text: object, kind: str = "plain") -> str:
     """A word on a coloured ground."""
     ink, ground = _BADGES.get(kind, _BADGES["plain"])
     return (
-        f'<span style="display:inline-block;padding:0 8px;border-radius:9px;line-height:20px;background:{ground};'
+        '<span style="display:inline-block;padding:0 8px;border-radius:9px;line-height:20px;'
+        f"background:{ground};"
         f'color:{ink};font-weight:600">{esc(text)}</span>'
     )
 
@@ -40,8 +41,10 @@ def level(name: str, value: str | None) -> str:
 def card(title: str, body: str, *, accent: str = "#2e7d32") -> str:
     """A framed block with a title; `body` is HTML already."""
     return (
-        f'<div style="border:1px solid {LINE};border-left:4px solid {accent};border-radius:4px;padding:8px 12px;'
-        f"margin:6px 0;background:{PAPER};color:{INK};line-height:1.6;max-width:640px;box-sizing:border-box;"
+        f'<div style="border:1px solid {LINE};border-left:4px solid '
+        f"{accent};border-radius:4px;padding:8px 12px;"
+        f"margin:6px 0;background:{PAPER};color:{INK};line-height:1.6;max-width:640px;"
+        "box-sizing:border-box;"
         f'overflow-wrap:anywhere"><div style="font-weight:600">{esc(title)}</div>{body}</div>'
     )
 
@@ -52,7 +55,9 @@ def note(text: str) -> str:
 
 
 def status(text: str, *, live: bool = True) -> str:
-    """A line that a screen reader reads out as it changes; not `live` where it changes all the time."""
+    """A line that a screen reader reads out as it changes; not `live` where it changes all the
+    time.
+    """
     told = 'role="status" aria-live="polite" ' if live else ""
     return f'<div {told}style="color:{FAINT};min-height:1.5em;line-height:1.5">{esc(text)}</div>'
 
@@ -62,7 +67,9 @@ def table(rows: Sequence[Sequence[object]], caption: str = "") -> str:
     cell = "padding:1px 16px 1px 0;text-align:left;vertical-align:top"
     head = "".join(f'<th scope="col" style="{cell}">{esc(name)}</th>' for name in rows[0])
     body = "".join(
-        '<tr style="background:none">' + "".join(f'<td style="{cell}">{esc(text)}</td>' for text in row) + "</tr>"
+        '<tr style="background:none">'
+        + "".join(f'<td style="{cell}">{esc(text)}</td>' for text in row)
+        + "</tr>"
         for row in rows[1:]
     )
     above = f'<caption style="text-align:left">{esc(caption)}</caption>' if caption else ""

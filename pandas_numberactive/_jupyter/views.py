@@ -1,4 +1,6 @@
-"""Pictures of results: a look-up as a card, a plan and a frame as bars, a job as a live bar with a Stop button."""
+"""Pictures of results: a look-up as a card, a plan and a frame as bars, a job as a live bar with a
+Stop button.
+"""
 
 from __future__ import annotations
 
@@ -29,10 +31,12 @@ _PAID = {True: "charged", False: "free", None: "charge unknown"}
 _FAILED_FREE = "The look-up failed and was not charged; try again."
 _FAILED_CHARGED = "The look-up failed and was charged: it is not asked again. Ask the vendor."
 _WHY = {
-    "uncertain": "It may have been charged, so it is held: its requestId is asked again for a day, then you decide, "
+    "uncertain": "It may have been charged, so it is held: its requestId is asked again for a day, "
+    "then you decide, "
     "see pna.LookupStore().held().",
     "quarantined": "The answer was about another number: kept, not used. Ask the vendor.",
-    "pending": "The vendor has not answered yet; look again later: the same requestId is asked, and charged once.",
+    "pending": "The vendor has not answered yet; look again later: the same requestId is asked, "
+    "and charged once.",
     "not_bought": "It was not bought.",
 }
 _TITLES = {
@@ -78,7 +82,9 @@ def lookup_card(found: Lookup, *, shown: str | None = None) -> str:
     if found.status == "failed":
         why = _FAILED_FREE if found.charged is False else _FAILED_CHARGED
     said = f"code {found.code}: {found.msg}" if found.code else found.reason or ""
-    return card(f"{phone}: {words(found.status)}", f"<div>{esc(why)}</div>{note(said)}{facts}", accent=RED)
+    return card(
+        f"{phone}: {words(found.status)}", f"<div>{esc(why)}</div>{note(said)}{facts}", accent=RED
+    )
 
 
 def words(status: str) -> str:
@@ -87,15 +93,23 @@ def words(status: str) -> str:
 
 
 def error_card(error: BaseException) -> str:
-    """An error as a person reads it: what happened, what to do, and whether it cost anything; no traceback."""
+    """An error as a person reads it: what happened, what to do, and whether it cost anything; no
+    traceback.
+    """
     if isinstance(error, CancelledError):
-        return card("Given up at once", note(f"Interrupted twice. {_CHARGED['stored']}"), accent=RED)
+        return card(
+            "Given up at once", note(f"Interrupted twice. {_CHARGED['stored']}"), accent=RED
+        )
     if not isinstance(error, NumberActiveError):
         told = note("Nothing that was paid is lost. Try again, and report this if it stays.")
-        return card(f"Unforeseen: {type(error).__name__}", f"<div>{esc(error)}</div>{told}", accent=RED)
+        return card(
+            f"Unforeseen: {type(error).__name__}", f"<div>{esc(error)}</div>{told}", accent=RED
+        )
     code = getattr(error, "code", None)
     said = note(f"code {code}: {getattr(error, 'msg', '')}") if code is not None else ""
-    body = f'<div style="white-space:pre-line">{esc(error)}</div>{said}{note(_CHARGED[error.charged])}'
+    body = (
+        f'<div style="white-space:pre-line">{esc(error)}</div>{said}{note(_CHARGED[error.charged])}'
+    )
     return card(_TITLES[error.fault], body, accent=RED)
 
 
@@ -105,16 +119,32 @@ def plan_bar(plan: Plan) -> str:
 
 
 def frame_summary(frame: pd.DataFrame, prefixes: Iterable[str]) -> str:
-    """What an enriched frame holds now: for each phone column its rows by status, and by activity."""
+    """What an enriched frame holds now: for each phone column its rows by status, and by
+    activity.
+    """
     out = []
     for prefix in prefixes:
         state, active = frame[f"{prefix}lookup_status"], frame[f"{prefix}active_level"]
-        by_state = [(words(name), int((state == name).sum()), colour) for name, colour in _STATUS_COLOURS.items()]
-        by_level = [(name, int((active == name).sum()), colour) for name, colour in _LEVEL_COLOURS.items()]
+        by_state = [
+            (words(name), int((state == name).sum()), colour)
+            for name, colour in _STATUS_COLOURS.items()
+        ]
+        by_level = [
+            (name, int((active == name).sum()), colour) for name, colour in _LEVEL_COLOURS.items()
+        ]
         by_level.append(("no level", int(active.isna().sum()), "#bdbdbd"))
-        for title, parts in ((f"{prefix}lookup_status", by_state), (f"{prefix}active_level", by_level)):
-            out.append(f'<div style="margin-top:8px">{esc(title)}</div>{bar(parts, f"{title}: {len(frame):,} rows")}')
-    return f'<div style="color:{INK};font-size:13px;line-height:1.4;margin-bottom:12px">{"".join(out)}</div>'
+        for title, parts in (
+            (f"{prefix}lookup_status", by_state),
+            (f"{prefix}active_level", by_level),
+        ):
+            out.append(
+                f'<div style="margin-top:8px">{esc(title)}</div>'
+                f"{bar(parts, f'{title}: {len(frame):,} rows')}"
+            )
+    return (
+        f'<div style="color:{INK};font-size:13px;line-height:1.4;margin-bottom:12px">'
+        f"{''.join(out)}</div>"
+    )
 
 
 def progress_text(now: Progress, *, ended: bool = False) -> str:
@@ -124,13 +154,16 @@ def progress_text(now: Progress, *, ended: bool = False) -> str:
     held = f", held {now.uncertain:,}" if now.uncertain else ""
     rate = f"{now.rate:,.0f}" if now.rate >= 10 else f"{now.rate:.1f}"
     return (
-        f"{now.done:,} of {now.total:,}: bought {now.bought:,}, stored {now.stored:,}, failed {now.failed:,}{held}"
+        f"{now.done:,} of {now.total:,}: bought {now.bought:,}, stored {now.stored:,}, failed "
+        f"{now.failed:,}{held}"
         f"{spent}, {rate} a second{left}"
     )
 
 
 def still_holds(given: Settings) -> bool:
-    """Whether the settings are those that a Buy button was made with: others may mean real money, or another price."""
+    """Whether the settings are those that a Buy button was made with: others may mean real money,
+    or another price.
+    """
     try:
         return settings() == given
     except ConfigurationError:
@@ -148,9 +181,14 @@ class JobView:
 
         self._job, self._ended = job, ended
         total = max(job.progress.total, 1)
-        look: dict[str, Any] = {"style": {"description_width": "initial"}, "layout": {"width": "420px"}}
+        look: dict[str, Any] = {
+            "style": {"description_width": "initial"},
+            "layout": {"width": "420px"},
+        }
         self._bar = ipywidgets.IntProgress(value=0, max=total, description="Progress", **look)
-        self._stop = ipywidgets.Button(description="Stop", tooltip="Begin nothing new; what is paid is kept")
+        self._stop = ipywidgets.Button(
+            description="Stop", tooltip="Begin nothing new; what is paid is kept"
+        )
         self._stop.on_click(self._on_stop)
         self._text = ipywidgets.HTML(status(""))
         row = ipywidgets.HBox([self._bar, self._stop], layout=WRAPS)
@@ -181,7 +219,9 @@ class JobView:
         self._stop.disabled = over or job.stopping
         if over:
             self._bar.bar_style = {"done": "success", "stopped": "warning"}.get(job.state, "danger")
-            self._text.value = status(ending(job)) + ("" if job.error is None else error_card(job.error))
+            self._text.value = status(ending(job)) + (
+                "" if job.error is None else error_card(job.error)
+            )
         else:
             stopping = "Stopping, what was sent is waited for and kept. " if job.stopping else ""
             self._text.value = status(stopping + progress_text(now), live=bool(stopping))
@@ -192,7 +232,9 @@ class JobView:
 def ending(job: Job) -> str:
     """How a job ended, in a line."""
     names = ("quarantined", "pending", "not_bought")
-    left = "".join(f", {words(name)} {count:,}" for name in names if (count := getattr(job.report, name, 0)))
+    left = "".join(
+        f", {words(name)} {count:,}" for name in names if (count := getattr(job.report, name, 0))
+    )
     return f"{job.state.capitalize()}: {progress_text(job.progress, ended=True)}{left}."
 
 

@@ -1,4 +1,6 @@
-"""DataFrame.numberactive and Series.numberactive: thin delegates to the functions of the package."""
+"""DataFrame.numberactive and Series.numberactive: thin delegates to the functions of the
+package.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,9 @@ T = TypeVar("T")
 
 
 class FrameAccessor:
-    """Buy and look at phone-number signals for the columns of a frame; options are those of `pna.enrich`."""
+    """Buy and look at phone-number signals for the columns of a frame; options are those of
+    `pna.enrich`.
+    """
 
     def __init__(self, frame: pd.DataFrame) -> None:
         self._frame = frame
@@ -71,7 +75,8 @@ def _alone(method: Callable[P, T]) -> Callable[P, T]:
     def call(*args: P.args, **kwargs: P.kwargs) -> T:
         if len(args) > 1 or "column" in kwargs:
             raise ConfigurationError(
-                f"A Series is one column and needs no column's name: series.numberactive.{method.__name__}(), and "
+                "A Series is one column and needs no column's name: "
+                f"series.numberactive.{method.__name__}(), and "
                 "options by their names. Nothing was sent."
             )
         return method(*args, **kwargs)
@@ -88,7 +93,9 @@ class SeriesAccessor:
     @_alone
     @shows_options
     def enrich(self, **options: Any) -> pd.DataFrame:
-        """Buy what is not stored; returns the result columns alone, on the same index; see `pna.enrich`."""
+        """Buy what is not stored; returns the result columns alone, on the same index; see
+        `pna.enrich`.
+        """
         from pandas_numberactive import api
 
         name = "phone" if self._series.name is None else self._series.name
@@ -112,7 +119,9 @@ class SeriesAccessor:
 
 
 def register() -> None:
-    """Register both accessors; a second import or reload registers nothing twice, and warns of nothing."""
+    """Register both accessors; a second import or reload registers nothing twice, and warns of
+    nothing.
+    """
     for kind, accessor, decorate in (
         (pd.DataFrame, FrameAccessor, pd.api.extensions.register_dataframe_accessor),
         (pd.Series, SeriesAccessor, pd.api.extensions.register_series_accessor),

@@ -1,4 +1,6 @@
-"""The result columns: their names, their dtypes, and how they are built from small codes by position."""
+"""The result columns: their names, their dtypes, and how they are built from small codes by
+position.
+"""
 
 from __future__ import annotations
 
@@ -44,7 +46,9 @@ def names(prefix: str, details: bool) -> list[str]:
 
 
 def stale(prefixes: Sequence[str], there: Collection[Hashable]) -> list[str]:
-    """An earlier call's details: beside the answers of this one they would name another purchase's requestId."""
+    """An earlier call's details: beside the answers of this one they would name another purchase's
+    requestId.
+    """
     whole = [[prefix + name for name in DETAILS] for prefix in prefixes]
     return [name for names in whole if all(one in there for one in names) for name in names]
 
@@ -59,13 +63,15 @@ def build(
 ) -> dict[str, Any]:
     """Build the columns for the rows of one phone column.
 
-    `place` says for each row where its number stands in `numbers`, -1 for none. Arrays only, so that neither a
-    duplicate index nor a repeated row can cost a value.
+    `place` says for each row where its number stands in `numbers`, -1 for none. Arrays only, so
+    that neither a duplicate index nor a repeated row can cost a value.
     """
     status = _take(answers.status, place, -1)
     blank = place < 0
     status[blank] = np.where(
-        reason[blank] == REASONS.index("missing"), STATUSES.index("missing"), STATUSES.index("invalid")
+        reason[blank] == REASONS.index("missing"),
+        STATUSES.index("missing"),
+        STATUSES.index("invalid"),
     )
     # Only an answer has signals: a quarantined one is about somebody else.
     packed = np.where(answers.status == _ANSWERED, answers.packed, 0)
@@ -105,7 +111,9 @@ def _details(
 ) -> dict[str, Any]:
     from pandas_numberactive._pandas.normalize import national_text
 
-    request_ids, reasons = (np.array([*column, None], object) for column in answers.details(numbers))
+    request_ids, reasons = (
+        np.array([*column, None], object) for column in answers.details(numbers)
+    )
     settled = np.isin(answers.status, _SETTLED) & (answers.bought_at != 0)
     charge = np.where(settled, answers.packed >> 10 & 3, 2).astype(np.int8)
     charge = _take(charge, place, 2)
@@ -127,10 +135,12 @@ def _text(values: NDArray[Any]) -> Any:
 
 
 def restore_dtypes(df: pd.DataFrame) -> pd.DataFrame:
-    """Give the result columns their dtypes back after a trip through CSV or Excel; returns a new frame.
+    """Give the result columns their dtypes back after a trip through CSV or Excel; returns a new
+    frame.
 
-    Columns are known by the ends of their names (`..._telco_type`, `..._lookup_status`, ...). Nothing is charged.
-    Raises ConfigurationError where such a column holds a value that no result has.
+    Columns are known by the ends of their names (`..._telco_type`, `..._lookup_status`, ...).
+    Nothing is charged. Raises ConfigurationError where such a column holds a value that no result
+    has.
 
     >>> import pandas as pd
     >>> back = restore_dtypes(pd.DataFrame({"phone_active_level": ["high", None]}))
@@ -172,16 +182,22 @@ def _digits(column: pd.Series[Any]) -> pd.Series[Any]:
     cells = column.astype(object)
     if getattr(column.dtype, "itemsize", 8) < 8:
         return cells
-    digits = [str(int(v)) if isinstance(v, float) and v.is_integer() and abs(v) < 2**53 else v for v in cells]
+    digits = [
+        str(int(v)) if isinstance(v, float) and v.is_integer() and abs(v) < 2**53 else v
+        for v in cells
+    ]
     return pd.Series(digits, index=column.index, dtype=object)
 
 
 def _category(column: pd.Series[Any], dtype: pd.CategoricalDtype) -> pd.Categorical:
     values = column.astype(object).where(column.notna(), None)
-    unknown = sorted({str(value) for value in values if value is not None and value not in set(dtype.categories)})
+    unknown = sorted(
+        {str(value) for value in values if value is not None and value not in set(dtype.categories)}
+    )
     if unknown:
         raise ConfigurationError(
-            f"Column {mask_label(column.name)} holds {', '.join(map(mask_label, unknown[:3]))}, which is none of "
+            f"Column {mask_label(column.name)} holds {', '.join(map(mask_label, unknown[:3]))}, "
+            "which is none of "
             f"{', '.join(map(str, dtype.categories))}."
         )
     return pd.Categorical(values, dtype=dtype)

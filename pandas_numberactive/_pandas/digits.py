@@ -1,4 +1,6 @@
-"""Digits, already taken out of their cells, become national numbers or reasons: parse_phone's last step, for arrays."""
+"""Digits, already taken out of their cells, become national numbers or reasons: parse_phone's last
+step, for arrays.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,8 @@ _NOT_INDONESIAN, _NOT_MOBILE, _TOO_SHORT, _TOO_LONG = map(
     REASONS.index, ("not_indonesian", "not_mobile", "too_short", "too_long")
 )
 
-# What may stand before the 8: how many digits must follow, the reason where fewer do, whether a + may stand in front.
+# What may stand before the 8: how many digits must follow, the reason where fewer do, whether a +
+# may stand in front.
 _PREFIXES = (
     ("", 9, _TOO_SHORT, False),
     ("0", 9, _TOO_SHORT, False),
@@ -51,14 +54,21 @@ _BY_SIX_DIGITS = _prefix_table()
 def read_digits(
     value: NDArray[np.int64], digits: NDArray[Any], plus: NDArray[np.bool_], max_digits: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int8]]:
-    """National numbers and reasons for that many digits each, zeros in front included, behind a + or not."""
+    """National numbers and reasons for that many digits each, zeros in front included, behind a +
+    or not.
+    """
     fits = (digits >= 6) & (digits <= MOST)
     if not fits.all():
         digits, value = np.where(fits, digits, 9), np.where(fits, value, 0)
     six = value // POWERS.take(digits - 6)
     row = _BY_SIX_DIGITS.take(six)
     length = digits - _STRIP.take(row)
-    good = fits & (length >= _FEWEST.take(row)) & (length <= max_digits) & (_AFTER_PLUS.take(row) | ~plus)
+    good = (
+        fits
+        & (length >= _FEWEST.take(row))
+        & (length <= max_digits)
+        & (_AFTER_PLUS.take(row) | ~plus)
+    )
     number = np.where(good, value % POWERS.take(length), 0)
     reason = np.full(len(number), -1, np.int8)
     bad = np.flatnonzero(~good)
@@ -70,7 +80,9 @@ def read_digits(
 def _why(
     six: NDArray[np.int64], row: NDArray[np.uint8], length: NDArray[Any], plus: NDArray[np.bool_]
 ) -> NDArray[np.int8]:
-    """Why digits of which these are the first six are no number: the order of the rules is parse_phone's."""
+    """Why digits of which these are the first six are no number: the order of the rules is
+    parse_phone's.
+    """
     lengths = np.where(length < _FEWEST[row], _WHEN_FEWER[row], _TOO_LONG)
     abroad = np.where(plus, six // 10_000 != 62, (six < 10_000) & (six // 100 != 62))
     why = np.where(abroad, _NOT_INDONESIAN, _NOT_MOBILE)

@@ -1,4 +1,6 @@
-"""Tables as files (CSV, Excel, Parquet): read as the text that stands in them, written without surprises."""
+"""Tables as files (CSV, Excel, Parquet): read as the text that stands in them, written without
+surprises.
+"""
 
 from __future__ import annotations
 
@@ -47,7 +49,9 @@ def check_target(name: str, source: str) -> None:
     """Refuse, before anything is bought, a name that the result could not be written to."""
     path = Path(name)
     if path.exists() and Path(source).exists() and path.samefile(source):
-        raise ConfigurationError(f"--out {name!r} is the file that is read: name another, so that it is kept.")
+        raise ConfigurationError(
+            f"--out {name!r} is the file that is read: name another, so that it is kept."
+        )
     if path.suffix.lower() not in (".csv", ".xlsx", ".parquet"):
         raise ConfigurationError(f"--out {name!r} must end in .csv, .xlsx or .parquet.")
     if path.suffix.lower() == ".xlsx":
@@ -72,5 +76,7 @@ def write_table(df: pd.DataFrame, name: str) -> None:
     elif kind == ".parquet":
         df.to_parquet(name, index=False)
     else:
-        dates = df.select_dtypes("datetimetz").columns  # Excel knows no time zones; the values are UTC
+        dates = df.select_dtypes(
+            "datetimetz"
+        ).columns  # Excel knows no time zones; the values are UTC
         df.assign(**{str(c): df[c].dt.tz_localize(None) for c in dates}).to_excel(name, index=False)

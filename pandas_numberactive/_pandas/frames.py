@@ -17,7 +17,12 @@ from pandas_numberactive._io.batch import warn_unknown
 from pandas_numberactive._io.plan import Options
 from pandas_numberactive._io.report import RunReport, Shape
 from pandas_numberactive._pandas import columns
-from pandas_numberactive._pandas.normalize import MISSING, Normalized, normalize_column, numeric_warning
+from pandas_numberactive._pandas.normalize import (
+    MISSING,
+    Normalized,
+    normalize_column,
+    numeric_warning,
+)
 from pandas_numberactive.errors import (
     ColumnNotFoundError,
     ConfigurationError,
@@ -81,8 +86,14 @@ class Prepared:
 def prepare(frame: pd.DataFrame, request: Request, max_digits: int) -> Prepared:
     """Read the phone columns and check everything that can be checked before a call is made."""
     if not isinstance(frame, pd.DataFrame):
-        hint = "use series.numberactive.enrich()" if isinstance(frame, pd.Series) else "make it a pandas DataFrame"
-        raise ConfigurationError(f"This takes a frame and the name of its phone column, not {said(frame)}: {hint}.")
+        hint = (
+            "use series.numberactive.enrich()"
+            if isinstance(frame, pd.Series)
+            else "make it a pandas DataFrame"
+        )
+        raise ConfigurationError(
+            f"This takes a frame and the name of its phone column, not {said(frame)}: {hint}."
+        )
     names = phone_columns(frame, request.column)
     prefixes = _prefixes(names, request.prefix)
     _check_output(frame, prefixes, request)
@@ -90,14 +101,18 @@ def prepare(frame: pd.DataFrame, request: Request, max_digits: int) -> Prepared:
     reasons = [c.reason for c in cells]
     numbers, places = _distinct(cells)
     del cells
-    prepared = Prepared(frame, request, names, prefixes, reasons, places, numbers, _shape(frame, names, reasons))
+    prepared = Prepared(
+        frame, request, names, prefixes, reasons, places, numbers, _shape(frame, names, reasons)
+    )
     if request.errors == "raise":
         refuse_invalid(prepared.shape, problems(prepared, most=5))
     return prepared
 
 
 def _distinct(cells: list[Normalized]) -> tuple[NDArray[np.int64], list[NDArray[Any]]]:
-    """The distinct numbers, in the order of the rows, and where each row's stands among them; empties `cells`."""
+    """The distinct numbers, in the order of the rows, and where each row's stands among them;
+    empties `cells`.
+    """
     sizes = np.cumsum([len(c.number) for c in cells])[:-1]
     every = cells[0].number if len(cells) == 1 else np.concatenate([c.number for c in cells])
     cells.clear()
@@ -125,21 +140,27 @@ def phone_columns(frame: pd.DataFrame, column: Hashable | Sequence[Hashable]) ->
         )
     if isinstance(column, (pd.Series, pd.DataFrame)):
         raise ConfigurationError(
-            'Pass the column\'s name, not the column: df.numberactive.enrich("phone"); of a Series alone, use '
+            'Pass the column\'s name, not the column: df.numberactive.enrich("phone"); of a Series '
+            "alone, use "
             "series.numberactive.enrich()."
         )
-    wanted: list[Hashable] = list(column) if isinstance(column, (list, tuple, pd.Index)) else [column]
+    wanted: list[Hashable] = (
+        list(column) if isinstance(column, (list, tuple, pd.Index)) else [column]
+    )
     if not wanted:
         raise ConfigurationError("Name at least one phone column.")
     for name in wanted:
         if not isinstance(name, Hashable):
-            raise ConfigurationError(f"Name the phone column, or a list of them: {said(name)} is no column's name.")
+            raise ConfigurationError(
+                f"Name the phone column, or a list of them: {said(name)} is no column's name."
+            )
         found = int((frame.columns == name).sum()) if name in frame.columns else 0
         if not found:
             raise ColumnNotFoundError(name, frame.columns)
         if found > 1 or wanted.count(name) > 1:
             raise ConfigurationError(
-                f"There are {max(found, 2)} columns {mask_label(name)}: rename them, or name it once."
+                f"There are {max(found, 2)} columns {mask_label(name)}: rename them, or name it "
+                "once."
             )
     return wanted
 
@@ -155,7 +176,8 @@ def _check_output(frame: pd.DataFrame, prefixes: list[str], request: Request) ->
     there = [name for name in new if name in frame.columns]
     if there and not request.overwrite:
         raise ConfigurationError(
-            f"The frame has {', '.join(map(mask_label, there[:3]))} already: pass overwrite=True, or another prefix=."
+            f"The frame has {', '.join(map(mask_label, there[:3]))} already: pass overwrite=True, "
+            "or another prefix=."
         )
 
 
@@ -165,7 +187,11 @@ def _shape(frame: pd.DataFrame, names: list[Hashable], reasons: list[NDArray[np.
     return Shape(
         rows=len(frame),
         missing=counts[MISSING],
-        invalid={reason: count for reason, count in zip(REASONS, counts, strict=True) if reason != "missing"},
+        invalid={
+            reason: count
+            for reason, count in zip(REASONS, counts, strict=True)
+            if reason != "missing"
+        },
         valid_rows=sum(int((reason < 0).sum()) for reason in reasons),
         warnings=oddities(names, tallies(frame, names, reasons)),
     )
@@ -179,7 +205,9 @@ class Tally(NamedTuple):
     numeric: str | None  # what to tell of a numeric dtype
 
 
-def tallies(frame: pd.DataFrame, names: Sequence[Hashable], reasons: Sequence[NDArray[np.int8]]) -> list[Tally]:
+def tallies(
+    frame: pd.DataFrame, names: Sequence[Hashable], reasons: Sequence[NDArray[np.int8]]
+) -> list[Tally]:
     """One for each phone column; a column without a filled cell has no dtype to tell of."""
     out = []
     for name, reason in zip(names, reasons, strict=True):
@@ -193,7 +221,8 @@ def oddities(names: Sequence[Hashable], seen: Sequence[Tally]) -> tuple[str, ...
     """What to tell of columns that were read wrongly or hold no phones at all."""
     warned = [one.numeric for one in seen if one.numeric]
     warned += [
-        f"{one.invalid:,} of {one.filled:,} filled cells of column {mask_label(name)} are no Indonesian mobile "
+        f"{one.invalid:,} of {one.filled:,} filled cells of column {mask_label(name)} are no "
+        "Indonesian mobile "
         "numbers: is it the right column? pna.normalize() shows how each cell is read."
         for name, one in zip(names, seen, strict=True)
         if one.filled >= ENOUGH and 2 * one.invalid > one.filled
@@ -215,7 +244,8 @@ def refuse_invalid(shape: Shape, bad: pd.DataFrame) -> None:
             for row, _, cell, reason in bad.itertuples(index=False)
         )
         raise InvalidPhoneError(
-            f"{sum(shape.invalid.values())} cells are no Indonesian mobile number, so nothing was sent: "
+            f"{sum(shape.invalid.values())} cells are no Indonesian mobile number, so nothing was "
+            "sent: "
             f'{shown}. Clean them, or use errors="coerce".'
         )
 
@@ -231,12 +261,18 @@ def problems(prepared: Prepared, most: int = MAX_PROBLEMS) -> pd.DataFrame:
 
 
 def finish(prepared: Prepared, result: Result) -> pd.DataFrame:
-    """Put the answers where they belong; raises what ended the run, with the frame as `.partial`."""
-    return conclude(attach(prepared, result.answers), result, problems(prepared), prepared.request.errors)
+    """Put the answers where they belong; raises what ended the run, with the frame as
+    `.partial`.
+    """
+    return conclude(
+        attach(prepared, result.answers), result, problems(prepared), prepared.request.errors
+    )
 
 
 def conclude(frame: T, result: Result, refused: pd.DataFrame, errors: str) -> T:
-    """Return the run's frame, of whatever kind; raises what ended the run, or warns of what is left."""
+    """Return the run's frame, of whatever kind; raises what ended the run, or warns of what is
+    left.
+    """
     report = result.report
     report.problems = refused
     if result.error is not None:
@@ -245,7 +281,8 @@ def conclude(frame: T, result: Result, refused: pd.DataFrame, errors: str) -> T:
     warn_unknown(result.answers)
     if errors == "raise" and report.failed:
         error = LookupFailedError(
-            f"{report.failed} look-ups failed ({'; '.join(report.failures) or 'in an earlier run'}); the other answers "
+            f"{report.failed} look-ups failed "
+            f"({'; '.join(report.failures) or 'in an earlier run'}); the other answers "
             "are stored, and in .partial of this error."
         )
         error.partial, error.report = frame, report
@@ -257,8 +294,12 @@ def conclude(frame: T, result: Result, refused: pd.DataFrame, errors: str) -> T:
 def attach(prepared: Prepared, answers: Answers) -> pd.DataFrame:
     """The frame with its new columns at the end: same index, same rows, same order."""
     new: dict[str, Any] = {}
-    for prefix, place, reason in zip(prepared.prefixes, prepared.places, prepared.reasons, strict=True):
-        new |= columns.build(prefix, place, reason, prepared.numbers, answers, prepared.request.details)
+    for prefix, place, reason in zip(
+        prepared.prefixes, prepared.places, prepared.reasons, strict=True
+    ):
+        new |= columns.build(
+            prefix, place, reason, prepared.numbers, answers, prepared.request.details
+        )
     there = prepared.frame.columns
     stale = columns.stale(prepared.prefixes, there) if prepared.request.overwrite else []
     kept = prepared.frame.drop(columns=[name for name in there if name in new or name in stale])
@@ -277,10 +318,13 @@ def warn_incomplete(report: RunReport) -> None:
         if getattr(report, name)
     )
     why = "; ".join([*report.failures][:3])
-    advice = " Calling again goes on where this ended." if not report.complete or report.failed else ""
+    advice = (
+        " Calling again goes on where this ended." if not report.complete or report.failed else ""
+    )
     if report.capped:
         advice = (
-            f" This run ended at {report.stopped_by}; calling again is a new purchase, which may cost that much again."
+            f" This run ended at {report.stopped_by}; calling again is a new purchase, which "
+            "may cost that much again."
         )
     if held:
         advice += " See pna.LookupStore().held() for what waits for a decision."

@@ -40,10 +40,12 @@ _NAMES = {code: name for name, code in ENVIRONMENTS.items()}
 
 
 class LookupStore:
-    """The store of paid answers and its ledger: read it, check it against an invoice, settle what is held.
+    """The store of paid answers and its ledger: read it, check it against an invoice, settle what
+    is held.
 
-    `location` is a path, `sqlite:PATH` or a `postgresql://` URL; without it, the one that the settings name.
-    Nothing here calls the vendor, so nothing here is charged. Raises StoreError where it cannot be used.
+    `location` is a path, `sqlite:PATH` or a `postgresql://` URL; without it, the one that the
+    settings name. Nothing here calls the vendor, so nothing here is charged. Raises StoreError
+    where it cannot be used.
 
     >>> with LookupStore(":memory:") as store:
     ...     len(store)
@@ -76,7 +78,9 @@ class LookupStore:
         return self._store.location
 
     def summary(self) -> Summary:
-        """How many look-ups stand where (answered, no_data, pending, uncertain, ...): a dict with a picture."""
+        """How many look-ups stand where (answered, no_data, pending, uncertain, ...): a dict with a
+        picture.
+        """
         return Summary(self._store.do(ledger.summary))
 
     def _repr_html_(self) -> str:
@@ -84,10 +88,11 @@ class LookupStore:
 
     @sealed
     def history(self, since: object = None, *, mask: bool = True) -> pd.DataFrame:
-        """Return the ledger's events, oldest first: what was opened, bought, held, released, and when.
+        """Return the ledger's events, oldest first: what was opened, bought, held, released, and
+        when.
 
-        `since` is a date, or text that pandas reads as one (UTC). Numbers are masked unless `mask=False`. Raises
-        ConfigurationError where `since` is no date.
+        `since` is a date, or text that pandas reads as one (UTC). Numbers are masked unless
+        `mask=False`. Raises ConfigurationError where `since` is no date.
         """
         moment = 0 if since is None else since_micros(since)
         rows = self._store.do(lambda db: ledger.history(db, moment))
@@ -97,7 +102,9 @@ class LookupStore:
 
     @sealed
     def charges(self, *, mask: bool = True) -> pd.DataFrame:
-        """Return what was paid for, one row a requestId; `charged` is missing where no isFee came (counted as paid)."""
+        """Return what was paid for, one row a requestId; `charged` is missing where no isFee came
+        (counted as paid).
+        """
         rows = self._store.do(ledger.charges)
         return _presentable(_frame(rows, ledger.CHARGE_COLUMNS), mask)
 
@@ -111,14 +118,20 @@ class LookupStore:
             raise ConfigurationError(f'by must be "day", "run" or "environment", not {by!r}.')
         frame = self.charges()
         frame["day"] = frame["at"].dt.floor("D")
-        groups = frame.groupby([by, frame["currency"].fillna("")], observed=True, sort=True, dropna=False)
-        out = groups.agg(charged=("at", "size"), known=("charged", "count"), cost=("price", _sum_or_missing))
+        groups = frame.groupby(
+            [by, frame["currency"].fillna("")], observed=True, sort=True, dropna=False
+        )
+        out = groups.agg(
+            charged=("at", "size"), known=("charged", "count"), cost=("price", _sum_or_missing)
+        )
         out["charge_unknown"] = out["charged"] - out.pop("known")
         return out.reset_index()[[by, "charged", "charge_unknown", "cost", "currency"]]
 
     @sealed
     def held(self, *, mask: bool = True) -> pd.DataFrame:
-        """Return what waits for a person: uncertain and quarantined look-ups, with their requestIds."""
+        """Return what waits for a person: uncertain and quarantined look-ups, with their
+        requestIds.
+        """
         frame = _frame(self._store.do(ledger.held), ledger.HELD_COLUMNS)
         frame["state"] = [LookupState(int(state)).name.lower() for state in frame["state"]]
         return _presentable(frame, mask)
@@ -137,9 +150,10 @@ class LookupStore:
     ) -> str:
         """Decide by hand about an uncertain, quarantined or pending look-up; returns its new state.
 
-        "release": the next run buys the number again, as a new generation (it may have been charged before: say
-        `charged=` if the vendor told you). "settle": it is final and never asked again, with the answer given, or
-        without one. Raises StoreError where there is nothing to resolve or a running call has the number.
+        "release": the next run buys the number again, as a new generation (it may have been charged
+        before: say `charged=` if the vendor told you). "settle": it is final and never asked again,
+        with the answer given, or without one. Raises StoreError where there is nothing to resolve
+        or a running call has the number.
         """
         if how not in ("release", "settle"):
             raise ConfigurationError(f'how must be "release" or "settle", not {how!r}.')
@@ -167,10 +181,11 @@ class LookupStore:
     def reconcile(self, invoice: pd.DataFrame, *, request_id: str = "requestId") -> pd.DataFrame:
         """Compare an invoice with the ledger, by requestId.
 
-        Returns a frame with `request_id`, `verdict`, `times` on the invoice, `charged` as our ledger has it (missing:
-        no isFee came), and `at`. The verdicts are matched; not_counted (known here, but our books count no charge for
-        it: still held, failed or released without charge, or imported); only_on_invoice (unknown here); only_here;
-        charged_twice (billed more than once, or its number on another requestId of the same purchase, too).
+        Returns a frame with `request_id`, `verdict`, `times` on the invoice, `charged` as our
+        ledger has it (missing: no isFee came), and `at`. The verdicts are matched; not_counted
+        (known here, but our books count no charge for it: still held, failed or released without
+        charge, or imported); only_on_invoice (unknown here); only_here; charged_twice (billed more
+        than once, or its number on another requestId of the same purchase, too).
         """
         need_frame(invoice, "reconcile")
         if request_id not in invoice.columns:
@@ -186,7 +201,9 @@ class LookupStore:
         here = out.index.isin(ours.index)
         known = out.index.isin(list(self._store.do(ledger.heard_of)))
         billed_only = np.where(known, "not_counted", "only_on_invoice")
-        verdict = np.where(out["times"] == 0, "only_here", np.where(here, "matched", billed_only)).astype(object)
+        verdict = np.where(
+            out["times"] == 0, "only_here", np.where(here, "matched", billed_only)
+        ).astype(object)
         again = (out["times"] > 1).to_numpy() | out.index.isin(billed.index[twice])
         verdict[again] = "charged_twice"
         out["verdict"] = pd.Categorical(verdict, _VERDICTS)
@@ -200,11 +217,12 @@ class LookupStore:
 
         Returns counts: imported, known, repeated, invalid, undated.
 
-        `answers` has the phone column, `looked_up_at`, any of `telco_type`, `active_level`, `frequency_grade` (the
-        vendor's codes or our words), and, where known, `request_id` and `charged`. Numbers that this store knows
-        already are left as they are (`known`); of several rows of a number the newest is taken, the others are
-        `repeated`. `invalid` counts the rows that are not taken: those without a number, and those without a date
-        that can be read (`undated` of them), which would serve nobody and be bought again.
+        `answers` has the phone column, `looked_up_at`, any of `telco_type`, `active_level`,
+        `frequency_grade` (the vendor's codes or our words), and, where known, `request_id` and
+        `charged`. Numbers that this store knows already are left as they are (`known`); of several
+        rows of a number the newest is taken, the others are `repeated`. `invalid` counts the rows
+        that are not taken: those without a number, and those without a date that can be read
+        (`undated` of them), which would serve nobody and be bought again.
         """
         need_frame(answers, "import_answers")
         for name in (phone, "looked_up_at"):
@@ -228,22 +246,27 @@ class LookupStore:
         taken = 0
         for at in range(0, len(every), IMPORT_AT_ONCE):
             some = every[at : at + IMPORT_AT_ONCE]
-            taken += self._store.do(partial(ledger.import_answers, environment=target, answers=some, now=now))
+            taken += self._store.do(
+                partial(ledger.import_answers, environment=target, answers=some, now=now)
+            )
         counts = {"imported": taken, "known": len(items) - taken, "repeated": repeated}
         return counts | {"invalid": invalid, "undated": undated}
 
     def _recover(self) -> None:
-        """Read back the answers that wait in emergency files, so that no decision passes them by."""
+        """Read back the answers that wait in emergency files, so that no decision passes
+        them by.
+        """
         bridge.call(self._store.recover, stop=lambda: None, drain=1.0)
 
     @sealed
     def forget(self, phones: object) -> int:
         """Remove numbers from the file itself, in all environments; returns how many were there.
 
-        `phones` is one phone, or a list, Series or other iterable of them; blank cells are skipped. On a server their
-        rows go; its log, free pages and backups are its owner's to clean. The count of charges stays. A forgotten
-        number costs again if it is looked up again. Forgets nothing, and raises InvalidPhoneError where a cell is no
-        number, StoreError while one of them has an open look-up.
+        `phones` is one phone, or a list, Series or other iterable of them; blank cells are skipped.
+        On a server their rows go; its log, free pages and backups are its owner's to clean. The
+        count of charges stays. A forgotten number costs again if it is looked up again. Forgets
+        nothing, and raises InvalidPhoneError where a cell is no number, StoreError while one of
+        them has an open look-up.
         """
         numbers = all_nationals(phones)
         self._recover()
@@ -254,7 +277,8 @@ class LookupStore:
 
     @sealed
     def purge(self, *, older_than: str | pd.Timedelta) -> int:
-        """Forget every number whose newest answer is older than, say, "365D"; open look-ups are left alone.
+        """Forget every number whose newest answer is older than, say, "365D"; open look-ups are
+        left alone.
 
         Returns how many were forgotten. Raises ConfigurationError where `older_than` has no unit.
         """
@@ -279,7 +303,9 @@ def _frame(rows: list[Any], columns: tuple[str, ...]) -> pd.DataFrame:
 
 def _presentable(frame: pd.DataFrame, masked: bool) -> pd.DataFrame:
     """Dates, words and typed columns in place of what is on disk; phones as text."""
-    frame["environment"] = pd.Categorical([_NAMES[int(code)] for code in frame["environment"]], list(ENVIRONMENTS))
+    frame["environment"] = pd.Categorical(
+        [_NAMES[int(code)] for code in frame["environment"]], list(ENVIRONMENTS)
+    )
     for name in ("at", "opened_at"):
         if name in frame:
             micros = pd.to_numeric(frame[name]).astype("Int64")
@@ -291,6 +317,9 @@ def _presentable(frame: pd.DataFrame, masked: bool) -> pd.DataFrame:
     for name in ("generation", "run"):
         if name in frame:
             frame[name] = pd.to_numeric(frame[name]).astype("Int64")
-    shown = [None if pd.isna(n) else mask(str(int(n))) if masked else str(int(n)) for n in frame["number"]]
+    shown = [
+        None if pd.isna(n) else mask(str(int(n))) if masked else str(int(n))
+        for n in frame["number"]
+    ]
     frame["number"] = pd.Series(shown, index=frame.index, dtype="string")
     return frame

@@ -27,7 +27,9 @@ def _micros(moment: object) -> int:
 def need_frame(given: object, name: str) -> None:
     """Refuse what is no DataFrame."""
     if not isinstance(given, pd.DataFrame):
-        raise ConfigurationError(f"{name} takes a pandas DataFrame, not {said(given)}; nothing was changed.")
+        raise ConfigurationError(
+            f"{name} takes a pandas DataFrame, not {said(given)}; nothing was changed."
+        )
 
 
 def since_micros(moment: object) -> int:
@@ -37,27 +39,40 @@ def since_micros(moment: object) -> int:
             raise ValueError  # a number is nanoseconds to pandas
         return _micros(moment)
     except (ValueError, TypeError):  # pandas' own errors of dates are ValueErrors
-        raise ConfigurationError(f'since must be a date such as "2026-01-31", not {said(moment)}.') from None
+        raise ConfigurationError(
+            f'since must be a date such as "2026-01-31", not {said(moment)}.'
+        ) from None
 
 
 def one_national(phone: object) -> int:
     """One valid number."""
     national, reason = parse_phone(phone, max_digits=settings().max_digits)
     if national is None:
-        raise InvalidPhoneError(f"This is no Indonesian mobile number ({reason}); nothing was changed.")
+        raise InvalidPhoneError(
+            f"This is no Indonesian mobile number ({reason}); nothing was changed."
+        )
     return int(national)
 
 
 def all_nationals(phones: object) -> list[int]:
     """Every number of some cells, blanks left out; all or none."""
-    cells = [phones] if isinstance(phones, (str, bytes)) or not isinstance(phones, Iterable) else list(phones)
+    cells = (
+        [phones]
+        if isinstance(phones, (str, bytes)) or not isinstance(phones, Iterable)
+        else list(phones)
+    )
     limit = settings().max_digits
     read = [parse_phone(cell, max_digits=limit) for cell in cells]
-    bad = [(at, reason) for at, (number, reason) in enumerate(read) if number is None and reason != "missing"]
+    bad = [
+        (at, reason)
+        for at, (number, reason) in enumerate(read)
+        if number is None and reason != "missing"
+    ]
     if bad:
         at, reason = bad[0]
         raise InvalidPhoneError(
-            f"{len(bad):,} of {len(cells):,} cells are no Indonesian mobile numbers, the first at position {at} "
+            f"{len(bad):,} of {len(cells):,} cells are no Indonesian mobile numbers, the first at "
+            f"position {at} "
             f"({reason}); nothing was changed."
         )
     return [int(number) for number, _ in read if number is not None]
@@ -67,7 +82,9 @@ def named_environment(given: str | None) -> str:
     """The environment that is named, or configured."""
     name = given or settings().environment
     if name not in ENVIRONMENTS:
-        raise ConfigurationError('Which environment? Say environment="production", "sandbox" or "simulator".')
+        raise ConfigurationError(
+            'Which environment? Say environment="production", "sandbox" or "simulator".'
+        )
     return name
 
 
@@ -81,7 +98,9 @@ def worded_answer(telco_type: object, active_level: object, frequency_grade: obj
 
 
 def _code(name: str, value: object, words: tuple[str, ...]) -> int:
-    """A word of ours, or for telco_type the vendor's 0, 1, 2, as its small code; "NA" and missing are 0."""
+    """A word of ours, or for telco_type the vendor's 0, 1, 2, as its small code; "NA" and missing
+    are 0.
+    """
     if value is None or value is pd.NA or value != value:
         return 0
     text = str(value).strip().lower().removesuffix(".0")
@@ -104,7 +123,9 @@ def bought_micros(moment: object) -> int:
 
 def imported_row(number: int, bought_at: int, row: dict[str, Any]) -> ledger.Imported:
     """An answer bought elsewhere, as the store takes it."""
-    answer = worded_answer(row.get("telco_type"), row.get("active_level"), row.get("frequency_grade"))
+    answer = worded_answer(
+        row.get("telco_type"), row.get("active_level"), row.get("frequency_grade")
+    )
     request_id, charged = row.get("request_id"), row.get("charged")
     return ledger.Imported(
         number,

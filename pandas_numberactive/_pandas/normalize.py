@@ -1,7 +1,8 @@
-"""A whole column of cells becomes numbers and reasons, with the same verdict as `parse_phone` on every cell.
+"""A whole column of cells becomes numbers and reasons, with the same verdict as `parse_phone` on
+every cell.
 
-Text is read by its layouts, numbers by arithmetic, whole arrays at once; what is left goes to `parse_phone`, each
-value once.
+Text is read by its layouts, numbers by arithmetic, whole arrays at once; what is left goes to
+`parse_phone`, each value once.
 """
 
 from __future__ import annotations
@@ -41,14 +42,18 @@ class Normalized:
 def normalize_column(column: pd.Series[Any], *, max_digits: int = 12) -> Normalized:
     """Read every cell of a column of any dtype; never raises on a cell.
 
-    `max_digits` is the longest national number taken. Both arrays of the result are as long as the column.
+    `max_digits` is the longest national number taken. Both arrays of the result are as long as the
+    column.
     """
     if isinstance(column.dtype, pd.CategoricalDtype):
         return _categories(column, max_digits)
     whole = Normalized(np.zeros(len(column), np.int64), np.zeros(len(column), np.int8))
     for start in range(0, len(column), CHUNK):
         part = _normalize_chunk(column.iloc[start : start + CHUNK], max_digits)
-        whole.number[start : start + CHUNK], whole.reason[start : start + CHUNK] = part.number, part.reason
+        whole.number[start : start + CHUNK], whole.reason[start : start + CHUNK] = (
+            part.number,
+            part.reason,
+        )
     return whole
 
 
@@ -63,7 +68,11 @@ def _normalize_chunk(column: pd.Series[Any], max_digits: int) -> Normalized:
         if narrow:  # parse_phone must see that these have 24 bits only
             return _narrow_floats(column, max_digits)
         return _nullable(column, np.float64, _floats, max_digits)
-    if isinstance(dtype, pd.StringDtype) or str(dtype) in _ARROW_TEXT or "<values=string" in str(dtype):
+    if (
+        isinstance(dtype, pd.StringDtype)
+        or str(dtype) in _ARROW_TEXT
+        or "<values=string" in str(dtype)
+    ):
         return _strings(column, max_digits)
     if pd.api.types.is_object_dtype(dtype):
         return _objects(column.to_numpy(), max_digits)
@@ -95,14 +104,18 @@ def _nullable(
     if str(column.dtype).lower().startswith(("uint64", "uint64[pyarrow]")):
         return _each(column.astype(object).to_numpy(), max_digits)
     values = np.zeros(len(column), kind)
-    values[~blank] = column[~blank].to_numpy(dtype=kind) if blank.any() else column.to_numpy(dtype=kind)
+    values[~blank] = (
+        column[~blank].to_numpy(dtype=kind) if blank.any() else column.to_numpy(dtype=kind)
+    )
     done = read(values, max_digits)
     done.number[blank], done.reason[blank] = 0, MISSING
     return done
 
 
 def _integers(values: NDArray[np.int64], max_digits: int) -> Normalized:
-    number, reason = read_digits(values, count_digits(values), np.zeros(len(values), bool), max_digits)
+    number, reason = read_digits(
+        values, count_digits(values), np.zeros(len(values), bool), max_digits
+    )
     return _finish(number, reason, values, max_digits)
 
 
@@ -112,7 +125,9 @@ def _floats(values: NDArray[np.float64], max_digits: int) -> Normalized:
         integers = np.where(whole, values, 0).astype(np.int64)
     digits = count_digits(integers)
     number, reason = read_digits(integers, digits, np.zeros(len(values), bool), max_digits)
-    rounded = whole & (integers % POWERS[np.maximum(digits - 6, 0)] == 0)  # six significant digits or fewer
+    rounded = whole & (
+        integers % POWERS[np.maximum(digits - 6, 0)] == 0
+    )  # six significant digits or fewer
     number[rounded], reason[rounded] = 0, PRECISION_LOST
     return _finish(number, reason, values, max_digits)
 
@@ -121,12 +136,16 @@ def _narrow_floats(column: pd.Series[Any], max_digits: int) -> Normalized:
     blank = column.isna().to_numpy(bool)
     values = np.zeros(len(column), np.float32)
     values[~blank] = column[~blank].to_numpy(dtype=np.float32)
-    done = _finish(np.zeros(len(values), np.int64), np.full(len(values), SLOW, np.int8), values, max_digits)
+    done = _finish(
+        np.zeros(len(values), np.int64), np.full(len(values), SLOW, np.int8), values, max_digits
+    )
     done.number[blank], done.reason[blank] = 0, MISSING
     return done
 
 
-def _finish(number: NDArray[np.int64], reason: NDArray[np.int8], cells: NDArray[Any], max_digits: int) -> Normalized:
+def _finish(
+    number: NDArray[np.int64], reason: NDArray[np.int8], cells: NDArray[Any], max_digits: int
+) -> Normalized:
     """Give what is left to parse_phone, each distinct value once."""
     left = np.flatnonzero(reason == SLOW)
     if len(left):
@@ -182,12 +201,22 @@ def _strings(column: pd.Series[Any], max_digits: int) -> Normalized:
         if isinstance(cells, pa.ChunkedArray):
             cells = cells.combine_chunks()
         cells = cells.cast(pa.large_string())
-    except (pa.ArrowException, UnicodeError, NotImplementedError):  # half a surrogate pair; not text after all
+    except (
+        pa.ArrowException,
+        UnicodeError,
+        NotImplementedError,
+    ):  # half a surrogate pair; not text after all
         return _each(column.tolist(), max_digits)
     number = np.zeros(len(cells), np.int64)
     reason = np.full(len(cells), MISSING, np.int8)
-    there: Any = np.flatnonzero(cells.is_valid().to_numpy(zero_copy_only=False)) if cells.null_count else slice(None)
-    number[there], reason[there] = _texts(cells.drop_null() if cells.null_count else cells, max_digits)
+    there: Any = (
+        np.flatnonzero(cells.is_valid().to_numpy(zero_copy_only=False))
+        if cells.null_count
+        else slice(None)
+    )
+    number[there], reason[there] = _texts(
+        cells.drop_null() if cells.null_count else cells, max_digits
+    )
     left = np.flatnonzero(reason == SLOW)
     if len(left):
         encoded = cells.take(pa.array(left)).dictionary_encode()
@@ -198,7 +227,9 @@ def _strings(column: pd.Series[Any], max_digits: int) -> Normalized:
 
 
 def _texts(cells: Any, max_digits: int) -> tuple[NDArray[np.int64], NDArray[np.int8]]:
-    """Numbers and reasons of an Arrow array without nulls; the reason SLOW where parse_phone must look."""
+    """Numbers and reasons of an Arrow array without nulls; the reason SLOW where parse_phone must
+    look.
+    """
     number = np.zeros(len(cells), np.int64)
     reason = np.zeros(len(cells), np.int8)
     layouts = Layouts(max_digits)
@@ -209,11 +240,12 @@ def _texts(cells: Any, max_digits: int) -> tuple[NDArray[np.int64], NDArray[np.i
 
 
 def normalize(series: pd.Series[Any], *, max_digits: int | None = None) -> pd.DataFrame:
-    """Read a column of phone cells: what each is in national form, or why it is refused. Nothing is sent or charged.
+    """Read a column of phone cells: what each is in national form, or why it is refused. Nothing is
+    sent or charged.
 
-    Returns a frame with the same index: `national` (str, missing where refused) and `reason` (category, missing
-    where fine). Rules: libphonenumber's region ID, and refusing what a careless cleaner would turn into a
-    stranger's number.
+    Returns a frame with the same index: `national` (str, missing where refused) and `reason`
+    (category, missing where fine). Rules: libphonenumber's region ID, and refusing what a careless
+    cleaner would turn into a stranger's number.
 
     >>> import pandas as pd
     >>> normalize(pd.Series(["+62 811-8899-532", "6.28119E+11"]))["reason"].tolist()
@@ -223,14 +255,17 @@ def normalize(series: pd.Series[Any], *, max_digits: int | None = None) -> pd.Da
 
     if not isinstance(series, pd.Series):
         raise ConfigurationError(
-            f'normalize takes a Series, not a {type(series).__name__}: pass df["phone"], or pd.Series([...]).'
+            f'normalize takes a Series, not a {type(series).__name__}: pass df["phone"], or '
+            "pd.Series([...])."
         )
     limit = settings().max_digits if max_digits is None else max_digits
     done = normalize_column(series, max_digits=limit)
     return pd.DataFrame(
         {
             "national": national_text(done.number),
-            "reason": pd.Categorical.from_codes(done.reason, dtype=pd.CategoricalDtype(list(REASONS))),
+            "reason": pd.Categorical.from_codes(
+                done.reason, dtype=pd.CategoricalDtype(list(REASONS))
+            ),
         },
         index=series.index,
     )
@@ -247,11 +282,18 @@ def national_text(number: NDArray[np.int64]) -> Any:
 
 
 def numeric_warning(column: pd.Series[Any]) -> str | None:
-    """What to tell about a phone column that is numeric: the zeros, and perhaps digits, are gone."""
+    """What to tell about a phone column that is numeric: the zeros, and perhaps digits,
+    are gone.
+    """
     if pd.api.types.is_bool_dtype(column.dtype) or not pd.api.types.is_numeric_dtype(column.dtype):
         return None
-    lost = ", and rounded cells are refused as precision_lost" if pd.api.types.is_float_dtype(column.dtype) else ""
+    lost = (
+        ", and rounded cells are refused as precision_lost"
+        if pd.api.types.is_float_dtype(column.dtype)
+        else ""
+    )
     return (
-        f"Column {mask_label(column.name)} is {column.dtype}: leading zeros are lost{lost}. Read it as text: "
+        f"Column {mask_label(column.name)} is {column.dtype}: leading zeros are lost{lost}. Read "
+        "it as text: "
         "read_csv(..., dtype=str)."
     )

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
 
 class Bar:
-    """Draws a run's progress from the waiting thread; made only when there is something to wait for."""
+    """Draws a run's progress from the waiting thread; made only when there is something to wait
+    for.
+    """
 
     def __init__(self, run: Run, wanted: bool | Literal["auto"], settings: Settings) -> None:
         shown = settings.progress if wanted == "auto" else wanted
@@ -45,7 +47,8 @@ class Bar:
         self._bar.n = now.done
         spent = "" if now.spent is None else f", spent {money(now.spent, now.currency)}"
         self._bar.set_postfix_str(
-            f"bought {now.bought:,}, stored {now.stored:,}, failed {now.failed:,}{spent}", refresh=True
+            f"bought {now.bought:,}, stored {now.stored:,}, failed {now.failed:,}{spent}",
+            refresh=True,
         )
 
 
@@ -53,7 +56,9 @@ def _new_bar(total: int) -> Any:
     import warnings
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # tqdm warns where ipywidgets is missing, and falls back by itself
+        warnings.simplefilter(
+            "ignore"
+        )  # tqdm warns where ipywidgets is missing, and falls back by itself
         from tqdm.auto import tqdm
 
         known = {"dynamic_ncols": True} if _sized() else {"ncols": 80, "nrows": 24}
@@ -61,7 +66,9 @@ def _new_bar(total: int) -> Any:
 
 
 def _sized() -> bool:
-    """False in a terminal that says it has no columns, as some do in containers: there tqdm would draw nothing."""
+    """False in a terminal that says it has no columns, as some do in containers: there tqdm would
+    draw nothing.
+    """
     try:
         return min(os.get_terminal_size(sys.stderr.fileno())) > 0
     except (OSError, ValueError, AttributeError):  # no terminal: a notebook, a file

@@ -19,8 +19,17 @@ class Summary(dict[str, int]):
     """A store's look-ups by state."""
 
     def __repr__(self) -> str:
-        return text_table("Look-ups in the store", [(name, f"{count:,}") for name, count in self.items()])
+        return text_table(
+            "Look-ups in the store", [(name, f"{count:,}") for name, count in self.items()]
+        )
 
     def _repr_html_(self) -> str:
-        parts = [(name.replace("_", " "), count, _COLOURS.get(name, "#1565c0")) for name, count in self.items()]
-        return html_table(f"{sum(self.values()):,} look-ups in the store", [], picture=bar(parts, "look-ups by state"))
+        parts = [
+            (name.replace("_", " "), count, _COLOURS.get(name, "#1565c0"))
+            for name, count in self.items()
+        ]
+        return html_table(
+            f"{sum(self.values()):,} look-ups in the store",
+            [],
+            picture=bar(parts, "look-ups by state"),
+        )

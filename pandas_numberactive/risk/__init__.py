@@ -1,8 +1,10 @@
-"""Exploratory risk analysis on the typed columns: does the signal separate good from bad, is it stable, is it worth it?
+"""Exploratory risk analysis on the typed columns: does the signal separate good from bad, is it
+stable, is it worth it?
 
-Plain functions, frames in and out; nothing here sends or charges anything. What the signal is not: neither income nor
-character. It tells how a phone number is used. Small cells say little, levels that you merge are your own choice, and
-every number is a person: use it with a purpose and consent (Indonesia's UU PDP, Law 27 of 2022), and `forget` after.
+Plain functions, frames in and out; nothing here sends or charges anything. What the signal is not:
+neither income nor character. It tells how a phone number is used. Small cells say little, levels
+that you merge are your own choice, and every number is a person: use it with a purpose and consent
+(Indonesia's UU PDP, Law 27 of 2022), and `forget` after.
 """
 
 from pandas_numberactive.risk.crossing import cross_table as cross_table

@@ -22,7 +22,11 @@ class CrossTable(pd.DataFrame):
         return CrossTable
 
     def _repr_html_(self) -> str | None:
-        if list(self.columns) != CROSS_COLUMNS or self.index.nlevels != 2 or not self.index.is_unique:
+        if (
+            list(self.columns) != CROSS_COLUMNS
+            or self.index.nlevels != 2
+            or not self.index.is_unique
+        ):
             html: str | None = pd.DataFrame(self)._repr_html_()  # type: ignore[operator]
             return html
         return cross_html(self)
@@ -43,17 +47,19 @@ def cross_table(
 ) -> CrossTable:
     """Return the bad rate for every pair of levels of two signals; charges nothing.
 
-    Indexed by the levels of `a` and `b`, empty pairs included: n, bads, bad_rate with Wilson's 95% interval (missing
-    where n is 0), and small: fewer than `small` customers, hatched in the notebook, and not to be read as a rate. Rows
-    without a level of either are left out unless `missing` says otherwise. The other parameters and the errors are
-    those of `risk_table`: without `as_of` nobody checks whether the answers saw the outcome.
+    Indexed by the levels of `a` and `b`, empty pairs included: n, bads, bad_rate with Wilson's 95%
+    interval (missing where n is 0), and small: fewer than `small` customers, hatched in the
+    notebook, and not to be read as a rate. Rows without a level of either are left out unless
+    `missing` says otherwise. The other parameters and the errors are those of `risk_table`: without
+    `as_of` nobody checks whether the answers saw the outcome.
 
     >>> import pandas as pd
     >>> import pandas_numberactive as pna
     >>> level = pd.Categorical(["low", "low", "high", "high"], dtype=pna.ACTIVE_LEVEL)
     >>> kind = pd.Categorical(["prepaid"] * 4, dtype=pna.TELCO_TYPE)
     >>> book = pd.DataFrame({"active_level": level, "telco_type": kind, "defaulted": [1, 0, 0, 0]})
-    >>> pna.risk.cross_table(book, "active_level", "telco_type", "defaulted").loc[("low", "prepaid"), "n"].item()
+    >>> table = pna.risk.cross_table(book, "active_level", "telco_type", "defaulted")
+    >>> table.loc[("low", "prepaid"), "n"].item()
     2
     """
     names = signal_columns(df, [a, b])
@@ -63,14 +69,17 @@ def cross_table(
     bits, load = outcomes(df, target, bad), weights(df, weight)
     one, two = signals(df, names, missing)
     width = len(two.levels)
-    codes = np.where((one.codes < 0) | (two.codes < 0), -1, one.codes.astype(np.int64) * width + two.codes)
+    codes = np.where(
+        (one.codes < 0) | (two.codes < 0), -1, one.codes.astype(np.int64) * width + two.codes
+    )
     index = pd.MultiIndex.from_product([one.levels, two.levels], names=[one.name, two.name])
     goods, bads = _count(codes, bits, load, len(index))
     n = goods + bads
     low, high = wilson(bads, n)
     rate = np.divide(bads, n, out=np.full(len(n), np.nan), where=n > 0)
     frame = pd.DataFrame(
-        dict(zip(CROSS_COLUMNS, (n, bads, rate, low, high, (n < small) | (n == 0)), strict=True)), index=index
+        dict(zip(CROSS_COLUMNS, (n, bads, rate, low, high, (n < small) | (n == 0)), strict=True)),
+        index=index,
     )
     return CrossTable(frame if load is not None else frame.astype({"n": "int64", "bads": "int64"}))
 
@@ -80,7 +89,9 @@ def _count(
     bits: np.ndarray[tuple[int], np.dtype[np.int8]],
     load: np.ndarray[tuple[int], np.dtype[np.float64]] | None,
     cells: int,
-) -> tuple[np.ndarray[tuple[int], np.dtype[np.float64]], np.ndarray[tuple[int], np.dtype[np.float64]]]:
+) -> tuple[
+    np.ndarray[tuple[int], np.dtype[np.float64]], np.ndarray[tuple[int], np.dtype[np.float64]]
+]:
     kept = codes >= 0
     chosen = None if load is None else load[kept]
     both = np.bincount(codes[kept] * 2 + bits[kept], chosen, 2 * cells).astype(float).reshape(-1, 2)

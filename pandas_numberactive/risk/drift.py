@@ -41,30 +41,35 @@ def stability(
     Parameters
     ----------
     baseline
-        The table to compare with; None takes the first period of `df` (then `period` must be given).
+        The table to compare with; None takes the first period of `df` (then `period` must be
+        given).
     period, freq
-        A date column, to compare each period (month "M", quarter "Q", week "W", on the column's own clock) on its own.
+        A date column, to compare each period (month "M", quarter "Q", week "W", on the column's own
+        clock) on its own.
     by, weight, missing, as_of, late
         As in `risk_table`; the baseline needs the columns, too.
 
     Returns
     -------
-    DataFrame indexed by (period,) signal and level, each signal ending in the level "total": n, share_before, share,
-    psi = sum of (share - share_before) ln(share / share_before), and corrected (0.5 was added to a level's two counts,
-    as one of them is zero). Rule of thumb: below 0.1 stable, to 0.25 look, above it moved. Few rows a period move it by
-    chance alone.
+    DataFrame indexed by (period,) signal and level, each signal ending in the level "total": n,
+    share_before, share, psi = sum of (share - share_before) ln(share / share_before), and corrected
+    (0.5 was added to a level's two counts, as one of them is zero). Rule of thumb: below 0.1
+    stable, to 0.25 look, above it moved. Few rows a period move it by chance alone.
 
     Raises RiskInputError where the baseline lacks a signal or a level, or the period is no date.
 
     >>> import pandas as pd
     >>> import pandas_numberactive as pna
-    >>> book = pd.DataFrame({"active_level": pd.Categorical(["low", "high"], dtype=pna.ACTIVE_LEVEL)})
+    >>> levels = pd.Categorical(["low", "high"], dtype=pna.ACTIVE_LEVEL)
+    >>> book = pd.DataFrame({"active_level": levels})
     >>> pna.risk.stability(book, book, "active_level").loc[("active_level", "total"), "psi"].item()
     0.0
     """
     names = signal_columns(df, by)
     if baseline is None and period is None:
-        raise RiskInputError("Say with what to compare: baseline=another table, or period=a date column.")
+        raise RiskInputError(
+            "Say with what to compare: baseline=another table, or period=a date column."
+        )
     kept = without_late(df, names, as_of, late)
     if baseline is not None:
         _comparable(df, baseline, names, missing)
@@ -81,12 +86,17 @@ def stability(
 def _slices(df: pd.DataFrame, period: str, freq: str) -> dict[pd.Period, pd.DataFrame]:
     dates = pd.DatetimeIndex(moments(df, period, local=True))
     if dates.hasnans:
-        raise RiskInputError(f"{np.count_nonzero(dates.isna()):,} rows have no {period!r}: leave them out, and say so.")
+        raise RiskInputError(
+            f"{np.count_nonzero(dates.isna()):,} rows have no {period!r}: leave them out, and "
+            "say so."
+        )
     when = dates.to_period(freq)
     return {key: df[when == key] for key in when.unique().sort_values()}
 
 
-def _comparable(df: pd.DataFrame, baseline: pd.DataFrame, names: list[str], missing: Missing) -> None:
+def _comparable(
+    df: pd.DataFrame, baseline: pd.DataFrame, names: list[str], missing: Missing
+) -> None:
     need_frame(baseline)
     for name in names:
         if name not in baseline.columns:
@@ -94,7 +104,8 @@ def _comparable(df: pd.DataFrame, baseline: pd.DataFrame, names: list[str], miss
         has = [status_column(frame, name) is not None for frame in (df, baseline)]
         if missing == "own_levels" and has[0] != has[1]:
             raise RiskInputError(
-                f"One of the two tables has no status column beside {name!r} to tell its rows without a level apart: "
+                f"One of the two tables has no status column beside {name!r} to tell its rows "
+                "without a level apart: "
                 'bring the column along, or use missing="one_level".'
             )
 
@@ -104,19 +115,37 @@ def _compared(
 ) -> pd.DataFrame:
     now, before = weights(df, weight), weights(baseline, weight)
     parts = []
-    for mine, other in zip(signals(df, names, missing), signals(baseline, names, missing), strict=True):
+    for mine, other in zip(
+        signals(df, names, missing), signals(baseline, names, missing), strict=True
+    ):
         if mine.levels != other.levels:
-            raise RiskInputError(f"The levels of {mine.name!r} differ: {other.levels} before, {mine.levels} now.")
+            raise RiskInputError(
+                f"The levels of {mine.name!r} differ: {other.levels} before, {mine.levels} now."
+            )
         if TOTAL in mine.levels:
-            raise RiskInputError(f"{mine.name!r} has a level {TOTAL!r}, which is what the sum is called: rename it.")
-        actual, expected = (_sizes(s.codes, load, len(s.levels)) for s, load in ((mine, now), (other, before)))
+            raise RiskInputError(
+                f"{mine.name!r} has a level {TOTAL!r}, which is what the sum is called: rename it."
+            )
+        actual, expected = (
+            _sizes(s.codes, load, len(s.levels)) for s, load in ((mine, now), (other, before))
+        )
         if not actual.sum() or not expected.sum():
-            raise RiskInputError(f"No row has a level of {mine.name!r}, so there are no shares to compare.")
+            raise RiskInputError(
+                f"No row has a level of {mine.name!r}, so there are no shares to compare."
+            )
         psi, corrected = stability_index(expected, actual)
         values = [actual, expected / expected.sum(), actual / actual.sum(), psi, corrected]
-        ends = [actual.sum(), 1.0, 1.0, psi.sum(), bool((corrected & (actual + expected > 0)).any())]
+        ends = [
+            actual.sum(),
+            1.0,
+            1.0,
+            psi.sum(),
+            bool((corrected & (actual + expected > 0)).any()),
+        ]
         columns = {c: [*value, end] for c, value, end in zip(COLUMNS, values, ends, strict=True)}
-        index = pd.MultiIndex.from_product([[mine.name], [*mine.levels, TOTAL]], names=["signal", "level"])
+        index = pd.MultiIndex.from_product(
+            [[mine.name], [*mine.levels, TOTAL]], names=["signal", "level"]
+        )
         parts.append(pd.DataFrame(columns, index=index))
     out = pd.concat(parts)
     return out if weight is not None else out.astype({"n": "int64"})

@@ -1,4 +1,5 @@
-"""The formulas, on plain arrays: Wilson's interval, weight of evidence, population stability, and the tests.
+"""The formulas, on plain arrays: Wilson's interval, weight of evidence, population stability, and
+the tests.
 
 None needs scipy, which would cost every user its import.
 """
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 Z95 = 1.959963984540054  # the 97.5% point of the normal distribution
-MANY = 1e8  # customers: above, the exact test's logarithms lose their digits, and the normal one is as good
+# customers: above, the exact test's logarithms lose their digits, and the normal one is as good
+MANY = 1e8
 HALF = 0.5  # added to both counts of a level where one is zero (Haldane and Anscombe's correction)
 
 
@@ -27,14 +29,17 @@ def wilson(bads: Floats, n: Floats, z: float = Z95) -> tuple[Floats, Floats]:
         middle = (rate + z * z / (2 * n)) / (1 + z * z / n)
         half = z / (1 + z * z / n) * np.sqrt(rate * (1 - rate) / n + z * z / (4 * n * n))
     low, high = np.clip(middle - half, 0.0, 1.0), np.clip(middle + half, 0.0, 1.0)
-    return np.where(bads == 0, np.where(n > 0, 0.0, low), low), np.where(bads == n, np.where(n > 0, 1.0, high), high)
+    return np.where(bads == 0, np.where(n > 0, 0.0, low), low), np.where(
+        bads == n, np.where(n > 0, 1.0, high), high
+    )
 
 
 def evidence(goods: Floats, bads: Floats) -> tuple[Floats, Floats, NDArray[np.bool_]]:
-    """Weight of evidence ln(%good / %bad), its share of the information value, and where a zero was corrected.
+    """Weight of evidence ln(%good / %bad), its share of the information value, and where a zero was
+    corrected.
 
-    Where a level lacks goods or bads, 0.5 is added to both of its counts, not to the totals. A level without rows has
-    neither: 0, 0 and flagged.
+    Where a level lacks goods or bads, 0.5 is added to both of its counts, not to the totals. A
+    level without rows has neither: 0, 0 and flagged.
     """
     zero = (goods == 0) | (bads == 0)
     empty = (goods == 0) & (bads == 0)
@@ -45,7 +50,9 @@ def evidence(goods: Floats, bads: Floats) -> tuple[Floats, Floats, NDArray[np.bo
 
 
 def stability_index(expected: Floats, actual: Floats) -> tuple[Floats, NDArray[np.bool_]]:
-    """Each level's part of the population stability index, from counts, and where a zero was corrected."""
+    """Each level's part of the population stability index, from counts, and where a zero was
+    corrected.
+    """
     zero = (expected == 0) | (actual == 0)
     empty = (expected == 0) & (actual == 0)
     before = (expected + HALF * zero) / expected.sum()
@@ -54,9 +61,11 @@ def stability_index(expected: Floats, actual: Floats) -> tuple[Floats, NDArray[n
 
 
 def cochran_armitage(bads: Floats, n: Floats) -> tuple[float, float]:
-    """The Cochran-Armitage test for a trend over equally spaced levels: z, and its two-sided p-value.
+    """The Cochran-Armitage test for a trend over equally spaced levels: z, and its two-sided
+    p-value.
 
-    NaN, NaN where fewer than two levels have rows, or one class only. z above 0: the bad rate rises with the level.
+    NaN, NaN where fewer than two levels have rows, or one class only. z above 0: the bad rate rises
+    with the level.
     """
     scores = np.arange(len(n), dtype=float)
     total, bad = n.sum(), bads.sum()
@@ -69,12 +78,16 @@ def cochran_armitage(bads: Floats, n: Floats) -> tuple[float, float]:
 
 
 def chi_square(goods: Floats, bads: Floats) -> float:
-    """Pearson's test that all levels share one bad rate: its p-value; NaN where fewer than two levels have rows."""
+    """Pearson's test that all levels share one bad rate: its p-value; NaN where fewer than two
+    levels have rows.
+    """
     observed = np.array([goods, bads])[:, goods + bads > 0]
     if observed.shape[1] < 2 or not observed.sum(axis=1).all():
         return math.nan
     expected = np.outer(observed.sum(axis=1), observed.sum(axis=0)) / observed.sum()
-    return _chi_square_tail(float(((observed - expected) ** 2 / expected).sum()), observed.shape[1] - 1)
+    return _chi_square_tail(
+        float(((observed - expected) ** 2 / expected).sum()), observed.shape[1] - 1
+    )
 
 
 def _chi_square_tail(x: float, df: int) -> float:
@@ -88,11 +101,14 @@ def _chi_square_tail(x: float, df: int) -> float:
 
 
 def caught_by_chance(bads: float, goods: float, other_bads: float, other_goods: float) -> float:
-    """Fisher's exact test, one-sided: how often so many customers drawn at random hold so many bads, or more.
+    """Fisher's exact test, one-sided: how often so many customers drawn at random hold so many
+    bads, or more.
 
     Counts are rounded to whole customers.
     """
-    bads, goods, other_bads, other_goods = (float(round(count)) for count in (bads, goods, other_bads, other_goods))
+    bads, goods, other_bads, other_goods = (
+        float(round(count)) for count in (bads, goods, other_bads, other_goods)
+    )
     n, bad, total = bads + goods, bads + other_bads, bads + goods + other_bads + other_goods
     if not 0 < n < total or not 0 < bad < total:
         return 1.0

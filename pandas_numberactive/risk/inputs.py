@@ -1,4 +1,6 @@
-"""What the tables are made of: signals as small codes, outcomes as 0 and 1, weights; bad input is told here."""
+"""What the tables are made of: signals as small codes, outcomes as 0 and 1, weights; bad input is
+told here.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,8 @@ NO_DATA, NOT_ASKED, FAILED, MISSING = "no data", "not asked", "failed", "missing
 EXTRA = (NO_DATA, NOT_ASKED, FAILED)
 Missing = Literal["own_levels", "one_level", "drop"]
 
-# What a row without a level means, by its status: "no data" was paid for, "not asked" and "failed" were not answered.
+# What a row without a level means, by its status: "no data" was paid for, "not asked" and "failed"
+# were not answered.
 _BY_STATUS = {
     "answered": 0,
     "no_data": 0,
@@ -45,7 +48,9 @@ class Signal:
     codes: NDArray[np.int8]
 
 
-def signals(df: pd.DataFrame, by: str | Sequence[str], missing: Missing = "own_levels") -> list[Signal]:
+def signals(
+    df: pd.DataFrame, by: str | Sequence[str], missing: Missing = "own_levels"
+) -> list[Signal]:
     """Read one, several or all signals of a frame."""
     if missing not in ("own_levels", "one_level", "drop"):
         raise RiskInputError('missing must be "own_levels", "one_level" or "drop".')
@@ -58,12 +63,16 @@ def signal_columns(df: pd.DataFrame, by: str | Sequence[str]) -> list[str]:
     if isinstance(by, str) and by == "all":
         found = [str(c) for end in SIGNALS for c in df.columns if str(c).endswith(end)]
         if not found:
-            raise RiskInputError(f"No column ends in {', '.join(SIGNALS)}: call enrich first, or name the columns.")
+            raise RiskInputError(
+                f"No column ends in {', '.join(SIGNALS)}: call enrich first, or name the columns."
+            )
         return list(dict.fromkeys(found))
     names = [by] if isinstance(by, str) else list(by) if isinstance(by, Iterable) else []
     if not names or not all(isinstance(name, str) for name in names):
         raise RiskInputError('by is the name of a column, several names, or "all".')
-    return list(dict.fromkeys(_full_name(df, name) for name in names))  # twice would count its information twice
+    return list(
+        dict.fromkeys(_full_name(df, name) for name in names)
+    )  # twice would count its information twice
 
 
 def column(df: pd.DataFrame, name: str) -> pd.Series[Any]:
@@ -72,16 +81,21 @@ def column(df: pd.DataFrame, name: str) -> pd.Series[Any]:
         raise ColumnNotFoundError(name, df.columns)
     found = df[name]
     if isinstance(found, pd.DataFrame):
-        raise RiskInputError(f"{found.shape[1]} columns are called {name!r}: rename or drop all but one.")
+        raise RiskInputError(
+            f"{found.shape[1]} columns are called {name!r}: rename or drop all but one."
+        )
     return found
 
 
 def moments(df: pd.DataFrame, name: str, *, local: bool = False) -> NDArray[np.datetime64]:
-    """A date column as moments in UTC, or as its own clock shows them; without a time zone both are the same."""
+    """A date column as moments in UTC, or as its own clock shows them; without a time zone both are
+    the same.
+    """
     dates = column(df, name)
     if not pd.api.types.is_datetime64_any_dtype(dates.dtype):
         raise RiskInputError(
-            f"Column {name!r} is {dates.dtype}, not a date: pd.to_datetime(df[{name!r}]) makes it one."
+            f"Column {name!r} is {dates.dtype}, not a date: pd.to_datetime(df[{name!r}]) makes "
+            "it one."
         )
     if dates.dt.tz is not None:
         dates = (dates if local else dates.dt.tz_convert("UTC")).dt.tz_localize(None)
@@ -107,14 +121,17 @@ def _meant(name: str, columns: Iterable[object]) -> list[str]:
         return difflib.SequenceMatcher(None, name.casefold().strip(), known).ratio()
 
     scores = {column: max(alike(end), alike(column)) for column, end in ends.items()}
-    return sorted((column for column in ends if scores[column] >= 0.5), key=lambda column: -scores[column])
+    return sorted(
+        (column for column in ends if scores[column] >= 0.5), key=lambda column: -scores[column]
+    )
 
 
 def _signal(df: pd.DataFrame, name: str, missing: Missing) -> Signal:
     found = column(df, name)
     if not isinstance(found.dtype, pd.CategoricalDtype):
         raise RiskInputError(
-            f"Column {name!r} is {found.dtype}, not a category; pna.restore_dtypes(df) brings the dtypes back after a "
+            f"Column {name!r} is {found.dtype}, not a category; pna.restore_dtypes(df) brings the "
+            "dtypes back after a "
             "CSV, or use .astype('category')."
         )
     own = tuple(str(level) for level in found.cat.categories)
@@ -124,7 +141,8 @@ def _signal(df: pd.DataFrame, name: str, missing: Missing) -> Signal:
     twice = [level for level in levels if levels.count(level) > 1]
     if twice:
         raise RiskInputError(
-            f"Two levels of {name!r} would read {twice[0]!r}: rename that category (missing='drop' needs no names for "
+            f"Two levels of {name!r} would read {twice[0]!r}: rename that category (missing='drop' "
+            "needs no names for "
             "the rows without a level)."
         )
     codes = found.cat.codes.to_numpy().astype(np.int8)
@@ -135,7 +153,9 @@ def _signal(df: pd.DataFrame, name: str, missing: Missing) -> Signal:
 
 
 def _kinds(df: pd.DataFrame, name: str) -> Any:
-    """For each row, which of EXTRA a missing level is; "no data" where the frame has no status column."""
+    """For each row, which of EXTRA a missing level is; "no data" where the frame has no status
+    column.
+    """
     status = status_column(df, name)
     if status is None:
         return 0
@@ -150,26 +170,35 @@ def status_column(df: pd.DataFrame, name: str) -> str | None:
         status = name.removesuffix(end) + "lookup_status"
         if name.endswith(end) and status in df.columns:
             dtype = column(df, status).dtype
-            if not isinstance(dtype, pd.CategoricalDtype) or not set(dtype.categories) <= set(STATUSES):
-                raise RiskInputError(f"Column {status!r} is no status of enrich's; pna.restore_dtypes(df) may mend it.")
+            if not isinstance(dtype, pd.CategoricalDtype) or not set(dtype.categories) <= set(
+                STATUSES
+            ):
+                raise RiskInputError(
+                    f"Column {status!r} is no status of enrich's; pna.restore_dtypes(df) may "
+                    "mend it."
+                )
             return status
     return None
 
 
 def outcomes(df: pd.DataFrame, target: str, bad: object = None) -> NDArray[np.int8]:
-    """The target as 0 and 1; raises RiskInputError where it is no clean yes or no with both present."""
+    """The target as 0 and 1; raises RiskInputError where it is no clean yes or no with both
+    present.
+    """
     need_frame(df)
     found = column(df, target)
     gaps = int(found.isna().sum())
     if gaps:
         raise RiskInputError(
-            f"{gaps:,} of {len(df):,} rows have no {target!r}: leave them out, df[df[{target!r}].notna()], and say so."
+            f"{gaps:,} of {len(df):,} rows have no {target!r}: leave them out, "
+            f"df[df[{target!r}].notna()], and say so."
         )
     values = _as_bits(found, target, bad)
     bads = int(values.sum())
     if not 0 < bads < len(values):
         raise RiskInputError(
-            f"All {len(values):,} rows are {'bad' if bads else 'good'} in {target!r}: nothing to compare."
+            f"All {len(values):,} rows are {'bad' if bads else 'good'} in {target!r}: nothing to "
+            "compare."
         )
     return values
 
@@ -182,16 +211,22 @@ def _as_bits(values: pd.Series[Any], target: str, bad: object) -> NDArray[np.int
         if not hits.any():
             raise RiskInputError(f"No row of {target!r} is {bad!r}.")
         if values.nunique() > 2:
-            raise RiskInputError(f"{target!r} has {values.nunique()} values; the outcome must have two.")
+            raise RiskInputError(
+                f"{target!r} has {values.nunique()} values; the outcome must have two."
+            )
         return hits.astype(np.int8)
     if pd.api.types.is_bool_dtype(values.dtype):
         return values.to_numpy(dtype=bool).astype(np.int8)
     if not pd.api.types.is_numeric_dtype(values.dtype):
-        raise RiskInputError(f"{target!r} holds {values.dtype} values: say which one is bad, bad=...")
+        raise RiskInputError(
+            f"{target!r} holds {values.dtype} values: say which one is bad, bad=..."
+        )
     numbers = values.to_numpy()
     ones = numbers == 1
     if not (ones | (numbers == 0)).all():
-        raise RiskInputError(f"{target!r} must be 0 (good) and 1 (bad); it holds other values. Or say bad=...")
+        raise RiskInputError(
+            f"{target!r} must be 0 (good) and 1 (bad); it holds other values. Or say bad=..."
+        )
     bits: NDArray[np.int8] = ones.astype(np.int8)
     return bits
 
@@ -205,7 +240,9 @@ def weights(df: pd.DataFrame, weight: str | None) -> NDArray[np.float64] | None:
         raise RiskInputError(f"Weights must be numbers; {weight!r} is {found.dtype}.")
     values = found.to_numpy(dtype=float, na_value=np.nan)
     if not np.isfinite(values).all() or (values < 0).any() or not values.any():
-        raise RiskInputError(f"Weights must be finite, not negative, and not all zero; look at {weight!r}.")
+        raise RiskInputError(
+            f"Weights must be finite, not negative, and not all zero; look at {weight!r}."
+        )
     return values
 
 

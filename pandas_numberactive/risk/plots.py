@@ -1,6 +1,8 @@
-"""The same tables as pictures, with matplotlib (extra `plot`): they return Axes, take `ax=`, and use your style.
+"""The same tables as pictures, with matplotlib (extra `plot`): they return Axes, take `ax=`, and
+use your style.
 
-Each mark is told apart by shape as well as by colour, so that print and every kind of colour vision can read it.
+Each mark is told apart by shape as well as by colour, so that print and every kind of colour vision
+can read it.
 """
 
 from __future__ import annotations
@@ -14,7 +16,11 @@ from pandas_numberactive.errors import RiskInputError, missing_extra
 from pandas_numberactive.risk.drift import TOTAL
 from pandas_numberactive.risk.views import BLUE, ORANGE, in_order
 
-BANDS = ((0.0, "stable"), (0.1, "look"), (0.25, "moved"))  # the usual rule of thumb for the population stability index
+BANDS = (
+    (0.0, "stable"),
+    (0.1, "look"),
+    (0.25, "moved"),
+)  # the usual rule of thumb for the population stability index
 
 
 def _axes(ax: Any, size: tuple[float, float]) -> Any:
@@ -31,7 +37,9 @@ def _percent_axis(axis: Any) -> None:
     axis.set_major_formatter(PercentFormatter(1.0, decimals=None))
 
 
-def _frame(table: pd.DataFrame, columns: set[str], maker: str, index: set[str] | None = None) -> pd.DataFrame:
+def _frame(
+    table: pd.DataFrame, columns: set[str], maker: str, index: set[str] | None = None
+) -> pd.DataFrame:
     if (
         not isinstance(table, pd.DataFrame)
         or table.empty
@@ -43,10 +51,12 @@ def _frame(table: pd.DataFrame, columns: set[str], maker: str, index: set[str] |
 
 
 def plot_risk_table(table: pd.DataFrame, *, signal: str | None = None, ax: Any = None) -> Any:
-    """Draw one signal of a `risk_table`: bars for the share of customers, points with 95% intervals for the bad rate.
+    """Draw one signal of a `risk_table`: bars for the share of customers, points with 95% intervals
+    for the bad rate.
 
-    `signal` is needed where the table holds several. Returns the Axes of the bars (a second one, on the right, holds
-    the rates). Levels without rows are left blank. Raises MissingExtraError without matplotlib.
+    `signal` is needed where the table holds several. Returns the Axes of the bars (a second one, on
+    the right, holds the rates). Levels without rows are left blank. Raises MissingExtraError
+    without matplotlib.
 
     >>> import pandas as pd
     >>> import pandas_numberactive as pna
@@ -59,15 +69,24 @@ def plot_risk_table(table: pd.DataFrame, *, signal: str | None = None, ax: Any =
     data = _frame(table, {"share", "bad_rate", "bad_rate_low"}, "risk_table", {"signal", "level"})
     names = list(dict.fromkeys(data.index.get_level_values("signal")))
     if signal is None and len(names) > 1:
-        raise RiskInputError(f"The table holds {len(names)} signals; say which: signal={names[0]!r}.")
+        raise RiskInputError(
+            f"The table holds {len(names)} signals; say which: signal={names[0]!r}."
+        )
     if (signal or names[0]) not in names:
-        raise RiskInputError(f"The table holds no {signal!r}; it holds {', '.join(map(str, names))}.")
+        raise RiskInputError(
+            f"The table holds no {signal!r}; it holds {', '.join(map(str, names))}."
+        )
     one = pd.DataFrame(data.xs(signal or names[0], level="signal"))
     ax = _axes(ax, (1.6 + 1.1 * len(one), 3.8))
     at = np.arange(len(one))
-    # Pale inside, so that the points stand out; a full edge, so that a dark ground does not swallow the bar.
-    bars = ax.bar(at, one["share"], color=(BLUE, 0.45), edgecolor=BLUE, width=0.7, label="share of customers")
-    ax.set_xticks(at, [f"{level}\nn {n:,.0f}" for level, n in zip(one.index, one["n"], strict=True)])
+    # Pale inside, so that the points stand out; a full edge, so that a dark ground does not swallow
+    # the bar.
+    bars = ax.bar(
+        at, one["share"], color=(BLUE, 0.45), edgecolor=BLUE, width=0.7, label="share of customers"
+    )
+    ax.set_xticks(
+        at, [f"{level}\nn {n:,.0f}" for level, n in zip(one.index, one["n"], strict=True)]
+    )
     ax.set_xlabel(str(signal or names[0]))
     ax.set_ylabel("share of customers")
     _percent_axis(ax.yaxis)
@@ -84,7 +103,9 @@ def plot_risk_table(table: pd.DataFrame, *, signal: str | None = None, ax: Any =
 def _rates(right: Any, at: Any, one: pd.DataFrame) -> Any:
     rate = one["bad_rate"].to_numpy()
     reach = np.abs(np.vstack([rate - one["bad_rate_low"], one["bad_rate_high"] - rate]))
-    points = right.errorbar(at, rate, yerr=reach, fmt="o", color=ORANGE, capsize=4, lw=1.6, ms=6, label="bad rate, 95%")
+    points = right.errorbar(
+        at, rate, yerr=reach, fmt="o", color=ORANGE, capsize=4, lw=1.6, ms=6, label="bad rate, 95%"
+    )
     right.set_ylim(bottom=0)
     right.set_ylabel("bad rate with 95% interval")
     right.grid(False)
@@ -94,12 +115,19 @@ def _rates(right: Any, at: Any, one: pd.DataFrame) -> Any:
 
 def _legend_above(ax: Any, marks: list[Any], columns: int) -> None:
     """Above the picture, where no bar, point or line can stand behind it."""
-    ax.legend(handles=marks, ncols=columns, loc="lower center", bbox_to_anchor=(0.5, 1.0), fontsize="small",
-              frameon=False)  # fmt: skip
+    ax.legend(
+        handles=marks,
+        ncols=columns,
+        loc="lower center",
+        bbox_to_anchor=(0.5, 1.0),
+        fontsize="small",
+        frameon=False,
+    )
 
 
 def plot_cross_table(table: pd.DataFrame, *, ax: Any = None) -> Any:
-    """Draw a `cross_table` as a heat map of bad rates, each with its count; pairs with few customers are hatched.
+    """Draw a `cross_table` as a heat map of bad rates, each with its count; pairs with few
+    customers are hatched.
 
     Returns the Axes. Raises MissingExtraError without matplotlib.
 
@@ -117,17 +145,24 @@ def plot_cross_table(table: pd.DataFrame, *, ax: Any = None) -> Any:
         raise RiskInputError("This plots what cross_table returns; pass its table, with its index.")
     rows, columns = (in_order(data.index, at) for at in (0, 1))
     shape = (len(rows), len(columns))
-    # Every pair in its place first: unstack(sort=False) misplaces values around a missing one (pandas 2.2).
+    # Every pair in its place first: unstack(sort=False) misplaces values around a missing one
+    # (pandas 2.2).
     full = data.reindex(pd.MultiIndex.from_product([rows, columns]))
     heat, sizes = (full[name].to_numpy(dtype=float).reshape(shape) for name in ("bad_rate", "n"))
     ax = _axes(ax, (2.2 + 1.2 * shape[1], 1.4 + 0.8 * shape[0]))
-    shown: Any = np.ma.masked_where(full["small"].ne(False).to_numpy().reshape(shape) | np.isnan(heat), heat)
-    ax.patch.set(facecolor="0.92", edgecolor="0.75", hatch="///", linewidth=0)  # shows where a pair stays blank
+    shown: Any = np.ma.masked_where(
+        full["small"].ne(False).to_numpy().reshape(shape) | np.isnan(heat), heat
+    )
+    ax.patch.set(
+        facecolor="0.92", edgecolor="0.75", hatch="///", linewidth=0
+    )  # shows where a pair stays blank
     top = float(shown.max()) if shown.count() else 1.0
     image = ax.imshow(shown, cmap="YlOrBr", vmin=0, vmax=top or 1.0, aspect="auto")
     for y, x in np.ndindex(shape):
         few = bool(np.ma.getmaskarray(shown)[y, x])
-        size = "" if np.isnan(sizes[y, x]) else f"n {sizes[y, x]:,.0f}"  # a pair that the user has filtered away
+        size = (
+            "" if np.isnan(sizes[y, x]) else f"n {sizes[y, x]:,.0f}"
+        )  # a pair that the user has filtered away
         text = size if few else f"{heat[y, x]:.1%}\n{size}"
         colour = "black" if few else _ink(image.to_rgba(heat[y, x]))
         ground = {"facecolor": "0.92", "edgecolor": "none", "pad": 1.5} if few else None
@@ -143,38 +178,50 @@ def plot_cross_table(table: pd.DataFrame, *, ax: Any = None) -> Any:
 
 
 def _ink(ground: Any) -> str:
-    """Black or white, whichever reads better on a colour: at least 4.5 to 1 (WCAG's relative luminance)."""
+    """Black or white, whichever reads better on a colour: at least 4.5 to 1 (WCAG's relative
+    luminance).
+    """
     linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in ground[:3]]
     return "white" if np.dot(linear, (0.2126, 0.7152, 0.0722)) < 0.179 else "black"
 
 
 def plot_stability(table: pd.DataFrame, *, ax: Any = None) -> Any:
-    """Draw the total PSI of a `stability` table: over periods where it has them, else a bar for each signal.
+    """Draw the total PSI of a `stability` table: over periods where it has them, else a bar for
+    each signal.
 
-    The usual bands: below 0.1 stable, to 0.25 look, above it moved; a period without rows is a gap. Returns the Axes.
-    Raises MissingExtraError without matplotlib.
+    The usual bands: below 0.1 stable, to 0.25 look, above it moved; a period without rows is a gap.
+    Returns the Axes. Raises MissingExtraError without matplotlib.
 
     >>> import pandas as pd
     >>> import pandas_numberactive as pna
-    >>> book = pd.DataFrame({"active_level": pd.Categorical(["low", "high"], dtype=pna.ACTIVE_LEVEL)})
+    >>> levels = pd.Categorical(["low", "high"], dtype=pna.ACTIVE_LEVEL)
+    >>> book = pd.DataFrame({"active_level": levels})
     >>> pna.risk.plot_stability(pna.risk.stability(book, book, "active_level")).get_ylabel()
     'population stability index'
     """
     data = _frame(table, {"psi", "share_before"}, "stability", {"signal", "level"})
     if TOTAL not in data.index.get_level_values("level"):
-        raise RiskInputError(f"This plots the rows {TOTAL!r} of what stability returns; pass the whole table.")
+        raise RiskInputError(
+            f"This plots the rows {TOTAL!r} of what stability returns; pass the whole table."
+        )
     totals = data["psi"].xs(TOTAL, level="level")
     ax = _axes(ax, (6.4, 3.6))
     if "period" in totals.index.names:
-        wide = totals.unstack("signal")[list(dict.fromkeys(totals.index.get_level_values("signal")))]
-        wide = wide.reindex(pd.period_range(wide.index.min(), wide.index.max()))  # a month without rows is a gap
+        wide = totals.unstack("signal")[
+            list(dict.fromkeys(totals.index.get_level_values("signal")))
+        ]
+        wide = wide.reindex(
+            pd.period_range(wide.index.min(), wide.index.max())
+        )  # a month without rows is a gap
         marks = zip("osD^vPX*" * 9, ["-", "--", "-.", ":"] * 18, strict=False)
         lines = [
             ax.plot(range(len(line)), line.to_numpy(), marker=mark, ls=dash, label=str(name))[0]
             for (name, line), (mark, dash) in zip(wide.items(), marks, strict=False)
         ]
         step = max(1, len(wide) // 12)
-        ax.set_xticks(range(0, len(wide), step), [str(p) for p in wide.index[::step]], rotation=45, ha="right")
+        ax.set_xticks(
+            range(0, len(wide), step), [str(p) for p in wide.index[::step]], rotation=45, ha="right"
+        )
         _legend_above(ax, lines, 3)
     else:
         ax.bar(range(len(totals)), totals.to_numpy(), color=BLUE, alpha=0.7, width=0.5)
@@ -182,14 +229,21 @@ def plot_stability(table: pd.DataFrame, *, ax: Any = None) -> Any:
     top = max(0.35, float(totals.max()) * 1.15)
     for (low, word), high in zip(BANDS, (0.1, 0.25, top), strict=True):
         ax.axhline(low, color="0.5", lw=1, ls=(0, (4, 3)))
-        ax.annotate(word, (1.01, (low + high) / 2), xycoords=("axes fraction", "data"), va="center", fontsize="small")
+        ax.annotate(
+            word,
+            (1.01, (low + high) / 2),
+            xycoords=("axes fraction", "data"),
+            va="center",
+            fontsize="small",
+        )
     ax.set_ylim(0, top)
     ax.set_ylabel("population stability index")
     return ax
 
 
 def plot_coverage(table: pd.DataFrame, *, ax: Any = None) -> Any:
-    """Draw a `coverage` table: of all rows, how many were answered, without data, failed, never asked.
+    """Draw a `coverage` table: of all rows, how many were answered, without data, failed, never
+    asked.
 
     Returns the Axes. Raises MissingExtraError without matplotlib.
 
@@ -202,16 +256,36 @@ def plot_coverage(table: pd.DataFrame, *, ax: Any = None) -> Any:
     """
     data = _frame(table, {"answered", "not_asked", "rows"}, "coverage")
     ax = _axes(ax, (6.4, 1.3 + 0.5 * len(data)))
-    kinds = (("answered", BLUE, ""), ("no_data", "#ccbb44", "//"), ("failed", ORANGE, "xx"), ("not_asked", "0.8", ".."))
+    kinds = (
+        ("answered", BLUE, ""),
+        ("no_data", "#ccbb44", "//"),
+        ("failed", ORANGE, "xx"),
+        ("not_asked", "0.8", ".."),
+    )
     left = np.zeros(len(data))
     for kind, colour, hatch in kinds:
         share = data[kind].to_numpy() / data["rows"].to_numpy()
-        bars = ax.barh(range(len(data)), share, left=left, color=colour, hatch=hatch, label=kind.replace("_", " "),
-                       edgecolor="white")  # fmt: skip
-        ax.bar_label(bars, [f"{s:.0%}" if s > 0.06 else "" for s in share], label_type="center", fontsize="small",
-                     color="black", bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.2})  # fmt: skip
+        bars = ax.barh(
+            range(len(data)),
+            share,
+            left=left,
+            color=colour,
+            hatch=hatch,
+            label=kind.replace("_", " "),
+            edgecolor="white",
+        )
+        ax.bar_label(
+            bars,
+            [f"{s:.0%}" if s > 0.06 else "" for s in share],
+            label_type="center",
+            fontsize="small",
+            color="black",
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.2},
+        )
         left += share
-    ax.set_yticks(range(len(data)), [str(prefix).rstrip("_") or "(no prefix)" for prefix in data.index])
+    ax.set_yticks(
+        range(len(data)), [str(prefix).rstrip("_") or "(no prefix)" for prefix in data.index]
+    )
     ax.invert_yaxis()
     ax.set_xlim(0, 1)
     _percent_axis(ax.xaxis)

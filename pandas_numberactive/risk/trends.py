@@ -28,13 +28,15 @@ def trend(
     as_of: str | None = None,
     late: Late = "warn",
 ) -> Summary:
-    """Return, for each ordered signal, whether the bad rate is monotone over its levels, with a test for a trend.
+    """Return, for each ordered signal, whether the bad rate is monotone over its levels, with a
+    test for a trend.
 
-    Charges nothing. Rows without a level are left out. `by="all"` takes the ordered signals only. Columns: n, levels
-    (with rows), one bad rate a level (missing where it has no rows), direction (falling, rising, flat, mixed; missing
-    with fewer than two levels), z and p_value of the Cochran-Armitage test (Cochran 1954, Armitage 1955) with scores
-    0, 1, 2; tested is False where the test has nothing to compare (z and p_value are missing then). Small p says "a
-    trend", not "a strong one"; look at the rates. The parameters and the errors are those of `risk_table`: without
+    Charges nothing. Rows without a level are left out. `by="all"` takes the ordered signals only.
+    Columns: n, levels (with rows), one bad rate a level (missing where it has no rows), direction
+    (falling, rising, flat, mixed; missing with fewer than two levels), z and p_value of the
+    Cochran-Armitage test (Cochran 1954, Armitage 1955) with scores 0, 1, 2; tested is False where
+    the test has nothing to compare (z and p_value are missing then). Small p says "a trend", not "a
+    strong one"; look at the rates. The parameters and the errors are those of `risk_table`: without
     `as_of` nobody checks whether the answers saw the outcome.
 
     >>> import pandas as pd
@@ -45,12 +47,18 @@ def trend(
     'falling'
     """
     names = signal_columns(df, by)
-    ordered = [name for name in names if getattr(column(df, name).dtype, "ordered", True)]  # no category: told below
+    ordered = [
+        name for name in names if getattr(column(df, name).dtype, "ordered", True)
+    ]  # no category: told below
     if by != "all" and len(ordered) < len(names):
         wrong = next(name for name in names if name not in ordered)
-        raise RiskInputError(f"The levels of {wrong!r} have no order, so there is no trend; use risk_table.")
+        raise RiskInputError(
+            f"The levels of {wrong!r} have no order, so there is no trend; use risk_table."
+        )
     if not ordered:
-        raise RiskInputError("No signal here has ordered levels, so there is no trend; use risk_table.")
+        raise RiskInputError(
+            "No signal here has ordered levels, so there is no trend; use risk_table."
+        )
     df = without_late(df, names, as_of, late)
     bits, load = outcomes(df, target, bad), weights(df, weight)
     rows = {}
@@ -61,7 +69,12 @@ def trend(
         rates = np.divide(bads, n, out=np.full(len(n), np.nan), where=n > 0)
         row: dict[str, object] = {"n": n.sum(), "levels": int((n > 0).sum())}
         row |= {f"bad_rate_{level}": rate for level, rate in zip(signal.levels, rates, strict=True)}
-        rows[signal.name] = row | {"direction": _direction(rates), "z": z, "p_value": p, "tested": not math.isnan(z)}
+        rows[signal.name] = row | {
+            "direction": _direction(rates),
+            "z": z,
+            "p_value": p,
+            "tested": not math.isnan(z),
+        }
     out = pd.DataFrame.from_dict(rows, orient="index").rename_axis("signal")
     return Summary(out.astype({"direction": DIRECTIONS} | ({"n": "int64"} if load is None else {})))
 

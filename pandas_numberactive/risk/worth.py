@@ -32,18 +32,25 @@ ASKED = ("answered", "no_data", "failed", "uncertain", "quarantined", "pending")
 
 
 def coverage(
-    df: pd.DataFrame, *, unit_price: float | None = None, as_of: str | None = None, late: Late = "warn"
+    df: pd.DataFrame,
+    *,
+    unit_price: float | None = None,
+    as_of: str | None = None,
+    late: Late = "warn",
 ) -> Summary:
-    """Return, for each enriched phone column, how often an answer came, and what it cost; charges nothing.
+    """Return, for each enriched phone column, how often an answer came, and what it cost; charges
+    nothing.
 
-    One row a phone column (its prefix): rows, asked (valid and bought), answered, no_data, failed, not_asked; hit_rate,
-    no_data_rate and failure_rate of those asked; charged, cost and cost_per_answered in the settings' currency.
+    One row a phone column (its prefix): rows, asked (valid and bought), answered, no_data, failed,
+    not_asked; hit_rate, no_data_rate and failure_rate of those asked; charged, cost and
+    cost_per_answered in the settings' currency.
 
-    With `enrich(..., details=True)` charged and cost_per_answered count each number once, however many rows it stands
-    in; without, they count rows (`exact` is False then, and where the vendor did not say whether it charged: that is
-    counted as a charge). `unit_price` is the settings' by default; without one the costs are missing. Rates are missing
-    where nobody was asked. `as_of` and `late` are those of `risk_table`: with late="drop" only answers that came in
-    time are counted, each phone column by its own dates.
+    With `enrich(..., details=True)` charged and cost_per_answered count each number once, however
+    many rows it stands in; without, they count rows (`exact` is False then, and where the vendor
+    did not say whether it charged: that is counted as a charge). `unit_price` is the settings' by
+    default; without one the costs are missing. Rates are missing where nobody was asked. `as_of`
+    and `late` are those of `risk_table`: with late="drop" only answers that came in time are
+    counted, each phone column by its own dates.
 
     Raises RiskInputError without a status column, or with one that holds other words than enrich's.
 
@@ -69,8 +76,14 @@ def _price(unit_price: float | None) -> float | None:
     price = settings().unit_price if unit_price is None else unit_price
     if price is None:
         return None
-    if isinstance(price, bool) or not isinstance(price, Real) or not (math.isfinite(price) and price >= 0):
-        raise RiskInputError(f"unit_price is what an answer costs, a number of 0 or more, not {said(price)}.")
+    if (
+        isinstance(price, bool)
+        or not isinstance(price, Real)
+        or not (math.isfinite(price) and price >= 0)
+    ):
+        raise RiskInputError(
+            f"unit_price is what an answer costs, a number of 0 or more, not {said(price)}."
+        )
     return float(price)
 
 
@@ -79,7 +92,9 @@ def _covered(df: pd.DataFrame, prefix: str, price: float | None) -> dict[str, ob
     seen = status.value_counts()
     unknown = [str(word) for word, n in seen.items() if n and word not in STATUSES]
     if unknown:
-        raise RiskInputError(f"Column {status.name!r} holds {unknown[0]!r}, which is no status of enrich's.")
+        raise RiskInputError(
+            f"Column {status.name!r} holds {unknown[0]!r}, which is no status of enrich's."
+        )
     count = {word: int(seen.get(word, 0)) for word in ASKED}
     asked, answered = sum(count.values()), count["answered"]
     failed = asked - answered - count["no_data"]
@@ -107,18 +122,27 @@ def _covered(df: pd.DataFrame, prefix: str, price: float | None) -> dict[str, ob
 
 
 def _charged(df: pd.DataFrame, prefix: str) -> tuple[int, int, bool]:
-    """How many look-ups were charged, how many numbers answered, and whether each number was counted once."""
+    """How many look-ups were charged, how many numbers answered, and whether each number was
+    counted once.
+    """
     status = column(df, prefix + "lookup_status")
     answered, settled = status.isin(["answered"]), status.isin(["answered", "no_data"])
-    key = next((prefix + end for end in ("national", "request_id") if prefix + end in df.columns), None)
+    key = next(
+        (prefix + end for end in ("national", "request_id") if prefix + end in df.columns), None
+    )
     if key is None or prefix + "charged" not in df.columns:
         return int(settled.sum()), int(answered.sum()), False
     told = column(df, prefix + "charged")
     untold = told.isna() & settled
-    paid = (told == True).fillna(False).astype(bool) | untold  # noqa: E712 - a column with gaps, not one truth
+    # A column with gaps, not one truth.
+    paid = (told == True).fillna(False).astype(bool) | untold  # noqa: E712
     numbers = column(df, key)
     nameless = int(numbers[paid].isna().sum())  # one each: they cannot be told apart
-    return int(numbers[paid].nunique()) + nameless, int(numbers[answered].nunique()), not (untold.any() or nameless)
+    return (
+        int(numbers[paid].nunique()) + nameless,
+        int(numbers[answered].nunique()),
+        not (untold.any() or nameless),
+    )
 
 
 def value(
@@ -135,32 +159,38 @@ def value(
 ) -> Summary:
     """Return what declining a signal's worst level would catch, lose and cost; charges nothing.
 
-    One row a signal: declined (the level with the highest bad rate, or `decline`), n, bads_caught, goods_lost,
-    goods_lost_per_bad, bads_by_chance (what declining as many at random would catch), extra_bads (caught beyond that),
-    charged and exact (as in `coverage`; with weights, the customers whose rows were answered or have no data), cost
-    (charged x `unit_price`, the settings' by default), cost_per_extra_bad (missing where nothing is caught beyond
-    chance), levels_tried, p_value_corrected, beats_chance.
+    One row a signal: declined (the level with the highest bad rate, or `decline`), n, bads_caught,
+    goods_lost, goods_lost_per_bad, bads_by_chance (what declining as many at random would catch),
+    extra_bads (caught beyond that), charged and exact (as in `coverage`; with weights, the
+    customers whose rows were answered or have no data), cost (charged x `unit_price`, the settings'
+    by default), cost_per_extra_bad (missing where nothing is caught beyond chance), levels_tried,
+    p_value_corrected, beats_chance.
 
-    Even in noise some level is the worst, and catches more than chance. So p_value_corrected is that of Fisher's exact
-    test, one-sided (how often as many customers drawn at random hold as many bads), times levels_tried: the levels
-    among which the worst was chosen, 1 with `decline` (Bonferroni). beats_chance: it is below 0.05; where it is False
-    the other numbers are not to be acted on. A row is taken as an independent customer, a weight as a count. Small p
-    says "no accident", not "worth it", and a level named after a look at the same rows was chosen, too: try it on
-    later loans before you decide.
+    Even in noise some level is the worst, and catches more than chance. So p_value_corrected is
+    that of Fisher's exact test, one-sided (how often as many customers drawn at random hold as many
+    bads), times levels_tried: the levels among which the worst was chosen, 1 with `decline`
+    (Bonferroni). beats_chance: it is below 0.05; where it is False the other numbers are not to be
+    acted on. A row is taken as an independent customer, a weight as a count. Small p says "no
+    accident", not "worth it", and a level named after a look at the same rows was chosen, too: try
+    it on later loans before you decide.
 
-    The other parameters are those of `risk_table`: without `as_of` nobody checks whether the answers saw the outcome.
-    Raises RiskInputError without a price, for a level that does not exist, and for what `risk_table` refuses.
+    The other parameters are those of `risk_table`: without `as_of` nobody checks whether the
+    answers saw the outcome. Raises RiskInputError without a price, for a level that does not exist,
+    and for what `risk_table` refuses.
 
     >>> import pandas as pd
     >>> import pandas_numberactive as pna
     >>> level = pd.Categorical(["low", "low", "high", "high"], dtype=pna.ACTIVE_LEVEL)
     >>> book = pd.DataFrame({"active_level": level, "defaulted": [1, 1, 0, 0]})
-    >>> pna.risk.value(book, "active_level", "defaulted", unit_price=500)["cost_per_extra_bad"].item()
+    >>> table = pna.risk.value(book, "active_level", "defaulted", unit_price=500)
+    >>> table["cost_per_extra_bad"].item()
     2000.0
     """
     price = _price(unit_price)
     if price is None:
-        raise RiskInputError("Say what an answer costs: unit_price=500, or pna.configure(unit_price=...).")
+        raise RiskInputError(
+            "Say what an answer costs: unit_price=500, or pna.configure(unit_price=...)."
+        )
     names = signal_columns(df, by)
     df = without_late(df, names, as_of, late)
     bits, load = outcomes(df, target, bad), weights(df, weight)
@@ -174,8 +204,12 @@ def value(
     return out if load is not None else Summary(out.astype(whole))
 
 
-def _bill(df: pd.DataFrame, name: str, load: np.ndarray[tuple[int], np.dtype[np.float64]] | None) -> tuple[float, bool]:
-    """How many look-ups were charged for a signal, and whether that is exact; all rows, where no status tells."""
+def _bill(
+    df: pd.DataFrame, name: str, load: np.ndarray[tuple[int], np.dtype[np.float64]] | None
+) -> tuple[float, bool]:
+    """How many look-ups were charged for a signal, and whether that is exact; all rows, where no
+    status tells.
+    """
     status = status_column(df, name)
     if status is None:
         return float(len(df) if load is None else load.sum()), False

@@ -28,7 +28,9 @@ def main() -> None:
     """Run the named benchmarks, or all."""
     parser = argparse.ArgumentParser()
     parser.add_argument("names", nargs="*", help=", ".join(BENCHES))
-    parser.add_argument("--quick", action="store_true", help="small sizes, for which the targets are not meant")
+    parser.add_argument(
+        "--quick", action="store_true", help="small sizes, for which the targets are not meant"
+    )
     given = parser.parse_args()
     print(f"{datetime.date.today()}, Python {platform.python_version()}, pandas {pd.__version__}\n")
     print(HEAD, flush=True)

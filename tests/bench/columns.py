@@ -23,22 +23,49 @@ def normalise(quick: bool) -> list[Row]:
     count, rounds = (200_000, 2) if quick else (1_000_000, 5)
     listed = _compare(lambda seed: data.texts(data.numbers(count, seed), 0.1, seed), rounds, True)
     random = _compare(
-        lambda seed: data.bent(data.texts(data.numbers(count, seed), 0.0, seed), 0.1, seed), rounds, False
+        lambda seed: data.bent(data.texts(data.numbers(count, seed), 0.0, seed), 0.1, seed),
+        rounds,
+        False,
     )
     note = f"{count:,} cells, 10% odd"
     ours, one_cell, theirs = np.median(listed, axis=0)
-    rows = [Row("a. normalise", "one-cell function / ours", one_cell / ours, note, ours, one_cell, at_least=25)]
+    rows = [
+        Row(
+            "a. normalise",
+            "one-cell function / ours",
+            one_cell / ours,
+            note,
+            ours,
+            one_cell,
+            at_least=25,
+        )
+    ]
     rows.append(
         Row("a. normalise", NONE, float("nan"))
         if np.isnan(theirs)
-        else Row("a. normalise", "phonenumbers / ours", theirs / ours, note, ours, theirs, at_least=100)
+        else Row(
+            "a. normalise", "phonenumbers / ours", theirs / ours, note, ours, theirs, at_least=100
+        )
     )
     ours, one_cell, _ = np.median(random, axis=0)
     note = f"{count:,} cells, 10% in 500 odd shapes put together at random"
-    return [*rows, Row("a. normalise", "one-cell function / ours", one_cell / ours, note, ours, one_cell, at_least=25)]
+    return [
+        *rows,
+        Row(
+            "a. normalise",
+            "one-cell function / ours",
+            one_cell / ours,
+            note,
+            ours,
+            one_cell,
+            at_least=25,
+        ),
+    ]
 
 
-def _compare(make: Callable[[int], Any], rounds: int, with_theirs: bool) -> list[tuple[float, float, float]]:
+def _compare(
+    make: Callable[[int], Any], rounds: int, with_theirs: bool
+) -> list[tuple[float, float, float]]:
     """Seconds a column of ours, of the one-cell function and of phonenumbers, in each round."""
     times = []
     for seed in range(rounds + 1):
@@ -50,8 +77,12 @@ def _compare(make: Callable[[int], Any], rounds: int, with_theirs: bool) -> list
         started = time.perf_counter()
         parsed = [parse_phone(cell) for cell in cells]
         one_cell = time.perf_counter() - started
-        expected = [(int(number or 0), -1 if why is None else REASONS.index(why)) for number, why in parsed]
-        assert pd.DataFrame(expected).equals(pd.DataFrame({0: done.number, 1: done.reason.astype(np.int64)}))
+        expected = [
+            (int(number or 0), -1 if why is None else REASONS.index(why)) for number, why in parsed
+        ]
+        assert pd.DataFrame(expected).equals(
+            pd.DataFrame({0: done.number, 1: done.reason.astype(np.int64)})
+        )
         few = cells[:: len(cells) // FEW] if with_theirs else []
         times.append((ours, one_cell, _phonenumbers(few) * len(cells)))
     return times[1:]  # the first warms up

@@ -26,7 +26,9 @@ def numbers(count: int, seed: int) -> Ints:
 
 
 def _join(*parts: Any) -> Any:
-    whole = [pa.scalar(part, pa.large_string()) if isinstance(part, str) else part for part in parts]
+    whole = [
+        pa.scalar(part, pa.large_string()) if isinstance(part, str) else part for part in parts
+    ]
     return pc.binary_join_element_wise(*whole, pa.scalar("", pa.large_string()))
 
 
@@ -80,7 +82,24 @@ PIECES = (  # of shapes that nobody listed beforehand
         "# ",
     ],
     [" ", "  ", "-", ".", " - ", "/", ") ", "\u00a0", "\u2011", "_", "\t", " ke ", "", ", "],
-    ["", "", " (istri)", " a/n", ".0", ".00", ",00", " ext 12", "/08", ";", " ?", "*", " 2", " - 33", "\u200b", "x"],
+    [
+        "",
+        "",
+        " (istri)",
+        " a/n",
+        ".0",
+        ".00",
+        ",00",
+        " ext 12",
+        "/08",
+        ";",
+        " ?",
+        "*",
+        " 2",
+        " - 33",
+        "\u200b",
+        "x",
+    ],
 )
 
 
@@ -89,20 +108,34 @@ def bent(cells: Any, share: float, seed: int) -> Any:
     rng = np.random.default_rng(seed + 2)
     heads, marks, ends = PIECES
     shapes = [
-        "".join([rng.choice(heads), "{0}", rng.choice(marks), "{1}", rng.choice(marks), "{2}", rng.choice(ends)])
+        "".join(
+            [
+                rng.choice(heads),
+                "{0}",
+                rng.choice(marks),
+                "{1}",
+                rng.choice(marks),
+                "{2}",
+                rng.choice(ends),
+            ]
+        )
         for _ in range(500)
     ]
     odd = rng.random(len(cells)) < share
     some = rng.integers(8_110_000_000, 8_999_999_999, int(odd.sum())).astype(str).tolist()
     which = rng.integers(0, len(shapes), len(some)).tolist()
-    strange = [shapes[shape].format(n[:3], n[3:7], n[7:]) for shape, n in zip(which, some, strict=True)]
+    strange = [
+        shapes[shape].format(n[:3], n[3:7], n[7:]) for shape, n in zip(which, some, strict=True)
+    ]
     return pc.replace_with_mask(cells, pa.array(odd), pa.array(strange, pa.large_string()))
 
 
 def column(cells: Any) -> pd.Series[Any]:
     """Text as pandas' own string dtype."""
     dtype: Any = "str" if int(pd.__version__.split(".")[0]) >= 3 else "string[pyarrow]"
-    return pd.Series(pd.array(cells.cast(pa.large_string()).to_pandas().array, dtype=dtype), name="phone")
+    return pd.Series(
+        pd.array(cells.cast(pa.large_string()).to_pandas().array, dtype=dtype), name="phone"
+    )
 
 
 def answers(national: Ints) -> Ints:
@@ -127,7 +160,9 @@ def filled_store(path: Path, national: Ints) -> None:
         pass
     connection = sqlite3.connect(path)
     sorted_ = np.sort(national)
-    rows = zip(sorted_.tolist(), answers(sorted_).tolist(), bought_at(sorted_).tolist(), strict=True)
+    rows = zip(
+        sorted_.tolist(), answers(sorted_).tolist(), bought_at(sorted_).tolist(), strict=True
+    )
     connection.executemany(
         "INSERT INTO lookups (environment, number, generation, packed, bought_at, request_id, host, app_key, run, spend)"
         " VALUES (1, ?, 1, ?, ?, 'r', 'h', 'k', 1, 1)",

@@ -49,7 +49,10 @@ def _case(rows: int, stored: int, kind: str = "enrich") -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run([sys.executable, "-c", MAKE, str(rows), str(stored), folder], check=True)
         run = [sys.executable, "-c", RUN, kind, folder]
-        cases = [json.loads(subprocess.run(run, capture_output=True, text=True, check=True).stdout) for _ in range(3)]
+        cases = [
+            json.loads(subprocess.run(run, capture_output=True, text=True, check=True).stdout)
+            for _ in range(3)
+        ]
     return {name: float(np.median([case[name] for case in cases])) for name in cases[0]}
 
 
@@ -60,15 +63,45 @@ def growth(quick: bool) -> list[Row]:
     rows: list[Row] = []
     for few, many in itertools.pairwise(sizes):
         linear = seen[many]["seconds"] / seen[few]["seconds"] / (many / few)
-        what, note = f"{few:,} to {many:,} rows: time / linear", "ours: the larger; baseline: the smaller"
-        rows.append(Row("e. growth", what, linear, note, seen[many]["seconds"], seen[few]["seconds"], at_most=1.2))
+        what, note = (
+            f"{few:,} to {many:,} rows: time / linear",
+            "ours: the larger; baseline: the smaller",
+        )
+        rows.append(
+            Row(
+                "e. growth",
+                what,
+                linear,
+                note,
+                seen[many]["seconds"],
+                seen[few]["seconds"],
+                at_most=1.2,
+            )
+        )
     most = seen[sizes[-1]]
     note = f"{sizes[-1]:,} rows: {most['extra'] / 1e6:,.0f} MB beside a column of {most['column'] / 1e6:,.0f} MB"
-    rows.append(Row("e. growth", "extra peak memory / the column", most["extra"] / most["column"], note, at_most=3))
+    rows.append(
+        Row(
+            "e. growth",
+            "extra peak memory / the column",
+            most["extra"] / most["column"],
+            note,
+            at_most=3,
+        )
+    )
     first = _case(1_000_000, 10_000, "plan")
     for stored in (1_000_000,) if quick else (1_000_000, 10_000_000):
         one = _case(1_000_000, stored, "plan")
         what = f"plan of 1,000,000 rows: {stored:,} stored answers / 10,000"
         note = f"extra memory {one['extra'] / 1e6:,.0f} MB against {first['extra'] / 1e6:,.0f} MB"
-        rows.append(Row("e. growth", what, one["seconds"] / first["seconds"], note, one["seconds"], first["seconds"]))
+        rows.append(
+            Row(
+                "e. growth",
+                what,
+                one["seconds"] / first["seconds"],
+                note,
+                one["seconds"],
+                first["seconds"],
+            )
+        )
     return rows

@@ -20,7 +20,9 @@ def _seconds(code: str) -> float:
 def imports(quick: bool) -> list[Row]:
     """The median of the ratios of pairs."""
     rounds = 7 if quick else 25
-    pairs = [(_seconds("import pandas_numberactive"), _seconds("import pandas")) for _ in range(rounds)][1:]
+    pairs = [
+        (_seconds("import pandas_numberactive"), _seconds("import pandas")) for _ in range(rounds)
+    ][1:]
     ours, base = np.array(pairs).T
     ratio = float(np.median(ours / base))
     note = f"{rounds} pairs of processes"

@@ -23,7 +23,11 @@ from tests.bench.table import Row
 from tests.bench.vendor import KEYS, vendor
 
 Loop = Callable[[str, "np.ndarray[Any, Any]", int], int]
-TARGETS: dict[str, float | None] = {"bare_aiohttp": 1.25, "requests_in_threads": 0.2, "httpx_loop": None}
+TARGETS: dict[str, float | None] = {
+    "bare_aiohttp": 1.25,
+    "requests_in_threads": 0.2,
+    "httpx_loop": None,
+}
 
 
 def ours(url: str, numbers: np.ndarray[Any, Any], in_flight: int) -> int:
@@ -36,7 +40,9 @@ def ours(url: str, numbers: np.ndarray[Any, Any], in_flight: int) -> int:
             max_concurrency=in_flight,
             **KEYS,
         )
-        run = batch.Run(numbers, Shape(rows=len(numbers), valid_rows=len(numbers)), given, Options())
+        run = batch.Run(
+            numbers, Shape(rows=len(numbers), valid_rows=len(numbers)), given, Options()
+        )
         result = bridge.call(run.go, stop=run.stop, drain=10.0)
     return int((result.answers.status < 2).sum())
 
@@ -54,12 +60,16 @@ def bare_aiohttp(url: str, numbers: np.ndarray[Any, Any], in_flight: int) -> int
                 params = signed({"appKey": KEYS["app_key"], "phone": str(number)}, KEYS["secret"])
                 async with session.post(url + HANDLE_PATH, json=params) as response:
                     request_id = (await response.json())["requestId"]
-                params = signed({"appKey": KEYS["app_key"], "requestId": request_id}, KEYS["secret"])
+                params = signed(
+                    {"appKey": KEYS["app_key"], "requestId": request_id}, KEYS["secret"]
+                )
                 async with session.post(url + QUERY_PATH, json=params) as response:
                     code = (await response.json())["code"]
                 done += code == 200
 
-        async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=in_flight)) as session:
+        async with aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=in_flight)
+        ) as session:
             await asyncio.gather(*(worker(session) for _ in range(in_flight)))
         return done
 
@@ -100,11 +110,15 @@ def httpx_loop(url: str, numbers: np.ndarray[Any, Any], in_flight: int) -> int:
             for number in left:
                 params = signed({"appKey": KEYS["app_key"], "phone": str(number)}, KEYS["secret"])
                 request_id = (await client.post(url + HANDLE_PATH, json=params)).json()["requestId"]
-                params = signed({"appKey": KEYS["app_key"], "requestId": request_id}, KEYS["secret"])
+                params = signed(
+                    {"appKey": KEYS["app_key"], "requestId": request_id}, KEYS["secret"]
+                )
                 reply = await client.post(url + QUERY_PATH, json=params)
                 done += reply.json()["code"] == 200
 
-        async with httpx.AsyncClient(limits=httpx.Limits(max_connections=in_flight), trust_env=False) as client:
+        async with httpx.AsyncClient(
+            limits=httpx.Limits(max_connections=in_flight), trust_env=False
+        ) as client:
             await asyncio.gather(*(worker(client) for _ in range(in_flight)))
         return done
 
@@ -149,10 +163,18 @@ def cpu(quick: bool) -> list[Row]:
         if name in seen:
             ratio = float(np.median(np.array(seen["ours"]) / np.array(seen[name])))
             mine, base = (float(np.median(seen[each])) for each in ("ours", name))
-            note = f"{mine:.0f} us against {base:.0f} us of CPU a look-up; {_throughput(walls, name)}"
+            note = (
+                f"{mine:.0f} us against {base:.0f} us of CPU a look-up; {_throughput(walls, name)}"
+            )
             rows.append(Row("c. CPU per look-up", f"ours / {name}", ratio, note, at_most=target))
         else:
-            rows.append(Row("c. CPU per look-up", f"ours / {name}: not measured, pip install it", float("nan")))
+            rows.append(
+                Row(
+                    "c. CPU per look-up",
+                    f"ours / {name}: not measured, pip install it",
+                    float("nan"),
+                )
+            )
     return rows
 
 
@@ -163,7 +185,11 @@ def _throughput(walls: dict[str, list[float]], name: str) -> str:
 
 def latency(quick: bool) -> list[Row]:
     """(d) wall / ideal where latency limits: 2 calls x numbers x latency / in flight."""
-    cases = [(0.1, 64)] if quick else [(0.02, 8), (0.02, 64), (0.1, 8), (0.1, 64), (0.1, 256), (0.5, 64), (0.5, 256)]
+    cases = (
+        [(0.1, 64)]
+        if quick
+        else [(0.02, 8), (0.02, 64), (0.1, 8), (0.1, 64), (0.1, 256), (0.5, 64), (0.5, 256)]
+    )
     rows = []
     for delay, in_flight in cases:
         count = max(in_flight * 8, min(5000, int(16 * in_flight / (2 * delay))))

@@ -11,24 +11,34 @@ import pandas_numberactive as pna
 from pandas_numberactive import risk
 from tests.bench.table import Row
 
-ENDS = {"active_level": pna.ACTIVE_LEVEL, "frequency_grade": pna.FREQUENCY_GRADE, "telco_type": pna.TELCO_TYPE}
+ENDS = {
+    "active_level": pna.ACTIVE_LEVEL,
+    "frequency_grade": pna.FREQUENCY_GRADE,
+    "telco_type": pna.TELCO_TYPE,
+}
 
 
 def _book(rows: int, seed: int) -> pd.DataFrame:
     rng = np.random.default_rng(seed)
     columns = {
-        f"phone_{end}": pd.Categorical.from_codes(rng.integers(-1, len(kind.categories), rows), dtype=kind)
+        f"phone_{end}": pd.Categorical.from_codes(
+            rng.integers(-1, len(kind.categories), rows), dtype=kind
+        )
         for end, kind in ENDS.items()
     }
     status = pd.Categorical.from_codes(
         rng.integers(0, len(pna.LOOKUP_STATUS.categories), rows), dtype=pna.LOOKUP_STATUS
     )
-    return pd.DataFrame({**columns, "phone_lookup_status": status, "bad": (rng.random(rows) < 0.1).astype(np.int64)})
+    return pd.DataFrame(
+        {**columns, "phone_lookup_status": status, "bad": (rng.random(rows) < 0.1).astype(np.int64)}
+    )
 
 
 def _baseline(book: pd.DataFrame) -> list[pd.DataFrame]:
     """What one writes: one groupby-agg a signal."""
-    return [book.groupby(f"phone_{end}", observed=False)["bad"].agg(["size", "sum"]) for end in ENDS]
+    return [
+        book.groupby(f"phone_{end}", observed=False)["bad"].agg(["size", "sum"]) for end in ENDS
+    ]
 
 
 def risk_tables(quick: bool) -> list[Row]:

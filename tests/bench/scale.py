@@ -125,9 +125,16 @@ def buy(count: int, latency: float, in_flight: int, rate: float | None, folder: 
     """Seconds of buying numbers nobody has."""
     with vendor(latency) as url, tempfile.TemporaryDirectory(dir=folder) as name:
         given = pna.settings(
-            environment="sandbox", base_url=url, store=str(Path(name) / "s.sqlite3"), max_concurrency=in_flight, max_rate=rate, **KEYS
-        )  # fmt: skip
-        run = batch.Run(FIRST + np.arange(count), Shape(rows=count, valid_rows=count), given, Options())
+            environment="sandbox",
+            base_url=url,
+            store=str(Path(name) / "s.sqlite3"),
+            max_concurrency=in_flight,
+            max_rate=rate,
+            **KEYS,
+        )
+        run = batch.Run(
+            FIRST + np.arange(count), Shape(rows=count, valid_rows=count), given, Options()
+        )
         started = time.monotonic()
         result = bridge.call(run.go, stop=run.stop, drain=10.0)
         seconds = time.monotonic() - started
@@ -143,7 +150,9 @@ def measure(folder: Path) -> Machine:
     row = max(few - small, 1e-6) / (3 * PART)
     number = max(many - few, 1e-6) / 190_000
     look_up = buy(2_000, 0.0, 64, None, folder) / 2_000
-    return Machine(cores, row * cores, number, look_up, max(small - row * PART - number * 10_000, 0.05))
+    return Machine(
+        cores, row * cores, number, look_up, max(small - row * PART - number * 10_000, 0.05)
+    )
 
 
 def _clock(seconds: float) -> str:
@@ -163,7 +172,14 @@ def table(machine: Machine) -> list[str]:
         base = Case(rows, rows // 2, 0.0)
         most = replace(base, stored=0.9)
         many = replace(most, in_flight=64)
-        cases = [base, most, replace(base, stored=0.99), many, replace(many, drivers=8), replace(many, rate=200.0)]
+        cases = [
+            base,
+            most,
+            replace(base, stored=0.99),
+            many,
+            replace(many, drivers=8),
+            replace(many, rate=200.0),
+        ]
         cases += [replace(many, drivers=8, rate=200.0), replace(base, stored=1.0)]
         lines += [_line(case, predict(case, machine)) for case in cases]
     return lines
@@ -182,10 +198,22 @@ def compare(machine: Machine, rows: list[int], folder: Path) -> list[str]:
     lines = ["| run | predicted | measured | measured / predicted |", "|---|---|---|---|"]
     for count in rows:
         case = Case(count, min(count // 5, 1_000_000), 1.0)
-        lines.append(_against(f"{count:,} rows, {case.distinct:,} numbers, all stored", predict(case, machine).total, warm(count, case.distinct, folder)))  # fmt: skip
+        lines.append(
+            _against(
+                f"{count:,} rows, {case.distinct:,} numbers, all stored",
+                predict(case, machine).total,
+                warm(count, case.distinct, folder),
+            )
+        )
     for case, what in (
-        (Case(2_000, 2_000, 0.0, latency=0.1, in_flight=64), "2,000 bought, 100 ms a call, 64 in flight"),
-        (Case(1_000, 1_000, 0.0, latency=0.01, in_flight=64, rate=200.0), "1,000 bought, 200 calls a second"),
+        (
+            Case(2_000, 2_000, 0.0, latency=0.1, in_flight=64),
+            "2,000 bought, 100 ms a call, 64 in flight",
+        ),
+        (
+            Case(1_000, 1_000, 0.0, latency=0.01, in_flight=64, rate=200.0),
+            "1,000 bought, 200 calls a second",
+        ),
     ):
         seen = buy(case.to_buy, case.latency, case.in_flight, case.rate, folder)
         lines.append(_against(what, predict(case, machine).buying, seen))

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-HEAD = "| | compared | ours | baseline | ratio | target | met | |\n|---|---|---|---|---|---|---|---|"
+HEAD = (
+    "| | compared | ours | baseline | ratio | target | met | |\n|---|---|---|---|---|---|---|---|"
+)
 
 
 @dataclass(frozen=True)

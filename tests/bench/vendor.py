@@ -17,7 +17,9 @@ SERVE = (
 @contextmanager
 def vendor(latency: float = 0.0) -> Iterator[str]:
     """Start one; yields its base URL."""
-    process = subprocess.Popen([sys.executable, "-c", SERVE, str(latency)], stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [sys.executable, "-c", SERVE, str(latency)], stdout=subprocess.PIPE, text=True
+    )
     assert process.stdout is not None
     try:
         yield process.stdout.readline().strip()

@@ -28,7 +28,12 @@ NEW = [*TYPES, "phone_looked_up_at"]
 
 def _configured(path: Path) -> Any:
     return pna.override(
-        environment="sandbox", base_url="http://127.0.0.1:9", app_key="k", secret="s", store=str(path), progress=False
+        environment="sandbox",
+        base_url="http://127.0.0.1:9",
+        app_key="k",
+        secret="s",
+        store=str(path),
+        progress=False,
     )
 
 
@@ -46,11 +51,19 @@ def _frames(rows: int, stored: int, seed: int) -> tuple[pd.DataFrame, pd.DataFra
 def _typed(packed: Any, national: Any) -> dict[str, Any]:
     no_data = (packed & 15) == 4
     return {
-        "phone_active_level": pd.Categorical.from_codes((packed >> 6 & 3) - 1, dtype=pna.ACTIVE_LEVEL),
-        "phone_frequency_grade": pd.Categorical.from_codes((packed >> 8 & 3) - 1, dtype=pna.FREQUENCY_GRADE),
+        "phone_active_level": pd.Categorical.from_codes(
+            (packed >> 6 & 3) - 1, dtype=pna.ACTIVE_LEVEL
+        ),
+        "phone_frequency_grade": pd.Categorical.from_codes(
+            (packed >> 8 & 3) - 1, dtype=pna.FREQUENCY_GRADE
+        ),
         "phone_telco_type": pd.Categorical.from_codes((packed >> 4 & 3) - 1, dtype=pna.TELCO_TYPE),
-        "phone_lookup_status": pd.Categorical.from_codes(no_data.astype(int), dtype=pna.LOOKUP_STATUS),
-        "phone_looked_up_at": pd.to_datetime(data.bought_at(national), unit="us", utc=True).as_unit("us"),
+        "phone_lookup_status": pd.Categorical.from_codes(
+            no_data.astype(int), dtype=pna.LOOKUP_STATUS
+        ),
+        "phone_looked_up_at": pd.to_datetime(data.bought_at(national), unit="us", utc=True).as_unit(
+            "us"
+        ),
     }
 
 
@@ -87,7 +100,9 @@ def enrich(quick: bool) -> list[Row]:
             _kept_by_people(own, known, national)
             with _configured(path):
                 ours, out = _timed(lambda book=book: book.numberactive.enrich("phone"))
-            merged, expected = _timed(lambda book=book, known=known: book.merge(known, on="phone", how="left"))
+            merged, expected = _timed(
+                lambda book=book, known=known: book.merge(known, on="phone", how="left")
+            )
             written, people = _timed(lambda book=book, own=own: _what_people_write(book, own))
             for name in NEW:
                 _assert_same(out[name], expected[name])
@@ -99,8 +114,24 @@ def enrich(quick: bool) -> list[Row]:
     merge_ratio, written_ratio = np.median([(m[0] / m[1], m[2] / m[0]) for m in times[1:]], axis=0)
     note = f"{rows:,} rows, {stored:,} stored"
     return [
-        Row("b. warm enrich", "ours / merge on the raw text", merge_ratio, note, ours, merged, at_most=1.5),
-        Row("b. warm enrich", "apply, read_sql, merge / ours", written_ratio, note, ours, written, at_least=8),
+        Row(
+            "b. warm enrich",
+            "ours / merge on the raw text",
+            merge_ratio,
+            note,
+            ours,
+            merged,
+            at_most=1.5,
+        ),
+        Row(
+            "b. warm enrich",
+            "apply, read_sql, merge / ours",
+            written_ratio,
+            note,
+            ours,
+            written,
+            at_least=8,
+        ),
     ]
 
 
@@ -109,7 +140,9 @@ def _assert_same(got: pd.Series[Any], want: pd.Series[Any]) -> None:
     assert got.dtype == want.dtype
     assert got.index.equals(want.index)
     categories = isinstance(got.dtype, pd.CategoricalDtype)
-    assert np.array_equal(*(one.cat.codes if categories else one.astype("int64") for one in (got, want)))
+    assert np.array_equal(
+        *(one.cat.codes if categories else one.astype("int64") for one in (got, want))
+    )
 
 
 def _timed(work: Callable[[], Any]) -> tuple[float, Any]:

@@ -18,12 +18,17 @@ KEYS = {"app_key": "made-up-key", "secret": "made-up-secret-4711"}
 _numbers = itertools.count(1)
 
 
-@pytest.fixture(scope="package")  # not the session: Playwright's event loop runs in this thread as long as it is open
+@pytest.fixture(
+    scope="package"
+)  # not the session: Playwright's event loop runs in this thread as long as it is open
 def chromium() -> Iterator[Any]:
     sync_api = pytest.importorskip(
-        "playwright.sync_api", reason='playwright is missing: pip install "pandas-numberactive[test]"'
+        "playwright.sync_api",
+        reason='playwright is missing: pip install "pandas-numberactive[test]"',
     )
-    pytest.importorskip("jupyterlab", reason='JupyterLab is missing: pip install "pandas-numberactive[notebook]"')
+    pytest.importorskip(
+        "jupyterlab", reason='JupyterLab is missing: pip install "pandas-numberactive[notebook]"'
+    )
     if lab.CHROMIUM is None:
         pytest.skip(lab.HOW)
     with sync_api.sync_playwright() as playwright:
@@ -80,7 +85,9 @@ def opener(chromium: Any, server: lab.Server, bank: Simulator, folder: Path) -> 
 
 
 @pytest.fixture
-def notebook(chromium: Any, server: lab.Server, bank: Simulator, tmp_path: Path) -> Iterator[Opener]:
+def notebook(
+    chromium: Any, server: lab.Server, bank: Simulator, tmp_path: Path
+) -> Iterator[Opener]:
     """Open and run a notebook against the bank of this test."""
     with opener(chromium, server, bank, tmp_path) as start:
         yield start

@@ -17,7 +17,9 @@ from urllib.parse import urlsplit
 
 import nbformat
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+CHROMIUM = (
+    shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+)
 HOW = "Chromium is missing: apt-get install -y --no-install-recommends chromium fonts-liberation"
 ARGS = [
     *"--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking".split(),
@@ -72,8 +74,14 @@ class Server:
         (config / "page_config.json").write_text(json.dumps({"disabledExtensions": announcements}))
         kept = Path(places["JUPYTERLAB_SETTINGS_DIR"], "@jupyter-widgets/jupyterlab-manager")
         kept.mkdir(parents=True)
-        (kept / "plugin.jupyterlab-settings").write_text('{"saveState": true}')  # "Save Widget State Automatically"
-        clean = {name: value for name, value in os.environ.items() if not name.startswith("NUMBERACTIVE_")}
+        (kept / "plugin.jupyterlab-settings").write_text(
+            '{"saveState": true}'
+        )  # "Save Widget State Automatically"
+        clean = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith("NUMBERACTIVE_")
+        }
         options = (
             "--no-browser --allow-root --ip=127.0.0.1 --ServerApp.port_retries=0 --IdentityProvider.token= "
             "--ServerApp.password= --ServerApp.disable_check_xsrf=True --expose-app-in-browser"
@@ -116,12 +124,18 @@ class Notebook:
     def __init__(self, browser: Any, server: Server, name: str, cells: list[str]) -> None:
         self.server, self.path = server, server.folder / f"{name}.ipynb"
         book = nbformat.v4.new_notebook()
-        book.metadata["kernelspec"] = {"display_name": "Python 3", "language": "python", "name": "python3"}
+        book.metadata["kernelspec"] = {
+            "display_name": "Python 3",
+            "language": "python",
+            "name": "python3",
+        }
         book.cells = [nbformat.v4.new_code_cell(cell) for cell in cells]
         nbformat.write(book, self.path)
         self.foreign: list[str] = []
         self.complaints: list[str] = []
-        self.forgiven: tuple[str, ...] = ()  # complaints of JupyterLab's own that the test brings about
+        self.forgiven: tuple[
+            str, ...
+        ] = ()  # complaints of JupyterLab's own that the test brings about
         self._context = browser.new_context(viewport={"width": 1180, "height": 900})
         self._context.on("request", self._own_host_only)
         self.page = self._context.new_page()
@@ -129,7 +143,9 @@ class Notebook:
         self.page.on("pageerror", lambda error: self._complain(str(error)))
         self.page.set_default_timeout(20_000)
         self.page.goto(f"{server.url}/lab/tree/{self.path.name}?reset")
-        self.page.wait_for_function("() => window.jupyterapp?.shell?.currentWidget?.sessionContext !== undefined")
+        self.page.wait_for_function(
+            "() => window.jupyterapp?.shell?.currentWidget?.sessionContext !== undefined"
+        )
         self.page.evaluate(READY)
 
     def _own_host_only(self, request: Any) -> None:
@@ -146,20 +162,22 @@ class Notebook:
             self.complaints.append(text)
 
     def command(self, name: str, arguments: dict[str, Any] | None = None) -> None:
-        self.page.evaluate("([n, a]) => window.jupyterapp.commands.execute(n, a)", [name, arguments or {}])
+        self.page.evaluate(
+            "([n, a]) => window.jupyterapp.commands.execute(n, a)", [name, arguments or {}]
+        )
 
     def run_all(self) -> None:
         self.command("notebook:run-all-cells")
 
     def start_all(self) -> None:
         """Run all cells without waiting for their end."""
-        self.page.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-all-cells'); }")
+        self.page.evaluate(
+            "() => { window.jupyterapp.commands.execute('notebook:run-all-cells'); }"
+        )
 
     def start_cell(self, code: str) -> None:
         """Run code without waiting for its end."""
-        start = (
-            "code => { window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.requestExecute({code}); }"
-        )
+        start = "code => { window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.requestExecute({code}); }"
         self.page.evaluate(start, code)
 
     def ask(self, code: str) -> str:
@@ -167,7 +185,9 @@ class Notebook:
         return str(self.page.evaluate(ASK, code)).strip()
 
     def theme(self, dark: bool) -> None:
-        self.command("apputils:change-theme", {"theme": "JupyterLab Dark" if dark else "JupyterLab Light"})
+        self.command(
+            "apputils:change-theme", {"theme": "JupyterLab Dark" if dark else "JupyterLab Light"}
+        )
         self.page.wait_for_function(
             "(wanted) => document.body.dataset.jpThemeLight === wanted && !document.querySelector('#jupyterlab-splash')",
             arg="false" if dark else "true",

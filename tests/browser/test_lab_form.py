@@ -11,7 +11,10 @@ import pytest
 from pandas_numberactive.simulator import Faults
 from tests.browser.lab import button, click_at_once, expect, said
 
-pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("ignore::ResourceWarning")]  # the browser's pipes at exit
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+]  # the browser's pipes at exit
 
 PHONE = "8118899532"
 FORM = "form = pna.LookupForm()\nform"
@@ -43,9 +46,9 @@ def test_check_is_free_buy_charges_once_and_a_stored_number_is_free(notebook, ba
     said(book, "in your store since")
     expect(book.page.get_by_role("button", name=re.compile("^Buy"))).to_have_count(0)
     expect(book.page.get_by_text("8118****532")).to_be_visible()  # the history
-    assert book.ask("print(form.history.shape, form.value.source, form.history.dtypes['active_level'].ordered)") == (
-        "(1, 9) stored True"
-    )
+    assert book.ask(
+        "print(form.history.shape, form.value.source, form.history.dtypes['active_level'].ordered)"
+    ) == ("(1, 9) stored True")
     assert bank.ledger.total == 1
 
 
@@ -130,7 +133,9 @@ def test_it_works_while_a_cell_awaits(notebook, bank):
 
 
 def test_during_a_blocking_cell_nothing_is_charged_twice_and_nothing_is_lost(notebook, bank):
-    blocking = "import time, os\nwhile not os.path.exists('go2'):\n    time.sleep(0.02)\nprint('went on')"
+    blocking = (
+        "import time, os\nwhile not os.path.exists('go2'):\n    time.sleep(0.02)\nprint('went on')"
+    )
     book = notebook(FORM, blocking)
     book.ask("pass")
     book.start_all()
@@ -161,8 +166,12 @@ def test_after_a_restart_the_dead_form_charges_nothing(notebook, bank):
     buy = button(book, f"Buy {PHONE}")
     expect(buy).to_be_visible()
     book.forgiven = ("debugger state", "Cannot send")
-    book.page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()")
-    book.page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.info")
+    book.page.evaluate(
+        "() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()"
+    )
+    book.page.evaluate(
+        "() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.info"
+    )
     if buy.count():
         buy.click()
     book.ask("print('a round trip')")

@@ -14,7 +14,10 @@ from pandas_numberactive.simulator import Faults, Simulator
 from tests.browser.conftest import KEYS, opener
 from tests.browser.lab import Notebook, Server, button, expect, said
 
-pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("ignore::ResourceWarning")]  # the browser's pipes at exit
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+]  # the browser's pipes at exit
 
 BOOK = "df = pd.DataFrame({'name': ['x'] * 300, 'phone': [f'0811{i:07d}' for i in range(300)]})\n"
 PANEL = BOOK + "panel = pna.EnrichPanel(df)\npanel"
@@ -33,14 +36,18 @@ def leaks(book: Notebook) -> list[str]:
     """Whole numbers and secrets in the saved notebook."""
     saved = book.save()
     assert "application/vnd.jupyter.widget-state+json" in saved
-    return [text for text in ("0811000", "8110000", "made-up-secret", "made-up-key") if text in saved]
+    return [
+        text for text in ("0811000", "8110000", "made-up-secret", "made-up-key") if text in saved
+    ]
 
 
 def test_the_panel_plans_buys_stops_and_goes_on(notebook, bank):
     bank.latency = 0.05
     book = notebook(PANEL, max_concurrency=4)
     book.run_all()
-    expect(book.page.get_by_text("8110******").first).to_be_visible()  # an example of what would be read
+    expect(
+        book.page.get_by_text("8110******").first
+    ).to_be_visible()  # an example of what would be read
     button(book, "Plan").click()
     buy = button(book, "Buy 300 numbers for IDR 150,000")
     expect(buy).to_be_visible()
@@ -49,7 +56,9 @@ def test_the_panel_plans_buys_stops_and_goes_on(notebook, bank):
     there = buy.bounding_box()
     buy.click()
     expect(button(book, "Stop")).to_be_focused()
-    book.page.mouse.click(there["x"] + there["width"] / 2, there["y"] + there["height"] / 2)  # a slow double click
+    book.page.mouse.click(
+        there["x"] + there["width"] / 2, there["y"] + there["height"] / 2
+    )  # a slow double click
     until(lambda: bank.ledger.total > 60)
     expect(button(book, "Stop")).to_be_enabled()
     button(book, "Stop").click()
@@ -99,11 +108,16 @@ NAMES = ("plan", "form", "panel", "job", "report", "summary", "failed", "setting
 
 
 @pytest.fixture(scope="module")
-def shown(chromium: Any, server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Notebook]:
+def shown(
+    chromium: Any, server: Server, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Notebook]:
     """Everything that a user sees, in one notebook, at rest."""
     faults = Faults(script={"handle:8123456789": ["code"]})
     folder = tmp_path_factory.mktemp("shown")
-    with Simulator(stand_in=True, faults=faults, **KEYS) as bank, opener(chromium, server, bank, folder) as start:
+    with (
+        Simulator(stand_in=True, faults=faults, **KEYS) as bank,
+        opener(chromium, server, bank, folder) as start,
+    ):
         book = start(*RESULTS)
         book.run_all()
         said(book, "Done")
@@ -117,13 +131,19 @@ def shown(chromium: Any, server: Server, tmp_path_factory: pytest.TempPathFactor
 
 
 def test_form_and_panel_have_no_serious_accessibility_violation(shown):
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="pip install axe-playwright-python")
+    axe = pytest.importorskip(
+        "axe_playwright_python.sync_playwright", reason="pip install axe-playwright-python"
+    )
     for dark in (False, True):
         shown.theme(dark)
         for at, name in ((1, "form"), (2, "panel"), (3, "job")):
             output = shown.page.locator(".jp-OutputArea-output").nth(at)
             output.evaluate("(node, name) => { node.id = `ours-${name}`; }", name)
-            found = axe.Axe().run(shown.page, context=f"#ours-{name}", options={"resultTypes": ["violations"]}).response
+            found = (
+                axe.Axe()
+                .run(shown.page, context=f"#ours-{name}", options={"resultTypes": ["violations"]})
+                .response
+            )
             assert len(found["passes"]) > 5  # it did look
             serious = [v for v in found["violations"] if v["impact"] in ("serious", "critical")]
             told = [(v["id"], v["help"], [n["html"][:160] for n in v["nodes"]]) for v in serious]
@@ -160,7 +180,9 @@ def picture(book: Notebook, at: int, path: Path) -> None:
 
 def off_theme(book: Notebook) -> None:
     """The same HTML where no Jupyter theme is: Colab, an exported page, in whatever colours these have."""
-    html = book.ask("print(*(x._repr_html_() for x in (plan, job, pna.last_run(), pna.lookup('0811 8899 532'))))")
+    html = book.ask(
+        "print(*(x._repr_html_() for x in (plan, job, pna.last_run(), pna.lookup('0811 8899 532'))))"
+    )
     assert html.count("<table") >= 3
     page = book.page.context.new_page()
     for ground, ink in (("#ffffff", "#212121"), ("#1e1e1e", "#d4d4d4")):

@@ -97,7 +97,13 @@ class Seen:
 
 
 def interrupts(
-    folder: str, times: int, *, cell: str = CELLS[0], second: bool = False, longest: float = 2.0, seed: int = 0
+    folder: str,
+    times: int,
+    *,
+    cell: str = CELLS[0],
+    second: bool = False,
+    longest: float = 2.0,
+    seed: int = 0,
 ) -> Seen:
     """Interrupt a cell `times` times, 20 ms to `longest` seconds after its first charge, and check the ledgers."""
     rng = random.Random(seed)
@@ -111,7 +117,9 @@ def interrupts(
                 message_id = kernel.send(cell)
                 while vendor.ledger.total == before:
                     time.sleep(0.005)
-                time.sleep(rng.uniform(0.02, longest))  # the moment of the interrupt is what is drawn
+                time.sleep(
+                    rng.uniform(0.02, longest)
+                )  # the moment of the interrupt is what is drawn
                 started = time.monotonic()
                 kernel.manager.interrupt_kernel()
                 if second:

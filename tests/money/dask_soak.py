@@ -32,7 +32,10 @@ from pandas_numberactive.simulator import Simulator
 from tests.bench.vendor import KEYS
 
 FIRST = 8_110_000_000
-MADE = [pack(LookupState.ANSWERED, Answer(1 + i % 2, 1 + i % 3, 1 + i // 3 % 3), True) for i in range(18)]
+MADE = [
+    pack(LookupState.ANSWERED, Answer(1 + i % 2, 1 + i % 3, 1 + i // 3 % 3), True)
+    for i in range(18)
+]
 
 
 def part(at: int, rows: int, distinct: int, spellings: int) -> pd.DataFrame:
@@ -42,14 +45,18 @@ def part(at: int, rows: int, distinct: int, spellings: int) -> pd.DataFrame:
     text = pd.Series(number).astype(str)
     phone = np.where(rng.random(rows) * spellings < 1, "0" + text, "+62 " + text).astype(object)
     phone[rng.random(rows) < 0.01] = "unknown"
-    return pd.DataFrame({"id": np.arange(at * rows, (at + 1) * rows), "amount": rng.random(rows), "phone": phone})
+    return pd.DataFrame(
+        {"id": np.arange(at * rows, (at + 1) * rows), "amount": rng.random(rows), "phone": phone}
+    )
 
 
 def write_book(folder: Path, rows: int, partitions: int, distinct: int, spellings: int = 2) -> None:
     """The book as Parquet, one file a partition."""
     folder.mkdir()
     for at in range(partitions):
-        part(at, rows // partitions, distinct, spellings).to_parquet(folder / f"part.{at:05d}.parquet", index=False)
+        part(at, rows // partitions, distinct, spellings).to_parquet(
+            folder / f"part.{at:05d}.parquet", index=False
+        )
 
 
 def fill_store(location: str, distinct: int) -> None:
@@ -57,7 +64,21 @@ def fill_store(location: str, distinct: int) -> None:
     with LookupStore(location) as store:
         for start in range(0, distinct, 20_000):
             rows = [
-                (2, FIRST + i, 1, MADE[i % 18], 1_790_000_000_000_000 + i, f"{i:032x}", 1, "h", "k", None, 1, None, 1)
+                (
+                    2,
+                    FIRST + i,
+                    1,
+                    MADE[i % 18],
+                    1_790_000_000_000_000 + i,
+                    f"{i:032x}",
+                    1,
+                    "h",
+                    "k",
+                    None,
+                    1,
+                    None,
+                    1,
+                )
                 + ("200", "OK", None)
                 for i in range(start, min(start + 20_000, distinct))
             ]
@@ -108,8 +129,15 @@ def kill_half_way(client: Client, out: Path, files: int) -> threading.Thread:
 
 def configure(url: str, store: Path) -> None:
     pna.configure(
-        environment="production", base_url=url, store=str(store), unit_price=500.0, confirm_above=10**9, max_concurrency=64, progress=False, **KEYS
-    )  # fmt: skip
+        environment="production",
+        base_url=url,
+        store=str(store),
+        unit_price=500.0,
+        confirm_above=10**9,
+        max_concurrency=64,
+        progress=False,
+        **KEYS,
+    )
 
 
 def compare(got: pd.DataFrame, want: pd.DataFrame) -> None:
@@ -151,7 +179,9 @@ def cold(client: Client, folder: Path, partitions: int) -> int:
     print(
         f"| distinct valid numbers; charged by the vendor's ledger; twice | {report.distinct:,}; {total:,}; {twice} |"
     )
-    print(f"| found and bought; joined and written, a worker killed half-way | {bought:.0f} s; {joined:.0f} s |")
+    print(
+        f"| found and bought; joined and written, a worker killed half-way | {bought:.0f} s; {joined:.0f} s |"
+    )
     print(
         f"| peak memory: driver (the simulator in it); largest worker | {memory.driver:,.0f} MB; {memory.worker:,.0f} MB |"
     )
@@ -163,7 +193,8 @@ def cold(client: Client, folder: Path, partitions: int) -> int:
     assert (rows, len(head)) == (len(want), 5)
     assert second.to_dict() == want["phone_lookup_status"].value_counts().to_dict()
     print(
-        f"| head, len, a second compute, and pandas on the same {rows:,} rows | equal, 0 further charges |", flush=True
+        f"| head, len, a second compute, and pandas on the same {rows:,} rows | equal, 0 further charges |",
+        flush=True,
     )
     return int(total != report.distinct or twice > 0 or killer.is_alive())
 
@@ -173,13 +204,21 @@ def warm(folder: Path, distinct: int, rounds: int) -> None:
     fill_store(str(folder / "warm.sqlite3"), distinct)
     configure("http://127.0.0.1:9", folder / "warm.sqlite3")
     numbers = pd.Series(np.arange(FIRST, FIRST + distinct)).astype(str)
-    answers = pd.DataFrame({"phone": "0" + numbers})  # a merge needs one spelling, so this book has one
+    answers = pd.DataFrame(
+        {"phone": "0" + numbers}
+    )  # a merge needs one spelling, so this book has one
     once = answers.head(1).assign(phone="0" + str(FIRST)).numberactive.enrich("phone").iloc[:, 1:]
     codes = np.arange(distinct) % 18
     for name in once:
-        answers[name] = once[name].iloc[np.zeros(len(answers), int)].array if name == "phone_looked_up_at" else (
-            pd.Categorical.from_codes((codes % len(once[name].cat.categories)).astype(np.int8), dtype=once[name].dtype)
-        )  # fmt: skip
+        answers[name] = (
+            once[name].iloc[np.zeros(len(answers), int)].array
+            if name == "phone_looked_up_at"
+            else (
+                pd.Categorical.from_codes(
+                    (codes % len(once[name].cat.categories)).astype(np.int8), dtype=once[name].dtype
+                )
+            )
+        )
     answers.to_parquet(folder / "answers.parquet", index=False, row_group_size=200_000)
     times: dict[str, list[float]] = {"enrich": [], "merge": []}
     for at in range(rounds):
@@ -206,21 +245,42 @@ def main() -> int:
     parser.add_argument("--rows", type=int, default=10_000_000)
     parser.add_argument("--partitions", type=int, default=64)
     parser.add_argument("--distinct", type=int, default=20_000, help="bought from the simulator")
-    parser.add_argument("--stored", type=int, default=1_000_000, help="distinct numbers of the warm run")
+    parser.add_argument(
+        "--stored", type=int, default=1_000_000, help="distinct numbers of the warm run"
+    )
     parser.add_argument("--rounds", type=int, default=2)
     given = parser.parse_args()
     failed = 0
     with tempfile.TemporaryDirectory() as name:
         base = Path(name)
-        with LocalCluster(
-            n_workers=2, threads_per_worker=1, host="127.0.0.1", dashboard_address="127.0.0.1:0", silence_logs=50
-        ) as cluster, Client(cluster) as client:  # fmt: skip
-            print(f"| {given.rows:,} rows, {given.partitions} partitions, 2 workers | |\n|---|---|", flush=True)
-            for folder, distinct in ((base / "cold", given.distinct), (base / "warm", given.stored)):
+        with (
+            LocalCluster(
+                n_workers=2,
+                threads_per_worker=1,
+                host="127.0.0.1",
+                dashboard_address="127.0.0.1:0",
+                silence_logs=50,
+            ) as cluster,
+            Client(cluster) as client,
+        ):
+            print(
+                f"| {given.rows:,} rows, {given.partitions} partitions, 2 workers | |\n|---|---|",
+                flush=True,
+            )
+            for folder, distinct in (
+                (base / "cold", given.distinct),
+                (base / "warm", given.stored),
+            ):
                 if not distinct:
                     continue
                 folder.mkdir()
-                write_book(folder / "in", given.rows, given.partitions, distinct, 2 if folder.name == "cold" else 1)
+                write_book(
+                    folder / "in",
+                    given.rows,
+                    given.partitions,
+                    distinct,
+                    2 if folder.name == "cold" else 1,
+                )
                 if folder.name == "cold":
                     failed = cold(client, folder, given.partitions)
                 else:

@@ -125,8 +125,17 @@ def end(pid: int) -> None:
 
 
 @contextmanager
-def stage(store: str, numbers: int, *, latency: float = 0.01, faults: Faults | None = None, seed: int = 0, once: bool = False,
-          options: dict[str, Any] | None = None, **settings: Any) -> Iterator[tuple[Simulator, Zygote, list[int]]]:  # fmt: skip
+def stage(
+    store: str,
+    numbers: int,
+    *,
+    latency: float = 0.01,
+    faults: Faults | None = None,
+    seed: int = 0,
+    once: bool = False,
+    options: dict[str, Any] | None = None,
+    **settings: Any,
+) -> Iterator[tuple[Simulator, Zygote, list[int]]]:
     """A vendor and a zygote for one store."""
     wanted = [8_110_000_000 + i for i in range(numbers)]
     faults = faults or Faults(handle=FAULTS, query=FAULTS, seed=seed)
@@ -136,10 +145,16 @@ def stage(store: str, numbers: int, *, latency: float = 0.01, faults: Faults | N
             "once": once,
             "options": options or {},
             "settings": {
-                "environment": "sandbox", "base_url": vendor.base_url, "store": store, "handle_timeout": 3.0,
-                "query_timeout": 3.0, "max_concurrency": 4, **KEYS, **settings,
+                "environment": "sandbox",
+                "base_url": vendor.base_url,
+                "store": store,
+                "handle_timeout": 3.0,
+                "query_timeout": 3.0,
+                "max_concurrency": 4,
+                **KEYS,
+                **settings,
             },
-        }  # fmt: skip
+        }
         zygote = Zygote(terms)
         try:
             yield vendor, zygote, wanted
@@ -180,7 +195,16 @@ def kill_loop(
         while is_alive(alive[0]) and time.monotonic() < deadline:
             time.sleep(0.02)
         end(alive[0])
-        return _outcome(vendor, store, wanted, kills, processes, time.monotonic() - started, settings, zygote.told)
+        return _outcome(
+            vendor,
+            store,
+            wanted,
+            kills,
+            processes,
+            time.monotonic() - started,
+            settings,
+            zygote.told,
+        )
 
 
 def _outcome(
@@ -195,7 +219,14 @@ def _outcome(
 ) -> Outcome:
     frame = pd.DataFrame({"phone": [str(number) for number in wanted]})
     before = vendor.ledger.total
-    with pna.override(environment="sandbox", base_url=vendor.base_url, store=store, progress=False, **KEYS, **settings):
+    with pna.override(
+        environment="sandbox",
+        base_url=vendor.base_url,
+        store=store,
+        progress=False,
+        **KEYS,
+        **settings,
+    ):
         out = frame.numberactive.enrich("phone")
         with pna.LookupStore() as books:
             events = books.history()["kind"].value_counts()
@@ -225,6 +256,8 @@ def _outcome(
 def _agrees(vendor: Simulator, row: Any) -> bool:
     said = vendor.answer(row.phone)
     telco = {0: None, 1: "prepaid", 2: "postpaid"}[said["telcoType"]]
-    levels = [None if said[name] == "NA" else said[name] for name in ("activeLevel", "frequencyGrade")]
+    levels = [
+        None if said[name] == "NA" else said[name] for name in ("activeLevel", "frequencyGrade")
+    ]
     have = [row.phone_telco_type, row.phone_active_level, row.phone_frequency_grade]
     return [None if pd.isna(value) else value for value in have] == [telco, *levels]

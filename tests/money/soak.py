@@ -18,15 +18,23 @@ def main() -> int:
     """Run the simulated runs and the kill loop."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--kills", type=int, default=1000)
-    parser.add_argument("--numbers", type=int, default=0, help="by default 8 a kill, at least 3,000")
+    parser.add_argument(
+        "--numbers", type=int, default=0, help="by default 8 a kill, at least 3,000"
+    )
     parser.add_argument("--runs", type=int, default=0, help="simulated runs")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--postgres", action="store_true", help="on a PostgreSQL server of its own, crashed 10 times")
+    parser.add_argument(
+        "--postgres",
+        action="store_true",
+        help="on a PostgreSQL server of its own, crashed 10 times",
+    )
     given = parser.parse_args()
     if given.runs:
         started = time.monotonic()
         simulate_all(range(given.runs), Variant())
-        print(f"simulated runs    {given.runs:>12,}  0 violations, {time.monotonic() - started:.0f} s")
+        print(
+            f"simulated runs    {given.runs:>12,}  0 violations, {time.monotonic() - started:.0f} s"
+        )
     if not given.kills:
         return 0
     numbers = given.numbers or max(3000, 8 * given.kills)
@@ -41,7 +49,9 @@ def main() -> int:
             )
     else:
         with tempfile.TemporaryDirectory() as folder:
-            seen = kill_loop(str(Path(folder) / "soak.sqlite3"), given.kills, numbers=numbers, seed=given.seed)
+            seen = kill_loop(
+                str(Path(folder) / "soak.sqlite3"), given.kills, numbers=numbers, seed=given.seed
+            )
     print(seen.table())
     return int(bool(seen.twice or seen.lost or seen.wrong or seen.conflicts))
 

@@ -65,7 +65,12 @@ def call(frame):
             return "raises"
 
 
-CASES = [(fault, step) for fault in WIRE for step in ("handle", "query") if None not in WIRE[fault][step == "query"]]
+CASES = [
+    (fault, step)
+    for fault in WIRE
+    for step in ("handle", "query")
+    if None not in WIRE[fault][step == "query"]
+]
 
 
 @pytest.mark.parametrize(("fault", "step"), CASES)
@@ -83,9 +88,13 @@ def test_a_fault_of_the_wire(fault, step, often, place, monkeypatch):
     patience = 0.2 if fault == "hang" else 10.0  # only there the time-out is what is looked at
     with Simulator(stand_in=True, faults=faults, **KEYS) as vendor:
         pna.configure(
-            environment="production", base_url=vendor.base_url, store=place, handle_timeout=patience,
-            query_timeout=patience, **KEYS,
-        )  # fmt: skip
+            environment="production",
+            base_url=vendor.base_url,
+            store=place,
+            handle_timeout=patience,
+            query_timeout=patience,
+            **KEYS,
+        )
         if fault == "connect_refused":
             refuse(monkeypatch, step, 1 if often == "once" else 50)
         first = call(frame)
@@ -102,7 +111,9 @@ def test_a_fault_of_the_wire(fault, step, often, place, monkeypatch):
             assert last in GOOD
             assert vendor.ledger.charged_phones() == {PHONE: 1}
         if step == "query":
-            assert vendor.ledger.asked_phones() == {PHONE: 1}  # whatever happens at query: no new handle
+            assert vendor.ledger.asked_phones() == {
+                PHONE: 1
+            }  # whatever happens at query: no new handle
 
 
 def refuse(monkeypatch, step, times):
@@ -165,7 +176,9 @@ def test_a_late_duplicate_reply(halfway):
         world.time += 0.01
     assert row_of(world) == before
     if step == "query":
-        assert world.db.execute("SELECT count(*) FROM events WHERE kind = 'late'").fetchone() == (1,)
+        assert world.db.execute("SELECT count(*) FROM events WHERE kind = 'late'").fetchone() == (
+            1,
+        )
     world.finish()
 
 
@@ -174,7 +187,11 @@ def test_ctrl_c_once(halfway):
     world.stopping = True
     for _ in worker:
         world.time += 0.01
-    states = {"claim": LookupState.RELEASED, "handle": LookupState.PENDING, "saved": LookupState.PENDING}
+    states = {
+        "claim": LookupState.RELEASED,
+        "handle": LookupState.PENDING,
+        "saved": LookupState.PENDING,
+    }
     assert row_of(world).state is states.get(step, LookupState.ANSWERED)
     assert row_of(world).worker is None
     world.finish()
@@ -183,7 +200,14 @@ def test_ctrl_c_once(halfway):
 def test_ctrl_c_twice(halfway):
     world, worker, _ = halfway
     worker.close()  # cancelled: nothing more is done but leaving
-    runs.leave(world.db, worker=world.joined[0], run=world.run_id, now=world.now(), finished=False, alive=world.alive)
+    runs.leave(
+        world.db,
+        worker=world.joined[0],
+        run=world.run_id,
+        now=world.now(),
+        finished=False,
+        alive=world.alive,
+    )
     world.finish()
 
 

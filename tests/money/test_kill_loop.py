@@ -14,7 +14,9 @@ import pytest
 from pandas_numberactive.simulator import Faults
 from tests.money.killloop import FAULTS, end, is_alive, is_stopped, kill_loop, stage
 
-pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork: run it on Linux or macOS")
+pytestmark = pytest.mark.skipif(
+    not hasattr(os, "fork"), reason="needs os.fork: run it on Linux or macOS"
+)
 
 
 def test_thirty_kills_over_three_processes_buy_each_number_once(tmp_path):
@@ -34,7 +36,9 @@ def wait_until(condition):
 def test_a_budget_of_100_holds_over_kills_restarts_and_64_in_flight(place):
     rng = random.Random(1)
     faults = Faults(handle={"drop_after": 0.1}, query={"drop_after": 0.1}, seed=1)
-    with stage(place, 400, faults=faults, options={"max_charges": 100}, once=True, max_concurrency=64) as (
+    with stage(
+        place, 400, faults=faults, options={"max_charges": 100}, once=True, max_concurrency=64
+    ) as (
         vendor,
         zygote,
         _,
@@ -42,7 +46,9 @@ def test_a_budget_of_100_holds_over_kills_restarts_and_64_in_flight(place):
         for _ in range(3):
             before = vendor.ledger.total
             pid = zygote.fork(0)
-            wait_until(lambda b=before: vendor.ledger.total > b + rng.randrange(10) or not is_alive(pid))  # noqa: B023
+            wait_until(
+                lambda b=before: vendor.ledger.total > b + rng.randrange(10) or not is_alive(pid)  # noqa: B023
+            )
             end(pid)
             assert vendor.ledger.total <= 100
         assert vendor.ledger.total < 100
@@ -88,8 +94,12 @@ def lock_is_free(store):
 
         from pandas_numberactive._io.store_connection import WRITE_LOCK
 
-        with psycopg.connect(store, autocommit=True) as probe:  # a transaction of its own: free again at once
-            return probe.execute("SELECT pg_try_advisory_xact_lock(%s)", (WRITE_LOCK,)).fetchone()[0]
+        with psycopg.connect(
+            store, autocommit=True
+        ) as probe:  # a transaction of its own: free again at once
+            return probe.execute("SELECT pg_try_advisory_xact_lock(%s)", (WRITE_LOCK,)).fetchone()[
+                0
+            ]
     probe = sqlite3.connect(store, timeout=0.05, isolation_level=None)
     try:
         probe.execute("BEGIN IMMEDIATE")

@@ -10,7 +10,9 @@ from collections.abc import Callable
 import pandas as pd
 import pytest
 
-pytest.importorskip("psycopg", reason='psycopg is missing: pip install "pandas-numberactive[postgres]"')
+pytest.importorskip(
+    "psycopg", reason='psycopg is missing: pip install "pandas-numberactive[postgres]"'
+)
 
 import psycopg
 
@@ -30,7 +32,10 @@ GOOD = ["answered", "no_data"]
 
 def configure(vendor: Simulator, store: str, **options: object) -> None:
     pna.configure(
-        environment="production", base_url=vendor.base_url, store=store, **{**KEYS, "max_concurrency": 4, **options}
+        environment="production",
+        base_url=vendor.base_url,
+        store=store,
+        **{**KEYS, "max_concurrency": 4, **options},
     )
 
 
@@ -52,18 +57,32 @@ def every(nth: int, word: bytes, side: Cut) -> Callable[[bytes], Cut | None]:
 
 def books_of(dsn: str) -> tuple[int, ...]:
     """Events of each kind that counts, workers left, runs not ended."""
-    counts = ("events WHERE kind = 'opened'", "events WHERE kind <> 'opened'", "workers", "runs WHERE ended_at IS NULL")
+    counts = (
+        "events WHERE kind = 'opened'",
+        "events WHERE kind <> 'opened'",
+        "workers",
+        "runs WHERE ended_at IS NULL",
+    )
     with LookupStore.open(dsn) as store:
-        return store.do(lambda db: tuple(db.execute(f"SELECT count(*) FROM {what}").fetchone()[0] for what in counts))
+        return store.do(
+            lambda db: tuple(
+                db.execute(f"SELECT count(*) FROM {what}").fetchone()[0] for what in counts
+            )
+        )
 
 
 @pytest.mark.parametrize("side", ["before", "after"])
 @pytest.mark.parametrize(
-    ("nth", "word"), [(2, b"COMMIT\0"), (3, b"BEGIN"), (5, b"lookups")], ids=["commit", "begin", "middle"]
+    ("nth", "word"),
+    [(2, b"COMMIT\0"), (3, b"BEGIN"), (5, b"lookups")],
+    ids=["commit", "begin", "middle"],
 )
 def test_a_connection_lost_at_any_message_is_not_seen_by_the_user(dsn, nth, word, side):
     """A COMMIT whose reply is lost is looked up before anything is done again: no event stands twice."""
-    with Simulator(stand_in=True, **KEYS) as vendor, Proxy(int(dsn.rsplit(":", 1)[1].split("/")[0])) as proxy:
+    with (
+        Simulator(stand_in=True, **KEYS) as vendor,
+        Proxy(int(dsn.rsplit(":", 1)[1].split("/")[0])) as proxy,
+    ):
         configure(vendor, through(proxy, dsn))
         proxy.when = every(nth, word, side)
         out = FRAME.numberactive.enrich("phone", max_charges=40)
@@ -79,7 +98,10 @@ def test_a_connection_lost_at_any_message_is_not_seen_by_the_user(dsn, nth, word
 def test_where_nobody_knows_whether_a_commit_went_through_each_write_knows_itself(dsn, monkeypatch):
     """A server that took over may not know the transaction: all is done again, and stands once all the same."""
     monkeypatch.setattr(store_connection.Connection, "_went_through", lambda *_: False)
-    with Simulator(stand_in=True, **KEYS) as vendor, Proxy(int(dsn.rsplit(":", 1)[1].split("/")[0])) as proxy:
+    with (
+        Simulator(stand_in=True, **KEYS) as vendor,
+        Proxy(int(dsn.rsplit(":", 1)[1].split("/")[0])) as proxy,
+    ):
         configure(vendor, through(proxy, dsn))
         proxy.when = every(2, b"COMMIT\0", "after")
         out = FRAME.numberactive.enrich("phone", max_charges=40)
@@ -94,7 +116,9 @@ def test_a_server_that_stays_away_ends_the_run_once_for_all_and_the_next_one_has
     postgres, dsn, monkeypatch, tmp_path
 ):
     monkeypatch.setattr(store_connection, "GONE_FOR", 1.0)
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))  # where answers wait that no store takes
+    monkeypatch.setattr(
+        tempfile, "tempdir", str(tmp_path)
+    )  # where answers wait that no store takes
     with Simulator(stand_in=True, latency=0.02, **KEYS) as vendor:
         configure(vendor, dsn, max_concurrency=32)
         frame = pd.DataFrame({"phone": [f"0811{i:07d}" for i in range(400)]})
@@ -124,7 +148,9 @@ def test_a_clock_that_differs_from_the_servers_buys_nothing_twice(dsn, monkeypat
     told = store_postgres.PostgresStore._set_clock
     with Simulator(stand_in=True, **KEYS) as vendor:
         configure(vendor, dsn)
-        monkeypatch.setattr(store_postgres.PostgresStore, "_set_clock", lambda store, by: told(store, by + ahead))
+        monkeypatch.setattr(
+            store_postgres.PostgresStore, "_set_clock", lambda store, by: told(store, by + ahead)
+        )
         FRAME.numberactive.enrich("phone")
         vendor.faults = Faults(script={"query": ["ok"] * 10 + ["redirect"]})
         with pytest.raises(VendorError):
@@ -143,12 +169,18 @@ def test_a_lease_is_by_the_servers_clock_also_when_ours_is_put_right_meanwhile(d
         monkeypatch.setattr(store_postgres.time, "time", lambda: real() + 7200)
 
         async def work() -> tuple[int, bool]:
-            row = await store.begin_run(key="k", environment="sandbox", cap=None, price=None, currency="IDR")
+            row = await store.begin_run(
+                key="k", environment="sandbox", cap=None, price=None, currency="IDR"
+            )
             worker = await store.join(row.run, lease=60.0)
-            until = await store._journal.write(lambda db: db.execute("SELECT lease_until FROM workers").fetchone()[0])
+            until = await store._journal.write(
+                lambda db: db.execute("SELECT lease_until FROM workers").fetchone()[0]
+            )
             monkeypatch.setattr(store_postgres.time, "time", lambda: real() - 7200)
             await store.renew(worker, row.run, lease=60.0)
-            renewed = await store._journal.write(lambda db: db.execute("SELECT lease_until FROM workers").fetchone()[0])
+            renewed = await store._journal.write(
+                lambda db: db.execute("SELECT lease_until FROM workers").fetchone()[0]
+            )
             return until, renewed
 
         for until in asyncio.run(work()):
@@ -170,9 +202,7 @@ ODD = {
 
 
 # Longer than the role's own time-outs.
-WAITS_FOR_LONG = (
-    "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND clock_timestamp() - query_start > '300ms'"
-)
+WAITS_FOR_LONG = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND clock_timestamp() - query_start > '300ms'"
 
 
 @pytest.fixture
@@ -190,7 +220,8 @@ def test_the_roles_own_defaults_change_nothing(odd_role):
     with LookupStore.open(odd_role) as store:
         said = store.do(
             lambda db: [
-                db.execute(f"SHOW {name}").fetchone()[0] for name in ("synchronous_commit", "transaction_isolation")
+                db.execute(f"SHOW {name}").fetchone()[0]
+                for name in ("synchronous_commit", "transaction_isolation")
             ]
         )
         assert said == ["on", "read committed"]
@@ -219,7 +250,9 @@ def test_a_cap_counts_what_was_committed_while_one_waited(odd_role):
     with LookupStore.open(odd_role) as store, psycopg.connect(odd_role) as other:
 
         async def begin() -> tuple[int, int]:
-            row = await store.begin_run(key="k", environment="sandbox", cap=10, price=None, currency="IDR")
+            row = await store.begin_run(
+                key="k", environment="sandbox", cap=10, price=None, currency="IDR"
+            )
             return row.run, await store.join(row.run, lease=60.0)
 
         run, worker = asyncio.run(begin())
@@ -228,7 +261,11 @@ def test_a_cap_counts_what_was_committed_while_one_waited(odd_role):
         got: list[Claims] = []
 
         async def claim() -> None:
-            got.append(await store.claim(work(run, worker, store), list(range(8_118_000_000, 8_118_000_010))))
+            got.append(
+                await store.claim(
+                    work(run, worker, store), list(range(8_118_000_000, 8_118_000_010))
+                )
+            )
 
         waiting = threading.Thread(target=lambda: asyncio.run(claim()))
         waiting.start()
@@ -237,14 +274,17 @@ def test_a_cap_counts_what_was_committed_while_one_waited(odd_role):
                 assert waiting.is_alive()
         other.execute(
             "INSERT INTO numberactive.lookups (environment, number, generation, packed, run, spend) "
-            "SELECT 1, 8118999000 + i, 1, 3, %s, 1 FROM generate_series(1, 8) AS i", (run,),
-        )  # fmt: skip
+            "SELECT 1, 8118999000 + i, 1, 3, %s, 1 FROM generate_series(1, 8) AS i",
+            (run,),
+        )
         other.commit()
         waiting.join(30)
     assert (len(got[0].mine), len(got[0].over)) == (2, 8)
 
 
-def test_a_pooler_that_gives_each_transaction_another_session_is_noticed_and_works(dsn, monkeypatch):
+def test_a_pooler_that_gives_each_transaction_another_session_is_noticed_and_works(
+    dsn, monkeypatch
+):
     """DISCARD ALL is what a session of somebody else's looks like: nothing set, nothing prepared, no lock held."""
     commit = store_postgres.PostgresEngine.commit
 
@@ -254,14 +294,19 @@ def test_a_pooler_that_gives_each_transaction_another_session_is_noticed_and_wor
 
     monkeypatch.setattr(store_postgres.PostgresEngine, "commit", and_forget)
     port = int(dsn.rsplit(":", 1)[1].split("/")[0])
-    with Simulator(stand_in=True, latency=0.01, **KEYS) as vendor, Proxy(port, pooler=True) as proxy:
+    with (
+        Simulator(stand_in=True, latency=0.01, **KEYS) as vendor,
+        Proxy(port, pooler=True) as proxy,
+    ):
         configure(vendor, through(proxy, dsn))
         job = FRAME.numberactive.start("phone")
         while vendor.ledger.total < 10:
             assert not job.done()
         with LookupStore.open(dsn) as direct:  # a colleague without the pooler waits for the lease
             assert not direct._postgres.pooled
-            assert direct.do(lambda db: direct.alive(db, db.execute("SELECT worker FROM workers").fetchone()[0]))
+            assert direct.do(
+                lambda db: direct.alive(db, db.execute("SELECT worker FROM workers").fetchone()[0])
+            )
         assert job.result(60)["phone_lookup_status"].isin(GOOD).all()
         again = FRAME.numberactive.enrich("phone", refresh=True, details=True)
         assert again["phone_lookup_status"].isin(GOOD).all()
@@ -284,13 +329,17 @@ def test_a_deadlock_or_a_conflict_with_another_program_is_tried_again(dsn):
 
     with LookupStore.open(dsn) as store:
         assert store.do(work) == 7
-        assert store.do(lambda db: db.execute("SELECT count(*) FROM meta WHERE name LIKE 'n%'").fetchone()) == (1,)
+        assert store.do(
+            lambda db: db.execute("SELECT count(*) FROM meta WHERE name LIKE 'n%'").fetchone()
+        ) == (1,)
         failures[:] = [psycopg.errors.DeadlockDetected] * 50
         with pytest.raises(StoreError, match="DeadlockDetected"):
             store.do(work)
 
 
-def test_a_client_paused_inside_a_transaction_holds_nobody_up_for_long_and_does_its_work_again(dsn, monkeypatch):
+def test_a_client_paused_inside_a_transaction_holds_nobody_up_for_long_and_does_its_work_again(
+    dsn, monkeypatch
+):
     """The server ends the transaction of a client that says nothing; when it wakes up, nothing of it is there."""
     monkeypatch.setattr(store_connection, "_BEGIN", store_connection._BEGIN.replace("15s", "300ms"))
     tries = []
@@ -308,7 +357,9 @@ def test_a_client_paused_inside_a_transaction_holds_nobody_up_for_long_and_does_
 
         paused.do(work)
         assert len(tries) == 2
-        names = paused.do(lambda db: db.execute("SELECT count(*) FROM meta WHERE value = 'x'").fetchone())
+        names = paused.do(
+            lambda db: db.execute("SELECT count(*) FROM meta WHERE value = 'x'").fetchone()
+        )
         assert names == (2,)
 
 
@@ -344,13 +395,21 @@ def test_a_worker_holds_its_lock_again_after_a_lost_connection(dsn):
             ).fetchone()[0]
         )
 
-    with Proxy(port) as proxy, LookupStore.open(through(proxy, dsn)) as store, psycopg.connect(dsn) as other:
+    with (
+        Proxy(port) as proxy,
+        LookupStore.open(through(proxy, dsn)) as store,
+        psycopg.connect(dsn) as other,
+    ):
 
         async def work() -> list[int]:
-            row = await store.begin_run(key="k", environment="sandbox", cap=None, price=None, currency="IDR")
+            row = await store.begin_run(
+                key="k", environment="sandbox", cap=None, price=None, currency="IDR"
+            )
             worker = await store.join(row.run, lease=60.0)
             held = [await store._journal.write(alone)]
-            token = await store._journal.write(lambda db: db.execute("SELECT token FROM workers").fetchone()[0])
+            token = await store._journal.write(
+                lambda db: db.execute("SELECT token FROM workers").fetchone()[0]
+            )
             proxy.cut_all()
             key = store_postgres.token_key(token)
             while not other.execute("SELECT pg_try_advisory_lock(%s)", (key,)).fetchone()[

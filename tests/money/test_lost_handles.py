@@ -36,7 +36,9 @@ class ChargesAtHandle(Faults):
 def known(store):
     """Whether the store has the mark; a store that is not there yet has none."""
     with pna.LookupStore(store) as opened:
-        return opened._store.do(lambda db: db.execute("SELECT 1 FROM meta WHERE name LIKE 'handle%'").fetchall())
+        return opened._store.do(
+            lambda db: db.execute("SELECT 1 FROM meta WHERE name LIKE 'handle%'").fetchall()
+        )
 
 
 def charging(vendor, monkeypatch, seconds=60.0):
@@ -64,7 +66,11 @@ def charging(vendor, monkeypatch, seconds=60.0):
 
 
 @pytest.mark.parametrize("lost", ["paid_drop_after", "paid_http_500_after"])
-def test_a_reply_lost_before_the_vendor_is_known_is_not_asked_for_again_after(configured, monkeypatch, lost):  # noqa: F811
+def test_a_reply_lost_before_the_vendor_is_known_is_not_asked_for_again_after(
+    configured,  # noqa: F811
+    monkeypatch,
+    lost,
+):
     with Simulator(stand_in=True, faults=ChargesAtHandle(lost), **KEYS) as vendor:
         charging(vendor, monkeypatch)
         given = configured(vendor)
@@ -112,9 +118,13 @@ def test_a_stop_before_the_vendor_is_known_leaves_the_handle_begun(configured, m
         assert vendor.ledger.charged_phones() == {A: 1, B: 1}
 
 
-@pytest.mark.parametrize("last", ["drop_after", "http_500_after", "truncated", "throttle_no_header"])
+@pytest.mark.parametrize(
+    "last", ["drop_after", "http_500_after", "truncated", "throttle_no_header"]
+)
 def test_attempts_used_up_by_lost_replies_are_known_to_the_next_run(configured, monkeypatch, last):  # noqa: F811
-    with Simulator(stand_in=True, faults=ChargesAtHandle("paid_drop_after", *[last] * 3), **KEYS) as vendor:
+    with Simulator(
+        stand_in=True, faults=ChargesAtHandle("paid_drop_after", *[last] * 3), **KEYS
+    ) as vendor:
         charging(vendor, monkeypatch, seconds=0.0)
         configured(vendor)
         assert statuses(book(1)) == ["failed"]  # the vendor is not known yet
@@ -141,7 +151,9 @@ pd.DataFrame({"phone": [f"0811{i:07d}" for i in range(5)]}).numberactive.enrich(
 def test_what_waits_for_its_turn_hears_that_the_vendor_charges_at_handle(configured, stop):  # noqa: F811
     with Simulator(stand_in=True, faults=ChargesAtHandle(), **KEYS) as vendor:
         given = configured(vendor, max_rate=2, max_concurrency=5)
-        subprocess.run([sys.executable, "-c", KILLED, vendor.base_url, given.store], check=False, timeout=60)
+        subprocess.run(
+            [sys.executable, "-c", KILLED, vendor.base_url, given.store], check=False, timeout=60
+        )
         while len(vendor.ledger.charged_phones()) < len(vendor.ledger.asked_phones()):
             time.sleep(0.01)
         begun = vendor.ledger.charged_phones()

@@ -61,7 +61,9 @@ def test_a_refresh_that_read_before_another_ended_buys_nothing_twice(configured,
 
 
 def test_a_run_that_ends_under_one_who_joins_it_keeps_its_cap(configured, monkeypatch):  # noqa: F811
-    with Simulator(stand_in=True, faults=Faults(script={"query": ["code_free"] * 3}), **KEYS) as vendor:
+    with Simulator(
+        stand_in=True, faults=Faults(script={"query": ["code_free"] * 3}), **KEYS
+    ) as vendor:
         configured(vendor, max_concurrency=1)
         held = Held(LookupStore, "join", monkeypatch)
         first = book(6).numberactive.start("phone", max_charges=3)
@@ -95,7 +97,10 @@ def test_a_store_under_two_names_is_one_store_with_one_list_of_the_living(config
             time.sleep(0.005)
         with pna.override(store=str(link)):
             second = book(4).numberactive.start("phone")
-        assert first.result()["phone_lookup_status"].tolist() == second.result()["phone_lookup_status"].tolist()
+        assert (
+            first.result()["phone_lookup_status"].tolist()
+            == second.result()["phone_lookup_status"].tolist()
+        )
         assert set(vendor.ledger.charged_phones().values()) == {1}
 
 
@@ -127,7 +132,11 @@ async def out_of_memory(*_, **__):
 
 
 @pytest.mark.parametrize("later", ["read", "details", "leave"])
-def test_what_fails_later_hides_neither_the_error_nor_where_the_answer_waits(configured, monkeypatch, later):  # noqa: F811
+def test_what_fails_later_hides_neither_the_error_nor_where_the_answer_waits(
+    configured,  # noqa: F811
+    monkeypatch,
+    later,
+):
     with Simulator(stand_in=True, **KEYS) as vendor:
         configured(vendor)
         real = LookupStore.read
@@ -149,7 +158,9 @@ def test_what_fails_later_hides_neither_the_error_nor_where_the_answer_waits(con
 
 
 def test_a_warning_made_an_error_does_not_hide_what_ended_the_run(configured, monkeypatch):  # noqa: F811
-    with Simulator(stand_in=True, faults=Faults(script={"8110000000": ["ok", "unknown_value"]}), **KEYS) as vendor:
+    with Simulator(
+        stand_in=True, faults=Faults(script={"8110000000": ["ok", "unknown_value"]}), **KEYS
+    ) as vendor:
         configured(vendor, max_concurrency=1)
         real = store_saves._save_settled
 
@@ -168,7 +179,9 @@ def test_an_answer_that_is_kept_nowhere_is_told_so(configured, monkeypatch):  # 
     def no_place(*_):
         raise OSError("full")
 
-    with Simulator(stand_in=True, faults=Faults(script={"handle": ["handle_200_data"]}), **KEYS) as vendor:
+    with Simulator(
+        stand_in=True, faults=Faults(script={"handle": ["handle_200_data"]}), **KEYS
+    ) as vendor:
         configured(vendor)
         monkeypatch.setattr(store_saves, "_save_settled", full)
         monkeypatch.setattr(Rescue, "_write", no_place)

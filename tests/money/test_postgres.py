@@ -44,12 +44,16 @@ def frame():
 def test_a_colleagues_answers_cost_nothing(dsn, frame):
     with Simulator(stand_in=True, **KEYS) as vendor:
         for user in range(2):
-            with pna.override(environment="production", base_url=vendor.base_url, store=dsn, **KEYS):
-                out = frame.sample(frac=1, random_state=user).numberactive.enrich("phone", details=True)
-                books = pna.LookupStore()
-                assert "made-up-password" not in repr(books) + books.location + repr(pna.settings()) + repr(
-                    pna.doctor()
+            with pna.override(
+                environment="production", base_url=vendor.base_url, store=dsn, **KEYS
+            ):
+                out = frame.sample(frac=1, random_state=user).numberactive.enrich(
+                    "phone", details=True
                 )
+                books = pna.LookupStore()
+                assert "made-up-password" not in repr(books) + books.location + repr(
+                    pna.settings()
+                ) + repr(pna.doctor())
                 assert len(books) == 120
                 assert books.spend("environment")["charged"].tolist() == [120]
                 books.close()
@@ -59,7 +63,9 @@ def test_a_colleagues_answers_cost_nothing(dsn, frame):
 
 def test_a_server_that_crashes_and_comes_back_is_waited_for(postgres, dsn, frame):
     with Simulator(stand_in=True, latency=0.02, **KEYS) as vendor:
-        pna.configure(environment="production", base_url=vendor.base_url, store=dsn, max_concurrency=8, **KEYS)
+        pna.configure(
+            environment="production", base_url=vendor.base_url, store=dsn, max_concurrency=8, **KEYS
+        )
         job = frame.numberactive.start("phone")
         while job.progress.bought < 20:
             assert not job.done()

@@ -9,7 +9,16 @@ from typing import Any
 import pytest
 
 from tests.money.variants import BROKEN
-from tests.money.world import Bounds, Choices, Variant, Vendor, ViolationError, World, explore, simulate_all
+from tests.money.world import (
+    Bounds,
+    Choices,
+    Variant,
+    Vendor,
+    ViolationError,
+    World,
+    explore,
+    simulate_all,
+)
 
 SERVER = pytest.param("postgres", marks=pytest.mark.postgres)
 
@@ -28,7 +37,9 @@ def in_memory(database: Any) -> bool:
 
 
 @pytest.mark.timeout(600)  # half a minute on an idle machine
-def test_two_workers_in_every_interleaving_with_every_fault_never_pay_twice_nor_lose_an_answer(database):
+def test_two_workers_in_every_interleaving_with_every_fault_never_pay_twice_nor_lose_an_answer(
+    database,
+):
     within, least = bounds(database)
     assert explore(Variant(), within, database=database) > least
 
@@ -61,7 +72,9 @@ def test_a_broken_protocol_is_caught_by_the_simulated_runs(name, database):
 
 def test_a_free_failure_is_asked_again_and_paid_once(database):
     vendor = Vendor(free_failures=1)
-    world = World(Choices(), Variant(), Bounds(0, 0, 0, 0), workers=1, vendor=vendor, database=database)
+    world = World(
+        Choices(), Variant(), Bounds(0, 0, 0, 0), workers=1, vendor=vendor, database=database
+    )
     with contextlib.closing(world.db):
         world.run()
     assert len(vendor.queried) == 2

@@ -51,7 +51,9 @@ def statuses(frame, **options):
 
 def events(tmp_path):
     with closing(sqlite3.connect(tmp_path / "s.sqlite3")) as db:
-        return db.execute("SELECT kind, number, request_id, charged FROM events ORDER BY id").fetchall()
+        return db.execute(
+            "SELECT kind, number, request_id, charged FROM events ORDER BY id"
+        ).fetchall()
 
 
 def full(*_):
@@ -111,7 +113,9 @@ class LostOnceHandleIsKnownToCharge(Faults):
         return "lost"
 
 
-def test_a_lookup_begun_before_handle_was_known_to_charge_is_held_when_its_reply_is_lost(configured, monkeypatch):
+def test_a_lookup_begun_before_handle_was_known_to_charge_is_held_when_its_reply_is_lost(
+    configured, monkeypatch
+):
     faults = LostOnceHandleIsKnownToCharge()
     with Simulator(stand_in=True, faults=faults, **KEYS) as vendor:
         after = vendor._after
@@ -139,7 +143,9 @@ def test_a_lookup_begun_before_handle_was_known_to_charge_is_held_when_its_reply
         assert vendor.ledger.charged_phones()["8110000001"] == 1
 
 
-def test_what_a_refresh_bought_counts_for_it_although_the_clock_was_set_back_meanwhile(configured, monkeypatch):
+def test_what_a_refresh_bought_counts_for_it_although_the_clock_was_set_back_meanwhile(
+    configured, monkeypatch
+):
     real = LookupStore.begin_run
 
     async def ahead(self, **options):  # as if the clock stood 5 s further when the run began
@@ -175,8 +181,12 @@ print(pd.DataFrame({"phone": ["08110000000"]}).numberactive.enrich("phone")["pho
 """
 
 
-@pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="needs SIGSTOP and /proc: run it on Linux")
-def test_a_process_that_slept_past_its_lease_asks_nothing_on_an_id_that_failed_free_meanwhile(configured, tmp_path):
+@pytest.mark.skipif(
+    not os.path.isdir("/proc/self"), reason="needs SIGSTOP and /proc: run it on Linux"
+)
+def test_a_process_that_slept_past_its_lease_asks_nothing_on_an_id_that_failed_free_meanwhile(
+    configured, tmp_path
+):
     with Simulator(stand_in=True, faults=Faults(script={"query": ["code_free"]}), **KEYS) as vendor:
         given = configured(vendor, lease=1)
         command = [sys.executable, "-c", SLEEPER, vendor.base_url, given.store]
@@ -259,7 +269,9 @@ def test_while_the_lease_is_over_nothing_is_claimed(configured, tmp_path, monkey
         assert vendor.ledger.total == 5
 
 
-def test_a_lapse_over_held_lookups_asks_their_own_ids_afterwards_and_ends_no_run(configured, monkeypatch):
+def test_a_lapse_over_held_lookups_asks_their_own_ids_afterwards_and_ends_no_run(
+    configured, monkeypatch
+):
     with Simulator(
         stand_in=True, faults=Faults(script={"query": ["code"] * 5 + ["ok", "code"] * 30}), **KEYS
     ) as vendor:
@@ -281,14 +293,18 @@ def test_a_decision_by_hand_reads_what_waits_aside_first(configured, tmp_path, m
             patch.setattr(store_saves, "_save_settled", full)
             with pytest.raises(StoreError):
                 book(1).numberactive.enrich("phone")
-        with pytest.raises(StoreError, match="can be resolved"):  # its answer is there: nothing to release
+        with pytest.raises(
+            StoreError, match="can be resolved"
+        ):  # its answer is there: nothing to release
             pna.LookupStore().resolve("08110000000", "release")
         assert pna.LookupStore().forget("08110000000") == 1
         assert not list((tmp_path / "s.sqlite3.rescue").glob("*"))
         assert int(pna.spend()["charged"].sum()) == vendor.ledger.total == 1
 
 
-def test_an_answer_kept_aside_is_taken_in_although_its_lookup_was_released_by_hand(configured, tmp_path, monkeypatch):
+def test_an_answer_kept_aside_is_taken_in_although_its_lookup_was_released_by_hand(
+    configured, tmp_path, monkeypatch
+):
     with Simulator(stand_in=True, **KEYS) as vendor:
         configured(vendor)
         with monkeypatch.context() as patch:
@@ -302,11 +318,15 @@ def test_an_answer_kept_aside_is_taken_in_although_its_lookup_was_released_by_ha
         statuses(book(1, first=5))  # any run on this store reads back what waits
         assert not list((tmp_path / "s.sqlite3.rescue").glob("*"))
         with closing(sqlite3.connect(tmp_path / "s.sqlite3")) as db:
-            assert db.execute("SELECT count(*) FROM bodies WHERE number = 8110000000").fetchone() == (1,)
+            assert db.execute(
+                "SELECT count(*) FROM bodies WHERE number = 8110000000"
+            ).fetchone() == (1,)
         assert int(pna.spend()["charged"].sum()) == vendor.ledger.total == 2
 
 
-def test_a_collision_leaves_a_number_alone_that_has_another_id_by_now(configured, tmp_path, monkeypatch):
+def test_a_collision_leaves_a_number_alone_that_has_another_id_by_now(
+    configured, tmp_path, monkeypatch
+):
     faults = Faults(script={"query": ["code_free"]})
     with Simulator(stand_in=True, faults=faults, **KEYS) as vendor:
         configured(vendor)
@@ -340,12 +360,16 @@ def test_a_collision_leaves_a_number_alone_that_has_another_id_by_now(configured
             book(1, first=1).numberactive.enrich("phone")
         collided.set()
         assert job.result()["phone_lookup_status"].tolist() in (["answered"], ["no_data"])
-        assert [kind for kind, number, *_ in events(tmp_path) if number == 8110000000].count("late") == 0
+        assert [kind for kind, number, *_ in events(tmp_path) if number == 8110000000].count(
+            "late"
+        ) == 0
         assert pna.LookupStore().held()["reason"].tolist() == ["request_id_collision"]
         assert vendor.ledger.charged_phones() == {"8110000000": 1}
 
 
-def test_a_store_that_fails_for_good_does_not_hide_where_the_paid_answer_waits(configured, monkeypatch):
+def test_a_store_that_fails_for_good_does_not_hide_where_the_paid_answer_waits(
+    configured, monkeypatch
+):
     faults = Breaking("query", "8110000002")
     with Simulator(stand_in=True, faults=faults, **KEYS) as vendor:
         configured(vendor, max_concurrency=1)
@@ -361,7 +385,9 @@ def test_a_store_that_fails_for_good_does_not_hide_where_the_paid_answer_waits(c
 
 
 @pytest.mark.parametrize("first", ["another's error", "stop"])
-def test_whatever_ends_a_run_the_user_is_told_where_a_paid_answer_waits(configured, monkeypatch, first):
+def test_whatever_ends_a_run_the_user_is_told_where_a_paid_answer_waits(
+    configured, monkeypatch, first
+):
     from asyncio import sleep
 
     faults = Breaking("", "")
@@ -418,7 +444,9 @@ def test_a_paid_answer_outlives_an_error_that_no_store_foresees(configured, monk
         configured(vendor)
         with monkeypatch.context() as patch:
             patch.setattr(store_saves, "save", out_of_memory)
-            with pytest.raises(pna.errors.NumberActiveError, match="unforeseen MemoryError") as caught:
+            with pytest.raises(
+                pna.errors.NumberActiveError, match="unforeseen MemoryError"
+            ) as caught:
                 book(1).numberactive.enrich("phone")
         assert any("waits in" in note for note in caught.value.__notes__)
         asked = len(vendor.calls)
@@ -448,7 +476,9 @@ pd.DataFrame({"phone": [f"0811{i:07d}" for i in range(12)]}).numberactive.enrich
 def test_a_dead_process_of_a_run_does_not_keep_it_from_ending(configured):
     with Simulator(stand_in=True, **KEYS) as vendor:
         given = configured(vendor)
-        killed = subprocess.run([sys.executable, "-c", KILLED, vendor.base_url, given.store], check=False)
+        killed = subprocess.run(
+            [sys.executable, "-c", KILLED, vendor.base_url, given.store], check=False
+        )
         assert killed.returncode == -signal.SIGKILL
         charged = []
         for _ in range(3):  # within the dead worker's lease

@@ -74,7 +74,9 @@ class Money(RuleBasedStateMachine):
     @invariant()
     def what_is_reserved_or_spent_is_a_row(self) -> None:
         if hasattr(self, "world"):
-            rows = self.world.db.execute("SELECT count(*) FROM lookups WHERE spend = 1").fetchone()[0]
+            rows = self.world.db.execute("SELECT count(*) FROM lookups WHERE spend = 1").fetchone()[
+                0
+            ]
             assert rows >= len(self.world.vendor.charged)
 
     def teardown(self) -> None:
@@ -93,5 +95,6 @@ def test_money_in_whatever_order(database):
 
     Here.database = staticmethod(database)
     run_state_machine_as_test(
-        Here, settings=settings(max_examples=150 if here else 25, stateful_step_count=25, deadline=None)
+        Here,
+        settings=settings(max_examples=150 if here else 25, stateful_step_count=25, deadline=None),
     )

@@ -13,7 +13,16 @@ from random import Random
 from typing import Any
 
 from pandas_numberactive._core import lookup as real
-from pandas_numberactive._core.lookup import Halt, Handle, Lookup, LookupState, Query, Rules, Save, Wait
+from pandas_numberactive._core.lookup import (
+    Halt,
+    Handle,
+    Lookup,
+    LookupState,
+    Query,
+    Rules,
+    Save,
+    Wait,
+)
 from pandas_numberactive._core.protocol import Reply
 from pandas_numberactive._core.retry import RetryQuota
 from pandas_numberactive._io import store_claims as claims
@@ -209,7 +218,13 @@ class World:
     def _process(self) -> Generator[None]:
         """One process: joins, claims, drives each number, leaves; may die or be paused between any two steps."""
         row = runs.begin_run(
-            self.db, key="k", environment="sandbox", now=self.now(), cap=None, price=None, currency="IDR"
+            self.db,
+            key="k",
+            environment="sandbox",
+            now=self.now(),
+            cap=None,
+            price=None,
+            currency="IDR",
         )
         worker = runs.join(
             self.db,
@@ -225,8 +240,18 @@ class World:
         left = list(self.numbers)
         while left:
             work = claims.Work(
-                "sandbox", row.run, worker, None, 0, called_at, True, "h", "f", 86_400_000_000, self.alive
-            )  # fmt: skip
+                "sandbox",
+                row.run,
+                worker,
+                None,
+                0,
+                called_at,
+                True,
+                "h",
+                "f",
+                86_400_000_000,
+                self.alive,
+            )
             got = claims.claim(self.db, work, left)
             left = got.busy
             yield
@@ -241,11 +266,20 @@ class World:
                     self.time += LEASE + 1
                 self.time += 5
                 yield
-        runs.leave(self.db, worker=worker, run=row.run, now=self.now(), finished=True, alive=self.alive)
+        runs.leave(
+            self.db, worker=worker, run=row.run, now=self.now(), finished=True, alive=self.alive
+        )
 
-    def _drive(self, lookup: Lookup, resumed: bool, worker: int, run: int) -> Generator[None, None, Lookup | None]:
+    def _drive(
+        self, lookup: Lookup, resumed: bool, worker: int, run: int
+    ) -> Generator[None, None, Lookup | None]:
         rules = Rules(
-            clock=lambda: self.time, chance=lambda: 0.0, quota=RetryQuota(), host="h", key="f", resumed=resumed
+            clock=lambda: self.time,
+            chance=lambda: 0.0,
+            quota=RetryQuota(),
+            host="h",
+            key="f",
+            resumed=resumed,
         )
         flow = self.variant.flow(lookup, rules)
         answer: Reply | bool | None = None
@@ -309,7 +343,9 @@ class World:
         """RULE: at most one queried id that is not proven free, for a number and generation; and it is on disk."""
         reply = self.vendor.query(request_id)
         number = self.vendor.ids[request_id]
-        risky = [i for i, n in self.vendor.queried.items() if n == number and i not in self.vendor.free]
+        risky = [
+            i for i, n in self.vendor.queried.items() if n == number and i not in self.vendor.free
+        ]
         if len(risky) > 1:
             raise ViolationError(f"{len(risky)} queried requestIds for one number: {risky}")
         return reply
@@ -321,7 +357,9 @@ class World:
             if len(paid) > 1:
                 raise ViolationError(f"bought twice: {paid}")
             if row is None or row.state is not LookupState.ANSWERED or row.request_id not in paid:
-                raise ViolationError(f"a paid answer is lost: {paid}, {row.state.name if row else None}")
+                raise ViolationError(
+                    f"a paid answer is lost: {paid}, {row.state.name if row else None}"
+                )
 
 
 class CrashError(Exception):

@@ -34,7 +34,9 @@ def frames(filled: bool):
         if len(set(bad)) < 2 or (filled and (cells.shape != (3, 2) or (cells == 0).any(axis=None))):
             continue
         made += 1
-        yield pd.DataFrame({LEVEL: pd.Categorical.from_codes(codes, dtype=pna.ACTIVE_LEVEL), "bad": bad})
+        yield pd.DataFrame(
+            {LEVEL: pd.Categorical.from_codes(codes, dtype=pna.ACTIVE_LEVEL), "bad": bad}
+        )
 
 
 def table(frame):
@@ -76,14 +78,20 @@ def test_statsmodels_agrees_on_wilsons_interval():
     for frame in frames(filled=False):
         for _, row in table(frame).iterrows():
             if row["n"]:
-                low, high = proportion.proportion_confint(int(row["bads"]), int(row["n"]), 0.05, "wilson")
-                assert (row["bad_rate_low"], row["bad_rate_high"]) == pytest.approx((low, high), **CLOSE)
+                low, high = proportion.proportion_confint(
+                    int(row["bads"]), int(row["n"]), 0.05, "wilson"
+                )
+                assert (row["bad_rate_low"], row["bad_rate_high"]) == pytest.approx(
+                    (low, high), **CLOSE
+                )
 
 
 def test_statsmodels_agrees_on_the_trend():
     tables = pytest.importorskip("statsmodels.stats.contingency_tables", reason=HOW)
     for frame in frames(filled=True):
-        theirs = tables.Table(pd.crosstab(frame["bad"], frame[LEVEL]).to_numpy()).test_ordinal_association()
+        theirs = tables.Table(
+            pd.crosstab(frame["bad"], frame[LEVEL]).to_numpy()
+        ).test_ordinal_association()
         n, bads = (table(frame)[name].to_numpy(dtype=float) for name in ("n", "bads"))
         z, p = cochran_armitage(bads, n)
         # statsmodels permutes with fixed margins: its variance has N - 1 where Cochran and Armitage have N.
@@ -113,7 +121,9 @@ def test_scipy_agrees_on_the_counts_by_chi_square():
             pd.crosstab(frame[LEVEL], frame["bad"]).to_numpy(), correction=False
         ).statistic
         rate = bads.sum() / n.sum()
-        assert ((bads - n * rate) ** 2 / (n * rate * (1 - rate))).sum() == pytest.approx(expected, **CLOSE)
+        assert ((bads - n * rate) ** 2 / (n * rate * (1 - rate))).sum() == pytest.approx(
+            expected, **CLOSE
+        )
 
 
 def test_scipy_agrees_on_what_chance_alone_does():
@@ -122,9 +132,13 @@ def test_scipy_agrees_on_what_chance_alone_does():
         cells = pd.crosstab(frame[LEVEL], frame["bad"]).to_numpy()
         p = risk.iv_table(frame, LEVEL, "bad", missing="drop").loc[LEVEL, "p_value"]
         if len(cells) > 1:
-            assert p == pytest.approx(stats.chi2_contingency(cells, correction=False).pvalue, rel=1e-9, abs=1e-300)
+            assert p == pytest.approx(
+                stats.chi2_contingency(cells, correction=False).pvalue, rel=1e-9, abs=1e-300
+            )
         row = risk.value(frame, LEVEL, "bad", unit_price=1).loc[LEVEL]
         mine = [row["bads_caught"], row["goods_lost"]]
         rest = [frame["bad"].sum() - mine[0], (1 - frame["bad"]).sum() - mine[1]]
         exact = stats.fisher_exact([mine, rest], alternative="greater").pvalue
-        assert row["p_value_corrected"] == pytest.approx(min(1, exact * len(cells)), rel=1e-8, abs=1e-300)
+        assert row["p_value_corrected"] == pytest.approx(
+            min(1, exact * len(cells)), rel=1e-8, abs=1e-300
+        )

@@ -11,7 +11,10 @@ import pandas_numberactive as pna
 df = pd.DataFrame({"phone": ["08118899532"]})
 
 assert_type(pna.enrich(df, "phone"), pd.DataFrame)
-assert_type(pna.enrich(df, ["phone"], max_charges=10, budget=1.5, max_age="30D", order="random"), pd.DataFrame)
+assert_type(
+    pna.enrich(df, ["phone"], max_charges=10, budget=1.5, max_age="30D", order="random"),
+    pd.DataFrame,
+)
 assert_type(pna.enrich(df, "phone", max_age=pd.Timedelta("30D")), pd.DataFrame)
 assert_type(pna.plan(df, "phone"), pna.Plan)
 assert_type(pna.plan(df, "phone").to_buy, int)
