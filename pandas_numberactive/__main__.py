@@ -21,8 +21,8 @@ import platformdirs
 import pandas_numberactive as pna
 from pandas_numberactive import api
 from pandas_numberactive._core.credentials import masked_url
-from pandas_numberactive._core.mask import mask_cell
 from pandas_numberactive._pandas.files import check_target, read_table, write_table
+from pandas_numberactive._phones.mask import mask_cell
 from pandas_numberactive.diagnose import doctor
 from pandas_numberactive.errors import (
     ColumnNotFoundError,

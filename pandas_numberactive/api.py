@@ -16,8 +16,9 @@ from pandas_numberactive._io import batch, bridge
 from pandas_numberactive._io.plan import Options
 from pandas_numberactive._io.report import Plan, RunReport, Shape
 from pandas_numberactive._pandas import frames, ledger
-from pandas_numberactive._pandas import normalize as columns_at_once
 from pandas_numberactive._pandas.progress import Bar
+from pandas_numberactive._phones.column import national_text, normalize_column
+from pandas_numberactive._phones.parse import REASONS
 from pandas_numberactive.errors import ConfigurationError
 from pandas_numberactive.job import Job
 from pandas_numberactive.settings import Settings, settings
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pandas_numberactive.simulator import Simulator
+
 
 Columns = Hashable | Sequence[Hashable]
 
@@ -242,15 +244,34 @@ def plan_of(numbers: NDArray[np.int64], shape: Shape, ready: Settings, options: 
 
 
 @sealed
-def normalize(series: pd.Series[Any]) -> pd.DataFrame:
-    """Return the national number (str) of each cell, or the reason (category) why it has none;
-    sends nothing.
+def normalize(series: pd.Series[Any], *, max_digits: int | None = None) -> pd.DataFrame:
+    """Read a column of phone cells: what each is in national form, or why it is refused. Nothing is
+    sent or charged.
+
+    Returns a frame with the same index: `national` (str, missing where refused) and `reason`
+    (category, missing where fine). Rules: libphonenumber's region ID, and refusing what a careless
+    cleaner would turn into a stranger's number.
 
     >>> import pandas as pd
-    >>> normalize(pd.Series(["+62 811-8899-532"]))["national"].tolist()
-    ['8118899532']
+    >>> normalize(pd.Series(["+62 811-8899-532", "6.28119E+11"]))["reason"].tolist()
+    [nan, 'precision_lost']
     """
-    return columns_at_once.normalize(series)
+    if not isinstance(series, pd.Series):
+        raise ConfigurationError(
+            f'normalize takes a Series, not a {type(series).__name__}: pass df["phone"], or '
+            "pd.Series([...])."
+        )
+    limit = settings().max_digits if max_digits is None else max_digits
+    done = normalize_column(series, max_digits=limit)
+    return pd.DataFrame(
+        {
+            "national": national_text(done.number),
+            "reason": pd.Categorical.from_codes(
+                done.reason, dtype=pd.CategoricalDtype(list(REASONS))
+            ),
+        },
+        index=series.index,
+    )
 
 
 @sealed

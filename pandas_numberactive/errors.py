@@ -30,7 +30,7 @@ import warnings
 from collections.abc import Iterable
 from typing import Any, ClassVar, Literal
 
-from pandas_numberactive._core.mask import mask_label
+from pandas_numberactive._phones.mask import mask_label
 
 Charged = Literal[
     "no", "maybe", "stored"

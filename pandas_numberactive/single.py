@@ -10,15 +10,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pandas_numberactive._core.mask import mask
 from pandas_numberactive._core.options import names_its_options, said
-from pandas_numberactive._core.phone import explain, parse_phone
 from pandas_numberactive._core.sealed import sealed
 from pandas_numberactive._io import batch, bridge
 from pandas_numberactive._io.plan import Options
 from pandas_numberactive._io.report import STATUSES, Shape, utc
 from pandas_numberactive._pandas import frames
 from pandas_numberactive._pandas.columns import ACTIVE_LEVEL, FREQUENCY_GRADE, TELCO_TYPE
+from pandas_numberactive._phones.mask import mask
+from pandas_numberactive._phones.parse import explain, parse_phone
 from pandas_numberactive.api import ready_settings, remember
 from pandas_numberactive.errors import InvalidPhoneError
 from pandas_numberactive.settings import Settings, settings

@@ -9,14 +9,14 @@ import numpy as np
 
 from pandas_numberactive._core.lookup import LookupState
 from pandas_numberactive._core.markup import text_table
-from pandas_numberactive._core.mask import mask
-from pandas_numberactive._core.phone import parse_phone
 from pandas_numberactive._core.protocol import Message, Reply, names_other_phone, parse
 from pandas_numberactive._core.sealed import sealed
 from pandas_numberactive._io import batch, bridge
 from pandas_numberactive._io.client import Client
 from pandas_numberactive._io.plan import Options
 from pandas_numberactive._io.report import STATUSES, Shape
+from pandas_numberactive._phones.mask import mask
+from pandas_numberactive._phones.parse import parse_phone
 from pandas_numberactive.errors import ConfigurationError, IncompleteRunWarning, InvalidPhoneError
 from pandas_numberactive.settings import Settings, settings
 from pandas_numberactive.settings_ready import require

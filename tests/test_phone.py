@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pandas_numberactive._core.mask import mask, mask_cell
-from pandas_numberactive._core.phone import REASONS, explain, operator_of, parse_phone
+from pandas_numberactive._phones.mask import mask, mask_cell
+from pandas_numberactive._phones.parse import REASONS, explain, operator_of, parse_phone
 
 
 def shown(value):

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from pandas_numberactive._core.credentials import Credentials
-from pandas_numberactive._core.mask import hide_numbers
-from pandas_numberactive._core.phone import MIN_DIGITS, _plain
+from pandas_numberactive._phones.mask import hide_numbers
+from pandas_numberactive._phones.parse import MIN_DIGITS, _plain
 
 HANDLE_PATH = "/api/data/numberActive/handle"
 QUERY_PATH = "/api/data/numberActive/query"

@@ -13,7 +13,7 @@ import traceback
 from collections.abc import Awaitable, Callable
 from typing import Any, ParamSpec, TypeVar, cast
 
-from pandas_numberactive._core.mask import hide_numbers
+from pandas_numberactive._phones.mask import hide_numbers
 from pandas_numberactive.errors import NumberActiveError
 
 P = ParamSpec("P")

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any, Protocol, TypeVar
 
-from pandas_numberactive._core.mask import hide_numbers
+from pandas_numberactive._phones.mask import hide_numbers
 from pandas_numberactive.errors import StoreError
 
 T = TypeVar("T")

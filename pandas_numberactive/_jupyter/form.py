@@ -19,7 +19,6 @@ import pandas as pd
 import traitlets
 
 from pandas_numberactive._core.options import ENVIRONMENTS
-from pandas_numberactive._core.phone import explain, operator_of, parse_phone
 from pandas_numberactive._io import bridge
 from pandas_numberactive._io.report import money
 from pandas_numberactive._jupyter.style import card, esc, note, status, table, when
@@ -32,6 +31,7 @@ from pandas_numberactive._pandas.columns import (
     TELCO_TYPE,
     TEXT,
 )
+from pandas_numberactive._phones.parse import explain, operator_of, parse_phone
 from pandas_numberactive.errors import ConfigurationError
 from pandas_numberactive.settings import Settings, settings
 from pandas_numberactive.settings_ready import require

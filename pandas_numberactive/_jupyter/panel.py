@@ -13,8 +13,6 @@ import pandas as pd
 import traitlets
 
 from pandas_numberactive import api
-from pandas_numberactive._core.mask import mask_cell
-from pandas_numberactive._core.phone import parse_phone
 from pandas_numberactive._io import bridge
 from pandas_numberactive._io.report import Plan, money
 from pandas_numberactive._jupyter.style import note, status, table
@@ -26,6 +24,8 @@ from pandas_numberactive._jupyter.views import (
     plan_bar,
     still_holds,
 )
+from pandas_numberactive._phones.mask import mask_cell
+from pandas_numberactive._phones.parse import parse_phone
 from pandas_numberactive.errors import ConfigurationError
 from pandas_numberactive.job import Job
 from pandas_numberactive.settings import Settings, settings

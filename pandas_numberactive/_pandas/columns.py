@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from pandas_numberactive._core.mask import mask_label
-from pandas_numberactive._core.phone import REASONS
 from pandas_numberactive._core.protocol import LEVELS, TELCO_TYPES
 from pandas_numberactive._io.report import STATUSES
+from pandas_numberactive._phones.mask import mask_label
+from pandas_numberactive._phones.parse import REASONS
 from pandas_numberactive.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ def _details(
     numbers: NDArray[np.int64],
     answers: Answers,
 ) -> dict[str, Any]:
-    from pandas_numberactive._pandas.normalize import national_text
+    from pandas_numberactive._phones.column import national_text
 
     request_ids, reasons = (
         np.array([*column, None], object) for column in answers.details(numbers)

@@ -10,19 +10,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 import numpy as np
 import pandas as pd
 
-from pandas_numberactive._core.mask import mask_cell, mask_label
 from pandas_numberactive._core.options import CallOptions, refuse_unknown, said
-from pandas_numberactive._core.phone import REASONS, explain
 from pandas_numberactive._io.batch import warn_unknown
 from pandas_numberactive._io.plan import Options
 from pandas_numberactive._io.report import RunReport, Shape
 from pandas_numberactive._pandas import columns
-from pandas_numberactive._pandas.normalize import (
-    MISSING,
-    Normalized,
-    normalize_column,
-    numeric_warning,
-)
+from pandas_numberactive._phones.column import MISSING, Normalized, normalize_column
+from pandas_numberactive._phones.mask import mask_cell, mask_label
+from pandas_numberactive._phones.parse import REASONS, explain
 from pandas_numberactive.errors import (
     ColumnNotFoundError,
     ConfigurationError,
@@ -37,6 +32,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pandas_numberactive._io.batch import Answers, Result
+
 
 T = TypeVar("T")
 MAX_PROBLEMS = 1000
@@ -341,3 +337,21 @@ def of_series(series: pd.Series[Any], request: Request) -> tuple[pd.DataFrame, R
     """A Series as a frame of one column; an unnamed one counts as "phone"."""
     name = "phone" if series.name is None else series.name
     return series.to_frame(name=name), replace(request, column=[name])
+
+
+def numeric_warning(column: pd.Series[Any]) -> str | None:
+    """What to tell about a phone column that is numeric: the zeros, and perhaps digits,
+    are gone.
+    """
+    if pd.api.types.is_bool_dtype(column.dtype) or not pd.api.types.is_numeric_dtype(column.dtype):
+        return None
+    lost = (
+        ", and rounded cells are refused as precision_lost"
+        if pd.api.types.is_float_dtype(column.dtype)
+        else ""
+    )
+    return (
+        f"Column {mask_label(column.name)} is {column.dtype}: leading zeros are lost{lost}. Read "
+        "it as text: "
+        "read_csv(..., dtype=str)."
+    )

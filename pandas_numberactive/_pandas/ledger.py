@@ -12,9 +12,7 @@ import pandas as pd
 
 from pandas_numberactive._core.lookup import LookupState
 from pandas_numberactive._core.markup import html_table
-from pandas_numberactive._core.mask import mask
 from pandas_numberactive._core.options import seconds_of
-from pandas_numberactive._core.phone import parse_phone
 from pandas_numberactive._core.sealed import sealed
 from pandas_numberactive._io import bridge
 from pandas_numberactive._io import store_ledger as ledger
@@ -31,6 +29,8 @@ from pandas_numberactive._pandas.ledger_inputs import (
     worded_answer,
 )
 from pandas_numberactive._pandas.summary import Summary
+from pandas_numberactive._phones.mask import mask
+from pandas_numberactive._phones.parse import parse_phone
 from pandas_numberactive.errors import ColumnNotFoundError, ConfigurationError
 from pandas_numberactive.settings import settings
 from pandas_numberactive.settings_ready import store_location

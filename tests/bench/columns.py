@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pandas_numberactive._core.phone import REASONS, parse_phone
-from pandas_numberactive._pandas.normalize import normalize_column
+from pandas_numberactive._phones.column import normalize_column
+from pandas_numberactive._phones.parse import REASONS, parse_phone
 from tests.bench import data
 from tests.bench.table import Row
 

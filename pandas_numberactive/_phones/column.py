@@ -14,11 +14,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from pandas_numberactive._core.mask import mask_label
-from pandas_numberactive._core.phone import REASONS, parse_phone
-from pandas_numberactive._pandas.digits import POWERS, SLOW, count_digits, read_digits
-from pandas_numberactive._pandas.layouts import BLOCK, Layouts
-from pandas_numberactive.errors import ConfigurationError
+from pandas_numberactive._phones.digits import POWERS, SLOW, count_digits, read_digits
+from pandas_numberactive._phones.layouts import BLOCK, Layouts
+from pandas_numberactive._phones.parse import REASONS, parse_phone
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -239,38 +237,6 @@ def _texts(cells: Any, max_digits: int) -> tuple[NDArray[np.int64], NDArray[np.i
     return number, reason
 
 
-def normalize(series: pd.Series[Any], *, max_digits: int | None = None) -> pd.DataFrame:
-    """Read a column of phone cells: what each is in national form, or why it is refused. Nothing is
-    sent or charged.
-
-    Returns a frame with the same index: `national` (str, missing where refused) and `reason`
-    (category, missing where fine). Rules: libphonenumber's region ID, and refusing what a careless
-    cleaner would turn into a stranger's number.
-
-    >>> import pandas as pd
-    >>> normalize(pd.Series(["+62 811-8899-532", "6.28119E+11"]))["reason"].tolist()
-    [nan, 'precision_lost']
-    """
-    from pandas_numberactive.settings import settings
-
-    if not isinstance(series, pd.Series):
-        raise ConfigurationError(
-            f'normalize takes a Series, not a {type(series).__name__}: pass df["phone"], or '
-            "pd.Series([...])."
-        )
-    limit = settings().max_digits if max_digits is None else max_digits
-    done = normalize_column(series, max_digits=limit)
-    return pd.DataFrame(
-        {
-            "national": national_text(done.number),
-            "reason": pd.Categorical.from_codes(
-                done.reason, dtype=pd.CategoricalDtype(list(REASONS))
-            ),
-        },
-        index=series.index,
-    )
-
-
 def national_text(number: NDArray[np.int64]) -> Any:
     """Numbers as text, missing where 0; `str` on pandas 3, `string` before."""
     import pyarrow as pa
@@ -279,21 +245,3 @@ def national_text(number: NDArray[np.int64]) -> Any:
     text = pc.cast(pa.array(number, mask=number == 0), pa.string())
     dtype: Any = "str" if int(pd.__version__.split(".")[0]) >= 3 else "string"
     return pd.array(text.to_pandas().array, dtype=dtype)
-
-
-def numeric_warning(column: pd.Series[Any]) -> str | None:
-    """What to tell about a phone column that is numeric: the zeros, and perhaps digits,
-    are gone.
-    """
-    if pd.api.types.is_bool_dtype(column.dtype) or not pd.api.types.is_numeric_dtype(column.dtype):
-        return None
-    lost = (
-        ", and rounded cells are refused as precision_lost"
-        if pd.api.types.is_float_dtype(column.dtype)
-        else ""
-    )
-    return (
-        f"Column {mask_label(column.name)} is {column.dtype}: leading zeros are lost{lost}. Read "
-        "it as text: "
-        "read_csv(..., dtype=str)."
-    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from pandas_numberactive._core.phone import MIN_DIGITS
+from pandas_numberactive._phones.parse import MIN_DIGITS
 
 
 def mask(national: str | int) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pandas_numberactive._core.phone import REASONS
+from pandas_numberactive._phones.parse import REASONS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

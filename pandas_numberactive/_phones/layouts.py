@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pandas_numberactive._core.phone import PAIR_BEHIND, REASONS, _plain, parse_phone
-from pandas_numberactive._pandas.digits import MOST, POWERS, SLOW, read_digits
+from pandas_numberactive._phones.digits import MOST, POWERS, SLOW, read_digits
+from pandas_numberactive._phones.parse import PAIR_BEHIND, REASONS, _plain, parse_phone
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -1,0 +1,1 @@
+"""Read phone cells: each becomes a national number or a reason."""
