@@ -1,0 +1,1 @@
+"""Populations, covariances and tests that every risk function stands on."""
