@@ -6,9 +6,15 @@ import numpy as np
 import pandas as pd
 
 from pandas_numberactive.errors import RiskInputError
-from pandas_numberactive.risk.formulas import wilson
-from pandas_numberactive.risk.inputs import Missing, outcomes, signal_columns, signals, weights
-from pandas_numberactive.risk.late import Late, without_late
+from pandas_numberactive.risk._engine.formulas import wilson
+from pandas_numberactive.risk._engine.inputs import (
+    Missing,
+    outcomes,
+    signal_columns,
+    signals,
+    weights,
+)
+from pandas_numberactive.risk._engine.late import Late, without_late
 from pandas_numberactive.risk.views import cross_html
 
 CROSS_COLUMNS = ["n", "bads", "bad_rate", "bad_rate_low", "bad_rate_high", "small"]

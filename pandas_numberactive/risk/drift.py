@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from pandas_numberactive.errors import RiskInputError
-from pandas_numberactive.risk.formulas import stability_index
-from pandas_numberactive.risk.inputs import (
+from pandas_numberactive.risk._engine.formulas import stability_index
+from pandas_numberactive.risk._engine.inputs import (
     Missing,
     moments,
     need_frame,
@@ -18,7 +18,7 @@ from pandas_numberactive.risk.inputs import (
     status_column,
     weights,
 )
-from pandas_numberactive.risk.late import Late, without_late
+from pandas_numberactive.risk._engine.late import Late, without_late
 
 TOTAL = "total"
 COLUMNS = ["n", "share_before", "share", "psi", "corrected"]

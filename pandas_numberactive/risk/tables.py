@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from pandas_numberactive.errors import RiskInputError
-from pandas_numberactive.risk.formulas import chi_square, evidence, wilson
-from pandas_numberactive.risk.inputs import (
+from pandas_numberactive.risk._engine.formulas import chi_square, evidence, wilson
+from pandas_numberactive.risk._engine.inputs import (
     Missing,
     Signal,
     outcomes,
@@ -18,7 +18,7 @@ from pandas_numberactive.risk.inputs import (
     signals,
     weights,
 )
-from pandas_numberactive.risk.late import Late, without_late
+from pandas_numberactive.risk._engine.late import Late, without_late
 from pandas_numberactive.risk.views import Summary, risk_html
 
 if TYPE_CHECKING:

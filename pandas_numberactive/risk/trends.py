@@ -9,9 +9,15 @@ import numpy as np
 import pandas as pd
 
 from pandas_numberactive.errors import RiskInputError
-from pandas_numberactive.risk.formulas import cochran_armitage
-from pandas_numberactive.risk.inputs import column, outcomes, signal_columns, signals, weights
-from pandas_numberactive.risk.late import Late, without_late
+from pandas_numberactive.risk._engine.formulas import cochran_armitage
+from pandas_numberactive.risk._engine.inputs import (
+    column,
+    outcomes,
+    signal_columns,
+    signals,
+    weights,
+)
+from pandas_numberactive.risk._engine.late import Late, without_late
 from pandas_numberactive.risk.tables import counts
 from pandas_numberactive.risk.views import Summary
 

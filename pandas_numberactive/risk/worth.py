@@ -12,8 +12,8 @@ import pandas as pd
 from pandas_numberactive._core.options import said
 from pandas_numberactive._io.report import STATUSES
 from pandas_numberactive.errors import RiskInputError
-from pandas_numberactive.risk.formulas import caught_by_chance
-from pandas_numberactive.risk.inputs import (
+from pandas_numberactive.risk._engine.formulas import caught_by_chance
+from pandas_numberactive.risk._engine.inputs import (
     SIGNALS,
     column,
     need_frame,
@@ -23,7 +23,7 @@ from pandas_numberactive.risk.inputs import (
     status_column,
     weights,
 )
-from pandas_numberactive.risk.late import Late, without_late
+from pandas_numberactive.risk._engine.late import Late, without_late
 from pandas_numberactive.risk.tables import CHANCE, counts
 from pandas_numberactive.risk.views import Summary
 from pandas_numberactive.settings import settings

@@ -10,7 +10,7 @@ import pytest
 
 import pandas_numberactive as pna
 from pandas_numberactive import risk
-from pandas_numberactive.risk.formulas import cochran_armitage
+from pandas_numberactive.risk._engine.formulas import cochran_armitage
 
 HOW = 'in an environment of its own: pip install "pandas-numberactive[oracles]"'
 pytestmark = [

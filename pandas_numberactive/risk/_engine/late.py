@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from pandas_numberactive.errors import LookAheadWarning, RiskInputError, warn_caller
-from pandas_numberactive.risk.inputs import SIGNALS, moments
+from pandas_numberactive.risk._engine.inputs import SIGNALS, moments
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

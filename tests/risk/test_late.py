@@ -10,8 +10,8 @@ import pytest
 import pandas_numberactive as pna
 from pandas_numberactive import risk
 from pandas_numberactive.errors import ColumnNotFoundError, LookAheadWarning, RiskInputError
-from pandas_numberactive.risk import late as late_module
-from tests.risk_books import LEVEL, book, dated
+from pandas_numberactive.risk._engine import late as late_module
+from tests.risk.books import LEVEL, book, dated
 
 
 def test_answers_bought_after_the_decision_are_told_dropped_or_kept():

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 import pandas_numberactive as pna
 from pandas_numberactive import risk
 from pandas_numberactive.errors import ColumnNotFoundError, RiskInputError
-from tests.risk_books import LEVEL, book, frames, grouped, weighted
+from tests.risk.books import LEVEL, book, frames, grouped, weighted
 
 
 def test_each_column_of_a_small_table_by_hand():

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 import pandas_numberactive as pna
 from pandas_numberactive import risk
 from pandas_numberactive.errors import ColumnNotFoundError, RiskInputError
-from tests.risk_books import LEVEL, book, frames, weighted
+from tests.risk.books import LEVEL, book, frames, weighted
 
 
 @settings(max_examples=80, deadline=None)

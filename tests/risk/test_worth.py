@@ -11,7 +11,7 @@ import pytest
 import pandas_numberactive as pna
 from pandas_numberactive import risk
 from pandas_numberactive.errors import RiskInputError
-from tests.risk_books import LEVEL, book
+from tests.risk.books import LEVEL, book
 
 
 def test_coverage_counts_requests_where_it_can():

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 import pandas_numberactive as pna
 from pandas_numberactive import risk
-from pandas_numberactive.risk import formulas
-from pandas_numberactive.risk.formulas import caught_by_chance, chi_square
-from tests.risk_books import LEVEL, book, grouped
+from pandas_numberactive.risk._engine import formulas
+from pandas_numberactive.risk._engine.formulas import caught_by_chance, chi_square
+from tests.risk.books import LEVEL, book, grouped
 
 
 def noise(seed):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from pandas_numberactive import risk
-from tests.risk_books import grouped
+from tests.risk.books import grouped
 
 # Siddiqi, Credit Risk Scorecards (Wiley 2006), the example of weight of evidence by age: goods, bads, WoE x 100.
 SIDDIQI_AGE = [

@@ -1,6 +1,6 @@
 """The plots: what stands in their Axes everywhere, and how they look on the platform that drew the kept pictures.
 
-`python -m tests.test_risk_plots` draws the kept pictures again; look at them before you commit them.
+`python -m tests.risk.test_plots` draws the kept pictures again; look at them before you commit them.
 """
 
 from __future__ import annotations
