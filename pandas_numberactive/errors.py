@@ -15,7 +15,7 @@
     └── MissingExtraError (ImportError)       an optional package is not installed
 
     IncompleteRunWarning, PlainHttpWarning, UnknownValueWarning, LookAheadWarning,
-    PhoneColumnWarning (UserWarning)
+    RiskWarning, PhoneColumnWarning (UserWarning)
 
 Each class answers three questions: `charged` (was money spent by what failed?), `retry` (may the
 same call simply be made again?) and `fault` (who has to do something?). The message says what to
@@ -224,6 +224,10 @@ class UnknownValueWarning(UserWarning):
     """An answer held a value that the vendor's page does not list; it is a missing value in the
     result.
     """
+
+
+class RiskWarning(UserWarning):
+    """A risk table rests on something doubtful, such as a target that looks reversed."""
 
 
 class LookAheadWarning(UserWarning):

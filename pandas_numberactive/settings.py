@@ -34,7 +34,8 @@ class Settings:
     """All settings of a run, resolved; `source` tells where each came from.
 
     Times are in seconds, `max_rate` in look-ups' calls per second, `unit_price` in `currency` per
-    charged answer, `confirm_above` in numbers to buy.
+    charged answer, `confirm_above` in numbers to buy. `timezone` is the clock of dates without a
+    time zone.
     """
 
     environment: str | None = None
@@ -46,6 +47,7 @@ class Settings:
     max_rate: float | None = None
     unit_price: float | None = None
     currency: str = "IDR"
+    timezone: str = "Asia/Jakarta"
     confirm_above: float = 1000
     handle_timeout: float = 30.0
     query_timeout: float = 70.0

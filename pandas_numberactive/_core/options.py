@@ -14,6 +14,7 @@ from datetime import timedelta
 from numbers import Integral, Real
 from typing import Any, Literal, ParamSpec, TypeVar, cast
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 from pandas_numberactive._core.credentials import Address
 from pandas_numberactive.errors import ConfigurationError, near_misses
@@ -76,6 +77,17 @@ def _text(name: str, value: Any) -> str:
     if not isinstance(value, str) or not value.strip():
         raise _wrong(name, "text that is not blank", value)
     return value
+
+
+def _timezone(name: str, value: Any) -> str:
+    text = _text(name, value)
+    try:
+        ZoneInfo(text)
+    except (KeyError, ValueError, OSError):
+        raise ConfigurationError(
+            f'{name} is the name of a time zone, such as "Asia/Jakarta", not {text!r}.'
+        ) from None
+    return text
 
 
 def _key(name: str, value: Any) -> str:
@@ -158,6 +170,7 @@ VARIABLES: Mapping[str, str] = {
     "store": "NUMBERACTIVE_STORE",
     "unit_price": "NUMBERACTIVE_UNIT_PRICE",
     "currency": "NUMBERACTIVE_CURRENCY",
+    "timezone": "NUMBERACTIVE_TIMEZONE",
 }
 
 CHECKS: Mapping[str, Callable[[str, Any], Any]] = {
@@ -171,6 +184,7 @@ CHECKS: Mapping[str, Callable[[str, Any], Any]] = {
     "max_rate": _number(0, above=True),
     "unit_price": _number(0),
     "currency": _text,
+    "timezone": _timezone,
     "confirm_above": _number(0),
     "handle_timeout": _number(0, above=True),
     "query_timeout": _number(0, above=True),

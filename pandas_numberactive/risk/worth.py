@@ -198,7 +198,7 @@ def value(
     for signal in signals(df, names, "own_levels"):
         goods, bads = counts(signal, bits, load)
         bill = _bill(df, signal.name, load)
-        rows[signal.name] = _worth(signal.levels, signal.ordered, goods, bads, decline, price, bill)
+        rows[signal.name] = _worth(signal.levels, signal.own, goods, bads, decline, price, bill)
     out = Summary(pd.DataFrame.from_dict(rows, orient="index").rename_axis("signal"))
     whole = dict.fromkeys(["n", "bads_caught", "goods_lost", "charged"], "int64")
     return out if load is not None else Summary(out.astype(whole))

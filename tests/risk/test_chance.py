@@ -120,7 +120,7 @@ def test_a_book_beyond_counting_takes_the_normal_curve(monkeypatch):
     ],
 )
 def test_the_printed_table_of_chi_square(x, df):
-    assert formulas._chi_square_tail(x, df) == pytest.approx(0.05, abs=5e-5)
+    assert formulas.chi_square_tail(x, df) == pytest.approx(0.05, abs=5e-5)
 
 
 def test_chi_square_by_hand_and_where_there_is_nothing_to_compare():

@@ -195,7 +195,7 @@ def test_a_baseline_without_status_is_not_compared_to_one_with():
     with pytest.raises(RiskInputError, match="no status column beside"):
         risk.stability(frame, plain, LEVEL)
     assert (risk.stability(frame, plain, LEVEL, missing="one_level")["psi"] == 0).all()
-    with pytest.raises(RiskInputError, match="A DataFrame is needed"):
+    with pytest.raises(RiskInputError, match="A pandas DataFrame is needed"):
         risk.stability(frame, [1], LEVEL)
     with pytest.raises(RiskInputError, match="rows have no 'day'"):
         risk.stability(

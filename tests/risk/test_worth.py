@@ -143,7 +143,7 @@ def test_coverage_after_a_trip_through_csv():
             "'answerd', which is no status",
         ),
         (lambda: risk.coverage(book([], [], [])), "no rows"),
-        (lambda: risk.coverage([1]), "A DataFrame is needed"),
+        (lambda: risk.coverage([1]), "A pandas DataFrame is needed"),
         (
             lambda: risk.value(book([None, None], [1, 0]), LEVEL, "bad", unit_price=1),
             "No row has a level",
@@ -164,7 +164,7 @@ def test_without_a_price_or_an_answer_the_costs_are_missing_and_the_row_says_why
 
 def test_a_notebook_shows_whole_counts_and_p_values_that_can_be_read():
     n = 2_000
-    frame = book(["low"] * n + ["high"] * n, [1] * n + [0] * (n - 1) + [1])
+    frame = book(["low"] * n + ["high"] * n, [1] * n + [0] * n)
     html = risk.value(frame, LEVEL, "bad", unit_price=500)._repr_html_()
     for shown in (">2,000<", ">2,000,000<", ">&lt; 0.001<", ">low<", ">True<"):
         assert shown in html

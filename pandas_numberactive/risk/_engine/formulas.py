@@ -85,12 +85,12 @@ def chi_square(goods: Floats, bads: Floats) -> float:
     if observed.shape[1] < 2 or not observed.sum(axis=1).all():
         return math.nan
     expected = np.outer(observed.sum(axis=1), observed.sum(axis=0)) / observed.sum()
-    return _chi_square_tail(
+    return chi_square_tail(
         float(((observed - expected) ** 2 / expected).sum()), observed.shape[1] - 1
     )
 
 
-def _chi_square_tail(x: float, df: int) -> float:
+def chi_square_tail(x: float, df: int) -> float:
     """How often a chi-square variable exceeds x: the finite sums for whole degrees of freedom."""
     if x <= 0:
         return 1.0

@@ -1,6 +1,4 @@
-"""What the tables are made of: signals as small codes, outcomes as 0 and 1, weights; bad input is
-told here.
-"""
+"""Signals as small codes, outcomes as 0 and 1, weights as numbers; bad input is refused here."""
 
 from __future__ import annotations
 
@@ -13,7 +11,12 @@ import numpy as np
 import pandas as pd
 
 from pandas_numberactive._io.report import STATUSES
-from pandas_numberactive.errors import ColumnNotFoundError, RiskInputError
+from pandas_numberactive.errors import (
+    ColumnNotFoundError,
+    RiskInputError,
+    RiskWarning,
+    warn_caller,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -22,9 +25,10 @@ SIGNALS = ("active_level", "frequency_grade", "telco_type")
 NO_DATA, NOT_ASKED, FAILED, MISSING = "no data", "not asked", "failed", "missing"
 EXTRA = (NO_DATA, NOT_ASKED, FAILED)
 Missing = Literal["own_levels", "one_level", "drop"]
+REVERSED_FROM = 100  # rows: a smaller book may well hold more bads than goods
 
-# What a row without a level means, by its status: "no data" was paid for, "not asked" and "failed"
-# were not answered.
+# The line of EXTRA for a row without a level, by its status. "no data" was paid for, so it is a
+# level; "not asked" and "failed" were not answered and stand apart.
 _BY_STATUS = {
     "answered": 0,
     "no_data": 0,
@@ -40,11 +44,17 @@ _BY_STATUS = {
 
 @dataclass(frozen=True)
 class Signal:
-    """One signal: a code a row into `levels`, -1 where the row is left out."""
+    """One signal: a code a row into `levels`, -1 where the row is left out.
+
+    The first `own` levels are the signal's own, the first `tested` were answered by the vendor. The
+    others are lines apart.
+    """
 
     name: str
     levels: tuple[str, ...]
-    ordered: int  # how many of the levels, from the first, are the signal's own
+    own: int
+    tested: int
+    ordered: bool
     codes: NDArray[np.int8]
 
 
@@ -137,28 +147,36 @@ def _signal(df: pd.DataFrame, name: str, missing: Missing) -> Signal:
     own = tuple(str(level) for level in found.cat.categories)
     if len(own) > 100:
         raise RiskInputError(f"Column {name!r} has {len(own)} levels; group them first.")
-    levels = own + {"drop": (), "one_level": (MISSING,), "own_levels": EXTRA}[missing]
+    status = status_column(df, name)
+    extra = _extra(missing, status)
+    _refuse_twice(name, own + extra)
+    codes = found.cat.codes.to_numpy().astype(np.int8)
+    if extra:
+        kinds = _kinds(df, status) if extra == EXTRA else 0
+        codes = np.where(codes < 0, len(own) + kinds, codes).astype(np.int8)
+    tested = len(own) + (1 if extra == EXTRA else 0)
+    return Signal(name, own + extra, len(own), tested, bool(found.cat.ordered), codes)
+
+
+def _extra(missing: Missing, status: str | None) -> tuple[str, ...]:
+    """Return the lines for rows without a level; their reasons need a status column."""
+    if missing == "drop":
+        return ()
+    return (MISSING,) if missing == "one_level" or status is None else EXTRA
+
+
+def _refuse_twice(name: str, levels: tuple[str, ...]) -> None:
     twice = [level for level in levels if levels.count(level) > 1]
     if twice:
         raise RiskInputError(
             f"Two levels of {name!r} would read {twice[0]!r}: rename that category (missing='drop' "
-            "needs no names for "
-            "the rows without a level)."
+            "needs no names for the rows without a level)."
         )
-    codes = found.cat.codes.to_numpy().astype(np.int8)
-    if missing != "drop":
-        kinds = _kinds(df, name) if missing == "own_levels" else 0
-        codes = np.where(codes < 0, len(own) + kinds, codes).astype(np.int8)
-    return Signal(name, levels, len(own), codes)
 
 
-def _kinds(df: pd.DataFrame, name: str) -> Any:
-    """For each row, which of EXTRA a missing level is; "no data" where the frame has no status
-    column.
-    """
-    status = status_column(df, name)
-    if status is None:
-        return 0
+def _kinds(df: pd.DataFrame, status: str | None) -> Any:
+    """Return, for each row, the place in EXTRA that its status stands for."""
+    assert status is not None
     words = column(df, status).cat
     table = np.array([_BY_STATUS.get(str(word), 1) for word in words.categories] + [1], np.int8)
     return table[words.codes.to_numpy()]  # -1, a missing status, takes the last
@@ -181,12 +199,22 @@ def status_column(df: pd.DataFrame, name: str) -> str | None:
     return None
 
 
-def outcomes(df: pd.DataFrame, target: str, bad: object = None) -> NDArray[np.int8]:
-    """The target as 0 and 1; raises RiskInputError where it is no clean yes or no with both
-    present.
+def outcomes(
+    df: pd.DataFrame,
+    target: str,
+    bad: object = None,
+    wanted: NDArray[np.bool_] | None = None,
+) -> NDArray[np.int8]:
+    """Return the target as 0 and 1; raise RiskInputError where it is no clean yes or no.
+
+    Only the rows `wanted` are checked and read, the others are 0. Warns where most are bad.
     """
     need_frame(df)
     found = column(df, target)
+    if wanted is not None and not wanted.all():
+        out = np.zeros(len(df), np.int8)
+        out[wanted] = outcomes(df[wanted], target, bad)
+        return out
     gaps = int(found.isna().sum())
     if gaps:
         raise RiskInputError(
@@ -200,7 +228,18 @@ def outcomes(df: pd.DataFrame, target: str, bad: object = None) -> NDArray[np.in
             f"All {len(values):,} rows are {'bad' if bads else 'good'} in {target!r}: nothing to "
             "compare."
         )
+    _warn_reversed(values, target, bad)
     return values
+
+
+def _warn_reversed(bits: NDArray[np.int8], target: str, bad: object) -> None:
+    share = float(bits.mean())
+    if bad is None and len(bits) >= REVERSED_FROM and share > 0.5:
+        warn_caller(
+            f"{share:.0%} of the rows are bad in {target!r}. If 1 means a good loan there, say "
+            "bad=0 (bad=False for bools); if not, bad=1 says so.",
+            RiskWarning,
+        )
 
 
 def _as_bits(values: pd.Series[Any], target: str, bad: object) -> NDArray[np.int8]:
@@ -231,23 +270,35 @@ def _as_bits(values: pd.Series[Any], target: str, bad: object) -> NDArray[np.int
     return bits
 
 
-def weights(df: pd.DataFrame, weight: str | None) -> NDArray[np.float64] | None:
-    """How many customers each row stands for; None is one each."""
+def weights(
+    df: pd.DataFrame, weight: str | None, kind: Literal["weight", "counts"] = "weight"
+) -> NDArray[np.float64] | None:
+    """Return the sampling weights, or the counts of a frequency table; None is one a row."""
     if weight is None:
         return None
+    word = "Weights" if kind == "weight" else "Counts"
     found = column(df, weight)
     if not pd.api.types.is_numeric_dtype(found.dtype):
-        raise RiskInputError(f"Weights must be numbers; {weight!r} is {found.dtype}.")
+        raise RiskInputError(f"{word} must be numbers; {weight!r} is {found.dtype}.")
     values = found.to_numpy(dtype=float, na_value=np.nan)
     if not np.isfinite(values).all() or (values < 0).any() or not values.any():
         raise RiskInputError(
-            f"Weights must be finite, not negative, and not all zero; look at {weight!r}."
+            f"{word} must be finite, not negative, and not all zero; look at {weight!r}."
+        )
+    if kind == "counts" and (values != np.floor(values)).any():
+        raise RiskInputError(
+            f"Counts must be whole numbers; look at {weight!r}. Sampling weights are weight=."
         )
     return values
 
 
 def need_frame(df: object) -> None:
+    """Raise RiskInputError unless this is a pandas DataFrame with rows."""
     if not isinstance(df, pd.DataFrame):
-        raise RiskInputError(f"A DataFrame is needed, not {type(df).__name__}.")
+        kind = type(df)
+        hint = ": call .compute() first" if hasattr(df, "compute") else ""
+        raise RiskInputError(
+            f"A pandas DataFrame is needed, not {kind.__module__}.{kind.__qualname__}{hint}."
+        )
     if not len(df):
         raise RiskInputError("The table has no rows.")

@@ -1,0 +1,258 @@
+"""The one population of the risk questions: rows that were asked, with their outcomes.
+
+Rows never asked (blank or invalid phones, not bought) and failed look-ups are known for free, so
+they are no level of the signal. They are counted apart and never tested.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Unpack
+
+import numpy as np
+import pandas as pd
+
+from pandas_numberactive._phones.column import normalize_column
+from pandas_numberactive.errors import RiskInputError
+from pandas_numberactive.risk._engine.covariance import Rows
+from pandas_numberactive.risk._engine.dates import late_rows, moments
+from pandas_numberactive.risk._engine.inputs import (
+    SIGNALS,
+    Missing,
+    column,
+    outcomes,
+    signal_columns,
+    signals,
+    weights,
+)
+from pandas_numberactive.risk._engine.terms import Common, Terms
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+LATE = "late"
+LEAST = 30  # bads, and goods, below which the retro test's questions refuse
+
+
+@dataclass(frozen=True)
+class Population(Rows):
+    """The asked rows of one signal.
+
+    `levels` are the signal's own and "no data", where a status column tells it: it was paid for.
+    own: number of the signal's own levels, which stand first. at: positions of the rows in the
+    frame, to fetch other columns with. apart: rows that are counted and never tested. left_out:
+    rows of the frame that are in neither, by reason.
+    """
+
+    signal: str = ""
+    own: int = 0
+    ordered: bool = False
+    at: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    apart: Rows = field(
+        default_factory=lambda: Rows((), np.zeros(0, np.int8), np.zeros(0, np.int8))
+    )
+    left_out: Mapping[str, int] = field(default_factory=dict)
+
+    def restricted(self, chosen: NDArray[np.bool_] | NDArray[np.int64]) -> Population:
+        """Return some of the asked rows as a population, customers numbered anew."""
+        some = self.take(chosen)
+        return Population(
+            some.levels,
+            some.codes,
+            some.bad,
+            some.weight,
+            some.counts,
+            some.cluster,
+            self.signal,
+            self.own,
+            self.ordered,
+            self.at[chosen],
+            self.apart,
+            self.left_out,
+        )
+
+
+def population(
+    df: pd.DataFrame,
+    by: str,
+    target: str,
+    *,
+    missing: Missing = "own_levels",
+    least: int = 0,
+    **common: Unpack[Common],
+) -> Population:
+    """Return the asked rows of one signal; see `populations`."""
+    found = populations(df, by, target, missing=missing, least=least, **common)
+    if len(found) != 1:
+        names = ", ".join(one.signal for one in found)
+        raise RiskInputError(f"This takes one signal at a time; by names {len(found)}: {names}.")
+    return found[0]
+
+
+def populations(
+    df: pd.DataFrame,
+    by: str | Sequence[str],
+    target: str,
+    *,
+    missing: Missing = "own_levels",
+    least: int = 0,
+    **common: Unpack[Common],
+) -> list[Population]:
+    """Return the asked rows of each signal, or refuse in words.
+
+    Parameters
+    ----------
+    by, target
+        As in `risk_table`.
+    missing
+        "own_levels": "no data" is a level; "one_level": rows without a level stand apart as
+        "missing"; "drop": they are left out.
+    least
+        Fewest bads, and goods, among the asked rows; `LEAST` for the retro test's questions.
+    common
+        The shared keywords, see `Terms`.
+    """
+    terms = Terms(**common)
+    names = signal_columns(df, by)
+    read = signals(df, names, missing)
+    late = late_rows(df, names, terms)
+    wanted = np.ones(len(df), bool)
+    if terms.late == "drop" and late:
+        wanted = ~np.logical_and.reduce(list(late.values()))
+    bits = outcomes(df, target, terms.bad, wanted)
+    _refuse_unripe(df, terms)
+    load = weights(df, terms.weight)
+    counts = weights(df, terms.counts, "counts")
+    out = []
+    for signal in read:
+        dropped = late.get(signal.name) if terms.late == "drop" else None
+        group, lines = _groups(signal.codes, signal.levels, dropped)
+        group = _weighing(group, load if counts is None else counts)
+        cluster = customers(df, signal.name, terms.cluster)
+        whole = Rows(tuple(lines), group, bits, load, counts, cluster)
+        out.append(_population(whole, signal.tested, signal.name, signal.own, signal.ordered))
+        _refuse_few(out[-1], target, least)
+    return out
+
+
+def _groups(
+    codes: NDArray[np.int8], levels: tuple[str, ...], dropped: NDArray[np.bool_] | None
+) -> tuple[NDArray[np.int8], list[str]]:
+    """Return a code a row into the tested levels, the lines apart, and "late" where it happened."""
+    lines = list(levels)
+    if dropped is None or not dropped.any():
+        return codes, lines
+    return np.where(dropped, len(lines), codes).astype(np.int8), [*lines, LATE]
+
+
+def _weighing(group: NDArray[np.int8], load: NDArray[np.float64] | None) -> NDArray[np.int8]:
+    """Return the codes without rows of weight zero, which stand for nobody."""
+    if load is None or load.all():
+        return group
+    return np.where(load > 0, group, np.int8(-1)).astype(np.int8)
+
+
+def _population(whole: Rows, tested: int, name: str, own: int, ordered: bool) -> Population:
+    asked = np.flatnonzero((whole.codes >= 0) & (whole.codes < tested))
+    others = np.flatnonzero(whole.codes >= tested)
+    one, rest = whole.take(asked), whole.take(others)
+    apart = Rows(
+        whole.levels[tested:],
+        rest.codes - np.int8(tested),
+        rest.bad,
+        rest.weight,
+        rest.counts,
+        rest.cluster,
+    )
+    sizes = np.bincount(apart.codes, minlength=len(apart.levels))
+    left_out = {line: int(n) for line, n in zip(apart.levels, sizes, strict=True) if n}
+    unknown = int((whole.codes < 0).sum())
+    if unknown:
+        left_out["without a level"] = unknown
+    return Population(
+        whole.levels[:tested],
+        one.codes,
+        one.bad,
+        one.weight,
+        one.counts,
+        one.cluster,
+        name,
+        own,
+        ordered,
+        asked,
+        apart,
+        left_out,
+    )
+
+
+def customers(df: pd.DataFrame, signal: str, cluster: str | None) -> NDArray[np.int64] | None:
+    """Return a number for the customer of each row; None where each row is its own.
+
+    "auto" takes the phone number behind the signal: enrich's `..._national`, else the phone column
+    itself, read as enrich reads it. Rows without a number are customers of their own.
+    """
+    if cluster is None:
+        return None
+    if cluster == "auto":
+        return _by_number(df, signal)
+    codes, _ = pd.factorize(column(df, cluster))
+    return _alone(codes.astype(np.int64))
+
+
+def _by_number(df: pd.DataFrame, signal: str) -> NDArray[np.int64] | None:
+    end = next((one for one in SIGNALS if signal.endswith(one)), None)
+    if end is None:
+        return None
+    prefix = signal.removesuffix(end)
+    if prefix + "national" in df.columns:
+        codes, _ = pd.factorize(column(df, prefix + "national"))
+        return _alone(codes.astype(np.int64))
+    phone = prefix.removesuffix("_")
+    if not phone or phone not in df.columns:
+        return None
+    numbers = normalize_column(column(df, phone)).number
+    codes, _ = pd.factorize(numbers)
+    return _alone(np.where(numbers == 0, -1, codes).astype(np.int64))
+
+
+def _alone(codes: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the codes with a number of its own for each row without one."""
+    unknown = codes < 0
+    if not unknown.any():
+        return codes
+    first = int(codes.max(initial=-1)) + 1
+    out = codes.copy()
+    out[unknown] = first + np.arange(int(unknown.sum()))
+    return out
+
+
+def _refuse_unripe(df: pd.DataFrame, terms: Terms) -> None:
+    ripe = terms.ripe()
+    if ripe is None:
+        return
+    assert terms.as_of is not None
+    decided = moments(df, terms.as_of, terms.tz).utc
+    newest = (pd.Timestamp.now("UTC") - ripe).tz_localize(None)
+    young = int((decided > newest.to_datetime64()).sum())
+    if young:
+        day = (newest - pd.Timedelta("1D")).date()
+        raise RiskInputError(
+            f"{young:,} rows were decided less than {terms.mature} ago, so their outcome is not "
+            f'settled: keep those up to {day}, df[df[{terms.as_of!r}] <= "{day}"], and say so.'
+        )
+
+
+def _refuse_few(found: Population, target: str, least: int) -> None:
+    n = np.bincount(found.bad, found.counts, 2)
+    if min(n) < least:
+        word, few = ("bad", n[1]) if n[1] < n[0] else ("good", n[0])
+        raise RiskInputError(
+            f"Only {few:,.0f} of the rows asked for {found.signal!r} are {word} in {target!r}; "
+            f"at least {least} are needed. Add loans; nothing was charged."
+        )
+
+
+def values_at(df: pd.DataFrame, name: str, found: Population) -> pd.Series[Any]:
+    """Return another column of the asked rows, for instance the score."""
+    return column(df, name).iloc[found.at]
