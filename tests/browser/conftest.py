@@ -27,7 +27,7 @@ def chromium() -> Iterator[Any]:
         reason='playwright is missing: pip install "pandas-numberactive[test]"',
     )
     pytest.importorskip(
-        "jupyterlab", reason='JupyterLab is missing: pip install "pandas-numberactive[notebook]"'
+        "jupyterlab", reason='JupyterLab is missing: pip install "pandas-numberactive[lab]"'
     )
     if lab.CHROMIUM is None:
         pytest.skip(lab.HOW)
