@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import dataclasses
 import gzip
+import inspect
 import json
 import logging
 import re
@@ -41,11 +42,16 @@ NO_CONNECTION = aiohttp.ClientConnectorError(Mock(ssl=False), OSError("refused")
 DROPPED = aiohttp.ServerDisconnectedError()
 
 
-class Response314(aiohttp.ClientResponse):
-    """aioresponses 0.7.9 does not fill in what aiohttp 3.14 asks for."""
+WANTS_A_WRITER = "stream_writer" in inspect.signature(aiohttp.ClientResponse).parameters
+
+
+class ScriptedResponse(aiohttp.ClientResponse):
+    """Add the stream_writer that aiohttp 3.14 requires and aioresponses 0.7.9 leaves out."""
 
     def __init__(self, *args, **kwargs):
-        super().__init__(*args, **{"stream_writer": Mock(output_size=0), **kwargs})
+        if WANTS_A_WRITER:
+            kwargs.setdefault("stream_writer", Mock(output_size=0))
+        super().__init__(*args, **kwargs)
 
 
 class Vendor:
@@ -77,7 +83,9 @@ def reply(spec):
         status, body, headers = spec
     if isinstance(body, dict):
         body = json.dumps(body)
-    return CallbackResult(status=status, body=body, headers=headers, response_class=Response314)
+    return CallbackResult(
+        status=status, body=body, headers=headers, response_class=ScriptedResponse
+    )
 
 
 class Run:

@@ -12,7 +12,7 @@ import pandas_numberactive as pna
 from pandas_numberactive import risk
 from pandas_numberactive.risk._engine.formulas import cochran_armitage
 
-HOW = 'in an environment of its own: pip install -e . --group oracles'
+HOW = "in an environment of its own: pip install -e . --group oracles"
 pytestmark = [
     pytest.mark.oracle,
     pytest.mark.filterwarnings("ignore::FutureWarning"),  # the oracles' own
