@@ -7,7 +7,7 @@ import pytest
 
 from pandas_numberactive.risk._engine import logistic, mantel, power
 
-HOW = 'in an environment of its own: pip install "pandas-numberactive[oracles]"'
+HOW = "in an environment of its own: pip install -e . --group oracles"
 pytestmark = [
     pytest.mark.oracle,
     pytest.mark.filterwarnings("ignore::FutureWarning"),  # the oracles' own
