@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from pandas_numberactive._io import bridge
+from pandas_numberactive import _bridge as bridge
 from pandas_numberactive._io.report import Progress, duration, money
 
 if TYPE_CHECKING:

@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from pandas_numberactive import _bridge as bridge
 from pandas_numberactive._core.options import names_its_options, said
 from pandas_numberactive._core.sealed import sealed
-from pandas_numberactive._io import batch, bridge
+from pandas_numberactive._io import batch
 from pandas_numberactive._io.plan import Options
 from pandas_numberactive._io.report import STATUSES, Shape, utc
 from pandas_numberactive._pandas import frames

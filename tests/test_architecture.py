@@ -25,7 +25,7 @@ ONLY_IN = {
     "aiohttp": ("_io/client.py", "_io/bodies.py", "simulator.py"),
     "keyring": ("keyring_keys.py",),
     "threading": (
-        "_io/bridge.py",
+        "_bridge.py",
         "_io/store_journal.py",
         "simulator.py",
         "simulator_faults.py",

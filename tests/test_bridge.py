@@ -12,7 +12,7 @@ import warnings
 
 import pytest
 
-from pandas_numberactive._io import bridge
+from pandas_numberactive import _bridge as bridge
 
 
 class Work:

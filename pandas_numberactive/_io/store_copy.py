@@ -16,10 +16,10 @@ from typing import Any
 
 import numpy as np
 
+from pandas_numberactive import _bridge as bridge
 from pandas_numberactive._core.credentials import Address
 from pandas_numberactive._core.lookup import OPEN, SETTLED, LookupState, pack
 from pandas_numberactive._core.options import CHECKS
-from pandas_numberactive._io import bridge
 from pandas_numberactive._io.store import LookupStore
 from pandas_numberactive._io.store_books import Copied, Row, books, check
 from pandas_numberactive._io.store_journal import Database

@@ -18,8 +18,8 @@ import ipywidgets
 import pandas as pd
 import traitlets
 
+from pandas_numberactive import _bridge as bridge
 from pandas_numberactive._core.options import ENVIRONMENTS
-from pandas_numberactive._io import bridge
 from pandas_numberactive._io.report import money
 from pandas_numberactive._jupyter.style import card, esc, note, status, table, when
 from pandas_numberactive._jupyter.views import WRAPS, error_card, lookup_card, still_holds, words

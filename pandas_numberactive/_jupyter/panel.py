@@ -12,8 +12,8 @@ import ipywidgets
 import pandas as pd
 import traitlets
 
+from pandas_numberactive import _bridge as bridge
 from pandas_numberactive import api
-from pandas_numberactive._io import bridge
 from pandas_numberactive._io.report import Plan, money
 from pandas_numberactive._jupyter.style import note, status, table
 from pandas_numberactive._jupyter.views import (

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import CancelledError
 from typing import TYPE_CHECKING, Any
 
+from pandas_numberactive import _bridge as bridge
 from pandas_numberactive._core.markup import INK
-from pandas_numberactive._io import bridge
 from pandas_numberactive._io.report import Plan, Progress, duration, money
 from pandas_numberactive._jupyter.style import bar, card, esc, level, note, status, when
 from pandas_numberactive.errors import ConfigurationError, NumberActiveError

@@ -15,8 +15,9 @@ import aiohttp
 import numpy as np
 
 import pandas_numberactive as pna
+from pandas_numberactive import _bridge as bridge
 from pandas_numberactive._core.protocol import HANDLE_PATH, QUERY_PATH, signed
-from pandas_numberactive._io import batch, bridge
+from pandas_numberactive._io import batch
 from pandas_numberactive._io.plan import Options
 from pandas_numberactive._io.report import Shape
 from tests.bench.table import Row

@@ -18,7 +18,8 @@ import numpy as np
 
 import pandas_numberactive as pna
 import pandas_numberactive.dask
-from pandas_numberactive._io import batch, bridge
+from pandas_numberactive import _bridge as bridge
+from pandas_numberactive._io import batch
 from pandas_numberactive._io.plan import Options
 from pandas_numberactive._io.report import Shape
 from tests.bench.vendor import KEYS, vendor

@@ -15,7 +15,8 @@ import warnings
 import numpy as np
 
 import pandas_numberactive as pna
-from pandas_numberactive._io import batch, bridge, buyer, client
+from pandas_numberactive import _bridge as bridge
+from pandas_numberactive._io import batch, buyer, client
 from pandas_numberactive._io.plan import Options
 from pandas_numberactive._io.report import Shape
 
