@@ -12,7 +12,7 @@ import pandas as pd
 
 from pandas_numberactive import _bridge as bridge
 from pandas_numberactive._core.options import names_its_options, shows_options
-from pandas_numberactive._core.sealed import sealed
+from pandas_numberactive._display.tracebacks import sealed
 from pandas_numberactive._io import batch
 from pandas_numberactive._io.plan import Options
 from pandas_numberactive._io.report import Plan, RunReport, Shape

@@ -21,7 +21,7 @@ import pandas as pd
 from pandas_numberactive import api
 from pandas_numberactive._core.lookup import Lookup
 from pandas_numberactive._core.options import shows_options
-from pandas_numberactive._core.sealed import sealed
+from pandas_numberactive._display.tracebacks import sealed
 from pandas_numberactive._io import batch
 from pandas_numberactive._io.batch import Answers
 from pandas_numberactive._io.report import STATUSES, Plan, Shape

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from pandas_numberactive._core.markup import html_table, text_table
 from pandas_numberactive._core.protocol import BASE_URLS
+from pandas_numberactive._display.html import html_table, text_table
 from pandas_numberactive._io.store_schema import WAL_IS_SAFE
 from pandas_numberactive.errors import ConfigurationError
 from pandas_numberactive.settings import Settings, settings, unknown_variables

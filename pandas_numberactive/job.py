@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from pandas_numberactive import _bridge as bridge
-from pandas_numberactive._io.report import Progress, duration, money
+from pandas_numberactive._display.text import duration, money
+from pandas_numberactive._io.report import Progress
 
 if TYPE_CHECKING:
     from pandas_numberactive._io.batch import Run
@@ -100,7 +101,7 @@ class Job:
 
     def _repr_html_(self) -> str:
         """Where it stands now, for a page without widgets."""
-        from pandas_numberactive._core.markup import bar, html_table
+        from pandas_numberactive._display.html import bar, html_table
 
         now = self.progress
         held = now.done - now.bought - now.stored - now.failed

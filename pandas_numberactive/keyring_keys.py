@@ -6,7 +6,7 @@ import importlib
 from typing import Any
 
 from pandas_numberactive._core.options import CHECKS, VARIABLES
-from pandas_numberactive._core.sealed import sealed
+from pandas_numberactive._display.tracebacks import sealed
 from pandas_numberactive.errors import ConfigurationError, missing_extra
 
 KEYRING_SERVICE = "pandas-numberactive"

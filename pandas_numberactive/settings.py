@@ -17,12 +17,12 @@ from urllib.parse import urlsplit
 
 from pandas_numberactive._core.credentials import Credentials as Credentials
 from pandas_numberactive._core.credentials import is_loopback, masked_key, masked_url
-from pandas_numberactive._core.markup import html_table
 from pandas_numberactive._core.options import CHECKS, checked
 from pandas_numberactive._core.options import VARIABLES as VARIABLES
 from pandas_numberactive._core.protocol import BASE_URLS
-from pandas_numberactive._core.sealed import sealed
 from pandas_numberactive._core.verdicts import CodeOutcomes
+from pandas_numberactive._display.html import html_table
+from pandas_numberactive._display.tracebacks import sealed
 from pandas_numberactive.errors import ConfigurationError, near_misses
 from pandas_numberactive.keyring_keys import from_keyring
 

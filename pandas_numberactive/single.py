@@ -11,11 +11,12 @@ import numpy as np
 import pandas as pd
 
 from pandas_numberactive import _bridge as bridge
-from pandas_numberactive._core.options import names_its_options, said
-from pandas_numberactive._core.sealed import sealed
+from pandas_numberactive._core.options import names_its_options
+from pandas_numberactive._display.text import said, utc
+from pandas_numberactive._display.tracebacks import sealed
 from pandas_numberactive._io import batch
 from pandas_numberactive._io.plan import Options
-from pandas_numberactive._io.report import STATUSES, Shape, utc
+from pandas_numberactive._io.report import STATUSES, Shape
 from pandas_numberactive._pandas import frames
 from pandas_numberactive._pandas.columns import ACTIVE_LEVEL, FREQUENCY_GRADE, TELCO_TYPE
 from pandas_numberactive._phones.mask import mask

@@ -9,9 +9,9 @@ import numpy as np
 
 from pandas_numberactive import _bridge as bridge
 from pandas_numberactive._core.lookup import LookupState
-from pandas_numberactive._core.markup import text_table
 from pandas_numberactive._core.protocol import Message, Reply, names_other_phone, parse
-from pandas_numberactive._core.sealed import sealed
+from pandas_numberactive._display.html import text_table
+from pandas_numberactive._display.tracebacks import sealed
 from pandas_numberactive._io import batch
 from pandas_numberactive._io.client import Client
 from pandas_numberactive._io.plan import Options

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import pandas_numberactive as pna
-from pandas_numberactive._core.markup import bar, html_table
+from pandas_numberactive._display.html import bar, html_table
 from pandas_numberactive.errors import InvalidPhoneError
 from pandas_numberactive.magic import numberactive
 

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from pandas_numberactive._core.credentials import Address
+from pandas_numberactive._display.text import said
 from pandas_numberactive.errors import ConfigurationError, near_misses
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -262,14 +263,6 @@ class CallOptions:
     def seconds(self) -> float | None:
         """`max_age` in seconds."""
         return None if self.max_age is None else seconds_of("max_age", self.max_age)
-
-
-def said(value: object) -> str:
-    """A wrong value as an error shows it: short, and with its type."""
-    text = repr(value) if isinstance(value, (str, int, float)) else ""
-    return (
-        f"{text} ({type(value).__name__})" if 0 < len(text) <= 40 else f"a {type(value).__name__}"
-    )
 
 
 def is_flag(value: object) -> bool:

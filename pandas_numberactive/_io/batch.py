@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pandas_numberactive._core.lookup import SETTLED, Lookup, LookupState
+from pandas_numberactive._display.text import utc
 from pandas_numberactive._io.buyer import Buyer
 from pandas_numberactive._io.plan import (
     Options,
@@ -23,7 +24,7 @@ from pandas_numberactive._io.plan import (
     started,
 )
 from pandas_numberactive._io.plan import plan as plan
-from pandas_numberactive._io.report import STATUSES, Progress, RunReport, Shape, utc
+from pandas_numberactive._io.report import STATUSES, Progress, RunReport, Shape
 from pandas_numberactive._io.store import LookupStore, Stored
 from pandas_numberactive._io.store_runs import RunRow
 from pandas_numberactive._io.tally import Tally

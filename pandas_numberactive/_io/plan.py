@@ -14,8 +14,8 @@ import numpy as np
 
 from pandas_numberactive._core.credentials import masked_url
 from pandas_numberactive._core.lookup import SETTLED, LookupState
-from pandas_numberactive._core.options import said
-from pandas_numberactive._io.report import Plan, Shape, utc
+from pandas_numberactive._display.text import said, utc
+from pandas_numberactive._io.report import Plan, Shape
 from pandas_numberactive._io.store import LookupStore, Stored
 from pandas_numberactive.errors import ConfigurationError, ConfirmationRequiredError
 from pandas_numberactive.settings import Settings

@@ -6,10 +6,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
-from pandas_numberactive._core.markup import bar, html_table, text_table
+from pandas_numberactive._display.html import bar, html_table, text_table
+from pandas_numberactive._display.text import duration, money
 
 STATUSES = (
     "answered",
@@ -22,16 +23,6 @@ STATUSES = (
     "missing",
     "not_bought",
 )
-
-
-def utc(micros: int) -> datetime:
-    """Microseconds since 1970 as a date."""
-    return datetime.fromtimestamp(micros / 1e6, UTC)
-
-
-def money(amount: float | None, currency: str) -> str:
-    """An amount as people write it; "unknown" without a unit price."""
-    return "unknown (set unit_price)" if amount is None else f"{currency} {amount:,.0f}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,13 +143,6 @@ class Plan:
             ("to buy", self.to_buy, "#1565c0"),
         ]
         return bar(parts, f"{self.rows:,} rows")
-
-
-def duration(seconds: float) -> str:
-    """A time as people say it."""
-    if seconds < 90:
-        return f"{max(1, round(seconds))} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,9 +20,9 @@ import traitlets
 
 from pandas_numberactive import _bridge as bridge
 from pandas_numberactive._core.options import ENVIRONMENTS
-from pandas_numberactive._io.report import money
-from pandas_numberactive._jupyter.style import card, esc, note, status, table, when
-from pandas_numberactive._jupyter.views import WRAPS, error_card, lookup_card, still_holds, words
+from pandas_numberactive._display.html import WRAPS, card, error_card, esc, note, status, table
+from pandas_numberactive._display.text import money, when, words
+from pandas_numberactive._jupyter.views import lookup_card, still_holds
 from pandas_numberactive._pandas.columns import (
     ACTIVE_LEVEL,
     FREQUENCY_GRADE,

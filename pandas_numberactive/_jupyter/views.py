@@ -6,14 +6,24 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
-from concurrent.futures import CancelledError
 from typing import TYPE_CHECKING, Any
 
 from pandas_numberactive import _bridge as bridge
-from pandas_numberactive._core.markup import INK
-from pandas_numberactive._io.report import Plan, Progress, duration, money
-from pandas_numberactive._jupyter.style import bar, card, esc, level, note, status, when
-from pandas_numberactive.errors import ConfigurationError, NumberActiveError
+from pandas_numberactive._display.html import (
+    INK,
+    RED,
+    WRAPS,
+    bar,
+    card,
+    error_card,
+    esc,
+    level,
+    note,
+    status,
+)
+from pandas_numberactive._display.text import duration, money, when, words
+from pandas_numberactive._io.report import Plan, Progress
+from pandas_numberactive.errors import ConfigurationError
 from pandas_numberactive.settings import Settings, settings
 
 if TYPE_CHECKING:
@@ -24,8 +34,6 @@ if TYPE_CHECKING:
     from pandas_numberactive.single import Lookup
 
 REFRESH = 0.25  # seconds between two looks at a running job
-WRAPS = {"flex_flow": "row wrap"}  # a narrow page shows all of a row
-RED = "#c62828"
 _MARKED = "Made up by the simulator. "
 _PAID = {True: "charged", False: "free", None: "charge unknown"}
 _FAILED_FREE = "The look-up failed and was not charged; try again."
@@ -38,16 +46,6 @@ _WHY = {
     "pending": "The vendor has not answered yet; look again later: the same requestId is asked, "
     "and charged once.",
     "not_bought": "It was not bought.",
-}
-_TITLES = {
-    "caller": "Something to put right",
-    "vendor": "The vendor did not answer as it should",
-    "machine": "A problem on this machine",
-}
-_CHARGED = {
-    "no": "Nothing was charged.",
-    "maybe": "It may have been charged; asking again buys nothing twice.",
-    "stored": "What was charged is stored; asking again buys nothing twice.",
 }
 _STATUS_COLOURS = {
     "answered": "#2e7d32",
@@ -85,32 +83,6 @@ def lookup_card(found: Lookup, *, shown: str | None = None) -> str:
     return card(
         f"{phone}: {words(found.status)}", f"<div>{esc(why)}</div>{note(said)}{facts}", accent=RED
     )
-
-
-def words(status: str) -> str:
-    """A status as people write it."""
-    return status.replace("_", " ")
-
-
-def error_card(error: BaseException) -> str:
-    """An error as a person reads it: what happened, what to do, and whether it cost anything; no
-    traceback.
-    """
-    if isinstance(error, CancelledError):
-        return card(
-            "Given up at once", note(f"Interrupted twice. {_CHARGED['stored']}"), accent=RED
-        )
-    if not isinstance(error, NumberActiveError):
-        told = note("Nothing that was paid is lost. Try again, and report this if it stays.")
-        return card(
-            f"Unforeseen: {type(error).__name__}", f"<div>{esc(error)}</div>{told}", accent=RED
-        )
-    code = getattr(error, "code", None)
-    said = note(f"code {code}: {getattr(error, 'msg', '')}") if code is not None else ""
-    body = (
-        f'<div style="white-space:pre-line">{esc(error)}</div>{said}{note(_CHARGED[error.charged])}'
-    )
-    return card(_TITLES[error.fault], body, accent=RED)
 
 
 def plan_bar(plan: Plan) -> str:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 import numpy as np
 import pandas as pd
 
-from pandas_numberactive._core.options import CallOptions, refuse_unknown, said
+from pandas_numberactive._core.options import CallOptions, refuse_unknown
+from pandas_numberactive._display.text import said
 from pandas_numberactive._io.batch import warn_unknown
 from pandas_numberactive._io.plan import Options
 from pandas_numberactive._io.report import RunReport, Shape

@@ -12,9 +12,9 @@ import pandas as pd
 
 from pandas_numberactive import _bridge as bridge
 from pandas_numberactive._core.lookup import LookupState
-from pandas_numberactive._core.markup import html_table
 from pandas_numberactive._core.options import seconds_of
-from pandas_numberactive._core.sealed import sealed
+from pandas_numberactive._display.html import html_table
+from pandas_numberactive._display.tracebacks import sealed
 from pandas_numberactive._io import store_ledger as ledger
 from pandas_numberactive._io.store import LookupStore as Journalled
 from pandas_numberactive._io.store_rows import ENVIRONMENTS

@@ -6,7 +6,7 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any, Literal
 
-from pandas_numberactive._io.report import money
+from pandas_numberactive._display.text import money
 
 if TYPE_CHECKING:
     from pandas_numberactive._io.batch import Run

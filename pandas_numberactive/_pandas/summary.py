@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pandas_numberactive._core.markup import bar, html_table, text_table
+from pandas_numberactive._display.html import bar, html_table, text_table
 
 _COLOURS = {
     "reserved": "#90a4ae",

@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from pandas_numberactive._core.markup import FAINT, INK, LINE, esc
+from pandas_numberactive._display.html import FAINT, INK, LINE, esc
 
 _CELL = "padding:2px 10px 2px 0;text-align:right;background:none;white-space:nowrap"
 _NAME = "padding:2px 10px 2px 0;text-align:left;background:none;white-space:nowrap"

@@ -9,7 +9,7 @@ from numbers import Real
 import numpy as np
 import pandas as pd
 
-from pandas_numberactive._core.options import said
+from pandas_numberactive._display.text import said
 from pandas_numberactive._io.report import STATUSES
 from pandas_numberactive.errors import RiskInputError
 from pandas_numberactive.risk._engine.formulas import caught_by_chance

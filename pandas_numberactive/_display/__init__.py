@@ -1,0 +1,1 @@
+"""Show results: HTML, text and tracebacks without numbers."""

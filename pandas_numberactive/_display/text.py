@@ -1,0 +1,40 @@
+"""Format amounts, times and words for people."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+
+def said(value: object) -> str:
+    """A wrong value as an error shows it: short, and with its type."""
+    text = repr(value) if isinstance(value, (str, int, float)) else ""
+    return (
+        f"{text} ({type(value).__name__})" if 0 < len(text) <= 40 else f"a {type(value).__name__}"
+    )
+
+
+def utc(micros: int) -> datetime:
+    """Microseconds since 1970 as a date."""
+    return datetime.fromtimestamp(micros / 1e6, UTC)
+
+
+def money(amount: float | None, currency: str) -> str:
+    """An amount as people write it; "unknown" without a unit price."""
+    return "unknown (set unit_price)" if amount is None else f"{currency} {amount:,.0f}"
+
+
+def duration(seconds: float) -> str:
+    """A time as people say it."""
+    if seconds < 90:
+        return f"{max(1, round(seconds))} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def words(status: str) -> str:
+    """A status as people write it."""
+    return status.replace("_", " ")
+
+
+def when(moment: datetime | None) -> str:
+    """A date as people write it, UTC."""
+    return "" if moment is None else f"{moment.day} {moment:%b %Y}"
