@@ -11,16 +11,16 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from pandas_numberactive._pandas.accessor import register
-
 # Not lazily: once the module of that name is loaded, the package's `settings` would be the module.
-from pandas_numberactive.settings import configure as configure
-from pandas_numberactive.settings import override as override
-from pandas_numberactive.settings import settings as settings
+from pandas_numberactive._config.settings import configure as configure
+from pandas_numberactive._config.settings import override as override
+from pandas_numberactive._config.settings import settings as settings
+from pandas_numberactive._pandas.accessor import register
 
 if TYPE_CHECKING:
     from pandas_numberactive import risk as risk
     from pandas_numberactive import simulator as simulator
+    from pandas_numberactive._config.settings import Settings as Settings
     from pandas_numberactive._io.report import Plan as Plan
     from pandas_numberactive._io.report import Progress as Progress
     from pandas_numberactive._io.report import RunReport as RunReport
@@ -43,7 +43,6 @@ if TYPE_CHECKING:
     from pandas_numberactive.diagnose import doctor as doctor
     from pandas_numberactive.diagnose import show_versions as show_versions
     from pandas_numberactive.job import Job as Job
-    from pandas_numberactive.settings import Settings as Settings
     from pandas_numberactive.single import Lookup as Lookup
     from pandas_numberactive.single import alookup as alookup
     from pandas_numberactive.single import lookup as lookup

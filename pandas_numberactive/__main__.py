@@ -20,7 +20,9 @@ import platformdirs
 
 import pandas_numberactive as pna
 from pandas_numberactive import api
-from pandas_numberactive._core.credentials import masked_url
+from pandas_numberactive._config.credentials import masked_url
+from pandas_numberactive._config.keyring import require_keyring, save_to_keyring
+from pandas_numberactive._config.settings import VARIABLES, simulator_only
 from pandas_numberactive._pandas.files import check_target, read_table, write_table
 from pandas_numberactive._phones.mask import mask_cell
 from pandas_numberactive.diagnose import doctor
@@ -30,8 +32,6 @@ from pandas_numberactive.errors import (
     IncompleteRunWarning,
     NumberActiveError,
 )
-from pandas_numberactive.keyring_keys import require_keyring, save_to_keyring
-from pandas_numberactive.settings import VARIABLES, simulator_only
 
 COMPLETE, BROKEN, USAGE, INCOMPLETE = 0, 1, 2, 3
 _AGE = "buy again what is older: a number and its unit (s, min, h, D, W), such as 180D or 12h"

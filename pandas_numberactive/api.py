@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 
 from pandas_numberactive import _bridge as bridge
-from pandas_numberactive._core.options import names_its_options, shows_options
+from pandas_numberactive._config.readiness import require
+from pandas_numberactive._config.settings import Settings, settings
 from pandas_numberactive._display.tracebacks import sealed
 from pandas_numberactive._io import batch
 from pandas_numberactive._io.plan import Options
@@ -20,10 +21,9 @@ from pandas_numberactive._pandas import frames, ledger
 from pandas_numberactive._pandas.progress import Bar
 from pandas_numberactive._phones.column import national_text, normalize_column
 from pandas_numberactive._phones.parse import REASONS
+from pandas_numberactive._run.options import names_its_options, shows_options
 from pandas_numberactive.errors import ConfigurationError
 from pandas_numberactive.job import Job
-from pandas_numberactive.settings import Settings, settings
-from pandas_numberactive.settings_ready import require
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

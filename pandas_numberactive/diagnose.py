@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from pandas_numberactive._core.protocol import BASE_URLS
+from pandas_numberactive._config.checks import BASE_URLS
+from pandas_numberactive._config.readiness import require, store_location
+from pandas_numberactive._config.settings import Settings, settings, unknown_variables
 from pandas_numberactive._display.html import html_table, text_table
 from pandas_numberactive._io.store_schema import WAL_IS_SAFE
 from pandas_numberactive.errors import ConfigurationError
-from pandas_numberactive.settings import Settings, settings, unknown_variables
-from pandas_numberactive.settings_ready import require, store_location
 
 _PACKAGES = (
     "pandas-numberactive pandas numpy pyarrow aiohttp platformdirs tqdm ipywidgets ipykernel "

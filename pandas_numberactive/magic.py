@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from pandas_numberactive._config.settings import settings
 from pandas_numberactive._phones.parse import explain, parse_phone
 from pandas_numberactive.errors import InvalidPhoneError
-from pandas_numberactive.settings import settings
 from pandas_numberactive.single import Lookup, lookup
 
 HOW = (

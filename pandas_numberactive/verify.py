@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from pandas_numberactive import _bridge as bridge
+from pandas_numberactive._config.readiness import require
+from pandas_numberactive._config.settings import Settings, settings
 from pandas_numberactive._core.lookup import LookupState
 from pandas_numberactive._core.protocol import Message, Reply, names_other_phone, parse
 from pandas_numberactive._display.html import text_table
@@ -19,8 +21,6 @@ from pandas_numberactive._io.report import STATUSES, Shape
 from pandas_numberactive._phones.mask import mask
 from pandas_numberactive._phones.parse import parse_phone
 from pandas_numberactive.errors import ConfigurationError, IncompleteRunWarning, InvalidPhoneError
-from pandas_numberactive.settings import Settings, settings
-from pandas_numberactive.settings_ready import require
 
 CONFIRMED, REFUTED, UNKNOWN = "confirmed", "REFUTED", "unknown"
 

@@ -14,8 +14,8 @@ import pandas as pd
 import pytest
 
 import pandas_numberactive as pna
-from pandas_numberactive import settings as _settings_function
-from pandas_numberactive import settings_ready as _settings_ready
+from pandas_numberactive._config import readiness as _settings_ready
+from pandas_numberactive._config import settings as _settings
 from pandas_numberactive._io import store as _store
 from pandas_numberactive.simulator import Simulator
 
@@ -69,7 +69,7 @@ def clean_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[
 def _reset() -> None:
     import sys
 
-    sys.modules[_settings_function.__module__]._reset()
+    _settings._reset()
     _settings_ready._warned.clear()
     while _store._MEMORY:  # the store in memory is one for the whole process
         _store._MEMORY.popitem()[1].close()

@@ -17,13 +17,13 @@ import aiohttp
 import pytest
 from aioresponses import CallbackResult, aioresponses
 
+from pandas_numberactive._config.settings import settings
 from pandas_numberactive._core.lookup import Lookup, LookupState
 from pandas_numberactive._core.protocol import MAX_BODY, Reply, sign
 from pandas_numberactive._core.retry import RetryPolicy
 from pandas_numberactive._io.bodies import read_retry_after
 from pandas_numberactive._io.client import Client
 from pandas_numberactive.errors import ConfigurationError
-from pandas_numberactive.settings import settings
 
 
 def shown(value):

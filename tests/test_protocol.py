@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pandas_numberactive._core.credentials import Credentials
+from pandas_numberactive._config.credentials import Credentials
 from pandas_numberactive._core.lookup import LookupState, pack, unpack
 from pandas_numberactive._core.protocol import Answer, Reply, parse, sign
 from pandas_numberactive._core.verdicts import Outcome, judge_handle, judge_query

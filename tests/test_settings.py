@@ -14,14 +14,14 @@ import pandas as pd
 import pytest
 
 from pandas_numberactive import errors
+from pandas_numberactive._config.keyring import save_to_keyring
+from pandas_numberactive._config.readiness import require, store_location, warn_plain_http
+from pandas_numberactive._config.settings import Credentials, configure, override, settings
 from pandas_numberactive.diagnose import doctor
 from pandas_numberactive.errors import ConfigurationError, PlainHttpWarning
-from pandas_numberactive.keyring_keys import save_to_keyring
-from pandas_numberactive.settings import Credentials, configure, override, settings
-from pandas_numberactive.settings_ready import require, store_location, warn_plain_http
 
 module = sys.modules[
-    "pandas_numberactive.settings"
+    "pandas_numberactive._config.settings"
 ]  # the package's attribute of that name is the function
 
 KEYS = {"app_key": "my-app-key-1", "secret": "hush-hush-hush"}

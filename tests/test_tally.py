@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 import pandas_numberactive as pna
+from pandas_numberactive._config.settings import Settings
 from pandas_numberactive._core.lookup import Lookup, LookupState
 from pandas_numberactive._io.tally import (
     BARREN_IN_A_ROW,
@@ -20,7 +21,6 @@ from pandas_numberactive._io.tally import (
     Tally,
 )
 from pandas_numberactive.errors import IncompleteRunWarning, VendorError
-from pandas_numberactive.settings import Settings
 from pandas_numberactive.simulator import Faults, Simulator
 
 

@@ -12,11 +12,11 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
 
+from pandas_numberactive._config.checks import CodeOutcomes
 from pandas_numberactive._core.protocol import NO_ANSWER, Answer, Reply
 from pandas_numberactive._core.retry import RetryPolicy, RetryQuota
 from pandas_numberactive._core.verdicts import (
     LOST_REPLY,
-    CodeOutcomes,
     Outcome,
     Verdict,
     judge_handle,

@@ -13,16 +13,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from pandas_numberactive._core.credentials import Credentials
+from pandas_numberactive._config.credentials import Credentials
 from pandas_numberactive._phones.mask import hide_numbers
 from pandas_numberactive._phones.parse import MIN_DIGITS, _plain
 
 HANDLE_PATH = "/api/data/numberActive/handle"
 QUERY_PATH = "/api/data/numberActive/query"
-BASE_URLS: Mapping[str, str] = {
-    "production": "http://api.digiscore.id",
-    "sandbox": "http://test-platform.ferrystatic.com/openrisk",
-}
 MAX_BODY = 64 * 1024
 SIMULATOR_HEADER = "X-Numberactive-Simulator"
 SIMULATOR_FIELD = "simulator"

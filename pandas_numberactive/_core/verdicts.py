@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
+from pandas_numberactive._config.checks import CodeOutcomes
 from pandas_numberactive._core.protocol import (
     NO_ANSWER,
     SIGNALS,
@@ -46,9 +46,6 @@ class Verdict:
     msg: str = ""
     reason: str | None = None
     retry_after: float | None = None
-
-
-CodeOutcomes = Mapping[int | str, str]
 
 
 LOST_REPLY, UNREADABLE = "lost_reply", "unreadable_reply"

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pandas_numberactive._config.readiness import store_location, warn_plain_http
+from pandas_numberactive._config.settings import Settings
 from pandas_numberactive._core.lookup import SETTLED, Lookup, LookupState
 from pandas_numberactive._display.text import utc
 from pandas_numberactive._io.buyer import Buyer
@@ -29,8 +31,6 @@ from pandas_numberactive._io.store import LookupStore, Stored
 from pandas_numberactive._io.store_runs import RunRow
 from pandas_numberactive._io.tally import Tally
 from pandas_numberactive.errors import NumberActiveError, UnknownValueWarning, warn_caller
-from pandas_numberactive.settings import Settings
-from pandas_numberactive.settings_ready import store_location, warn_plain_http
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable
 
+from pandas_numberactive._config.settings import Settings
 from pandas_numberactive._core.lookup import OPEN, SETTLED, Lookup, LookupState
 from pandas_numberactive._core.retry import RetryPolicy
 from pandas_numberactive._core.verdicts import Verdict
@@ -21,7 +22,6 @@ from pandas_numberactive._io.store_claims import Work, claim_size
 from pandas_numberactive._io.store_runs import RunRow
 from pandas_numberactive._io.tally import PROBES, Streaks, Tally
 from pandas_numberactive.errors import NumberActiveError
-from pandas_numberactive.settings import Settings
 
 BUSY_POLL = 0.2  # seconds between looks at what another process has claimed
 

@@ -19,6 +19,7 @@ from urllib.parse import urlencode
 import aiohttp
 from yarl import URL
 
+from pandas_numberactive._config.settings import Settings
 from pandas_numberactive._core.lookup import (
     Halt,
     Handle,
@@ -42,7 +43,6 @@ from pandas_numberactive._core.verdicts import Verdict
 from pandas_numberactive._io.bodies import bounded_body, plain_body, read_retry_after
 from pandas_numberactive._io.limiter import Gate, Pacer, Sleep, nap
 from pandas_numberactive.errors import ConfigurationError
-from pandas_numberactive.settings import Settings
 
 log = logging.getLogger(__name__)
 

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from pandas_numberactive._core.credentials import Address
+from pandas_numberactive._config.checks import CHECKS
+from pandas_numberactive._config.credentials import Address
 from pandas_numberactive._core.lookup import Lookup
-from pandas_numberactive._core.options import CHECKS
 from pandas_numberactive._io import store_claims as claims
 from pandas_numberactive._io import store_runs as runs
 from pandas_numberactive._io import store_saves as saves

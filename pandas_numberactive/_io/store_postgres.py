@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pandas_numberactive._core.credentials import Address, masked_url
+from pandas_numberactive._config.credentials import Address, masked_url
 from pandas_numberactive._io.rescue import Rescue
 from pandas_numberactive._io.store import LookupStore
 from pandas_numberactive._io.store_connection import SCHEMA, Connection, Translated

@@ -8,8 +8,8 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from pandas_numberactive._config.readiness import data_folder
 from pandas_numberactive.errors import StoreError, StoreVersionError
-from pandas_numberactive.settings_ready import data_folder
 
 APPLICATION_ID = 0x4E414354  # "NACT"
 BUSY_SECONDS = 60.0

@@ -7,11 +7,11 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from pandas_numberactive._config.settings import Settings
 from pandas_numberactive._core.lookup import SETTLED, Lookup, LookupState
 from pandas_numberactive._core.protocol import shown_code
 from pandas_numberactive._io.client import ClientStats
 from pandas_numberactive.errors import VendorError
-from pandas_numberactive.settings import Settings
 
 PROBES = 5  # until the first good answer: a wrong key must not be asked 64 times
 SAME_IN_A_ROW = 10

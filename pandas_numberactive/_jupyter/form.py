@@ -19,7 +19,9 @@ import pandas as pd
 import traitlets
 
 from pandas_numberactive import _bridge as bridge
-from pandas_numberactive._core.options import ENVIRONMENTS
+from pandas_numberactive._config.checks import ENVIRONMENTS
+from pandas_numberactive._config.readiness import require
+from pandas_numberactive._config.settings import Settings, settings
 from pandas_numberactive._display.html import WRAPS, card, error_card, esc, note, status, table
 from pandas_numberactive._display.text import money, when, words
 from pandas_numberactive._jupyter.views import lookup_card, still_holds
@@ -33,8 +35,6 @@ from pandas_numberactive._pandas.columns import (
 )
 from pandas_numberactive._phones.parse import explain, operator_of, parse_phone
 from pandas_numberactive.errors import ConfigurationError
-from pandas_numberactive.settings import Settings, settings
-from pandas_numberactive.settings_ready import require
 from pandas_numberactive.single import Lookup, alookup, apeek
 
 STILL = 0.5  # seconds without a change before a Buy button may stand there

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from pandas_numberactive import _bridge as bridge
+from pandas_numberactive._config.settings import Settings, settings
 from pandas_numberactive._display.html import (
     INK,
     RED,
@@ -24,7 +25,6 @@ from pandas_numberactive._display.html import (
 from pandas_numberactive._display.text import duration, money, when, words
 from pandas_numberactive._io.report import Plan, Progress
 from pandas_numberactive.errors import ConfigurationError
-from pandas_numberactive.settings import Settings, settings
 
 if TYPE_CHECKING:
     import ipywidgets

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import pandas as pd
 
-from pandas_numberactive._core.options import shows_options
 from pandas_numberactive._display.tracebacks import sealed
+from pandas_numberactive._run.options import shows_options
 from pandas_numberactive.errors import ConfigurationError
 
 if TYPE_CHECKING:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 import numpy as np
 import pandas as pd
 
-from pandas_numberactive._core.options import CallOptions, refuse_unknown
 from pandas_numberactive._display.text import said
 from pandas_numberactive._io.batch import warn_unknown
 from pandas_numberactive._io.plan import Options
@@ -19,6 +18,7 @@ from pandas_numberactive._pandas import columns
 from pandas_numberactive._phones.column import MISSING, Normalized, normalize_column
 from pandas_numberactive._phones.mask import mask_cell, mask_label
 from pandas_numberactive._phones.parse import REASONS, explain
+from pandas_numberactive._run.options import CallOptions, refuse_unknown
 from pandas_numberactive.errors import (
     ColumnNotFoundError,
     ConfigurationError,

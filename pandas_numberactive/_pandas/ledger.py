@@ -11,8 +11,9 @@ import numpy as np
 import pandas as pd
 
 from pandas_numberactive import _bridge as bridge
+from pandas_numberactive._config.readiness import store_location
+from pandas_numberactive._config.settings import settings
 from pandas_numberactive._core.lookup import LookupState
-from pandas_numberactive._core.options import seconds_of
 from pandas_numberactive._display.html import html_table
 from pandas_numberactive._display.tracebacks import sealed
 from pandas_numberactive._io import store_ledger as ledger
@@ -31,9 +32,8 @@ from pandas_numberactive._pandas.ledger_inputs import (
 from pandas_numberactive._pandas.summary import Summary
 from pandas_numberactive._phones.mask import mask
 from pandas_numberactive._phones.parse import parse_phone
+from pandas_numberactive._run.options import seconds_of
 from pandas_numberactive.errors import ColumnNotFoundError, ConfigurationError
-from pandas_numberactive.settings import settings
-from pandas_numberactive.settings_ready import store_location
 
 IMPORT_AT_ONCE = 5_000  # answers in a transaction: a team's server must not wait for a million
 _NAMES = {code: name for name, code in ENVIRONMENTS.items()}

@@ -9,13 +9,13 @@ from typing import Any, cast
 import numpy as np
 import pandas as pd
 
+from pandas_numberactive._config.settings import settings
 from pandas_numberactive._core.protocol import LEVELS, TELCO_TYPES, Answer
 from pandas_numberactive._display.text import said
 from pandas_numberactive._io import store_ledger as ledger
 from pandas_numberactive._io.store_rows import ENVIRONMENTS
 from pandas_numberactive._phones.parse import parse_phone
 from pandas_numberactive.errors import ConfigurationError, InvalidPhoneError
-from pandas_numberactive.settings import settings
 
 
 def _micros(moment: object) -> int:

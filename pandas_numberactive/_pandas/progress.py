@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from pandas_numberactive._display.text import money
 
 if TYPE_CHECKING:
+    from pandas_numberactive._config.settings import Settings
     from pandas_numberactive._io.batch import Run
-    from pandas_numberactive.settings import Settings
 
 
 class Bar:

@@ -9,6 +9,7 @@ from numbers import Real
 import numpy as np
 import pandas as pd
 
+from pandas_numberactive._config.settings import settings
 from pandas_numberactive._display.text import said
 from pandas_numberactive._io.report import STATUSES
 from pandas_numberactive.errors import RiskInputError
@@ -26,7 +27,6 @@ from pandas_numberactive.risk._engine.inputs import (
 from pandas_numberactive.risk._engine.late import Late, without_late
 from pandas_numberactive.risk.tables import CHANCE, counts
 from pandas_numberactive.risk.views import Summary
-from pandas_numberactive.settings import settings
 
 ASKED = ("answered", "no_data", "failed", "uncertain", "quarantined", "pending")
 

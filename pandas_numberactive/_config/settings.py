@@ -15,16 +15,14 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 from urllib.parse import urlsplit
 
-from pandas_numberactive._core.credentials import Credentials as Credentials
-from pandas_numberactive._core.credentials import is_loopback, masked_key, masked_url
-from pandas_numberactive._core.options import CHECKS, checked
-from pandas_numberactive._core.options import VARIABLES as VARIABLES
-from pandas_numberactive._core.protocol import BASE_URLS
-from pandas_numberactive._core.verdicts import CodeOutcomes
+from pandas_numberactive._config.checks import BASE_URLS, CHECKS, CodeOutcomes, checked
+from pandas_numberactive._config.checks import VARIABLES as VARIABLES
+from pandas_numberactive._config.credentials import Credentials as Credentials
+from pandas_numberactive._config.credentials import is_loopback, masked_key, masked_url
+from pandas_numberactive._config.keyring import from_keyring
 from pandas_numberactive._display.html import html_table
 from pandas_numberactive._display.tracebacks import sealed
 from pandas_numberactive.errors import ConfigurationError, near_misses
-from pandas_numberactive.keyring_keys import from_keyring
 
 SIMULATOR_KEY = "simulator"
 

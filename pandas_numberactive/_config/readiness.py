@@ -13,11 +13,10 @@ from urllib.parse import urlsplit
 
 import platformdirs
 
-from pandas_numberactive._core.credentials import is_loopback
-from pandas_numberactive._core.options import VARIABLES
-from pandas_numberactive._core.protocol import BASE_URLS
+from pandas_numberactive._config.checks import BASE_URLS, VARIABLES
+from pandas_numberactive._config.credentials import is_loopback
+from pandas_numberactive._config.settings import Settings
 from pandas_numberactive.errors import ConfigurationError, PlainHttpWarning
-from pandas_numberactive.settings import Settings
 
 _lock = threading.Lock()
 _warned: set[str] = set()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-from pandas_numberactive._core.options import CHECKS, VARIABLES
+from pandas_numberactive._config.checks import CHECKS, VARIABLES
 from pandas_numberactive._display.tracebacks import sealed
 from pandas_numberactive.errors import ConfigurationError, missing_extra
 

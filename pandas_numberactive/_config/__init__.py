@@ -1,0 +1,1 @@
+"""Settings: each value, its check, and the place it comes from."""

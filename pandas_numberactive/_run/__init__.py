@@ -1,0 +1,1 @@
+"""Run one call of enrich: plan, buy, account, report."""
