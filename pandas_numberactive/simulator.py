@@ -20,7 +20,7 @@ from typing import Any
 
 from aiohttp import web
 
-from pandas_numberactive._core.protocol import (
+from pandas_numberactive._vendor.protocol import (
     HANDLE_PATH,
     QUERY_PATH,
     SIMULATOR_FIELD,

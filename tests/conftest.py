@@ -67,7 +67,6 @@ def clean_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[
 
 
 def _reset() -> None:
-    import sys
 
     _settings._reset()
     _settings_ready._warned.clear()

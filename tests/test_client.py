@@ -18,11 +18,10 @@ import pytest
 from aioresponses import CallbackResult, aioresponses
 
 from pandas_numberactive._config.settings import settings
-from pandas_numberactive._core.lookup import Lookup, LookupState
-from pandas_numberactive._core.protocol import MAX_BODY, Reply, sign
-from pandas_numberactive._core.retry import RetryPolicy
-from pandas_numberactive._io.bodies import read_retry_after
-from pandas_numberactive._io.client import Client
+from pandas_numberactive._purchase.flow import RetryPolicy
+from pandas_numberactive._purchase.purchase import Lookup, LookupState
+from pandas_numberactive._vendor.client import Client, read_retry_after
+from pandas_numberactive._vendor.protocol import MAX_BODY, Reply, sign
 from pandas_numberactive.errors import ConfigurationError
 
 

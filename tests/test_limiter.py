@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from pandas_numberactive._io.limiter import Gate, Pacer
+from pandas_numberactive._vendor.limiter import Gate, Pacer
 
 
 class Time:

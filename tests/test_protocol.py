@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pandas_numberactive._config.credentials import Credentials
-from pandas_numberactive._core.lookup import LookupState, pack, unpack
-from pandas_numberactive._core.protocol import Answer, Reply, parse, sign
-from pandas_numberactive._core.verdicts import Outcome, judge_handle, judge_query
+from pandas_numberactive._purchase.purchase import LookupState, pack, unpack
+from pandas_numberactive._vendor.protocol import Answer, Reply, parse, sign
+from pandas_numberactive._vendor.verdicts import Outcome, judge_handle, judge_query
 
 N = 8118899532
 DATA = {"userPhone": f"62{N}", "telcoType": 1, "activeLevel": "high", "frequencyGrade": "low"}

@@ -7,7 +7,7 @@ import time
 import numpy as np
 import pandas as pd
 
-from pandas_numberactive._io.client import Client
+from pandas_numberactive._vendor.client import Client
 
 
 def most_in_a_second(times):

@@ -16,7 +16,6 @@ import pytest
 
 import pandas_numberactive as pna
 from pandas_numberactive import verify
-from pandas_numberactive._core.retry import RetryPolicy
 from pandas_numberactive._io import (
     store,
     store_claims,
@@ -25,6 +24,7 @@ from pandas_numberactive._io import (
     store_runs,
     store_saves,
 )
+from pandas_numberactive._purchase.flow import RetryPolicy
 from pandas_numberactive.errors import NumberActiveError
 from pandas_numberactive.simulator import Faults, Simulator
 

@@ -13,12 +13,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pandas_numberactive._core.lookup import LookupState, unpack
-from pandas_numberactive._core.protocol import Answer
 from pandas_numberactive._io import store as store_module
 from pandas_numberactive._io.store import LookupStore
 from pandas_numberactive._io.store_bulk import in_order
 from pandas_numberactive._io.store_claims import Work, claim
+from pandas_numberactive._purchase.purchase import LookupState, unpack
+from pandas_numberactive._vendor.protocol import Answer
 from pandas_numberactive.errors import StoreError, StoreVersionError
 
 NUMBER = 8118899532

@@ -10,7 +10,6 @@ import pytest
 
 import pandas_numberactive as pna
 from pandas_numberactive._config.settings import Settings
-from pandas_numberactive._core.lookup import Lookup, LookupState
 from pandas_numberactive._io.tally import (
     BARREN_IN_A_ROW,
     PROBES,
@@ -20,6 +19,7 @@ from pandas_numberactive._io.tally import (
     Streaks,
     Tally,
 )
+from pandas_numberactive._purchase.purchase import Lookup, LookupState
 from pandas_numberactive.errors import IncompleteRunWarning, VendorError
 from pandas_numberactive.simulator import Faults, Simulator
 

@@ -12,7 +12,6 @@ import numpy as np
 
 from pandas_numberactive._config.readiness import store_location, warn_plain_http
 from pandas_numberactive._config.settings import Settings
-from pandas_numberactive._core.lookup import SETTLED, Lookup, LookupState
 from pandas_numberactive._display.text import utc
 from pandas_numberactive._io.buyer import Buyer
 from pandas_numberactive._io.plan import (
@@ -26,24 +25,22 @@ from pandas_numberactive._io.plan import (
     started,
 )
 from pandas_numberactive._io.plan import plan as plan
-from pandas_numberactive._io.report import STATUSES, Progress, RunReport, Shape
+from pandas_numberactive._io.report import Progress, RunReport, Shape
 from pandas_numberactive._io.store import LookupStore, Stored
 from pandas_numberactive._io.store_runs import RunRow
 from pandas_numberactive._io.tally import Tally
+from pandas_numberactive._purchase.purchase import (
+    _STATUS_OF,
+    SETTLED,
+    STATUSES,
+    Lookup,
+    LookupState,
+)
 from pandas_numberactive.errors import NumberActiveError, UnknownValueWarning, warn_caller
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_STATUS_OF = {
-    LookupState.ANSWERED: "answered",
-    LookupState.NO_DATA: "no_data",
-    LookupState.FAILED_CHARGED: "failed",
-    LookupState.FAILED: "failed",
-    LookupState.QUARANTINED: "quarantined",
-    LookupState.UNCERTAIN: "uncertain",
-    LookupState.PENDING: "pending",
-}
 _NOT_BOUGHT = STATUSES.index("not_bought")
 _STATUS_CODES = np.array(
     [
@@ -59,7 +56,7 @@ class Answers:
     """What is known of each number asked for, in the order asked."""
 
     status: NDArray[np.int8]  # position in STATUSES
-    packed: NDArray[np.int32]  # see _core.lookup.pack; 0 where nothing is known
+    packed: NDArray[np.int32]  # see _purchase.purchase.pack; 0 where nothing is known
     bought_at: NDArray[np.int64]  # microseconds since 1970, UTC; 0 where nothing was bought
     new: NDArray[np.bool_]  # bought by this call
     lookups: dict[int, Lookup] = field(default_factory=dict)  # with details only

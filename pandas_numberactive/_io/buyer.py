@@ -9,10 +9,6 @@ import contextlib
 from collections.abc import Awaitable
 
 from pandas_numberactive._config.settings import Settings
-from pandas_numberactive._core.lookup import OPEN, SETTLED, Lookup, LookupState
-from pandas_numberactive._core.retry import RetryPolicy
-from pandas_numberactive._core.verdicts import Verdict
-from pandas_numberactive._io.client import Client
 from pandas_numberactive._io.endings import as_ours, collision, stopped_by_vendor
 from pandas_numberactive._io.lease import Lease
 from pandas_numberactive._io.plan import Options
@@ -21,6 +17,10 @@ from pandas_numberactive._io.store import LookupStore
 from pandas_numberactive._io.store_claims import Work, claim_size
 from pandas_numberactive._io.store_runs import RunRow
 from pandas_numberactive._io.tally import PROBES, Streaks, Tally
+from pandas_numberactive._purchase.flow import RetryPolicy
+from pandas_numberactive._purchase.purchase import OPEN, SETTLED, Lookup, LookupState
+from pandas_numberactive._vendor.client import Client
+from pandas_numberactive._vendor.verdicts import Verdict
 from pandas_numberactive.errors import NumberActiveError
 
 BUSY_POLL = 0.2  # seconds between looks at what another process has claimed

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pandas_numberactive._core.verdicts import Verdict
+from pandas_numberactive._vendor.verdicts import Verdict
 from pandas_numberactive.errors import AuthenticationError, NumberActiveError, VendorError
 
 

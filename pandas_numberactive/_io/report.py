@@ -12,18 +12,6 @@ from typing import Any
 from pandas_numberactive._display.html import bar, html_table, text_table
 from pandas_numberactive._display.text import duration, money
 
-STATUSES = (
-    "answered",
-    "no_data",
-    "failed",
-    "uncertain",
-    "quarantined",
-    "pending",
-    "invalid",
-    "missing",
-    "not_bought",
-)
-
 
 @dataclass(frozen=True, slots=True)
 class Shape:

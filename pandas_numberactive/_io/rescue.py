@@ -19,8 +19,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from pandas_numberactive._core.lookup import Lookup, LookupState
-from pandas_numberactive._core.protocol import Answer
+from pandas_numberactive._purchase.purchase import Lookup, LookupState
+from pandas_numberactive._vendor.protocol import Answer
 
 
 class Rescue:

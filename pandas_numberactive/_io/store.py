@@ -17,7 +17,6 @@ import numpy as np
 
 from pandas_numberactive._config.checks import CHECKS
 from pandas_numberactive._config.credentials import Address
-from pandas_numberactive._core.lookup import Lookup
 from pandas_numberactive._io import store_claims as claims
 from pandas_numberactive._io import store_runs as runs
 from pandas_numberactive._io import store_saves as saves
@@ -27,6 +26,7 @@ from pandas_numberactive._io.store_bulk import in_order, newest, read_rows
 from pandas_numberactive._io.store_journal import Database, Engine, Journal, SQLiteEngine
 from pandas_numberactive._io.store_rows import ENVIRONMENTS, serving, to_lookup
 from pandas_numberactive._io.store_schema import connect
+from pandas_numberactive._purchase.purchase import Lookup
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -44,7 +44,7 @@ class Stored:
     nothing.
     """
 
-    packed: NDArray[np.int32]  # see _core.lookup.pack
+    packed: NDArray[np.int32]  # see _purchase.purchase.pack
     bought_at: NDArray[np.int64]  # microseconds since 1970, UTC
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from pandas_numberactive._core.lookup import SETTLED
 from pandas_numberactive._display.html import text_table
 from pandas_numberactive._io import store_ledger
 from pandas_numberactive._io.store_journal import Database
+from pandas_numberactive._purchase.purchase import SETTLED
 from pandas_numberactive.errors import StoreError
 
 Row = tuple[Any, ...]

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pandas_numberactive._core.lookup import SETTLED
 from pandas_numberactive._io.store_journal import Database
+from pandas_numberactive._purchase.purchase import SETTLED
 from pandas_numberactive.errors import StoreError
 
 if TYPE_CHECKING:

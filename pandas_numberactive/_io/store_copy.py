@@ -19,10 +19,10 @@ import numpy as np
 from pandas_numberactive import _bridge as bridge
 from pandas_numberactive._config.checks import CHECKS
 from pandas_numberactive._config.credentials import Address
-from pandas_numberactive._core.lookup import OPEN, SETTLED, LookupState, pack
 from pandas_numberactive._io.store import LookupStore
 from pandas_numberactive._io.store_books import Copied, Row, books, check
 from pandas_numberactive._io.store_journal import Database
+from pandas_numberactive._purchase.purchase import OPEN, SETTLED, LookupState, pack
 from pandas_numberactive.errors import ConfigurationError, StoreError
 
 CHUNK = 20_000  # rows a transaction

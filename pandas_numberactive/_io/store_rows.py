@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from pandas_numberactive._core.lookup import SETTLED, Lookup, LookupState, pack, unpack
 from pandas_numberactive._io.store_journal import Database
+from pandas_numberactive._purchase.purchase import SETTLED, Lookup, LookupState, pack, unpack
 
 ENVIRONMENTS = {"simulator": 0, "sandbox": 1, "production": 2}
 

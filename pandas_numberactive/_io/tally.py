@@ -8,9 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from pandas_numberactive._config.settings import Settings
-from pandas_numberactive._core.lookup import SETTLED, Lookup, LookupState
-from pandas_numberactive._core.protocol import shown_code
-from pandas_numberactive._io.client import ClientStats
+from pandas_numberactive._purchase.purchase import SETTLED, Lookup, LookupState
+from pandas_numberactive._vendor.client import ClientStats
+from pandas_numberactive._vendor.protocol import shown_code
 from pandas_numberactive.errors import VendorError
 
 PROBES = 5  # until the first good answer: a wrong key must not be asked 64 times

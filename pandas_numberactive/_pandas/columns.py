@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from pandas_numberactive._core.protocol import LEVELS, TELCO_TYPES
-from pandas_numberactive._io.report import STATUSES
 from pandas_numberactive._phones.mask import mask_label
 from pandas_numberactive._phones.parse import REASONS
+from pandas_numberactive._purchase.purchase import STATUSES
+from pandas_numberactive._vendor.protocol import LEVELS, TELCO_TYPES
 from pandas_numberactive.errors import ConfigurationError
 
 if TYPE_CHECKING:

@@ -13,7 +13,6 @@ import pandas as pd
 from pandas_numberactive import _bridge as bridge
 from pandas_numberactive._config.readiness import store_location
 from pandas_numberactive._config.settings import settings
-from pandas_numberactive._core.lookup import LookupState
 from pandas_numberactive._display.html import html_table
 from pandas_numberactive._display.tracebacks import sealed
 from pandas_numberactive._io import store_ledger as ledger
@@ -32,6 +31,7 @@ from pandas_numberactive._pandas.ledger_inputs import (
 from pandas_numberactive._pandas.summary import Summary
 from pandas_numberactive._phones.mask import mask
 from pandas_numberactive._phones.parse import parse_phone
+from pandas_numberactive._purchase.purchase import LookupState
 from pandas_numberactive._run.options import seconds_of
 from pandas_numberactive.errors import ColumnNotFoundError, ConfigurationError
 

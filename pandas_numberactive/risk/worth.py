@@ -11,7 +11,7 @@ import pandas as pd
 
 from pandas_numberactive._config.settings import settings
 from pandas_numberactive._display.text import said
-from pandas_numberactive._io.report import STATUSES
+from pandas_numberactive._purchase.purchase import STATUSES
 from pandas_numberactive.errors import RiskInputError
 from pandas_numberactive.risk._engine.formulas import caught_by_chance
 from pandas_numberactive.risk._engine.inputs import (

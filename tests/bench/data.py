@@ -11,9 +11,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pandas_numberactive._core.lookup import LookupState, pack
-from pandas_numberactive._core.protocol import Answer
 from pandas_numberactive._io.store import LookupStore
+from pandas_numberactive._purchase.purchase import LookupState, pack
+from pandas_numberactive._vendor.protocol import Answer
 
 Ints = np.ndarray[Any, np.dtype[np.int64]]
 BOUGHT = 1_760_000_000_000_000  # microseconds since 1970

@@ -16,10 +16,10 @@ import numpy as np
 
 import pandas_numberactive as pna
 from pandas_numberactive import _bridge as bridge
-from pandas_numberactive._core.protocol import HANDLE_PATH, QUERY_PATH, signed
 from pandas_numberactive._io import batch
 from pandas_numberactive._io.plan import Options
 from pandas_numberactive._io.report import Shape
+from pandas_numberactive._vendor.protocol import HANDLE_PATH, QUERY_PATH, signed
 from tests.bench.table import Row
 from tests.bench.vendor import KEYS, vendor
 

@@ -24,10 +24,10 @@ from distributed import Client, LocalCluster
 
 import pandas_numberactive as pna
 import pandas_numberactive.dask
-from pandas_numberactive._core.lookup import LookupState, pack
-from pandas_numberactive._core.protocol import Answer
 from pandas_numberactive._io.store import LookupStore
 from pandas_numberactive._io.store_copy import _LOOKUP, _insert
+from pandas_numberactive._purchase.purchase import LookupState, pack
+from pandas_numberactive._vendor.protocol import Answer
 from pandas_numberactive.simulator import Simulator
 from tests.bench.vendor import KEYS
 

@@ -13,12 +13,12 @@ import pandas as pd
 import pytest
 
 import pandas_numberactive as pna
-from pandas_numberactive._core.lookup import LookupState
-from pandas_numberactive._core.retry import RetryPolicy
 from pandas_numberactive._io import store_claims as claims
 from pandas_numberactive._io import store_runs as runs
 from pandas_numberactive._io import store_saves as saves
 from pandas_numberactive._io.store_rows import ENVIRONMENTS, latest
+from pandas_numberactive._purchase.flow import RetryPolicy
+from pandas_numberactive._purchase.purchase import LookupState
 from pandas_numberactive.errors import NumberActiveError
 from pandas_numberactive.simulator import Faults, Simulator
 from tests.money.world import Bounds, Choices, Variant, World
@@ -118,8 +118,8 @@ def test_a_fault_of_the_wire(fault, step, often, place, monkeypatch):
 
 def refuse(monkeypatch, step, times):
     """The next calls of a step find nobody listening."""
-    from pandas_numberactive._core.protocol import Reply
-    from pandas_numberactive._io.client import Client
+    from pandas_numberactive._vendor.client import Client
+    from pandas_numberactive._vendor.protocol import Reply
 
     real, left = getattr(Client, step), [times]
 

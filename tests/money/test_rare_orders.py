@@ -162,7 +162,7 @@ def test_what_a_refresh_bought_counts_for_it_although_the_clock_was_set_back_mea
 SLEEPER = """
 import os, signal, sys, threading
 import pandas as pd, pandas_numberactive as pna
-from pandas_numberactive._core.lookup import LookupState
+from pandas_numberactive._purchase.purchase import LookupState
 from pandas_numberactive._io.store import LookupStore
 base, store = sys.argv[1:]
 pna.configure(environment="sandbox", base_url=base, app_key="made-up-key", secret="made-up-secret", store=store,

@@ -12,24 +12,15 @@ from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any
 
-from pandas_numberactive._core import lookup as real
-from pandas_numberactive._core.lookup import (
-    Halt,
-    Handle,
-    Lookup,
-    LookupState,
-    Query,
-    Rules,
-    Save,
-    Wait,
-)
-from pandas_numberactive._core.protocol import Reply
-from pandas_numberactive._core.retry import RetryQuota
 from pandas_numberactive._io import store_claims as claims
 from pandas_numberactive._io import store_runs as runs
 from pandas_numberactive._io import store_saves as saves
 from pandas_numberactive._io.store_rows import ENVIRONMENTS, latest
 from pandas_numberactive._io.store_schema import connect
+from pandas_numberactive._purchase import flow as real
+from pandas_numberactive._purchase.flow import Halt, Handle, Query, RetryQuota, Rules, Save, Wait
+from pandas_numberactive._purchase.purchase import OPEN, Lookup, LookupState
+from pandas_numberactive._vendor.protocol import Reply
 
 LEASE = 60.0
 
@@ -259,7 +250,7 @@ class World:
                 done = yield from self._drive(lookup, resumed, worker, row.run)
                 if done is None:
                     left.append(lookup.number)
-                elif done.state in real.OPEN:
+                elif done.state in OPEN:
                     saves.unclaim(self.db, done, worker=worker)
             if got.busy and not got.mine:
                 if not any(w for w in self.workers if w is not None) or len(left) == 0:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import pandas as pd
 
-from pandas_numberactive._io.report import STATUSES
+from pandas_numberactive._purchase.purchase import STATUSES
 from pandas_numberactive.errors import (
     ColumnNotFoundError,
     RiskInputError,

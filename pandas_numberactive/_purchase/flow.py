@@ -10,12 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field, replace
-from enum import IntEnum
 
 from pandas_numberactive._config.checks import CodeOutcomes
-from pandas_numberactive._core.protocol import NO_ANSWER, Answer, Reply
-from pandas_numberactive._core.retry import RetryPolicy, RetryQuota
-from pandas_numberactive._core.verdicts import (
+from pandas_numberactive._purchase.purchase import Lookup, LookupState
+from pandas_numberactive._vendor.protocol import Reply
+from pandas_numberactive._vendor.verdicts import (
     LOST_REPLY,
     Outcome,
     Verdict,
@@ -24,81 +23,51 @@ from pandas_numberactive._core.verdicts import (
 )
 
 
-class LookupState(IntEnum):
-    """Where a look-up stands; the numbers are on disk and never change."""
-
-    RESERVED = 1  # money is reserved; handle may have been sent; no requestId on disk
-    PENDING = 2  # its requestId is on disk; query may have been sent
-    ANSWERED = 3
-    NO_DATA = 4
-    FAILED_CHARGED = 5
-    QUARANTINED = 6
-    FAILED = 7  # free; the next run may ask again
-    UNCERTAIN = 8  # may have been charged; held
-    RELEASED = 9  # given back, nothing was charged
-    WRITTEN_OFF = 10  # released by hand; the next purchase is a new generation
-
-
-SETTLED = frozenset(
-    {LookupState.ANSWERED, LookupState.NO_DATA, LookupState.FAILED_CHARGED, LookupState.QUARANTINED}
-)
-OPEN = frozenset({LookupState.RESERVED, LookupState.PENDING, LookupState.UNCERTAIN})
-
-
 @dataclass(frozen=True, slots=True)
-class Lookup:
-    """One purchase of one number: what is asked, where it stands, and what came of it."""
+class RetryPolicy:
+    """How often and how long; times in seconds."""
 
-    environment: str
-    number: int
-    generation: int = 1
-    state: LookupState = LookupState.RESERVED
-    epoch: int = 0  # fencing: grows with each claim
-    request_id: str | None = None
-    opened_at: float | None = None  # seconds since 1970, UTC: when the requestId was received
-    host: str | None = None  # where the requestId is valid
-    key: str | None = None  # fingerprint of the app key that opened it
-    answer: Answer = NO_ANSWER
-    charged: bool | None = None  # None: nobody knows, counted as charged
-    bought_at: float | None = None
-    code: str | None = None
-    msg: str = ""
-    reason: str | None = None
-    raw: bytes = field(default=b"", repr=False)
+    handle_attempts: int = 4
+    query_attempts: int = 6
+    backoff: float = 0.5
+    max_backoff: float = 20.0
+    max_retry_after: float = 120.0
+    polls: tuple[float, ...] = (0.0, 1.0, 2.0, 4.0, 8.0, 10.0)
+    poll_for: float = 60.0
+    max_age: float = 24 * 3600.0  # of a requestId
 
-    def __repr__(self) -> str:
-        return f"Lookup({self.environment}, {_masked(self.number)}, {self.state.name})"
+    def delay(self, attempt: int, asked: float | None, chance: float) -> float:
+        """Full jitter, or what the vendor asked for, bounded."""
+        if asked is not None:
+            return min(max(asked, 0.0), self.max_retry_after) + self.backoff * chance
+        ceiling: float = min(self.max_backoff, self.backoff * 2.0**attempt)
+        return ceiling * chance
 
-
-def _masked(number: int) -> str:
-    text = str(number)
-    return f"{text[:4]}****{text[-3:]}"
+    def poll_delay(self, poll: int) -> float:
+        """How long to wait before this poll (0, 1, 2, ...) of a pending answer."""
+        return self.polls[min(poll, len(self.polls) - 1)]
 
 
-def pack(
-    state: LookupState,
-    answer: Answer = NO_ANSWER,
-    charged: bool | None = None,
-    unknown: bool = False,
-) -> int:
-    """Pack what a warm run needs into one small integer: state, signals, charge, unknown-value
-    mark.
+class RetryQuota:
+    """Tokens that retries take and successes give back, so that an outage fails fast (as in the AWS
+    SDKs).
     """
-    charge = 2 if charged is None else int(charged)
-    signals = answer.telco_type << 4 | answer.active_level << 6 | answer.frequency_grade << 8
-    return int(state) | signals | charge << 10 | int(unknown) << 12
 
+    def __init__(self, tokens: float = 500.0) -> None:
+        self._most = tokens
+        self._tokens = tokens
 
-def unpack(packed: int) -> tuple[LookupState, Answer, bool | None, bool]:
-    """Undo `pack`."""
-    answer = Answer(packed >> 4 & 3, packed >> 6 & 3, packed >> 8 & 3)
-    charge = packed >> 10 & 3
-    return (
-        LookupState(packed & 15),
-        answer,
-        None if charge == 2 else bool(charge),
-        bool(packed >> 12 & 1),
-    )
+    def take(self, outcome: Outcome) -> bool:
+        """Take a retry's price; False when the quota is empty."""
+        price = 5.0 if outcome is Outcome.THROTTLED else 14.0
+        if self._tokens < price:
+            return False
+        self._tokens -= price
+        return True
+
+    def give(self) -> None:
+        """Give one token back for a success."""
+        self._tokens = min(self._most, self._tokens + 1.0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,10 @@ import json
 import logging
 import random
 import time
+import zlib
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from typing import Any, Self
 from urllib.parse import urlencode
 
@@ -20,28 +22,29 @@ import aiohttp
 from yarl import URL
 
 from pandas_numberactive._config.settings import Settings
-from pandas_numberactive._core.lookup import (
+from pandas_numberactive._purchase.flow import (
     Halt,
     Handle,
-    Lookup,
     Query,
+    RetryPolicy,
+    RetryQuota,
     Rules,
     Save,
     Step,
     Wait,
     lookup_flow,
 )
-from pandas_numberactive._core.protocol import (
+from pandas_numberactive._purchase.purchase import Lookup
+from pandas_numberactive._vendor.limiter import Gate, Pacer, Sleep, nap
+from pandas_numberactive._vendor.protocol import (
     HANDLE_PATH,
+    MAX_BODY,
     QUERY_PATH,
     SIMULATOR_HEADER,
     Reply,
     signed,
 )
-from pandas_numberactive._core.retry import RetryPolicy, RetryQuota
-from pandas_numberactive._core.verdicts import Verdict
-from pandas_numberactive._io.bodies import bounded_body, plain_body, read_retry_after
-from pandas_numberactive._io.limiter import Gate, Pacer, Sleep, nap
+from pandas_numberactive._vendor.verdicts import Verdict
 from pandas_numberactive.errors import ConfigurationError
 
 log = logging.getLogger(__name__)
@@ -325,3 +328,48 @@ class Client:
 
 def _timeout(total: float) -> aiohttp.ClientTimeout:
     return aiohttp.ClientTimeout(total=total, sock_connect=min(total, CONNECT_TIMEOUT))
+
+
+async def bounded_body(response: aiohttp.ClientResponse) -> bytes:
+    """Read the body, or nothing where it is longer than any answer of the vendor."""
+    length = response.headers.get("Content-Length", "")
+    if (
+        length.isdigit() and len(length) < 9 and int(length) <= MAX_BODY
+    ):  # the parser ends the body there
+        return await response.read()
+    chunks: list[bytes] = []
+    size = 0
+    async for chunk in response.content.iter_any():
+        size += len(chunk)
+        if size > MAX_BODY:
+            response.close()
+            return b""
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+def plain_body(body: bytes, encoding: str) -> bytes:
+    """Undo gzip or deflate, within the same bound; what cannot be read is no body."""
+    coding = encoding.strip().lower()
+    if coding in ("", "identity"):
+        return body
+    if coding not in ("gzip", "x-gzip", "deflate"):
+        return b""
+    for wbits in (zlib.MAX_WBITS | 32, -zlib.MAX_WBITS):
+        try:
+            plain = zlib.decompressobj(wbits).decompress(body, MAX_BODY + 1)
+        except zlib.error:
+            continue
+        return plain if len(plain) <= MAX_BODY else b""
+    return b""
+
+
+def read_retry_after(value: str, now: float) -> float | None:
+    """Read Retry-After, in seconds or as a date; None where it is neither."""
+    text = value.strip()
+    if text.isascii() and text.replace(".", "", 1).isdigit():
+        return float(text)
+    try:
+        return max(0.0, parsedate_to_datetime(text).timestamp() - now)
+    except (ValueError, TypeError, OverflowError):
+        return None

@@ -7,7 +7,7 @@ from enum import Enum
 from typing import Any
 
 from pandas_numberactive._config.checks import CodeOutcomes
-from pandas_numberactive._core.protocol import (
+from pandas_numberactive._vendor.protocol import (
     NO_ANSWER,
     SIGNALS,
     Answer,

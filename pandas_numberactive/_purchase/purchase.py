@@ -1,0 +1,111 @@
+"""The record of one purchase: its states, its packing, its status for users."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+from pandas_numberactive._vendor.protocol import NO_ANSWER, Answer
+
+
+class LookupState(IntEnum):
+    """Where a look-up stands; the numbers are on disk and never change."""
+
+    RESERVED = 1  # money is reserved; handle may have been sent; no requestId on disk
+    PENDING = 2  # its requestId is on disk; query may have been sent
+    ANSWERED = 3
+    NO_DATA = 4
+    FAILED_CHARGED = 5
+    QUARANTINED = 6
+    FAILED = 7  # free; the next run may ask again
+    UNCERTAIN = 8  # may have been charged; held
+    RELEASED = 9  # given back, nothing was charged
+    WRITTEN_OFF = 10  # released by hand; the next purchase is a new generation
+
+
+SETTLED = frozenset(
+    {LookupState.ANSWERED, LookupState.NO_DATA, LookupState.FAILED_CHARGED, LookupState.QUARANTINED}
+)
+
+
+OPEN = frozenset({LookupState.RESERVED, LookupState.PENDING, LookupState.UNCERTAIN})
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """One purchase of one number: what is asked, where it stands, and what came of it."""
+
+    environment: str
+    number: int
+    generation: int = 1
+    state: LookupState = LookupState.RESERVED
+    epoch: int = 0  # fencing: grows with each claim
+    request_id: str | None = None
+    opened_at: float | None = None  # seconds since 1970, UTC: when the requestId was received
+    host: str | None = None  # where the requestId is valid
+    key: str | None = None  # fingerprint of the app key that opened it
+    answer: Answer = NO_ANSWER
+    charged: bool | None = None  # None: nobody knows, counted as charged
+    bought_at: float | None = None
+    code: str | None = None
+    msg: str = ""
+    reason: str | None = None
+    raw: bytes = field(default=b"", repr=False)
+
+    def __repr__(self) -> str:
+        return f"Lookup({self.environment}, {_masked(self.number)}, {self.state.name})"
+
+
+def _masked(number: int) -> str:
+    text = str(number)
+    return f"{text[:4]}****{text[-3:]}"
+
+
+def pack(
+    state: LookupState,
+    answer: Answer = NO_ANSWER,
+    charged: bool | None = None,
+    unknown: bool = False,
+) -> int:
+    """Pack what a warm run needs into one small integer: state, signals, charge, unknown-value
+    mark.
+    """
+    charge = 2 if charged is None else int(charged)
+    signals = answer.telco_type << 4 | answer.active_level << 6 | answer.frequency_grade << 8
+    return int(state) | signals | charge << 10 | int(unknown) << 12
+
+
+def unpack(packed: int) -> tuple[LookupState, Answer, bool | None, bool]:
+    """Undo `pack`."""
+    answer = Answer(packed >> 4 & 3, packed >> 6 & 3, packed >> 8 & 3)
+    charge = packed >> 10 & 3
+    return (
+        LookupState(packed & 15),
+        answer,
+        None if charge == 2 else bool(charge),
+        bool(packed >> 12 & 1),
+    )
+
+
+STATUSES = (
+    "answered",
+    "no_data",
+    "failed",
+    "uncertain",
+    "quarantined",
+    "pending",
+    "invalid",
+    "missing",
+    "not_bought",
+)
+
+
+_STATUS_OF = {
+    LookupState.ANSWERED: "answered",
+    LookupState.NO_DATA: "no_data",
+    LookupState.FAILED_CHARGED: "failed",
+    LookupState.FAILED: "failed",
+    LookupState.QUARANTINED: "quarantined",
+    LookupState.UNCERTAIN: "uncertain",
+    LookupState.PENDING: "pending",
+}

@@ -1,0 +1,1 @@
+"""Talk to DigiScore: the protocol, the meaning of its replies, the client."""
