@@ -18,6 +18,7 @@ import pytest
 from aioresponses import CallbackResult, aioresponses
 
 from pandas_numberactive._config.settings import settings
+from pandas_numberactive._purchase.drive import Driver
 from pandas_numberactive._purchase.flow import RetryPolicy
 from pandas_numberactive._purchase.purchase import Lookup, LookupState
 from pandas_numberactive._vendor.client import Client, read_retry_after
@@ -110,8 +111,6 @@ class Run:
             self.settings,
             clock=lambda: self.now,
             sleep=self.sleep,
-            chance=lambda: 0.5,
-            policy=self.policy,
         )
         with aioresponses() as mock:
             for step in ("handle", "query"):
@@ -119,7 +118,8 @@ class Run:
                 mock.post(url, callback=self.vendor.callback(step), repeat=True)
             async with client:
                 self.stats = client.stats
-                return await client.drive(
+                driver = Driver(client, policy=self.policy, chance=lambda: 0.5)
+                return await driver.drive(
                     self.lookup,
                     save=self.save,
                     halt=self.halted.append,
@@ -250,7 +250,7 @@ def test_a_simulators_answer_serves_the_simulator_environment():
                 url = f"http://127.0.0.1:9/api/data/numberActive/{step}"
                 mock.post(url, callback=vendor.callback(step), repeat=True)
             async with Client(options) as client:
-                return await client.drive(
+                return await Driver(client).drive(
                     Lookup("simulator", NUMBER),
                     save=always,
                     halt=pytest.fail,
@@ -499,7 +499,7 @@ def test_a_throttled_vendor_is_asked_by_fewer_at_once():
                 repeat=True,
             )
             async with client:
-                await client.drive(
+                await Driver(client).drive(
                     Lookup("production", NUMBER),
                     save=always,
                     halt=pytest.fail,
@@ -758,7 +758,7 @@ def drive_until_it_raises(vendor, save=always):
                 url = f"{BASE}/api/data/numberActive/{step}"
                 mock.post(url, callback=vendor.callback(step), repeat=True)
             async with Client(options) as client:
-                await client.drive(
+                await Driver(client).drive(
                     Lookup("production", NUMBER),
                     save=save,
                     halt=pytest.fail,
@@ -803,7 +803,7 @@ def test_a_cancelled_call_gives_nothing_away(step):
         async with server(answer) as (url, _), client_of(url) as client:
             lookup = Lookup("production", NUMBER)
             task = asyncio.create_task(
-                client.drive(lookup, save=always, halt=pytest.fail, stopping=lambda: False)
+                Driver(client).drive(lookup, save=always, halt=pytest.fail, stopping=lambda: False)
             )
             await asyncio.wait_for(arrived.wait(), 5)
             task.cancel()
@@ -860,9 +860,10 @@ def test_an_outage_empties_the_retry_quota_and_then_fails_fast():
                 repeat=True,
             )
             async with client:
+                driver = Driver(client)
                 for number in range(100):
                     lookup = Lookup("production", NUMBER + number)
-                    await client.drive(
+                    await driver.drive(
                         lookup, save=always, halt=pytest.fail, stopping=lambda: False
                     )
 

@@ -17,6 +17,7 @@ from pandas_numberactive._io.store import LookupStore
 from pandas_numberactive._io.store_claims import Work, claim_size
 from pandas_numberactive._io.store_runs import RunRow
 from pandas_numberactive._io.tally import PROBES, Streaks, Tally
+from pandas_numberactive._purchase.drive import Driver
 from pandas_numberactive._purchase.flow import RetryPolicy
 from pandas_numberactive._purchase.purchase import OPEN, SETTLED, Lookup, LookupState
 from pandas_numberactive._vendor.client import Client
@@ -93,13 +94,14 @@ class Buyer:
     async def _all(self, todo: list[int]) -> None:
         heart = asyncio.create_task(self._beat())
         try:
-            async with Client(self._settings, clock=self._clock, policy=self._policy) as client:
+            async with Client(self._settings, clock=self._clock) as client:
                 self._tally.client = client.stats
+                driver = Driver(client, policy=self._policy)
                 # The client's gate holds the calls in flight to max_concurrency; the rest wait for
                 # the disk meanwhile.
                 count = min(-(-3 * self._settings.max_concurrency // 2), len(todo))
                 await _together(
-                    [self._feed(todo, count), *(self._work(client) for _ in range(count))]
+                    [self._feed(todo, count), *(self._work(driver) for _ in range(count))]
                 )
         finally:
             heart.cancel()
@@ -200,7 +202,7 @@ class Buyer:
         for lookup, resumed in claims.mine:
             await self._queue.put((lookup, resumed, term))
 
-    async def _work(self, client: Client) -> None:
+    async def _work(self, driver: Driver) -> None:
         while (item := await self._queue.get()) is not None:
             if not self._streaks.proven:
                 await self._permit()
@@ -209,7 +211,7 @@ class Buyer:
             place = self._streaks.begin()
             lookup, resumed, term = item
             try:
-                done = await self._drive(client, lookup, resumed, term)
+                done = await self._drive(driver, lookup, resumed, term)
                 self._ended(place, lookup, self._still_mine(lookup, done, term))
             except Exception as error:
                 self._halt(as_ours(error))
@@ -236,9 +238,9 @@ class Buyer:
             await asyncio.wait_for(self._changed.wait(), seconds)
 
     async def _drive(
-        self, client: Client, lookup: Lookup, resumed: bool, term: int
+        self, driver: Driver, lookup: Lookup, resumed: bool, term: int
     ) -> Lookup | None:
-        done = await client.drive(
+        done = await driver.drive(
             lookup,
             save=self._save,
             halt=self._halted,

@@ -1,4 +1,4 @@
-"""The only module that opens sockets: sends handle and query, and does what `lookup_flow` says.
+"""The only module that opens sockets: it sends handle and query.
 
 It knows nothing of pandas. Frames that wait on the network hold no secret, token or whole number,
 so that a traceback with its locals gives nothing away.
@@ -9,10 +9,9 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import random
 import time
 import zlib
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any, Self
@@ -22,20 +21,7 @@ import aiohttp
 from yarl import URL
 
 from pandas_numberactive._config.settings import Settings
-from pandas_numberactive._purchase.flow import (
-    Halt,
-    Handle,
-    Query,
-    RetryPolicy,
-    RetryQuota,
-    Rules,
-    Save,
-    Step,
-    Wait,
-    lookup_flow,
-)
-from pandas_numberactive._purchase.purchase import Lookup
-from pandas_numberactive._vendor.limiter import Gate, Pacer, Sleep, nap
+from pandas_numberactive._vendor.limiter import Gate, Pacer, Sleep
 from pandas_numberactive._vendor.protocol import (
     HANDLE_PATH,
     MAX_BODY,
@@ -44,7 +30,6 @@ from pandas_numberactive._vendor.protocol import (
     Reply,
     signed,
 )
-from pandas_numberactive._vendor.verdicts import Verdict
 from pandas_numberactive.errors import ConfigurationError
 
 log = logging.getLogger(__name__)
@@ -76,20 +61,6 @@ class ClientStats:
     throttled: int = 0
 
 
-@dataclass(slots=True, repr=False)
-class _Drive:
-    """One look-up under way; it holds the step, which names the whole number, so that no frame has
-    to.
-    """
-
-    lookup: Lookup
-    step: Step
-    save: Callable[[Lookup], Awaitable[bool]]
-    halt: Callable[[Verdict], None]
-    stopping: Callable[[], bool]
-    asked: str | None  # the requestId that was, or may have been, sent to query before
-
-
 class Client:
     """One session with the vendor: `async with Client(settings) as client: ...`.
 
@@ -97,12 +68,8 @@ class Client:
     ----------
     settings
         With environment, base_url and credentials.
-    clock, sleep, chance, monotonic
-        Injected in tests: seconds since 1970, a sleep, a number in [0, 1), and seconds since any
-        moment.
-    policy
-        How often and how long to retry and to poll; by default `RetryPolicy` with the settings'
-        `poll_for`.
+    clock, sleep, monotonic
+        Injected in tests: seconds since 1970, a sleep, and seconds since any moment.
     """
 
     def __init__(
@@ -111,22 +78,17 @@ class Client:
         *,
         clock: Callable[[], float] = time.time,
         sleep: Sleep = asyncio.sleep,
-        chance: Callable[[], float] = random.random,
-        policy: RetryPolicy | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         if settings.base_url is None or settings.host is None or settings.credentials is None:
             raise ConfigurationError(
                 "A client needs an environment, a base_url and credentials: see configure()."
             )
-        self._settings = settings
+        self.settings = settings
         self._credentials = settings.credentials
-        self._host = settings.host
-        self._sleep = sleep
-        self._clock = clock
-        self._chance = chance
-        self._policy = policy or RetryPolicy(poll_for=settings.poll_for)
-        self._quota = RetryQuota()
+        self.host = settings.host
+        self.sleep = sleep
+        self.clock = clock
         self._session: aiohttp.ClientSession | None = None
         self._handle_url = URL(settings.base_url + HANDLE_PATH)
         self._query_url = URL(settings.base_url + QUERY_PATH)
@@ -137,10 +99,15 @@ class Client:
         self.gate = Gate(settings.max_concurrency)
         self.stats = ClientStats()
 
+    @property
+    def fingerprint(self) -> str:
+        """The app key's fingerprint, as it is stored beside an open requestId."""
+        return self._credentials.fingerprint
+
     async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
-                limit=self._settings.max_concurrency,
+                limit=self.settings.max_concurrency,
                 keepalive_timeout=KEEP_ALIVE,
                 ttl_dns_cache=300,
             ),
@@ -152,7 +119,7 @@ class Client:
             },
             auto_decompress=False,  # aiohttp unpacks a whole chunk before it can be bounded
             trust_env=False,
-            proxy=self._settings.proxy,
+            proxy=self.settings.proxy,
         )
         return self
 
@@ -212,118 +179,10 @@ class Client:
         return Reply(
             status=response.status,
             body=body,
-            retry_after=None if after is None else read_retry_after(after, self._clock()),
+            retry_after=None if after is None else read_retry_after(after, self.clock()),
             marked=SIMULATOR_HEADER in headers,
             keys=self._credentials,
         )
-
-    async def drive(
-        self,
-        lookup: Lookup,
-        *,
-        save: Callable[[Lookup], Awaitable[bool]],
-        halt: Callable[[Verdict], None],
-        stopping: Callable[[], bool],
-        resumed: bool = False,
-        handle_can_charge: Callable[[], bool] = lambda: False,
-    ) -> Lookup | None:
-        """Take a claimed look-up as far as it goes; at most one answer is charged.
-
-        Parameters
-        ----------
-        save
-            Puts a look-up on disk; returns False where another worker owns it by now.
-        halt
-            Told when no other number may be asked, before it returns.
-        stopping
-            Once true, nothing more is sent and no wait goes on.
-        resumed
-            Whether another run may have sent handle for it.
-        handle_can_charge
-            Whether this vendor was seen to answer at handle; asked when a reply is judged.
-
-        Returns
-        -------
-        Lookup or None
-            As it was saved last; None where another worker has it.
-        """
-        flow = lookup_flow(lookup, self._rules(resumed, handle_can_charge))
-        try:
-            work = _Drive(lookup, next(flow), save, halt, stopping, asked=lookup.request_id)
-            while True:
-                work.step = flow.send(await self._perform(work))
-        except StopIteration as end:
-            done: Lookup | None = end.value
-            return done
-
-    def _rules(self, resumed: bool, handle_can_charge: Callable[[], bool]) -> Rules:
-        return Rules(
-            clock=self._clock,
-            chance=self._chance,
-            quota=self._quota,
-            host=self._host,
-            key=self._credentials.fingerprint,
-            policy=self._policy,
-            handle_codes=self._settings.codes("handle"),
-            query_codes=self._settings.codes("query"),
-            simulated=self._settings.simulated,
-            handle_can_charge=handle_can_charge,
-            resumed=resumed,
-        )
-
-    def _perform(self, work: _Drive) -> Awaitable[Reply | bool | None]:
-        match work.step:
-            case Save(lookup):
-                return work.save(lookup)
-            case Wait(seconds):
-                return nap(seconds, self._sleep, work.stopping)
-            case Halt(verdict):
-                return self._halt(work, verdict)
-            case _:
-                return self._send(work)
-
-    async def _halt(self, work: _Drive, verdict: Verdict) -> None:
-        work.halt(verdict)
-
-    async def _send(self, work: _Drive) -> Reply | None:
-        """Wait for a place and a turn, then send, unless the run is stopping by then."""
-        if work.stopping():
-            return None
-        if not self.gate.enter_now():
-            await self.gate.enter()
-        try:
-            if not self.pacer.free_now():
-                await self.pacer.wait_turn(work.stopping)
-            if work.stopping() or (isinstance(work.step, Handle) and work.step.barred()):
-                return None
-            reply = await self._call(work.step)
-        finally:
-            self.gate.leave()
-        if reply.sent:
-            self._count(work, reply)
-        if log.isEnabledFor(logging.DEBUG):
-            log.debug("%s %r: %r", type(work.step).__name__.lower(), work.lookup, reply)
-        return reply
-
-    def _call(self, step: Step) -> Coroutine[Any, Any, Reply]:
-        assert isinstance(step, (Handle, Query))
-        return self.handle(step.number) if isinstance(step, Handle) else self.query(step.request_id)
-
-    def _count(self, work: _Drive, reply: Reply) -> None:
-        stats = self.stats
-        if isinstance(work.step, Query):
-            stats.queries += 1
-            stats.requeries += work.asked == work.step.request_id
-            work.asked = work.step.request_id
-        else:
-            stats.handles += 1
-            stats.lost_handles += reply.status is None or (reply.status == 200 and not reply.body)
-        if reply.status == 429 or (reply.retry_after is not None and (reply.status or 0) >= 500):
-            stats.throttled += 1
-            if self.pacer.throttled():
-                self.gate.throttled()
-        elif reply.status == 200:
-            self.gate.succeeded()
 
 
 def _timeout(total: float) -> aiohttp.ClientTimeout:

@@ -79,7 +79,7 @@ def test_a_reply_lost_before_the_vendor_is_known_is_not_asked_for_again_after(
             while seconds and not known(given.store):
                 await sleep(0.005)
 
-        monkeypatch.setattr("pandas_numberactive._vendor.client.nap", waits_for(until_known))
+        monkeypatch.setattr("pandas_numberactive._purchase.drive.nap", waits_for(until_known))
         assert statuses(book(2))[0] == "uncertain"
         assert vendor.ledger.charged_phones() == {A: 1, B: 1}
 

@@ -1,0 +1,183 @@
+"""Do what `lookup_flow` says: send, save, wait, halt.
+
+Frames that wait on the network hold no whole number: the step that names it stays in an object.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any
+
+from pandas_numberactive._purchase.flow import (
+    Halt,
+    Handle,
+    Query,
+    RetryPolicy,
+    RetryQuota,
+    Rules,
+    Save,
+    Step,
+    Wait,
+    lookup_flow,
+)
+from pandas_numberactive._purchase.purchase import Lookup
+from pandas_numberactive._vendor.client import Client
+from pandas_numberactive._vendor.limiter import nap
+from pandas_numberactive._vendor.protocol import Reply
+from pandas_numberactive._vendor.verdicts import Verdict
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True, repr=False)
+class _Drive:
+    """One look-up under way; it holds the step, which names the whole number, so that no frame has
+    to.
+    """
+
+    lookup: Lookup
+    step: Step
+    save: Callable[[Lookup], Awaitable[bool]]
+    halt: Callable[[Verdict], None]
+    stopping: Callable[[], bool]
+    asked: str | None  # the requestId that was, or may have been, sent to query before
+
+
+class Driver:
+    """Take claimed look-ups to their ends through one client.
+
+    Parameters
+    ----------
+    client
+        An open session with the vendor.
+    policy
+        How often and how long to retry and to poll; by default `RetryPolicy` with the settings'
+        `poll_for`.
+    chance
+        A number in [0, 1) for the jitter; injected in tests.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        *,
+        policy: RetryPolicy | None = None,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        self._client = client
+        self._policy = policy or RetryPolicy(poll_for=client.settings.poll_for)
+        self._quota = RetryQuota()
+        self._chance = chance
+
+    async def drive(
+        self,
+        lookup: Lookup,
+        *,
+        save: Callable[[Lookup], Awaitable[bool]],
+        halt: Callable[[Verdict], None],
+        stopping: Callable[[], bool],
+        resumed: bool = False,
+        handle_can_charge: Callable[[], bool] = lambda: False,
+    ) -> Lookup | None:
+        """Take a claimed look-up as far as it goes; at most one answer is charged.
+
+        Parameters
+        ----------
+        save
+            Puts a look-up on disk; returns False where another worker owns it by now.
+        halt
+            Told when no other number may be asked, before it returns.
+        stopping
+            Once true, nothing more is sent and no wait goes on.
+        resumed
+            Whether another run may have sent handle for it.
+        handle_can_charge
+            Whether this vendor was seen to answer at handle; asked when a reply is judged.
+
+        Returns
+        -------
+        Lookup or None
+            As it was saved last; None where another worker has it.
+        """
+        flow = lookup_flow(lookup, self._rules(resumed, handle_can_charge))
+        try:
+            work = _Drive(lookup, next(flow), save, halt, stopping, asked=lookup.request_id)
+            while True:
+                work.step = flow.send(await self._perform(work))
+        except StopIteration as end:
+            done: Lookup | None = end.value
+            return done
+
+    def _rules(self, resumed: bool, handle_can_charge: Callable[[], bool]) -> Rules:
+        return Rules(
+            clock=self._client.clock,
+            chance=self._chance,
+            quota=self._quota,
+            host=self._client.host,
+            key=self._client.fingerprint,
+            policy=self._policy,
+            handle_codes=self._client.settings.codes("handle"),
+            query_codes=self._client.settings.codes("query"),
+            simulated=self._client.settings.simulated,
+            handle_can_charge=handle_can_charge,
+            resumed=resumed,
+        )
+
+    def _perform(self, work: _Drive) -> Awaitable[Reply | bool | None]:
+        match work.step:
+            case Save(lookup):
+                return work.save(lookup)
+            case Wait(seconds):
+                return nap(seconds, self._client.sleep, work.stopping)
+            case Halt(verdict):
+                return self._halt(work, verdict)
+            case _:
+                return self._send(work)
+
+    async def _halt(self, work: _Drive, verdict: Verdict) -> None:
+        work.halt(verdict)
+
+    async def _send(self, work: _Drive) -> Reply | None:
+        """Wait for a place and a turn, then send, unless the run is stopping by then."""
+        if work.stopping():
+            return None
+        if not self._client.gate.enter_now():
+            await self._client.gate.enter()
+        try:
+            if not self._client.pacer.free_now():
+                await self._client.pacer.wait_turn(work.stopping)
+            if work.stopping() or (isinstance(work.step, Handle) and work.step.barred()):
+                return None
+            reply = await self._call(work.step)
+        finally:
+            self._client.gate.leave()
+        if reply.sent:
+            self._count(work, reply)
+        if log.isEnabledFor(logging.DEBUG):
+            log.debug("%s %r: %r", type(work.step).__name__.lower(), work.lookup, reply)
+        return reply
+
+    def _call(self, step: Step) -> Coroutine[Any, Any, Reply]:
+        assert isinstance(step, (Handle, Query))
+        if isinstance(step, Handle):
+            return self._client.handle(step.number)
+        return self._client.query(step.request_id)
+
+    def _count(self, work: _Drive, reply: Reply) -> None:
+        stats = self._client.stats
+        if isinstance(work.step, Query):
+            stats.queries += 1
+            stats.requeries += work.asked == work.step.request_id
+            work.asked = work.step.request_id
+        else:
+            stats.handles += 1
+            stats.lost_handles += reply.status is None or (reply.status == 200 and not reply.body)
+        if reply.status == 429 or (reply.retry_after is not None and (reply.status or 0) >= 500):
+            stats.throttled += 1
+            if self._client.pacer.throttled():
+                self._client.gate.throttled()
+        elif reply.status == 200:
+            self._client.gate.succeeded()
