@@ -314,7 +314,7 @@ def _verify(arguments: argparse.Namespace) -> int:
 
 
 def _store_copy(arguments: argparse.Namespace) -> int:
-    from pandas_numberactive._io.store_copy import copy
+    from pandas_numberactive._store.copy import copy
 
     done = copy(arguments.source, arguments.target)
     print(done)
@@ -322,7 +322,7 @@ def _store_copy(arguments: argparse.Namespace) -> int:
 
 
 def _store_init(arguments: argparse.Namespace) -> int:
-    from pandas_numberactive._io.store import LookupStore
+    from pandas_numberactive._store.store import LookupStore
 
     with LookupStore.open(arguments.target) as store:
         print(f"{store!r} is ready: {store.count():,} look-ups.")

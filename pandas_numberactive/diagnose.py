@@ -16,7 +16,7 @@ from pandas_numberactive._config.checks import BASE_URLS
 from pandas_numberactive._config.readiness import require, store_location
 from pandas_numberactive._config.settings import Settings, settings, unknown_variables
 from pandas_numberactive._display.html import html_table, text_table
-from pandas_numberactive._io.store_schema import WAL_IS_SAFE
+from pandas_numberactive._store.engines.sqlite import WAL_IS_SAFE
 from pandas_numberactive.errors import ConfigurationError
 
 _PACKAGES = (

@@ -16,7 +16,7 @@ import pytest
 import pandas_numberactive as pna
 from pandas_numberactive._config import readiness as _settings_ready
 from pandas_numberactive._config import settings as _settings
-from pandas_numberactive._io import store as _store
+from pandas_numberactive._store import store as _store
 from pandas_numberactive.simulator import Simulator
 
 IN_CI = bool(os.environ.get("NUMBERACTIVE_CI"))

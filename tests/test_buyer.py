@@ -6,8 +6,8 @@ import pandas as pd
 import pytest
 
 import pandas_numberactive as pna
-from pandas_numberactive._io import store_claims
-from pandas_numberactive._io.store_claims import MOST_AHEAD, claim_size
+from pandas_numberactive._store import claims as store_claims
+from pandas_numberactive._store.claims import MOST_AHEAD, claim_size
 from pandas_numberactive.errors import IncompleteRunWarning
 
 LEAST = 64

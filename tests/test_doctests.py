@@ -33,7 +33,7 @@ def examples(module):
 @pytest.mark.parametrize("name", MODULES)
 def test_the_examples_of_a_module_run(name, monkeypatch):
     monkeypatch.setattr(
-        "pandas_numberactive._io.store._MEMORY", {}
+        "pandas_numberactive._store.store._MEMORY", {}
     )  # what earlier tests bought is not there
     module = importlib.import_module(name)
     runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS)

@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 
 import pandas_numberactive as pna
-from pandas_numberactive._io import store_saves
+from pandas_numberactive._store import saves as store_saves
 from pandas_numberactive.errors import IncompleteRunWarning, StoreError, VendorError
 from pandas_numberactive.simulator import Faults, Simulator
 
@@ -151,7 +151,7 @@ def test_a_place_where_no_store_can_be_made_is_found_before_anything_is_bought(
 
 
 def test_a_store_locked_by_another_program_buys_nothing(vendor, tmp_path, frame, monkeypatch):
-    from pandas_numberactive._io import store_schema
+    from pandas_numberactive._store.engines import sqlite as store_schema
 
     configure(vendor, tmp_path)
     quietly(frame[:1])

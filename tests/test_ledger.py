@@ -291,7 +291,7 @@ def test_forget_takes_one_phone_or_a_column_and_all_or_none(as_production, frame
 
 
 def test_many_are_forgotten_in_groups_and_the_others_stay(on_either, frame, monkeypatch):
-    from pandas_numberactive._io import store_ledger
+    from pandas_numberactive._store import ledger as store_ledger
 
     monkeypatch.setattr(store_ledger, "FORGET_AT_ONCE", 2)
     on_either()

@@ -14,9 +14,9 @@ import pandas as pd
 import pytest
 
 import pandas_numberactive as pna
-from pandas_numberactive._io.store import LookupStore
 from pandas_numberactive._pandas.frames import Request
 from pandas_numberactive._phones.parse import parse_phone
+from pandas_numberactive._store.store import LookupStore
 from pandas_numberactive.errors import (
     ColumnNotFoundError,
     ConfigurationError,

@@ -16,15 +16,13 @@ import pytest
 
 import pandas_numberactive as pna
 from pandas_numberactive import verify
-from pandas_numberactive._io import (
-    store,
-    store_claims,
-    store_journal,
-    store_ledger,
-    store_runs,
-    store_saves,
-)
 from pandas_numberactive._purchase.flow import RetryPolicy
+from pandas_numberactive._store import claims as store_claims
+from pandas_numberactive._store import ledger as store_ledger
+from pandas_numberactive._store import runs as store_runs
+from pandas_numberactive._store import saves as store_saves
+from pandas_numberactive._store import store
+from pandas_numberactive._store.engines import sqlite as store_sqlite
 from pandas_numberactive.errors import NumberActiveError
 from pandas_numberactive.simulator import Faults, Simulator
 
@@ -198,7 +196,7 @@ BUYING = {
     "claiming": (store_claims, "_begin"),
     "saving a requestId": (store_saves, "_save_opened"),
     "saving an answer": (store_saves, "_save_settled"),
-    "committing": (store_journal.SQLiteEngine, "commit"),
+    "committing": (store_sqlite.SQLiteEngine, "commit"),
 }
 OTHERS = {
     "plan": (lambda: pna.plan(FRAME, "phone"), "reading what is stored"),

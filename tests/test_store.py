@@ -13,11 +13,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pandas_numberactive._io import store as store_module
-from pandas_numberactive._io.store import LookupStore
-from pandas_numberactive._io.store_bulk import in_order
-from pandas_numberactive._io.store_claims import Work, claim
 from pandas_numberactive._purchase.purchase import LookupState, unpack
+from pandas_numberactive._store import store as store_module
+from pandas_numberactive._store.claims import Work, claim
+from pandas_numberactive._store.rows import in_order
+from pandas_numberactive._store.store import LookupStore
 from pandas_numberactive._vendor.protocol import Answer
 from pandas_numberactive.errors import StoreError, StoreVersionError
 
@@ -429,7 +429,7 @@ def test_one_bad_write_in_a_group_costs_the_others_nothing(store):
 
 OPENER = """
 import sys
-from pandas_numberactive._io.store import LookupStore
+from pandas_numberactive._store.store import LookupStore
 sys.stdin.readline()
 with LookupStore(sys.argv[1]) as store:
     print(store.count())
@@ -477,7 +477,7 @@ def obvious(rows, number, since):
 
 
 def test_a_bulk_read_says_what_a_slow_one_says(store, monkeypatch):
-    monkeypatch.setattr("pandas_numberactive._io.store_postgres.AT_ONCE", 700)
+    monkeypatch.setattr("pandas_numberactive._store.engines.postgres.AT_ONCE", 700)
     rng = np.random.default_rng(5)
     numbers = 8_110_000_000 + np.sort(rng.choice(40_000, 3_000, replace=False))
     states = [3, 3, 3, 4, 5, 6, 7, 8, 9, 10]

@@ -13,10 +13,10 @@ import pytest
 import pandas_numberactive as pna
 from pandas_numberactive import _bridge as bridge
 from pandas_numberactive.__main__ import main
-from pandas_numberactive._io import store_copy
-from pandas_numberactive._io.store import LookupStore
-from pandas_numberactive._io.store_copy import copy
 from pandas_numberactive._purchase.purchase import LookupState, pack
+from pandas_numberactive._store import copy as store_copy
+from pandas_numberactive._store.copy import copy
+from pandas_numberactive._store.store import LookupStore
 from pandas_numberactive.errors import ConfigurationError, StoreError
 from pandas_numberactive.simulator import Simulator
 

@@ -25,9 +25,9 @@ import psycopg
 import pandas_numberactive as pna
 from pandas_numberactive.__main__ import main
 from pandas_numberactive._config.credentials import Address, masked_url
-from pandas_numberactive._io import store_connection
-from pandas_numberactive._io.store import LookupStore
-from pandas_numberactive._io.store_copy import copy
+from pandas_numberactive._store.copy import copy
+from pandas_numberactive._store.engines import connection as store_connection
+from pandas_numberactive._store.store import LookupStore
 from pandas_numberactive.errors import (
     ConfigurationError,
     NumberActiveError,

@@ -26,8 +26,6 @@ from pandas_numberactive._io.plan import (
 )
 from pandas_numberactive._io.plan import plan as plan
 from pandas_numberactive._io.report import Progress, RunReport, Shape
-from pandas_numberactive._io.store import LookupStore, Stored
-from pandas_numberactive._io.store_runs import RunRow
 from pandas_numberactive._io.tally import Tally
 from pandas_numberactive._purchase.purchase import (
     _STATUS_OF,
@@ -36,6 +34,8 @@ from pandas_numberactive._purchase.purchase import (
     Lookup,
     LookupState,
 )
+from pandas_numberactive._store.runs import RunRow
+from pandas_numberactive._store.store import LookupStore, Stored
 from pandas_numberactive.errors import NumberActiveError, UnknownValueWarning, warn_caller
 
 if TYPE_CHECKING:

@@ -12,14 +12,14 @@ from pandas_numberactive._config.settings import Settings
 from pandas_numberactive._io.endings import as_ours, collision, stopped_by_vendor
 from pandas_numberactive._io.lease import Lease
 from pandas_numberactive._io.plan import Options
-from pandas_numberactive._io.rescue import Rescue
-from pandas_numberactive._io.store import LookupStore
-from pandas_numberactive._io.store_claims import Work, claim_size
-from pandas_numberactive._io.store_runs import RunRow
 from pandas_numberactive._io.tally import PROBES, Streaks, Tally
 from pandas_numberactive._purchase.drive import Driver
 from pandas_numberactive._purchase.flow import RetryPolicy
 from pandas_numberactive._purchase.purchase import OPEN, SETTLED, Lookup, LookupState
+from pandas_numberactive._store.claims import Work, claim_size
+from pandas_numberactive._store.rescue import Rescue
+from pandas_numberactive._store.runs import RunRow
+from pandas_numberactive._store.store import LookupStore
 from pandas_numberactive._vendor.client import Client
 from pandas_numberactive._vendor.verdicts import Verdict
 from pandas_numberactive.errors import NumberActiveError

@@ -17,8 +17,8 @@ from pandas_numberactive._config.readiness import store_location
 from pandas_numberactive._config.settings import Settings
 from pandas_numberactive._display.text import said, utc
 from pandas_numberactive._io.report import Plan, Shape
-from pandas_numberactive._io.store import LookupStore, Stored
 from pandas_numberactive._purchase.purchase import SETTLED, LookupState
+from pandas_numberactive._store.store import LookupStore, Stored
 from pandas_numberactive.errors import ConfigurationError, ConfirmationRequiredError
 
 if TYPE_CHECKING:

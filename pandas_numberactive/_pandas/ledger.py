@@ -15,9 +15,6 @@ from pandas_numberactive._config.readiness import store_location
 from pandas_numberactive._config.settings import settings
 from pandas_numberactive._display.html import html_table
 from pandas_numberactive._display.tracebacks import sealed
-from pandas_numberactive._io import store_ledger as ledger
-from pandas_numberactive._io.store import LookupStore as Journalled
-from pandas_numberactive._io.store_rows import ENVIRONMENTS
 from pandas_numberactive._pandas.ledger_inputs import (
     all_nationals,
     bought_micros,
@@ -33,6 +30,9 @@ from pandas_numberactive._phones.mask import mask
 from pandas_numberactive._phones.parse import parse_phone
 from pandas_numberactive._purchase.purchase import LookupState
 from pandas_numberactive._run.options import seconds_of
+from pandas_numberactive._store import ledger
+from pandas_numberactive._store.rows import ENVIRONMENTS
+from pandas_numberactive._store.store import LookupStore as Journalled
 from pandas_numberactive.errors import ColumnNotFoundError, ConfigurationError
 
 IMPORT_AT_ONCE = 5_000  # answers in a transaction: a team's server must not wait for a million

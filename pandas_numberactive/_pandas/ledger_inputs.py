@@ -11,9 +11,9 @@ import pandas as pd
 
 from pandas_numberactive._config.settings import settings
 from pandas_numberactive._display.text import said
-from pandas_numberactive._io import store_ledger as ledger
-from pandas_numberactive._io.store_rows import ENVIRONMENTS
 from pandas_numberactive._phones.parse import parse_phone
+from pandas_numberactive._store import ledger
+from pandas_numberactive._store.rows import ENVIRONMENTS
 from pandas_numberactive._vendor.protocol import LEVELS, TELCO_TYPES, Answer
 from pandas_numberactive.errors import ConfigurationError, InvalidPhoneError
 

@@ -11,8 +11,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pandas_numberactive._io.store import LookupStore
 from pandas_numberactive._purchase.purchase import LookupState, pack
+from pandas_numberactive._store.store import LookupStore
 from pandas_numberactive._vendor.protocol import Answer
 
 Ints = np.ndarray[Any, np.dtype[np.int64]]

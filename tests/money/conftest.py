@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pandas_numberactive._io.store_schema import connect
+from pandas_numberactive._store.engines.sqlite import connect
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
@@ -20,8 +20,8 @@ def database(request: pytest.FixtureRequest) -> Iterator[Callable[[], Any]]:
     dsn = request.getfixturevalue("dsn")
     import psycopg
 
-    from pandas_numberactive._io.store import LookupStore
-    from pandas_numberactive._io.store_connection import Translated
+    from pandas_numberactive._store.engines.connection import Translated
+    from pandas_numberactive._store.store import LookupStore
 
     class Scratch(Translated):
         def close(self) -> None:

@@ -24,9 +24,9 @@ from distributed import Client, LocalCluster
 
 import pandas_numberactive as pna
 import pandas_numberactive.dask
-from pandas_numberactive._io.store import LookupStore
-from pandas_numberactive._io.store_copy import _LOOKUP, _insert
 from pandas_numberactive._purchase.purchase import LookupState, pack
+from pandas_numberactive._store.copy import _LOOKUP, _insert
+from pandas_numberactive._store.store import LookupStore
 from pandas_numberactive._vendor.protocol import Answer
 from pandas_numberactive.simulator import Simulator
 from tests.bench.vendor import KEYS

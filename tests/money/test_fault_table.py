@@ -13,12 +13,10 @@ import pandas as pd
 import pytest
 
 import pandas_numberactive as pna
-from pandas_numberactive._io import store_claims as claims
-from pandas_numberactive._io import store_runs as runs
-from pandas_numberactive._io import store_saves as saves
-from pandas_numberactive._io.store_rows import ENVIRONMENTS, latest
 from pandas_numberactive._purchase.flow import RetryPolicy
 from pandas_numberactive._purchase.purchase import LookupState
+from pandas_numberactive._store import claims, runs, saves
+from pandas_numberactive._store.rows import ENVIRONMENTS, latest
 from pandas_numberactive.errors import NumberActiveError
 from pandas_numberactive.simulator import Faults, Simulator
 from tests.money.world import Bounds, Choices, Variant, World

@@ -92,7 +92,7 @@ def lock_is_free(store):
     if store.startswith("postgresql"):
         import psycopg
 
-        from pandas_numberactive._io.store_connection import WRITE_LOCK
+        from pandas_numberactive._store.engines.connection import WRITE_LOCK
 
         with psycopg.connect(
             store, autocommit=True

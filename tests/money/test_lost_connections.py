@@ -17,8 +17,9 @@ pytest.importorskip(
 import psycopg
 
 import pandas_numberactive as pna
-from pandas_numberactive._io import store_connection, store_postgres
-from pandas_numberactive._io.store import LookupStore
+from pandas_numberactive._store.engines import connection as store_connection
+from pandas_numberactive._store.engines import postgres as store_postgres
+from pandas_numberactive._store.store import LookupStore
 from pandas_numberactive.errors import StoreError, VendorError
 from pandas_numberactive.simulator import Faults, Simulator
 from tests.cutting import Cut, Proxy
@@ -242,7 +243,7 @@ def test_a_cap_counts_what_was_committed_while_one_waited(odd_role):
     """Under the role's default isolation the waiting claim would count what there was before its wait."""
     import asyncio
 
-    from pandas_numberactive._io.store_claims import Claims, Work
+    from pandas_numberactive._store.claims import Claims, Work
 
     def work(run: int, worker: int, store: LookupStore) -> Work:
         return Work("sandbox", run, worker, 10, 0, store.now(), True, "h", "f", 10**12, store.alive)

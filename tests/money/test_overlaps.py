@@ -15,9 +15,10 @@ from pathlib import Path
 import pytest
 
 import pandas_numberactive as pna
-from pandas_numberactive._io import batch, store_saves
-from pandas_numberactive._io.rescue import Rescue
-from pandas_numberactive._io.store import LookupStore
+from pandas_numberactive._io import batch
+from pandas_numberactive._store import saves as store_saves
+from pandas_numberactive._store.rescue import Rescue
+from pandas_numberactive._store.store import LookupStore
 from pandas_numberactive.errors import NumberActiveError, StoreError
 from pandas_numberactive.simulator import Faults, Simulator
 from tests.money.test_rare_orders import KEYS, book, configured, full, statuses  # noqa: F401 - a fixture

@@ -17,10 +17,10 @@ import pandas as pd
 import pytest
 
 import pandas_numberactive as pna
-from pandas_numberactive._io import store_saves
 from pandas_numberactive._io.lease import Lease
-from pandas_numberactive._io.store import LookupStore
-from pandas_numberactive._io.store_journal import SQLiteEngine
+from pandas_numberactive._store import saves as store_saves
+from pandas_numberactive._store.engines.sqlite import SQLiteEngine
+from pandas_numberactive._store.store import LookupStore
 from pandas_numberactive.errors import IncompleteRunWarning, StoreError, VendorError
 from pandas_numberactive.simulator import Faults, Simulator
 from tests.money.killloop import is_stopped
@@ -163,7 +163,7 @@ SLEEPER = """
 import os, signal, sys, threading
 import pandas as pd, pandas_numberactive as pna
 from pandas_numberactive._purchase.purchase import LookupState
-from pandas_numberactive._io.store import LookupStore
+from pandas_numberactive._store.store import LookupStore
 base, store = sys.argv[1:]
 pna.configure(environment="sandbox", base_url=base, app_key="made-up-key", secret="made-up-secret", store=store,
               progress=False, lease=1)
@@ -457,7 +457,7 @@ def test_a_paid_answer_outlives_an_error_that_no_store_foresees(configured, monk
 KILLED = """
 import os, sys
 import pandas as pd, pandas_numberactive as pna
-from pandas_numberactive._io.store import LookupStore
+from pandas_numberactive._store.store import LookupStore
 base, store = sys.argv[1:]
 pna.configure(environment="sandbox", base_url=base, app_key="made-up-key", secret="made-up-secret", store=store,
               progress=False, max_concurrency=1)

@@ -18,7 +18,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from pandas_numberactive._io.store_schema import connect
+from pandas_numberactive._store.engines.sqlite import connect
 from tests.money.world import Bounds, CrashError, Drawn, Variant, Vendor, World
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from pandas_numberactive._io import store_saves as saves
-from pandas_numberactive._io.store_rows import ENVIRONMENTS, latest
 from pandas_numberactive._purchase.flow import Handle, Query, Rules, Save, lookup_flow
 from pandas_numberactive._purchase.purchase import Lookup, LookupState
+from pandas_numberactive._store import saves
+from pandas_numberactive._store.rows import ENVIRONMENTS, latest
 from pandas_numberactive._vendor.protocol import Reply
 from tests.money.world import Variant
 

@@ -12,14 +12,12 @@ from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any
 
-from pandas_numberactive._io import store_claims as claims
-from pandas_numberactive._io import store_runs as runs
-from pandas_numberactive._io import store_saves as saves
-from pandas_numberactive._io.store_rows import ENVIRONMENTS, latest
-from pandas_numberactive._io.store_schema import connect
 from pandas_numberactive._purchase import flow as real
 from pandas_numberactive._purchase.flow import Halt, Handle, Query, RetryQuota, Rules, Save, Wait
 from pandas_numberactive._purchase.purchase import OPEN, Lookup, LookupState
+from pandas_numberactive._store import claims, runs, saves
+from pandas_numberactive._store.engines.sqlite import connect
+from pandas_numberactive._store.rows import ENVIRONMENTS, latest
 from pandas_numberactive._vendor.protocol import Reply
 
 LEASE = 60.0

@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pandas_numberactive._config.credentials import Address, masked_url
-from pandas_numberactive._io.rescue import Rescue
-from pandas_numberactive._io.store import LookupStore
-from pandas_numberactive._io.store_connection import SCHEMA, Connection, Translated
-from pandas_numberactive._io.store_journal import TRIES, Database, Engine
-from pandas_numberactive._io.store_schema import MIGRATIONS
+from pandas_numberactive._store.engines.connection import SCHEMA, Connection, Translated
+from pandas_numberactive._store.engines.journal import TRIES, Database, Engine
+from pandas_numberactive._store.engines.schema import MIGRATIONS
+from pandas_numberactive._store.rescue import Rescue
+from pandas_numberactive._store.store import LookupStore
 from pandas_numberactive.errors import StoreError, StoreVersionError
 
 if TYPE_CHECKING:

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pandas_numberactive._io.store_journal import Database
-from pandas_numberactive._io.store_rows import ENVIRONMENTS, log, packed
-from pandas_numberactive._io.store_runs import handle_flag, set_flag
 from pandas_numberactive._purchase.purchase import OPEN, SETTLED, Lookup, LookupState, pack
+from pandas_numberactive._store.engines.journal import Database
+from pandas_numberactive._store.rows import ENVIRONMENTS, log, packed
+from pandas_numberactive._store.runs import handle_flag, set_flag
 
 MAX_KEPT_BODY = 4096
 

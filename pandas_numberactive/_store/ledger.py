@@ -8,10 +8,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pandas_numberactive._io.store_journal import Database
-from pandas_numberactive._io.store_rows import ENVIRONMENTS, latest, log, newest
-from pandas_numberactive._io.store_runs import RESUMABLE
 from pandas_numberactive._purchase.purchase import OPEN, Lookup, LookupState, pack
+from pandas_numberactive._store.engines.journal import Database
+from pandas_numberactive._store.rows import ENVIRONMENTS, latest, log, newest
+from pandas_numberactive._store.runs import RESUMABLE
 from pandas_numberactive._vendor.protocol import Answer
 from pandas_numberactive.errors import StoreError
 

@@ -42,46 +42,6 @@ class Engine(Protocol):
     def close(self) -> None: ...
 
 
-class SQLiteEngine:
-    """Begin, commit and roll back on one sqlite3 connection."""
-
-    errors: tuple[type[Exception], ...] = (sqlite3.Error,)
-
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
-
-    def passing(self, error: BaseException) -> bool:
-        """Nothing passes by itself that SQLite has not waited for."""
-        return False
-
-    def said(self, error: BaseException) -> str:
-        """SQLite's words: they quote no row."""
-        return str(error)
-
-    def begin(self) -> Database:
-        """Take the write lock at once: a later upgrade of a read lock could fail."""
-        self._connection.execute("BEGIN IMMEDIATE")
-        return self._connection
-
-    def commit(self) -> None:
-        """Put the group on disk."""
-        self._connection.execute("COMMIT")
-
-    def rollback(self) -> None:
-        """Undo the group."""
-        if self._connection.in_transaction:
-            self._connection.execute("ROLLBACK")
-
-    def compact(self) -> None:
-        """Rewrite the file without what was deleted, its side files included."""
-        self._connection.execute("VACUUM")
-        self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-
-    def close(self) -> None:
-        """Close the connection."""
-        self._connection.close()
-
-
 Work = Callable[[Database], T]
 # A job without work asks to compact: that cannot stand inside a transaction, so it runs alone.
 _Job = tuple[

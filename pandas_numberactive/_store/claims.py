@@ -10,10 +10,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cache, partial
 
-from pandas_numberactive._io.store_journal import Database
-from pandas_numberactive._io.store_rows import AT_ONCE, ENVIRONMENTS, Row, newest, to_lookup
-from pandas_numberactive._io.store_runs import Alive, get_flag, handle_flag, spent
 from pandas_numberactive._purchase.purchase import OPEN, SETTLED, Lookup, LookupState, pack
+from pandas_numberactive._store.engines.journal import Database
+from pandas_numberactive._store.rows import AT_ONCE, ENVIRONMENTS, Row, newest, to_lookup
+from pandas_numberactive._store.runs import Alive, get_flag, handle_flag, spent
 from pandas_numberactive._vendor.verdicts import went_unheard
 
 MOST_AHEAD = 4096  # numbers claimed at once: what Stop has to give back

@@ -17,16 +17,18 @@ import numpy as np
 
 from pandas_numberactive._config.checks import CHECKS
 from pandas_numberactive._config.credentials import Address
-from pandas_numberactive._io import store_claims as claims
-from pandas_numberactive._io import store_runs as runs
-from pandas_numberactive._io import store_saves as saves
-from pandas_numberactive._io.rescue import Rescue
-from pandas_numberactive._io.store_alive import Liveness
-from pandas_numberactive._io.store_bulk import in_order, newest, read_rows
-from pandas_numberactive._io.store_journal import Database, Engine, Journal, SQLiteEngine
-from pandas_numberactive._io.store_rows import ENVIRONMENTS, serving, to_lookup
-from pandas_numberactive._io.store_schema import connect
 from pandas_numberactive._purchase.purchase import Lookup
+from pandas_numberactive._store import claims, runs, saves
+from pandas_numberactive._store.engines.journal import Database, Engine, Journal
+from pandas_numberactive._store.engines.sqlite import Liveness, SQLiteEngine, connect, read_rows
+from pandas_numberactive._store.rescue import Rescue
+from pandas_numberactive._store.rows import (
+    ENVIRONMENTS,
+    in_order,
+    newest_serving,
+    serving,
+    to_lookup,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -84,7 +86,7 @@ class LookupStore:
         """
         location = CHECKS["store"]("store", location)
         if isinstance(location, Address):
-            from pandas_numberactive._io.store_postgres import PostgresStore
+            from pandas_numberactive._store.engines.postgres import PostgresStore
 
             return PostgresStore(location)
         if location != ":memory:":
@@ -242,7 +244,7 @@ class LookupStore:
             rows = await self._journal.write(
                 partial(self._rows, code=ENVIRONMENTS[environment], wanted=some)
             )
-            found, row_packed, row_bought = newest(rows, since)
+            found, row_packed, row_bought = newest_serving(rows, since)
             place = order[at : at + READ]
             if len(found) < len(some):
                 place = place[np.searchsorted(some, found)]

@@ -7,9 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from pandas_numberactive._io.store_journal import Database
+import numpy as np
+
 from pandas_numberactive._purchase.purchase import SETTLED, Lookup, LookupState, pack, unpack
+from pandas_numberactive._store.engines.journal import Database
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 ENVIRONMENTS = {"simulator": 0, "sandbox": 1, "production": 2}
 
@@ -137,3 +143,41 @@ def log(db: Database, now: int, kind: str, lookup: Lookup, code: int, run: int |
             lookup.reason,
         ),
     )
+
+
+_SETTLED_CODES = np.array(sorted(SETTLED))
+
+
+def in_order(numbers: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Numbers sorted, and where each stood: argsort, in two thirds of the time where both fit into
+    63 bits.
+    """
+    bits = len(numbers).bit_length()
+    if len(numbers) == 0 or int(numbers.max()) >= 1 << 63 - bits or int(numbers.min()) < 0:
+        order = np.argsort(numbers, kind="stable")
+        return numbers[order], order
+    keys = numbers << bits
+    keys |= np.arange(len(numbers))
+    keys.sort()
+    return keys >> bits, keys & (1 << bits) - 1
+
+
+def newest_serving(
+    rows: NDArray[np.int64], since: int
+) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int64]]:
+    """From rows ordered by number and generation: one a number, the newest good answer, else the
+    newest row.
+    """
+    number, packed, bought = rows[:, 0], rows[:, 1], rows[:, 2]
+    if (number[1:] > number[:-1]).all():  # one row a number: nothing to choose
+        return number, packed.astype(np.int32), bought
+    last = (
+        np.flatnonzero(np.append(number[1:] != number[:-1], True))
+        if len(number)
+        else np.zeros(0, np.int64)
+    )
+    serves = np.isin(packed & 15, _SETTLED_CODES) & (bought >= since)
+    newest_good = np.maximum.accumulate(np.where(serves, np.arange(len(number)), -1))[last]
+    first = np.append(0, last[:-1] + 1) if len(last) else last
+    pick = np.where(newest_good >= first, newest_good, last)
+    return number[last], packed[pick].astype(np.int32), bought[pick]

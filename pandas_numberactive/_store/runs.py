@@ -9,8 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from pandas_numberactive._io.store_journal import Database
-from pandas_numberactive._io.store_rows import ENVIRONMENTS
+from pandas_numberactive._store.engines.journal import Database
+from pandas_numberactive._store.rows import ENVIRONMENTS
 
 Alive = Callable[[Database, int], bool]  # whether a worker holds its lease and its process lives
 RESUMABLE = 24 * 3600 * 1_000_000  # an unfinished run is the same run for a day

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from pandas_numberactive._config.credentials import Address, masked_url
-from pandas_numberactive._io.store_journal import TRIES, Database
+from pandas_numberactive._store.engines.journal import TRIES, Database
 from pandas_numberactive.errors import ConfigurationError, StoreError, missing_extra
 
 if TYPE_CHECKING:

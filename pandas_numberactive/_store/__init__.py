@@ -1,0 +1,1 @@
+"""The journal: every answer, open requestId, claim and charge, on disk before anyone acts on it."""

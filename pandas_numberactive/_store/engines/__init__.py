@@ -1,0 +1,1 @@
+"""Write the journal: group commit, SQLite, PostgreSQL."""
