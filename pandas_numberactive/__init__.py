@@ -21,9 +21,6 @@ if TYPE_CHECKING:
     from pandas_numberactive import risk as risk
     from pandas_numberactive import simulator as simulator
     from pandas_numberactive._config.settings import Settings as Settings
-    from pandas_numberactive._io.report import Plan as Plan
-    from pandas_numberactive._io.report import Progress as Progress
-    from pandas_numberactive._io.report import RunReport as RunReport
     from pandas_numberactive._jupyter.form import LookupForm as LookupForm
     from pandas_numberactive._jupyter.panel import EnrichPanel as EnrichPanel
     from pandas_numberactive._pandas.columns import ACTIVE_LEVEL as ACTIVE_LEVEL
@@ -32,6 +29,9 @@ if TYPE_CHECKING:
     from pandas_numberactive._pandas.columns import TELCO_TYPE as TELCO_TYPE
     from pandas_numberactive._pandas.columns import restore_dtypes as restore_dtypes
     from pandas_numberactive._pandas.ledger import LookupStore as LookupStore
+    from pandas_numberactive._run.plan import Plan as Plan
+    from pandas_numberactive._run.report import Progress as Progress
+    from pandas_numberactive._run.report import RunReport as RunReport
     from pandas_numberactive.api import aenrich as aenrich
     from pandas_numberactive.api import enrich as enrich
     from pandas_numberactive.api import history as history
@@ -58,9 +58,9 @@ _WHERE = {
     "Lookup": "single",
     "LookupForm": "_jupyter.form",
     "LookupStore": "_pandas.ledger",
-    "Plan": "_io.report",
-    "Progress": "_io.report",
-    "RunReport": "_io.report",
+    "Plan": "_run.plan",
+    "Progress": "_run.report",
+    "RunReport": "_run.report",
     "Settings": "settings",
     "TELCO_TYPE": "_pandas.columns",
     "aenrich": "api",

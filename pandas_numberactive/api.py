@@ -14,14 +14,14 @@ from pandas_numberactive import _bridge as bridge
 from pandas_numberactive._config.readiness import require
 from pandas_numberactive._config.settings import Settings, settings
 from pandas_numberactive._display.tracebacks import sealed
-from pandas_numberactive._io import batch
-from pandas_numberactive._io.plan import Options
-from pandas_numberactive._io.report import Plan, RunReport, Shape
 from pandas_numberactive._pandas import frames, ledger
 from pandas_numberactive._pandas.progress import Bar
 from pandas_numberactive._phones.column import national_text, normalize_column
 from pandas_numberactive._phones.parse import REASONS
-from pandas_numberactive._run.options import names_its_options, shows_options
+from pandas_numberactive._run import run as batch
+from pandas_numberactive._run.options import Options, names_its_options, shows_options
+from pandas_numberactive._run.plan import Plan
+from pandas_numberactive._run.report import RunReport, Shape
 from pandas_numberactive.errors import ConfigurationError
 from pandas_numberactive.job import Job
 

@@ -21,13 +21,14 @@ import pandas as pd
 from pandas_numberactive import api
 from pandas_numberactive._config.settings import settings
 from pandas_numberactive._display.tracebacks import sealed
-from pandas_numberactive._io import batch
-from pandas_numberactive._io.batch import Answers
-from pandas_numberactive._io.report import Plan, Shape
 from pandas_numberactive._pandas import frames
 from pandas_numberactive._pandas.frames import MAX_PROBLEMS, Request, Tally
 from pandas_numberactive._purchase.purchase import STATUSES, Lookup
+from pandas_numberactive._run import run as batch
 from pandas_numberactive._run.options import shows_options
+from pandas_numberactive._run.plan import Plan
+from pandas_numberactive._run.report import Shape
+from pandas_numberactive._run.run import Answers
 from pandas_numberactive.errors import missing_extra
 
 try:

@@ -10,11 +10,11 @@ import pandas as pd
 
 from pandas_numberactive import _bridge as bridge
 from pandas_numberactive._display.text import duration, money
-from pandas_numberactive._io.report import Progress
+from pandas_numberactive._run.report import Progress
 
 if TYPE_CHECKING:
-    from pandas_numberactive._io.batch import Run
-    from pandas_numberactive._io.report import RunReport
+    from pandas_numberactive._run.report import RunReport
+    from pandas_numberactive._run.run import Run
 
 
 class Job:

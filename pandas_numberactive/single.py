@@ -14,15 +14,14 @@ from pandas_numberactive import _bridge as bridge
 from pandas_numberactive._config.settings import Settings, settings
 from pandas_numberactive._display.text import said, utc
 from pandas_numberactive._display.tracebacks import sealed
-from pandas_numberactive._io import batch
-from pandas_numberactive._io.plan import Options
-from pandas_numberactive._io.report import Shape
 from pandas_numberactive._pandas import frames
 from pandas_numberactive._pandas.columns import ACTIVE_LEVEL, FREQUENCY_GRADE, TELCO_TYPE
 from pandas_numberactive._phones.mask import mask
 from pandas_numberactive._phones.parse import explain, parse_phone
 from pandas_numberactive._purchase.purchase import STATUSES
-from pandas_numberactive._run.options import names_its_options
+from pandas_numberactive._run import run as batch
+from pandas_numberactive._run.options import Options, names_its_options
+from pandas_numberactive._run.report import Shape
 from pandas_numberactive.api import ready_settings, remember
 from pandas_numberactive.errors import InvalidPhoneError
 

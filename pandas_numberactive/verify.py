@@ -12,12 +12,12 @@ from pandas_numberactive._config.readiness import require
 from pandas_numberactive._config.settings import Settings, settings
 from pandas_numberactive._display.html import text_table
 from pandas_numberactive._display.tracebacks import sealed
-from pandas_numberactive._io import batch
-from pandas_numberactive._io.plan import Options
-from pandas_numberactive._io.report import Shape
 from pandas_numberactive._phones.mask import mask
 from pandas_numberactive._phones.parse import parse_phone
 from pandas_numberactive._purchase.purchase import STATUSES, LookupState
+from pandas_numberactive._run import run as batch
+from pandas_numberactive._run.options import Options
+from pandas_numberactive._run.report import Shape
 from pandas_numberactive._vendor.client import Client
 from pandas_numberactive._vendor.protocol import Message, Reply, names_other_phone, parse
 from pandas_numberactive.errors import ConfigurationError, IncompleteRunWarning, InvalidPhoneError

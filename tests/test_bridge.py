@@ -268,7 +268,7 @@ PATCHED = """
     import asyncio, threading, warnings
     warnings.simplefilter("ignore", DeprecationWarning)
     import {patch}
-    from pandas_numberactive._io import bridge
+    from pandas_numberactive import _bridge as bridge
 
     async def work(result):
         async with asyncio.timeout(5):
@@ -316,7 +316,7 @@ def test_leaving_the_interpreter_with_work_under_way_is_quiet_and_quick():
     said = in_a_new_process(
         """
         import asyncio
-        from pandas_numberactive._io import bridge
+        from pandas_numberactive import _bridge as bridge
 
         async def forever():
             try:
@@ -336,7 +336,7 @@ def test_a_real_interrupt_is_felt_within_a_slice():
     said = in_a_new_process(
         """
         import asyncio, os, signal, time
-        from pandas_numberactive._io import bridge
+        from pandas_numberactive import _bridge as bridge
         signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job inherits that it is ignored
         stopped, kept = [], []
 

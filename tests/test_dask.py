@@ -27,8 +27,8 @@ import dask.dataframe as dd
 import pandas_numberactive as pna
 import pandas_numberactive.dask as on_dask
 from pandas_numberactive._config import readiness as settings_ready
-from pandas_numberactive._io.batch import Answers
 from pandas_numberactive._purchase.purchase import Lookup
+from pandas_numberactive._run.run import Answers
 from pandas_numberactive._store.store import LookupStore
 from pandas_numberactive.errors import (
     ColumnNotFoundError,

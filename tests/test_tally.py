@@ -10,16 +10,16 @@ import pytest
 
 import pandas_numberactive as pna
 from pandas_numberactive._config.settings import Settings
-from pandas_numberactive._io.tally import (
+from pandas_numberactive._purchase.purchase import Lookup, LookupState
+from pandas_numberactive._run.stopping import (
     BARREN_IN_A_ROW,
     PROBES,
     REMEMBERED,
     SAME_IN_A_ROW,
     UNREACHABLE_IN_A_ROW,
     Streaks,
-    Tally,
 )
-from pandas_numberactive._purchase.purchase import Lookup, LookupState
+from pandas_numberactive._run.tally import Tally
 from pandas_numberactive.errors import IncompleteRunWarning, VendorError
 from pandas_numberactive.simulator import Faults, Simulator
 

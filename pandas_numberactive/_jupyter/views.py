@@ -23,7 +23,8 @@ from pandas_numberactive._display.html import (
     status,
 )
 from pandas_numberactive._display.text import duration, money, when, words
-from pandas_numberactive._io.report import Plan, Progress
+from pandas_numberactive._run.plan import Plan
+from pandas_numberactive._run.report import Progress
 from pandas_numberactive.errors import ConfigurationError
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from pandas_numberactive._run.options import shows_options
 from pandas_numberactive.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from pandas_numberactive._io.report import Plan
+    from pandas_numberactive._run.plan import Plan
     from pandas_numberactive.job import Job
 
 Columns = Hashable | Sequence[Hashable]

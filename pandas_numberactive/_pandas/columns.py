@@ -19,7 +19,7 @@ from pandas_numberactive.errors import ConfigurationError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from pandas_numberactive._io.batch import Answers
+    from pandas_numberactive._run.run import Answers
 
 TELCO_TYPE = pd.CategoricalDtype(list(TELCO_TYPES))
 ACTIVE_LEVEL = pd.CategoricalDtype(list(LEVELS), ordered=True)

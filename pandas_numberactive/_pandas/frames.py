@@ -11,14 +11,13 @@ import numpy as np
 import pandas as pd
 
 from pandas_numberactive._display.text import said
-from pandas_numberactive._io.batch import warn_unknown
-from pandas_numberactive._io.plan import Options
-from pandas_numberactive._io.report import RunReport, Shape
 from pandas_numberactive._pandas import columns
 from pandas_numberactive._phones.column import MISSING, Normalized, normalize_column
 from pandas_numberactive._phones.mask import mask_cell, mask_label
 from pandas_numberactive._phones.parse import REASONS, explain
-from pandas_numberactive._run.options import CallOptions, refuse_unknown
+from pandas_numberactive._run.options import CallOptions, Options, refuse_unknown
+from pandas_numberactive._run.report import RunReport, Shape
+from pandas_numberactive._run.run import warn_unknown
 from pandas_numberactive.errors import (
     ColumnNotFoundError,
     ConfigurationError,
@@ -32,7 +31,7 @@ from pandas_numberactive.errors import (
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from pandas_numberactive._io.batch import Answers, Result
+    from pandas_numberactive._run.run import Answers, Result
 
 
 T = TypeVar("T")

@@ -10,7 +10,7 @@ from pandas_numberactive._display.text import money
 
 if TYPE_CHECKING:
     from pandas_numberactive._config.settings import Settings
-    from pandas_numberactive._io.batch import Run
+    from pandas_numberactive._run.run import Run
 
 
 class Bar:

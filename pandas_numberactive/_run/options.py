@@ -166,3 +166,25 @@ def shows_options(function: F) -> F:
     options = inspect.signature(CallOptions).parameters.values()
     function.__dict__["__signature__"] = own.replace(parameters=[*kept, *options])
     return function
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the caller of one run asked for; `max_age` in seconds, `budget` in the settings'
+    currency.
+    """
+
+    max_charges: int | None = None
+    budget: float | None = None
+    max_age: float | None = None
+    refresh: bool = False
+    retry_failed: bool = True
+    order: str = "rows"
+    seed: int = 0
+    details: bool = False
+
+    def since(self, started_at: int) -> int:
+        """The moment (µs) before which an answer is bought again."""
+        if self.refresh:
+            return started_at
+        return 0 if self.max_age is None else max(0, started_at - round(self.max_age * 1e6))

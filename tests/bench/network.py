@@ -16,9 +16,9 @@ import numpy as np
 
 import pandas_numberactive as pna
 from pandas_numberactive import _bridge as bridge
-from pandas_numberactive._io import batch
-from pandas_numberactive._io.plan import Options
-from pandas_numberactive._io.report import Shape
+from pandas_numberactive._run import run as batch
+from pandas_numberactive._run.options import Options
+from pandas_numberactive._run.report import Shape
 from pandas_numberactive._vendor.protocol import HANDLE_PATH, QUERY_PATH, signed
 from tests.bench.table import Row
 from tests.bench.vendor import KEYS, vendor

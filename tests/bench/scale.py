@@ -19,9 +19,9 @@ import numpy as np
 import pandas_numberactive as pna
 import pandas_numberactive.dask
 from pandas_numberactive import _bridge as bridge
-from pandas_numberactive._io import batch
-from pandas_numberactive._io.plan import Options
-from pandas_numberactive._io.report import Shape
+from pandas_numberactive._run import run as batch
+from pandas_numberactive._run.options import Options
+from pandas_numberactive._run.report import Shape
 from tests.bench.vendor import KEYS, vendor
 from tests.money.dask_soak import FIRST, fill_store, write_book
 

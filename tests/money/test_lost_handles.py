@@ -136,7 +136,7 @@ def test_attempts_used_up_by_lost_replies_are_known_to_the_next_run(configured, 
 KILLED = """
 import sys, os
 import pandas as pd, pandas_numberactive as pna
-from pandas_numberactive._io.client import Client
+from pandas_numberactive._vendor.client import Client
 base, store = sys.argv[1:]
 pna.configure(environment="sandbox", base_url=base, app_key="made-up-key", secret="made-up-secret", store=store,
               progress=False, max_concurrency=5)

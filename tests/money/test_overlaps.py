@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 import pandas_numberactive as pna
-from pandas_numberactive._io import batch
+from pandas_numberactive._run import run as batch
 from pandas_numberactive._store import saves as store_saves
 from pandas_numberactive._store.rescue import Rescue
 from pandas_numberactive._store.store import LookupStore

@@ -17,7 +17,7 @@ import pandas as pd
 import pytest
 
 import pandas_numberactive as pna
-from pandas_numberactive._io.lease import Lease
+from pandas_numberactive._run.lease import Lease
 from pandas_numberactive._store import saves as store_saves
 from pandas_numberactive._store.engines.sqlite import SQLiteEngine
 from pandas_numberactive._store.store import LookupStore

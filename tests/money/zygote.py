@@ -16,9 +16,10 @@ import numpy as np
 
 import pandas_numberactive as pna
 from pandas_numberactive import _bridge as bridge
-from pandas_numberactive._io import batch, buyer
-from pandas_numberactive._io.plan import Options
-from pandas_numberactive._io.report import Shape
+from pandas_numberactive._run import buyer
+from pandas_numberactive._run import run as batch
+from pandas_numberactive._run.options import Options
+from pandas_numberactive._run.report import Shape
 from pandas_numberactive._vendor import client
 
 LOADED = (buyer, client)  # before the fork, so that a child has nothing to import

@@ -13,9 +13,16 @@ import numpy as np
 from pandas_numberactive._config.readiness import store_location, warn_plain_http
 from pandas_numberactive._config.settings import Settings
 from pandas_numberactive._display.text import utc
-from pandas_numberactive._io.buyer import Buyer
-from pandas_numberactive._io.plan import (
-    Options,
+from pandas_numberactive._purchase.purchase import (
+    _STATUS_OF,
+    SETTLED,
+    STATUSES,
+    Lookup,
+    LookupState,
+)
+from pandas_numberactive._run.buyer import Buyer
+from pandas_numberactive._run.options import Options
+from pandas_numberactive._run.plan import (
     Sorted,
     cap_of,
     confirm,
@@ -24,16 +31,9 @@ from pandas_numberactive._io.plan import (
     sort_out,
     started,
 )
-from pandas_numberactive._io.plan import plan as plan
-from pandas_numberactive._io.report import Progress, RunReport, Shape
-from pandas_numberactive._io.tally import Tally
-from pandas_numberactive._purchase.purchase import (
-    _STATUS_OF,
-    SETTLED,
-    STATUSES,
-    Lookup,
-    LookupState,
-)
+from pandas_numberactive._run.plan import plan as plan
+from pandas_numberactive._run.report import Progress, RunReport, Shape
+from pandas_numberactive._run.tally import Tally
 from pandas_numberactive._store.runs import RunRow
 from pandas_numberactive._store.store import LookupStore, Stored
 from pandas_numberactive.errors import NumberActiveError, UnknownValueWarning, warn_caller

@@ -1,72 +1,26 @@
-"""What has happened in a run so far, and when its answers say that going on is no use."""
+"""Decide when a run stops early, and build the errors that say so."""
 
 from __future__ import annotations
 
-import contextlib
-from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass, field
-
 from pandas_numberactive._config.settings import Settings
-from pandas_numberactive._purchase.purchase import SETTLED, Lookup, LookupState
-from pandas_numberactive._vendor.client import ClientStats
+from pandas_numberactive._purchase.purchase import Lookup, LookupState
 from pandas_numberactive._vendor.protocol import shown_code
-from pandas_numberactive.errors import VendorError
+from pandas_numberactive._vendor.verdicts import Verdict
+from pandas_numberactive.errors import AuthenticationError, NumberActiveError, VendorError
 
 PROBES = 5  # until the first good answer: a wrong key must not be asked 64 times
+
+
 SAME_IN_A_ROW = 10
+
+
 UNREACHABLE_IN_A_ROW = 20
+
+
 BARREN_IN_A_ROW = 20  # bad answers of several kinds, beside those in flight
+
+
 REMEMBERED = 2000  # bad answers, the latest: more than can be in flight
-
-
-@dataclass(slots=True)
-class Tally:
-    """What has happened so far; written on the loop, read from any thread."""
-
-    done: int = 0
-    bought: int = 0
-    failed: int = 0
-    uncertain: int = 0
-    charged: int = 0
-    charge_unknown: int = 0
-    free: int = 0
-    orphaned: int = 0
-    mine: list[int] = field(default_factory=list)
-    failures: Counter[str] = field(default_factory=Counter)
-    client: ClientStats = field(default_factory=ClientStats)
-    over: int = 0  # not begun, because the cap was reached
-    stopped_by: str | None = None
-    _wake: Callable[[], None] | None = None
-
-    def stop(self, why: str) -> None:
-        """Begin nothing new; from any thread."""
-        self.stopped_by = self.stopped_by or why
-        if self._wake is not None:
-            with contextlib.suppress(RuntimeError):  # the loop has gone: so has the run
-                self._wake()
-
-    def wake_with(self, wake: Callable[[], None]) -> None:
-        """What `stop` calls so that nobody sleeps through it."""
-        self._wake = wake
-
-    def count(self, lookup: Lookup) -> None:
-        """Count a look-up that has come to its end in this run."""
-        self.done += lookup.state is not LookupState.RELEASED  # given back: not done
-        if lookup.state in SETTLED:
-            self.mine.append(lookup.number)
-            self.bought += lookup.state is not LookupState.FAILED_CHARGED
-            self.charged += lookup.charged is not False
-            self.charge_unknown += lookup.charged is None
-            self.free += lookup.charged is False
-        self.uncertain += lookup.state is LookupState.UNCERTAIN
-        if lookup.state in (LookupState.FAILED, LookupState.FAILED_CHARGED):
-            self.failed += 1
-            self.failures[_why(lookup)] += 1
-
-
-def _why(lookup: Lookup) -> str:
-    return f"code {lookup.code}: {lookup.msg}" if lookup.code else lookup.reason or "failed"
 
 
 class Streaks:
@@ -181,3 +135,45 @@ def _stopped(what: str, lookup: Lookup) -> VendorError:
         code=lookup.code,
         msg=lookup.msg,
     )
+
+
+def stopped_by_vendor(verdict: Verdict) -> VendorError:
+    """The vendor said something after which no other number may be asked."""
+    said = " ".join(
+        part
+        for part in (verdict.reason, verdict.code and f"code {verdict.code}", verdict.msg)
+        if part
+    )
+    kind: type[VendorError]
+    if verdict.reason in ("http_401", "http_403"):
+        kind, hint = (
+            AuthenticationError,
+            "Check the app key, the secret, and whether this address is allowed.",
+        )
+    elif verdict.reason == "simulator_answer":
+        kind, hint = VendorError, "A simulator answered in place of the vendor; check base_url."
+    else:
+        kind, hint = VendorError, "Check base_url, encoding and proxy."
+    message = f"The vendor's reply stopped the run: {said}. {hint} Everything paid is stored."
+    return kind(message, code=verdict.code, msg=verdict.msg)
+
+
+def collision() -> VendorError:
+    """Two numbers of this run have one requestId."""
+    return VendorError(
+        "The vendor gave one requestId to two numbers. Neither was queried, both are held as "
+        "uncertain; "
+        "ask the vendor before you go on."
+    )
+
+
+def as_ours(error: Exception) -> NumberActiveError:
+    """What ended the run, as one of our errors; anything unforeseen keeps its cause."""
+    if isinstance(error, NumberActiveError):
+        return error
+    unforeseen = NumberActiveError(
+        f"The run ended on an unforeseen {type(error).__name__}; everything paid is kept. Please "
+        "report it."
+    )
+    unforeseen.__cause__ = error
+    return unforeseen

@@ -9,13 +9,13 @@ import contextlib
 from collections.abc import Awaitable
 
 from pandas_numberactive._config.settings import Settings
-from pandas_numberactive._io.endings import as_ours, collision, stopped_by_vendor
-from pandas_numberactive._io.lease import Lease
-from pandas_numberactive._io.plan import Options
-from pandas_numberactive._io.tally import PROBES, Streaks, Tally
 from pandas_numberactive._purchase.drive import Driver
 from pandas_numberactive._purchase.flow import RetryPolicy
 from pandas_numberactive._purchase.purchase import OPEN, SETTLED, Lookup, LookupState
+from pandas_numberactive._run.lease import Lease
+from pandas_numberactive._run.options import Options
+from pandas_numberactive._run.stopping import PROBES, Streaks, as_ours, collision, stopped_by_vendor
+from pandas_numberactive._run.tally import Tally
 from pandas_numberactive._store.claims import Work, claim_size
 from pandas_numberactive._store.rescue import Rescue
 from pandas_numberactive._store.runs import RunRow

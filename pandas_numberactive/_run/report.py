@@ -5,12 +5,12 @@ face.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from pandas_numberactive._display.html import bar, html_table, text_table
-from pandas_numberactive._display.text import duration, money
+from pandas_numberactive._display.text import money
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,115 +22,6 @@ class Shape:
     invalid: Mapping[str, int] = field(default_factory=dict)  # reason: cells
     valid_rows: int = 0
     warnings: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class Plan:
-    """What `enrich` would do, and cost; making it spends nothing.
-
-    `rows` to `valid_rows` count cells, `distinct` to `to_buy` count numbers; `cost` is in
-    `currency`, None without a unit price; `seconds` is a guess at 0.25 s a call.
-    """
-
-    environment: str
-    rows: int
-    missing: int
-    invalid: Mapping[str, int]
-    valid_rows: int
-    distinct: int
-    stored: int
-    stored_oldest: datetime | None
-    stored_newest: datetime | None
-    outdated: int
-    failed_before: int
-    open: int
-    held: int
-    to_buy: int
-    unit_price: float | None
-    currency: str
-    seconds: float | None
-    max_charges: int | None = None
-    warnings: tuple[str, ...] = ()
-    store: str = ""  # where it looked; a password masked
-
-    @property
-    def duplicates(self) -> int:
-        """Cells that repeat a number of another cell."""
-        return self.valid_rows - self.distinct
-
-    @property
-    def purchases(self) -> int:
-        """Numbers that would be bought or finished, the cap applied."""
-        wanted = self.to_buy + self.open
-        return wanted if self.max_charges is None else min(wanted, self.max_charges)
-
-    @property
-    def cost(self) -> float | None:
-        """The most it can cost, in `currency`; None without a unit price."""
-        return None if self.unit_price is None else self.purchases * self.unit_price
-
-    def lines(self) -> list[tuple[str, str]]:
-        """The plan as pairs of label and text."""
-        out = [("rows", f"{self.rows:,}"), ("blank", f"{self.missing:,}")]
-        out += [
-            (f"invalid: {reason}", f"{count:,}") for reason, count in self.invalid.items() if count
-        ]
-        out += [
-            ("distinct numbers", f"{self.distinct:,} ({self.duplicates:,} repeats)"),
-            ("stored, free", self._ages()),
-        ]
-        if self.outdated:
-            out.append(("stored, bought again", f"{self.outdated:,} (older than you asked for)"))
-        if self.open:
-            out.append(("begun earlier, to finish", f"{self.open:,}"))
-        if self.held:
-            out.append(("held (uncertain)", f"{self.held:,}"))
-        if self.failed_before:
-            out.append(("failed earlier, free", f"{self.failed_before:,} (asked again)"))
-        cap = "" if self.max_charges is None else f", at most {self.max_charges:,} charges"
-        out += [
-            ("to buy", f"{self.to_buy:,}{cap}"),
-            ("cost at most", money(self.cost, self.currency)),
-        ]
-        if self.seconds is not None:
-            out.append(("likely time", f"about {duration(self.seconds)}"))
-        return out + [("store", self.store)] * bool(self.store)
-
-    def _ages(self) -> str:
-        if not self.stored or self.stored_oldest is None or self.stored_newest is None:
-            return f"{self.stored:,}"
-        return (
-            f"{self.stored:,} (bought {self.stored_oldest:%Y-%m-%d} to "
-            f"{self.stored_newest:%Y-%m-%d})"
-        )
-
-    def to_dict(self) -> dict[str, Any]:
-        """All counts as plain values."""
-        return asdict(self) | {
-            "duplicates": self.duplicates,
-            "purchases": self.purchases,
-            "cost": self.cost,
-        }
-
-    def __repr__(self) -> str:
-        return text_table(f"Plan ({self.environment})", self.lines(), "; ".join(self.warnings))
-
-    def _repr_html_(self) -> str:
-        return html_table(
-            f"Plan ({self.environment})", self.lines(), "; ".join(self.warnings), self.picture()
-        )
-
-    def picture(self) -> str:
-        """The rows as a bar: blank, invalid, repeats, stored, to buy."""
-        parts = [
-            ("blank", self.missing, "#9e9e9e"),
-            ("invalid", sum(self.invalid.values()), "#c62828"),
-            ("repeats", self.duplicates, "#b39ddb"),
-            ("stored", self.stored, "#2e7d32"),
-            ("begun or held", self.open + self.held, "#00838f"),
-            ("to buy", self.to_buy, "#1565c0"),
-        ]
-        return bar(parts, f"{self.rows:,} rows")
 
 
 @dataclass(frozen=True, slots=True)

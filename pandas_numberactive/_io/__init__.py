@@ -1,1 +1,0 @@
-"""What touches disk and network; knows nothing of pandas."""

@@ -1,0 +1,60 @@
+"""What has happened in a run so far, and when its answers say that going on is no use."""
+
+from __future__ import annotations
+
+import contextlib
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from pandas_numberactive._purchase.purchase import SETTLED, Lookup, LookupState
+from pandas_numberactive._vendor.client import ClientStats
+
+
+@dataclass(slots=True)
+class Tally:
+    """What has happened so far; written on the loop, read from any thread."""
+
+    done: int = 0
+    bought: int = 0
+    failed: int = 0
+    uncertain: int = 0
+    charged: int = 0
+    charge_unknown: int = 0
+    free: int = 0
+    orphaned: int = 0
+    mine: list[int] = field(default_factory=list)
+    failures: Counter[str] = field(default_factory=Counter)
+    client: ClientStats = field(default_factory=ClientStats)
+    over: int = 0  # not begun, because the cap was reached
+    stopped_by: str | None = None
+    _wake: Callable[[], None] | None = None
+
+    def stop(self, why: str) -> None:
+        """Begin nothing new; from any thread."""
+        self.stopped_by = self.stopped_by or why
+        if self._wake is not None:
+            with contextlib.suppress(RuntimeError):  # the loop has gone: so has the run
+                self._wake()
+
+    def wake_with(self, wake: Callable[[], None]) -> None:
+        """What `stop` calls so that nobody sleeps through it."""
+        self._wake = wake
+
+    def count(self, lookup: Lookup) -> None:
+        """Count a look-up that has come to its end in this run."""
+        self.done += lookup.state is not LookupState.RELEASED  # given back: not done
+        if lookup.state in SETTLED:
+            self.mine.append(lookup.number)
+            self.bought += lookup.state is not LookupState.FAILED_CHARGED
+            self.charged += lookup.charged is not False
+            self.charge_unknown += lookup.charged is None
+            self.free += lookup.charged is False
+        self.uncertain += lookup.state is LookupState.UNCERTAIN
+        if lookup.state in (LookupState.FAILED, LookupState.FAILED_CHARGED):
+            self.failed += 1
+            self.failures[_why(lookup)] += 1
+
+
+def _why(lookup: Lookup) -> str:
+    return f"code {lookup.code}: {lookup.msg}" if lookup.code else lookup.reason or "failed"
