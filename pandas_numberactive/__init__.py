@@ -23,29 +23,29 @@ if TYPE_CHECKING:
     from pandas_numberactive._config.settings import Settings as Settings
     from pandas_numberactive._jupyter.form import LookupForm as LookupForm
     from pandas_numberactive._jupyter.panel import EnrichPanel as EnrichPanel
+    from pandas_numberactive._pandas.api import aenrich as aenrich
+    from pandas_numberactive._pandas.api import enrich as enrich
+    from pandas_numberactive._pandas.api import history as history
+    from pandas_numberactive._pandas.api import last_run as last_run
+    from pandas_numberactive._pandas.api import normalize as normalize
+    from pandas_numberactive._pandas.api import plan as plan
+    from pandas_numberactive._pandas.api import spend as spend
+    from pandas_numberactive._pandas.api import start as start
     from pandas_numberactive._pandas.columns import ACTIVE_LEVEL as ACTIVE_LEVEL
     from pandas_numberactive._pandas.columns import FREQUENCY_GRADE as FREQUENCY_GRADE
     from pandas_numberactive._pandas.columns import LOOKUP_STATUS as LOOKUP_STATUS
     from pandas_numberactive._pandas.columns import TELCO_TYPE as TELCO_TYPE
     from pandas_numberactive._pandas.columns import restore_dtypes as restore_dtypes
-    from pandas_numberactive._pandas.ledger import LookupStore as LookupStore
+    from pandas_numberactive._pandas.job import Job as Job
+    from pandas_numberactive._pandas.lookup import Lookup as Lookup
+    from pandas_numberactive._pandas.lookup import alookup as alookup
+    from pandas_numberactive._pandas.lookup import lookup as lookup
+    from pandas_numberactive._pandas.lookup_store import LookupStore as LookupStore
     from pandas_numberactive._run.plan import Plan as Plan
     from pandas_numberactive._run.report import Progress as Progress
     from pandas_numberactive._run.report import RunReport as RunReport
-    from pandas_numberactive.api import aenrich as aenrich
-    from pandas_numberactive.api import enrich as enrich
-    from pandas_numberactive.api import history as history
-    from pandas_numberactive.api import last_run as last_run
-    from pandas_numberactive.api import normalize as normalize
-    from pandas_numberactive.api import plan as plan
-    from pandas_numberactive.api import spend as spend
-    from pandas_numberactive.api import start as start
     from pandas_numberactive.diagnose import doctor as doctor
     from pandas_numberactive.diagnose import show_versions as show_versions
-    from pandas_numberactive.job import Job as Job
-    from pandas_numberactive.single import Lookup as Lookup
-    from pandas_numberactive.single import alookup as alookup
-    from pandas_numberactive.single import lookup as lookup
 
 __version__ = "0.1.0"
 
@@ -53,32 +53,32 @@ _WHERE = {
     "ACTIVE_LEVEL": "_pandas.columns",
     "EnrichPanel": "_jupyter.panel",
     "FREQUENCY_GRADE": "_pandas.columns",
-    "Job": "job",
+    "Job": "_pandas.job",
     "LOOKUP_STATUS": "_pandas.columns",
-    "Lookup": "single",
+    "Lookup": "_pandas.lookup",
     "LookupForm": "_jupyter.form",
-    "LookupStore": "_pandas.ledger",
+    "LookupStore": "_pandas.lookup_store",
     "Plan": "_run.plan",
     "Progress": "_run.report",
     "RunReport": "_run.report",
-    "Settings": "settings",
+    "Settings": "_config.settings",
     "TELCO_TYPE": "_pandas.columns",
-    "aenrich": "api",
-    "alookup": "single",
+    "aenrich": "_pandas.api",
+    "alookup": "_pandas.lookup",
     "doctor": "diagnose",
-    "enrich": "api",
+    "enrich": "_pandas.api",
     "errors": "",
-    "history": "api",
-    "last_run": "api",
-    "lookup": "single",
-    "normalize": "api",
-    "plan": "api",
+    "history": "_pandas.api",
+    "last_run": "_pandas.api",
+    "lookup": "_pandas.lookup",
+    "normalize": "_pandas.api",
+    "plan": "_pandas.api",
     "restore_dtypes": "_pandas.columns",
     "risk": "",
     "show_versions": "diagnose",
     "simulator": "",
-    "spend": "api",
-    "start": "api",
+    "spend": "_pandas.api",
+    "start": "_pandas.api",
 }
 
 __all__ = sorted([*_WHERE, "configure", "override", "settings"])

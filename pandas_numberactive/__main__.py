@@ -19,10 +19,10 @@ import pandas as pd
 import platformdirs
 
 import pandas_numberactive as pna
-from pandas_numberactive import api
 from pandas_numberactive._config.credentials import masked_url
 from pandas_numberactive._config.keyring import require_keyring, save_to_keyring
 from pandas_numberactive._config.settings import VARIABLES, simulator_only
+from pandas_numberactive._pandas import api
 from pandas_numberactive._pandas.files import check_target, read_table, write_table
 from pandas_numberactive._phones.mask import mask_cell
 from pandas_numberactive.diagnose import doctor

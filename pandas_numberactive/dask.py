@@ -18,10 +18,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from pandas_numberactive import api
 from pandas_numberactive._config.settings import settings
 from pandas_numberactive._display.tracebacks import sealed
-from pandas_numberactive._pandas import frames
+from pandas_numberactive._pandas import api, frames
 from pandas_numberactive._pandas.frames import MAX_PROBLEMS, Request, Tally
 from pandas_numberactive._purchase.purchase import STATUSES, Lookup
 from pandas_numberactive._run import run as batch

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pandas_numberactive.api import normalize
+from pandas_numberactive._pandas.api import normalize
 from pandas_numberactive.customers import customers
 from pandas_numberactive.simulator import answer_for
 

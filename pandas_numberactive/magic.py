@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from pandas_numberactive._config.settings import settings
+from pandas_numberactive._pandas.lookup import Lookup, lookup
 from pandas_numberactive._phones.parse import explain, parse_phone
 from pandas_numberactive.errors import InvalidPhoneError
-from pandas_numberactive.single import Lookup, lookup
 
 HOW = (
     "%numberactive 0811 8899 532 looks one number up, at most one charged answer; a stored "

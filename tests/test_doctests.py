@@ -44,4 +44,4 @@ def test_there_are_examples():
     modules = [importlib.import_module(name) for name in MODULES]
     found = {test.name: len(test.examples) for module in modules for test in examples(module)}
     assert sum(found.values()) > 20
-    assert found["pandas_numberactive.single.lookup"] > 1  # decorated
+    assert found["pandas_numberactive._pandas.lookup.lookup"] > 1  # decorated

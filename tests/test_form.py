@@ -12,9 +12,8 @@ import pytest
 
 import pandas_numberactive as pna
 from pandas_numberactive._jupyter.form import STILL, LookupForm
-from pandas_numberactive._jupyter.views import lookup_card
+from pandas_numberactive._pandas.lookup import Lookup, lookup_card
 from pandas_numberactive.simulator import Faults, Simulator
-from pandas_numberactive.single import Lookup
 
 PHONE = "8118899532"
 OTHER = "8123456789"

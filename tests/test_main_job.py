@@ -517,7 +517,7 @@ def test_a_value_that_nobody_listed_is_warned_of_at_the_users_line(tmp_path, fro
 
 def test_a_failing_progress_bar_costs_nothing(as_production, vendor, monkeypatch):
     as_production()
-    from pandas_numberactive._pandas import progress
+    from pandas_numberactive._pandas import bar as progress
 
     def broken(total):
         raise RuntimeError("no bar today")

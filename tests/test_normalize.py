@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import pandas_numberactive as pna
+from pandas_numberactive._pandas.api import normalize
 from pandas_numberactive._phones.column import normalize_column
 from pandas_numberactive._phones.parse import REASONS, parse_phone
-from pandas_numberactive.api import normalize
 from pandas_numberactive.errors import ConfigurationError
 from tests.test_phone import READ, REFUSED, STRANGERS
 

@@ -12,7 +12,7 @@ import pytest
 import pandas_numberactive as pna
 from pandas_numberactive import _bridge as bridge
 from pandas_numberactive._jupyter.panel import EnrichPanel, likely_columns
-from pandas_numberactive._jupyter.views import JobView, job_view, progress_text
+from pandas_numberactive._pandas.job import JobView, job_view, progress_text
 from pandas_numberactive._run.report import Progress
 from pandas_numberactive.simulator import Faults, Simulator
 

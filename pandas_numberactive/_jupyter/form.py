@@ -24,7 +24,7 @@ from pandas_numberactive._config.readiness import require
 from pandas_numberactive._config.settings import Settings, settings
 from pandas_numberactive._display.html import WRAPS, card, error_card, esc, note, status, table
 from pandas_numberactive._display.text import money, when, words
-from pandas_numberactive._jupyter.views import lookup_card, still_holds
+from pandas_numberactive._jupyter.views import still_holds
 from pandas_numberactive._pandas.columns import (
     ACTIVE_LEVEL,
     FREQUENCY_GRADE,
@@ -33,9 +33,9 @@ from pandas_numberactive._pandas.columns import (
     TELCO_TYPE,
     TEXT,
 )
+from pandas_numberactive._pandas.lookup import Lookup, alookup, apeek, lookup_card
 from pandas_numberactive._phones.parse import explain, operator_of, parse_phone
 from pandas_numberactive.errors import ConfigurationError
-from pandas_numberactive.single import Lookup, alookup, apeek
 
 STILL = 0.5  # seconds without a change before a Buy button may stand there
 MAX_SHOWN = 10

@@ -13,16 +13,16 @@ import pandas as pd
 import traitlets
 
 from pandas_numberactive import _bridge as bridge
-from pandas_numberactive import api
 from pandas_numberactive._config.settings import Settings, settings
 from pandas_numberactive._display.html import WRAPS, error_card, note, status, table
 from pandas_numberactive._display.text import money
-from pandas_numberactive._jupyter.views import JobView, frame_summary, plan_bar, still_holds
+from pandas_numberactive._jupyter.views import frame_summary, plan_bar, still_holds
+from pandas_numberactive._pandas import api
+from pandas_numberactive._pandas.job import Job, JobView
 from pandas_numberactive._phones.mask import mask_cell
 from pandas_numberactive._phones.parse import parse_phone
 from pandas_numberactive._run.plan import Plan
 from pandas_numberactive.errors import ConfigurationError
-from pandas_numberactive.job import Job
 
 LOOKED_AT = 200  # cells of a column, to tell whether it may hold phones
 DRAWN = 10_000  # cells, spread over the column, among which these are found

@@ -15,8 +15,8 @@ from pandas_numberactive._run.options import shows_options
 from pandas_numberactive.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from pandas_numberactive._pandas.job import Job
     from pandas_numberactive._run.plan import Plan
-    from pandas_numberactive.job import Job
 
 Columns = Hashable | Sequence[Hashable]
 P = ParamSpec("P")
@@ -34,34 +34,34 @@ class FrameAccessor:
     @shows_options
     def enrich(self, column: Columns, **options: Any) -> pd.DataFrame:
         """Buy what is not stored and return a new frame; see `pna.enrich`."""
-        from pandas_numberactive import api
+        from pandas_numberactive._pandas import api
 
         return api.enrich(self._frame, column, **options)
 
     @shows_options
     def aenrich(self, column: Columns, **options: Any) -> Coroutine[Any, Any, pd.DataFrame]:
         """The same, to be awaited; see `pna.aenrich`."""
-        from pandas_numberactive import api
+        from pandas_numberactive._pandas import api
 
         return api.aenrich(self._frame, column, **options)
 
     @shows_options
     def start(self, column: Columns, **options: Any) -> Job:
         """The same in the background; see `pna.start`."""
-        from pandas_numberactive import api
+        from pandas_numberactive._pandas import api
 
         return api.start(self._frame, column, **options)
 
     @shows_options
     def plan(self, column: Columns, **options: Any) -> Plan:
         """What `enrich` would do and cost; spends nothing; see `pna.plan`."""
-        from pandas_numberactive import api
+        from pandas_numberactive._pandas import api
 
         return api.plan(self._frame, column, **options)
 
     def normalize(self, column: Hashable) -> pd.DataFrame:
         """Numbers in national form, or the reason why not, of one column; see `pna.normalize`."""
-        from pandas_numberactive import api
+        from pandas_numberactive._pandas import api
         from pandas_numberactive._pandas.frames import phone_columns
 
         return api.normalize(self._frame[phone_columns(self._frame, [column])[0]])
@@ -96,7 +96,7 @@ class SeriesAccessor:
         """Buy what is not stored; returns the result columns alone, on the same index; see
         `pna.enrich`.
         """
-        from pandas_numberactive import api
+        from pandas_numberactive._pandas import api
 
         name = "phone" if self._series.name is None else self._series.name
         return api.enrich(self._series.to_frame(name), [name], **options).iloc[:, 1:]
@@ -105,7 +105,7 @@ class SeriesAccessor:
     @shows_options
     def plan(self, **options: Any) -> Plan:
         """What `enrich` would do and cost; spends nothing; see `pna.plan`."""
-        from pandas_numberactive import api
+        from pandas_numberactive._pandas import api
 
         name = "phone" if self._series.name is None else self._series.name
         return api.plan(self._series.to_frame(name), [name], **options)
@@ -113,7 +113,7 @@ class SeriesAccessor:
     @_alone
     def normalize(self) -> pd.DataFrame:
         """Numbers in national form, or the reason why not; see `pna.normalize`."""
-        from pandas_numberactive import api
+        from pandas_numberactive._pandas import api
 
         return api.normalize(self._series)
 

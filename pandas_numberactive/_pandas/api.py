@@ -14,8 +14,10 @@ from pandas_numberactive import _bridge as bridge
 from pandas_numberactive._config.readiness import require
 from pandas_numberactive._config.settings import Settings, settings
 from pandas_numberactive._display.tracebacks import sealed
-from pandas_numberactive._pandas import frames, ledger
-from pandas_numberactive._pandas.progress import Bar
+from pandas_numberactive._pandas import frames
+from pandas_numberactive._pandas import lookup_store as ledger
+from pandas_numberactive._pandas.bar import Bar
+from pandas_numberactive._pandas.job import Job
 from pandas_numberactive._phones.column import national_text, normalize_column
 from pandas_numberactive._phones.parse import REASONS
 from pandas_numberactive._run import run as batch
@@ -23,7 +25,6 @@ from pandas_numberactive._run.options import Options, names_its_options, shows_o
 from pandas_numberactive._run.plan import Plan
 from pandas_numberactive._run.report import RunReport, Shape
 from pandas_numberactive.errors import ConfigurationError
-from pandas_numberactive.job import Job
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

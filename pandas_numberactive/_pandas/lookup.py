@@ -12,9 +12,17 @@ import pandas as pd
 
 from pandas_numberactive import _bridge as bridge
 from pandas_numberactive._config.settings import Settings, settings
-from pandas_numberactive._display.text import said, utc
+from pandas_numberactive._display.html import (
+    RED,
+    card,
+    esc,
+    level,
+    note,
+)
+from pandas_numberactive._display.text import said, utc, when, words
 from pandas_numberactive._display.tracebacks import sealed
 from pandas_numberactive._pandas import frames
+from pandas_numberactive._pandas.api import ready_settings, remember
 from pandas_numberactive._pandas.columns import ACTIVE_LEVEL, FREQUENCY_GRADE, TELCO_TYPE
 from pandas_numberactive._phones.mask import mask
 from pandas_numberactive._phones.parse import explain, parse_phone
@@ -22,7 +30,6 @@ from pandas_numberactive._purchase.purchase import STATUSES
 from pandas_numberactive._run import run as batch
 from pandas_numberactive._run.options import Options, names_its_options
 from pandas_numberactive._run.report import Shape
-from pandas_numberactive.api import ready_settings, remember
 from pandas_numberactive.errors import InvalidPhoneError
 
 
@@ -74,7 +81,6 @@ class Lookup:
         return f"Lookup({self.masked}, {self.status}{why}, {signals}, {source}, {self.environment})"
 
     def _repr_html_(self) -> str:
-        from pandas_numberactive._jupyter.views import lookup_card
 
         return lookup_card(self)
 
@@ -186,3 +192,50 @@ def _found(national: str, answers: batch.Answers, environment: str) -> Lookup:
 
 def _word(code: int, dtype: pd.CategoricalDtype) -> str | None:
     return str(dtype.categories[code - 1]) if code else None
+
+
+_MARKED = "Made up by the simulator. "
+
+
+_PAID = {True: "charged", False: "free", None: "charge unknown"}
+
+
+_FAILED_FREE = "The look-up failed and was not charged; try again."
+
+
+_FAILED_CHARGED = "The look-up failed and was charged: it is not asked again. Ask the vendor."
+
+
+_WHY = {
+    "uncertain": "It may have been charged, so it is held: its requestId is asked again for a day, "
+    "then you decide, "
+    "see pna.LookupStore().held().",
+    "quarantined": "The answer was about another number: kept, not used. Ask the vendor.",
+    "pending": "The vendor has not answered yet; look again later: the same requestId is asked, "
+    "and charged once.",
+    "not_bought": "It was not bought.",
+}
+
+
+def lookup_card(found: Lookup, *, shown: str | None = None) -> str:
+    """A look-up's answer as HTML; `shown` is the phone as it may be shown, masked by default."""
+    phone = shown or found.masked
+    mark = _MARKED if found.environment == "simulator" else ""
+    known = (when(found.looked_up_at), _PAID[found.charged], found.source, found.environment)
+    facts = note(mark + ", ".join(word for word in known if word))
+    if found.request_id:
+        facts += note(f"requestId {found.request_id}")
+    if found.status in ("answered", "no_data"):
+        signals = (
+            level("activity", found.active_level)
+            + level("top-ups", found.frequency_grade)
+            + level("type", found.telco_type)
+        )
+        return card(phone, f"<div>{signals}</div>{facts}")
+    why = _WHY.get(found.status, found.status)
+    if found.status == "failed":
+        why = _FAILED_FREE if found.charged is False else _FAILED_CHARGED
+    said = f"code {found.code}: {found.msg}" if found.code else found.reason or ""
+    return card(
+        f"{phone}: {words(found.status)}", f"<div>{esc(why)}</div>{note(said)}{facts}", accent=RED
+    )

@@ -13,9 +13,9 @@ import pandas as pd
 from pandas_numberactive import _bridge as bridge
 from pandas_numberactive._config.readiness import store_location
 from pandas_numberactive._config.settings import settings
-from pandas_numberactive._display.html import html_table
+from pandas_numberactive._display.html import bar, html_table, text_table
 from pandas_numberactive._display.tracebacks import sealed
-from pandas_numberactive._pandas.ledger_inputs import (
+from pandas_numberactive._pandas.lookup_store_inputs import (
     all_nationals,
     bought_micros,
     imported_row,
@@ -25,7 +25,6 @@ from pandas_numberactive._pandas.ledger_inputs import (
     since_micros,
     worded_answer,
 )
-from pandas_numberactive._pandas.summary import Summary
 from pandas_numberactive._phones.mask import mask
 from pandas_numberactive._phones.parse import parse_phone
 from pandas_numberactive._purchase.purchase import LookupState
@@ -323,3 +322,34 @@ def _presentable(frame: pd.DataFrame, masked: bool) -> pd.DataFrame:
     ]
     frame["number"] = pd.Series(shown, index=frame.index, dtype="string")
     return frame
+
+
+_COLOURS = {
+    "reserved": "#90a4ae",
+    "answered": "#2e7d32",
+    "no_data": "#9e9e9e",
+    "failed_charged": "#c62828",
+    "quarantined": "#6a1b9a",
+    "failed": "#ef6c00",
+    "uncertain": "#00838f",
+}
+
+
+class Summary(dict[str, int]):
+    """A store's look-ups by state."""
+
+    def __repr__(self) -> str:
+        return text_table(
+            "Look-ups in the store", [(name, f"{count:,}") for name, count in self.items()]
+        )
+
+    def _repr_html_(self) -> str:
+        parts = [
+            (name.replace("_", " "), count, _COLOURS.get(name, "#1565c0"))
+            for name, count in self.items()
+        ]
+        return html_table(
+            f"{sum(self.values()):,} look-ups in the store",
+            [],
+            picture=bar(parts, "look-ups by state"),
+        )
