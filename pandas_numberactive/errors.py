@@ -32,6 +32,27 @@ from typing import Any, ClassVar, Literal
 
 from pandas_numberactive._phones.mask import mask_label
 
+__all__ = [
+    "AuthenticationError",
+    "BudgetExceededError",
+    "ColumnNotFoundError",
+    "ConfigurationError",
+    "ConfirmationRequiredError",
+    "IncompleteRunWarning",
+    "InvalidPhoneError",
+    "LookAheadWarning",
+    "LookupFailedError",
+    "MissingExtraError",
+    "NumberActiveError",
+    "PhoneColumnWarning",
+    "PlainHttpWarning",
+    "RiskInputError",
+    "StoreError",
+    "StoreVersionError",
+    "UnknownValueWarning",
+    "VendorError",
+]
+
 Charged = Literal[
     "no", "maybe", "stored"
 ]  # stored: what was charged is on disk, asking again buys nothing twice
@@ -238,3 +259,8 @@ class PhoneColumnWarning(UserWarning):
     """A phone column is numeric, or most of its cells are no phones: perhaps it is another one, or
     was read wrongly.
     """
+
+
+def __dir__() -> list[str]:
+    """List the public names alone."""
+    return __all__

@@ -12,8 +12,8 @@ import pytest
 
 import pandas_numberactive as pna
 from pandas_numberactive._display.html import bar, html_table
+from pandas_numberactive._jupyter.magic import numberactive
 from pandas_numberactive.errors import InvalidPhoneError
-from pandas_numberactive.magic import numberactive
 
 PHONE = "8118899532"
 VOID = {"br", "img", "input"}

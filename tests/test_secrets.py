@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 
 import pandas_numberactive as pna
-from pandas_numberactive import verify
+from pandas_numberactive._cli import verify
 from pandas_numberactive._purchase.flow import RetryPolicy
 from pandas_numberactive._store import claims as store_claims
 from pandas_numberactive._store import ledger as store_ledger

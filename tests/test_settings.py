@@ -14,10 +14,10 @@ import pandas as pd
 import pytest
 
 from pandas_numberactive import errors
+from pandas_numberactive._cli.doctor import doctor
 from pandas_numberactive._config.keyring import save_to_keyring
 from pandas_numberactive._config.readiness import require, store_location, warn_plain_http
 from pandas_numberactive._config.settings import Credentials, configure, override, settings
-from pandas_numberactive.diagnose import doctor
 from pandas_numberactive.errors import ConfigurationError, PlainHttpWarning
 
 module = sys.modules[

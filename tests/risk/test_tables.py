@@ -404,7 +404,7 @@ def test_a_risk_table_shows_bars_and_intervals_to_scale():
 
 
 def test_the_made_up_book_shows_the_link_that_it_was_given(tmp_path):
-    from pandas_numberactive.loanbook import ACTIVITY, loan_book, seen_too_late
+    from pandas_numberactive.simulator.loanbook import ACTIVITY, loan_book, seen_too_late
 
     store = f"{tmp_path}/s.db"  # the one in memory is the whole process's
     pna.configure(

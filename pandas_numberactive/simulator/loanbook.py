@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pandas_numberactive._pandas.api import normalize
-from pandas_numberactive.customers import customers
-from pandas_numberactive.simulator import answer_for
+from pandas_numberactive._phones.column import normalize_column
+from pandas_numberactive.simulator.customers import customers
+from pandas_numberactive.simulator.ledger import answer_for
 
 BASE = -2.35  # log-odds of default with every signal in the middle: about 9%
 ACTIVITY = {"low": 0.9, "medium": 0.0, "high": -0.6}  # what the activity level adds to the log-odds
@@ -86,8 +86,8 @@ def seen_too_late(
 
 def _answers(phones: pd.Series[Any]) -> list[dict[str, Any] | None]:
     """What the simulator says about each phone, None where nobody can read it."""
-    numbers = normalize(phones)["national"]
-    return [None if pd.isna(number) else answer_for(str(number)) for number in numbers]
+    numbers = normalize_column(phones).number.tolist()
+    return [answer_for(str(number)) if number else None for number in numbers]
 
 
 def _added(data: dict[str, Any] | None) -> float:

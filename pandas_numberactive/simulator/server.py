@@ -27,14 +27,9 @@ from pandas_numberactive._vendor.protocol import (
     SIMULATOR_HEADER,
     sign,
 )
-from pandas_numberactive.customers import customers as customers
 from pandas_numberactive.errors import ConfigurationError
-from pandas_numberactive.simulator_faults import KINDS as KINDS
-from pandas_numberactive.simulator_faults import Faults as Faults
-from pandas_numberactive.simulator_faults import coded, garbled
-from pandas_numberactive.simulator_ledger import Charge as Charge
-from pandas_numberactive.simulator_ledger import Ledger as Ledger
-from pandas_numberactive.simulator_ledger import answer_for as answer_for
+from pandas_numberactive.simulator.faults import Faults, coded, garbled
+from pandas_numberactive.simulator.ledger import Ledger, answer_for
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
