@@ -22,7 +22,7 @@ from pandas_numberactive._config.settings import settings
 from pandas_numberactive._display.tracebacks import sealed
 from pandas_numberactive._pandas import api, frames
 from pandas_numberactive._pandas.frames import MAX_PROBLEMS, Request, Tally
-from pandas_numberactive._purchase.purchase import STATUSES, Lookup
+from pandas_numberactive._purchase.purchase import STATUSES, Purchase
 from pandas_numberactive._run import run as batch
 from pandas_numberactive._run.options import shows_options
 from pandas_numberactive._run.plan import Plan
@@ -278,7 +278,7 @@ def _answers(numbers: NDArray[np.int64], pieces: Sequence[_Piece]) -> Answers:
     """What the pieces hold of some distinct numbers; one that they do not hold was not bought."""
     codes = np.full(len(numbers), _NOT_BOUGHT << 16, np.int32)
     bought_at = np.zeros(len(numbers), np.int64)
-    lookups: dict[int, Lookup] = {}
+    lookups: dict[int, Purchase] = {}
     order = np.argsort(numbers)
     wanted = numbers[order]
     for piece in pieces:
@@ -291,6 +291,6 @@ def _answers(numbers: NDArray[np.int64], pieces: Sequence[_Piece]) -> Answers:
             for number, (request_id, reason) in zip(
                 numbers[target].tolist(), piece.texts[place], strict=True
             ):
-                lookups[number] = Lookup("", number, request_id=request_id, reason=reason)
+                lookups[number] = Purchase("", number, request_id=request_id, reason=reason)
     status, new = (codes >> 16 & 0xFF).astype(np.int8), (codes >> 24).astype(bool)
     return Answers(status, codes & 0xFFFF, bought_at, new, lookups)

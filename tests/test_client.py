@@ -20,7 +20,7 @@ from aioresponses import CallbackResult, aioresponses
 from pandas_numberactive._config.settings import settings
 from pandas_numberactive._purchase.drive import Driver
 from pandas_numberactive._purchase.flow import RetryPolicy
-from pandas_numberactive._purchase.purchase import Lookup, LookupState
+from pandas_numberactive._purchase.purchase import LookupState, Purchase
 from pandas_numberactive._vendor.client import Client, read_retry_after
 from pandas_numberactive._vendor.protocol import MAX_BODY, Reply, sign
 from pandas_numberactive.errors import ConfigurationError
@@ -102,7 +102,7 @@ class Run:
         }
         options = {"environment": "production", "base_url": BASE, **KEYS, **options}
         self.settings = settings(**options)
-        self.lookup = lookup or Lookup("production", NUMBER)
+        self.lookup = lookup or Purchase("production", NUMBER)
         self.result = asyncio.run(self.main(drive))
         self.calls = (len(vendor.asked["handle"]), len(vendor.asked["query"]))
 
@@ -251,7 +251,7 @@ def test_a_simulators_answer_serves_the_simulator_environment():
                 mock.post(url, callback=vendor.callback(step), repeat=True)
             async with Client(options) as client:
                 return await Driver(client).drive(
-                    Lookup("simulator", NUMBER),
+                    Purchase("simulator", NUMBER),
                     save=always,
                     halt=pytest.fail,
                     stopping=lambda: False,
@@ -424,7 +424,7 @@ def test_a_claim_lost_before_the_query_means_no_query():
 
 def open_lookup(**changes):
     fingerprint = settings(environment="sandbox", **KEYS).credentials.fingerprint
-    opened = Lookup(
+    opened = Purchase(
         "production",
         NUMBER,
         state=LookupState.PENDING,
@@ -500,7 +500,7 @@ def test_a_throttled_vendor_is_asked_by_fewer_at_once():
             )
             async with client:
                 await Driver(client).drive(
-                    Lookup("production", NUMBER),
+                    Purchase("production", NUMBER),
                     save=always,
                     halt=pytest.fail,
                     stopping=lambda: False,
@@ -759,7 +759,7 @@ def drive_until_it_raises(vendor, save=always):
                 mock.post(url, callback=vendor.callback(step), repeat=True)
             async with Client(options) as client:
                 await Driver(client).drive(
-                    Lookup("production", NUMBER),
+                    Purchase("production", NUMBER),
                     save=save,
                     halt=pytest.fail,
                     stopping=lambda: False,
@@ -775,7 +775,7 @@ def test_a_store_that_fails_gives_nothing_away():
         raise OSError("disk full")
 
     error = drive_until_it_raises(Vendor(), save=fail)
-    assert "Lookup(production, 8118****532, RESERVED)" in with_locals(error)
+    assert "Purchase(production, 8118****532, RESERVED)" in with_locals(error)
     assert_clean(with_locals(error))
 
 
@@ -801,7 +801,7 @@ def test_a_cancelled_call_gives_nothing_away(step):
             await asyncio.Event().wait()
 
         async with server(answer) as (url, _), client_of(url) as client:
-            lookup = Lookup("production", NUMBER)
+            lookup = Purchase("production", NUMBER)
             task = asyncio.create_task(
                 Driver(client).drive(lookup, save=always, halt=pytest.fail, stopping=lambda: False)
             )
@@ -862,7 +862,7 @@ def test_an_outage_empties_the_retry_quota_and_then_fails_fast():
             async with client:
                 driver = Driver(client)
                 for number in range(100):
-                    lookup = Lookup("production", NUMBER + number)
+                    lookup = Purchase("production", NUMBER + number)
                     await driver.drive(
                         lookup, save=always, halt=pytest.fail, stopping=lambda: False
                     )

@@ -27,7 +27,7 @@ import dask.dataframe as dd
 import pandas_numberactive as pna
 import pandas_numberactive.dask as on_dask
 from pandas_numberactive._config import readiness as settings_ready
-from pandas_numberactive._purchase.purchase import Lookup
+from pandas_numberactive._purchase.purchase import Purchase
 from pandas_numberactive._run.run import Answers
 from pandas_numberactive._store.store import LookupStore
 from pandas_numberactive.errors import (
@@ -195,7 +195,7 @@ def test_a_full_piece_is_no_large_graph(details):
     count = on_dask.PIECE // on_dask.WITH_TEXTS if details else on_dask.PIECE
     numbers = np.arange(8_110_000_000, 8_110_000_000 + count)
     lookups = (
-        {n: Lookup("production", n, request_id=f"{n:032x}") for n in numbers.tolist()}
+        {n: Purchase("production", n, request_id=f"{n:032x}") for n in numbers.tolist()}
         if details
         else {}
     )

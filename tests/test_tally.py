@@ -10,7 +10,7 @@ import pytest
 
 import pandas_numberactive as pna
 from pandas_numberactive._config.settings import Settings
-from pandas_numberactive._purchase.purchase import Lookup, LookupState
+from pandas_numberactive._purchase.purchase import LookupState, Purchase
 from pandas_numberactive._run.stopping import (
     BARREN_IN_A_ROW,
     PROBES,
@@ -25,7 +25,7 @@ from pandas_numberactive.simulator import Faults, Simulator
 
 
 def ended(state, reason=None, code=None):
-    return Lookup("sandbox", 8110000001, state=state, reason=reason, code=code)
+    return Purchase("sandbox", 8110000001, state=state, reason=reason, code=code)
 
 
 GOOD = ended(LookupState.ANSWERED)

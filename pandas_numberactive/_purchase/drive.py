@@ -23,7 +23,7 @@ from pandas_numberactive._purchase.flow import (
     Wait,
     lookup_flow,
 )
-from pandas_numberactive._purchase.purchase import Lookup
+from pandas_numberactive._purchase.purchase import Purchase
 from pandas_numberactive._vendor.client import Client
 from pandas_numberactive._vendor.limiter import nap
 from pandas_numberactive._vendor.protocol import Reply
@@ -38,9 +38,9 @@ class _Drive:
     to.
     """
 
-    lookup: Lookup
+    lookup: Purchase
     step: Step
-    save: Callable[[Lookup], Awaitable[bool]]
+    save: Callable[[Purchase], Awaitable[bool]]
     halt: Callable[[Verdict], None]
     stopping: Callable[[], bool]
     asked: str | None  # the requestId that was, or may have been, sent to query before
@@ -74,14 +74,14 @@ class Driver:
 
     async def drive(
         self,
-        lookup: Lookup,
+        lookup: Purchase,
         *,
-        save: Callable[[Lookup], Awaitable[bool]],
+        save: Callable[[Purchase], Awaitable[bool]],
         halt: Callable[[Verdict], None],
         stopping: Callable[[], bool],
         resumed: bool = False,
         handle_can_charge: Callable[[], bool] = lambda: False,
-    ) -> Lookup | None:
+    ) -> Purchase | None:
         """Take a claimed look-up as far as it goes; at most one answer is charged.
 
         Parameters
@@ -99,7 +99,7 @@ class Driver:
 
         Returns
         -------
-        Lookup or None
+        Purchase or None
             As it was saved last; None where another worker has it.
         """
         flow = lookup_flow(lookup, self._rules(resumed, handle_can_charge))
@@ -108,7 +108,7 @@ class Driver:
             while True:
                 work.step = flow.send(await self._perform(work))
         except StopIteration as end:
-            done: Lookup | None = end.value
+            done: Purchase | None = end.value
             return done
 
     def _rules(self, resumed: bool, handle_can_charge: Callable[[], bool]) -> Rules:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass, field, replace
 
 from pandas_numberactive._config.checks import CodeOutcomes
-from pandas_numberactive._purchase.purchase import Lookup, LookupState
+from pandas_numberactive._purchase.purchase import LookupState, Purchase
 from pandas_numberactive._vendor.protocol import Reply
 from pandas_numberactive._vendor.verdicts import (
     LOST_REPLY,
@@ -92,7 +92,7 @@ class Save:
     look-up now.
     """
 
-    lookup: Lookup
+    lookup: Purchase
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +111,7 @@ class Halt:
 
 
 Step = Handle | Query | Save | Wait | Halt
-Flow = Generator[Step, Reply | bool | None, Lookup | None]
+Flow = Generator[Step, Reply | bool | None, Purchase | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +141,7 @@ _STATES = {
 }
 
 
-def lookup_flow(lookup: Lookup, rules: Rules) -> Flow:
+def lookup_flow(lookup: Purchase, rules: Rules) -> Flow:
     """Take one claimed look-up as far as it goes; return it, or None where another worker has it.
 
     The caller holds the claim (money reserved, on disk) before it starts this.
@@ -161,7 +161,7 @@ def lookup_flow(lookup: Lookup, rules: Rules) -> Flow:
     return (yield from _ask_query(lookup, rules))
 
 
-def _unsafe_to_resume(lookup: Lookup, rules: Rules) -> str | None:
+def _unsafe_to_resume(lookup: Purchase, rules: Rules) -> str | None:
     age = rules.clock() - (lookup.opened_at if lookup.opened_at is not None else float("inf"))
     if not 0 <= age < rules.policy.max_age:
         return "request_id_too_old" if age >= 0 else "clock_went_back"
@@ -172,7 +172,7 @@ def _unsafe_to_resume(lookup: Lookup, rules: Rules) -> str | None:
     return "request_id_collision" if lookup.reason == "request_id_collision" else None
 
 
-def _ask_handle(lookup: Lookup, rules: Rules) -> Flow:
+def _ask_handle(lookup: Purchase, rules: Rules) -> Flow:
     """Ask for a requestId; return the look-up PENDING once the id is on disk."""
     attempt = 0
     unheard = (
@@ -212,7 +212,7 @@ def _ask_handle(lookup: Lookup, rules: Rules) -> Flow:
             return (yield from _give_back(lookup, "stopped", unheard, rules))
 
 
-def _give_back(lookup: Lookup, reason: str, unheard: str | None, rules: Rules) -> Flow:
+def _give_back(lookup: Purchase, reason: str, unheard: str | None, rules: Rules) -> Flow:
     """Release what was never sent; what may have been stays reserved, so that the next run knows
     it, too.
     """
@@ -221,7 +221,7 @@ def _give_back(lookup: Lookup, reason: str, unheard: str | None, rules: Rules) -
     return (yield from _hold(lookup, "handle_reply_lost")) if rules.handle_can_charge() else lookup
 
 
-def _open(lookup: Lookup, verdict: Verdict, rules: Rules) -> Flow:
+def _open(lookup: Purchase, verdict: Verdict, rules: Rules) -> Flow:
     opened = replace(
         lookup,
         state=LookupState.PENDING,
@@ -236,7 +236,7 @@ def _open(lookup: Lookup, verdict: Verdict, rules: Rules) -> Flow:
     return opened if saved else None
 
 
-def _ask_query(lookup: Lookup, rules: Rules) -> Flow:
+def _ask_query(lookup: Purchase, rules: Rules) -> Flow:
     """Ask the same requestId until it answers, or leave it for the next run."""
     attempt = polls = 0
     first_poll = rules.clock()
@@ -276,7 +276,7 @@ def _backoff(verdict: Verdict, attempt: int, rules: Rules) -> Wait:
     return Wait(rules.policy.delay(attempt - 1, verdict.retry_after, rules.chance()), why)
 
 
-def _settle(lookup: Lookup, verdict: Verdict, reply: Reply, rules: Rules) -> Flow:
+def _settle(lookup: Purchase, verdict: Verdict, reply: Reply, rules: Rules) -> Flow:
     """Write the outcome down, charge and all."""
     state = _STATES.get(verdict.outcome, LookupState.FAILED)
     if state is LookupState.FAILED and verdict.charged:
@@ -297,14 +297,14 @@ def _settle(lookup: Lookup, verdict: Verdict, reply: Reply, rules: Rules) -> Flo
     return done if (yield Save(done)) else None
 
 
-def _hold(lookup: Lookup, reason: str | None) -> Flow:
+def _hold(lookup: Purchase, reason: str | None) -> Flow:
     held = replace(lookup, state=LookupState.UNCERTAIN, charged=None, reason=reason)
     if held == lookup:
         return lookup
     return held if (yield Save(held)) else None
 
 
-def _release(lookup: Lookup, reason: str) -> Flow:
+def _release(lookup: Purchase, reason: str) -> Flow:
     """Give the reservation back: handle was not sent, or is free by assumption."""
     released = replace(lookup, state=LookupState.RELEASED, charged=False, reason=reason)
     return released if (yield Save(released)) else None

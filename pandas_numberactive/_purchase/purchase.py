@@ -32,7 +32,7 @@ OPEN = frozenset({LookupState.RESERVED, LookupState.PENDING, LookupState.UNCERTA
 
 
 @dataclass(frozen=True, slots=True)
-class Lookup:
+class Purchase:
     """One purchase of one number: what is asked, where it stands, and what came of it."""
 
     environment: str
@@ -53,7 +53,7 @@ class Lookup:
     raw: bytes = field(default=b"", repr=False)
 
     def __repr__(self) -> str:
-        return f"Lookup({self.environment}, {_masked(self.number)}, {self.state.name})"
+        return f"Purchase({self.environment}, {_masked(self.number)}, {self.state.name})"
 
 
 def _masked(number: int) -> str:

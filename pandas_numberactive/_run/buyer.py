@@ -11,7 +11,7 @@ from collections.abc import Awaitable
 from pandas_numberactive._config.settings import Settings
 from pandas_numberactive._purchase.drive import Driver
 from pandas_numberactive._purchase.flow import RetryPolicy
-from pandas_numberactive._purchase.purchase import OPEN, SETTLED, Lookup, LookupState
+from pandas_numberactive._purchase.purchase import OPEN, SETTLED, LookupState, Purchase
 from pandas_numberactive._run.lease import Lease
 from pandas_numberactive._run.options import Options
 from pandas_numberactive._run.stopping import PROBES, Streaks, as_ours, collision, stopped_by_vendor
@@ -50,7 +50,7 @@ class Buyer:
         self._options = options
         self._policy = RetryPolicy(poll_for=settings.poll_for)
         self._streaks = Streaks(settings)
-        self._queue: asyncio.Queue[tuple[Lookup, bool, int] | None] = asyncio.Queue(
+        self._queue: asyncio.Queue[tuple[Purchase, bool, int] | None] = asyncio.Queue(
             settings.max_concurrency
         )
         self._busy: list[int] = []
@@ -238,8 +238,8 @@ class Buyer:
             await asyncio.wait_for(self._changed.wait(), seconds)
 
     async def _drive(
-        self, driver: Driver, lookup: Lookup, resumed: bool, term: int
-    ) -> Lookup | None:
+        self, driver: Driver, lookup: Purchase, resumed: bool, term: int
+    ) -> Purchase | None:
         done = await driver.drive(
             lookup,
             save=self._save,
@@ -253,14 +253,14 @@ class Buyer:
             await self._store.unclaim(done, worker=self._worker)
         return done
 
-    def _still_mine(self, claimed: Lookup, done: Lookup | None, term: int) -> Lookup | None:
+    def _still_mine(self, claimed: Purchase, done: Purchase | None, term: int) -> Purchase | None:
         """What a lapsed lease cut short is claimed anew, like what another worker has."""
         cut_short = done is not None and (
             done == claimed or done.state in (LookupState.RELEASED, LookupState.PENDING)
         )
         return None if cut_short and not self._stopping and not self._lease.holds(term) else done
 
-    async def _save(self, lookup: Lookup) -> bool:
+    async def _save(self, lookup: Purchase) -> bool:
         if lookup.state in SETTLED and lookup.request_id is None and lookup.charged is not False:
             self._handle_can_charge = True  # the store marks it for good, with the answer
         try:
@@ -279,7 +279,7 @@ class Buyer:
         self._tally.orphaned += saved == "fenced" and lookup.state is LookupState.PENDING
         return saved == "kept"
 
-    def _keep_aside(self, lookup: Lookup) -> None:
+    def _keep_aside(self, lookup: Purchase) -> None:
         """The store did not take a paid answer: it goes to an emergency file."""
         path = self._rescue.keep(lookup)
         if path is not None:
@@ -298,7 +298,7 @@ class Buyer:
             )
         self._kept_aside[where] = None
 
-    def _ended(self, place: int, claimed: Lookup, done: Lookup | None) -> None:
+    def _ended(self, place: int, claimed: Purchase, done: Purchase | None) -> None:
         if done is None:  # another worker has it, or may have: its answer is waited for
             self._busy.append(claimed.number)
             return

@@ -17,8 +17,8 @@ from pandas_numberactive._purchase.purchase import (
     _STATUS_OF,
     SETTLED,
     STATUSES,
-    Lookup,
     LookupState,
+    Purchase,
 )
 from pandas_numberactive._run.buyer import Buyer
 from pandas_numberactive._run.options import Options
@@ -59,7 +59,7 @@ class Answers:
     packed: NDArray[np.int32]  # see _purchase.purchase.pack; 0 where nothing is known
     bought_at: NDArray[np.int64]  # microseconds since 1970, UTC; 0 where nothing was bought
     new: NDArray[np.bool_]  # bought by this call
-    lookups: dict[int, Lookup] = field(default_factory=dict)  # with details only
+    lookups: dict[int, Purchase] = field(default_factory=dict)  # with details only
 
     def details(self, numbers: NDArray[np.int64]) -> tuple[list[str | None], list[str | None]]:
         """The requestId and the reason of each number; filled where the run was asked for
@@ -214,7 +214,7 @@ class Run:
         if since and run:
             status = np.where(settled & (known.bought_at < since), np.int8(_NOT_BOUGHT), status)
         new = np.isin(self._numbers, np.array(self._tally.mine, np.int64))
-        lookups: dict[int, Lookup] = {}
+        lookups: dict[int, Purchase] = {}
         if self._options.details and store is not None:
             try:
                 lookups = await store.details(

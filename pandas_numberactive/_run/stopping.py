@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pandas_numberactive._config.settings import Settings
-from pandas_numberactive._purchase.purchase import Lookup, LookupState
+from pandas_numberactive._purchase.purchase import LookupState, Purchase
 from pandas_numberactive._vendor.protocol import shown_code
 from pandas_numberactive._vendor.verdicts import Verdict
 from pandas_numberactive.errors import AuthenticationError, NumberActiveError, VendorError
@@ -59,7 +59,7 @@ class Streaks:
         self._begun += 1
         return self._begun
 
-    def see(self, place: int, lookup: Lookup, in_flight: int = 0) -> VendorError | None:
+    def see(self, place: int, lookup: Purchase, in_flight: int = 0) -> VendorError | None:
         """Take note of an outcome, with so many still in flight; return the error that ends the
         run, if it must.
         """
@@ -92,7 +92,7 @@ class Streaks:
             last += 1
         return last - first + 1
 
-    def _kind_of(self, lookup: Lookup) -> str | None:
+    def _kind_of(self, lookup: Purchase) -> str | None:
         if lookup.state in (LookupState.QUARANTINED, LookupState.UNCERTAIN) and not lookup.code:
             return "held"
         if lookup.state is LookupState.QUARANTINED:
@@ -107,7 +107,7 @@ class Streaks:
             return None if lookup.code in self._told else f"code {lookup.code}"
         return "held" if lookup.state is LookupState.UNCERTAIN else "unreachable"
 
-    def _verdict(self, lookup: Lookup, kind: str, row: int, in_flight: int) -> VendorError | None:
+    def _verdict(self, lookup: Purchase, kind: str, row: int, in_flight: int) -> VendorError | None:
         most = UNREACHABLE_IN_A_ROW if kind == "unreachable" else SAME_IN_A_ROW
         first = self._ended == row == PROBES and kind not in ("held", "unreachable")
         if row >= most or first:
@@ -123,7 +123,7 @@ _WORDS = {
 }
 
 
-def _stopped(what: str, lookup: Lookup) -> VendorError:
+def _stopped(what: str, lookup: Purchase) -> VendorError:
     said = " ".join(
         part for part in (lookup.reason, lookup.code and f"code {lookup.code}", lookup.msg) if part
     )

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from pandas_numberactive._purchase.purchase import SETTLED, Lookup, LookupState
+from pandas_numberactive._purchase.purchase import SETTLED, LookupState, Purchase
 from pandas_numberactive._vendor.client import ClientStats
 
 
@@ -41,7 +41,7 @@ class Tally:
         """What `stop` calls so that nobody sleeps through it."""
         self._wake = wake
 
-    def count(self, lookup: Lookup) -> None:
+    def count(self, lookup: Purchase) -> None:
         """Count a look-up that has come to its end in this run."""
         self.done += lookup.state is not LookupState.RELEASED  # given back: not done
         if lookup.state in SETTLED:
@@ -56,5 +56,5 @@ class Tally:
             self.failures[_why(lookup)] += 1
 
 
-def _why(lookup: Lookup) -> str:
+def _why(lookup: Purchase) -> str:
     return f"code {lookup.code}: {lookup.msg}" if lookup.code else lookup.reason or "failed"

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cache, partial
 
-from pandas_numberactive._purchase.purchase import OPEN, SETTLED, Lookup, LookupState, pack
+from pandas_numberactive._purchase.purchase import OPEN, SETTLED, LookupState, Purchase, pack
 from pandas_numberactive._store.engines.journal import Database
 from pandas_numberactive._store.rows import AT_ONCE, ENVIRONMENTS, Row, newest, to_lookup
 from pandas_numberactive._store.runs import Alive, get_flag, handle_flag, spent
@@ -54,7 +54,7 @@ class Work:
 class Claims:
     """What became of the numbers asked for."""
 
-    mine: list[tuple[Lookup, bool]] = field(
+    mine: list[tuple[Purchase, bool]] = field(
         default_factory=list
     )  # with: may another call have begun it?
     busy: list[int] = field(default_factory=list)  # another live worker has them
@@ -117,12 +117,12 @@ def _affordable(
     return taken
 
 
-def _lookup(work: Work, number: int, row: Row | None, kind: str) -> Lookup:
+def _lookup(work: Work, number: int, row: Row | None, kind: str) -> Purchase:
     """The look-up under our claim, as it will stand on disk."""
     if row is None or kind == "again":
-        return Lookup(work.environment, number, row.generation + 1 if row else 1, epoch=1)
+        return Purchase(work.environment, number, row.generation + 1 if row else 1, epoch=1)
     if kind == "reuse":
-        return Lookup(work.environment, number, row.generation, epoch=row.epoch + 1)
+        return Purchase(work.environment, number, row.generation, epoch=row.epoch + 1)
     return to_lookup(row, work.environment, row.epoch + 1)
 
 

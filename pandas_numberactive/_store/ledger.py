@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pandas_numberactive._purchase.purchase import OPEN, Lookup, LookupState, pack
+from pandas_numberactive._purchase.purchase import OPEN, LookupState, Purchase, pack
 from pandas_numberactive._store.engines.journal import Database
 from pandas_numberactive._store.rows import ENVIRONMENTS, latest, log, newest
 from pandas_numberactive._store.runs import RESUMABLE
@@ -150,7 +150,7 @@ def resolve(
             row.generation,
         ),
     )
-    done = Lookup(
+    done = Purchase(
         environment,
         number,
         row.generation,
@@ -202,7 +202,7 @@ def import_answers(db: Database, environment: str, answers: Sequence[Imported], 
                 item.request_id,
             ),
         )
-        done = Lookup(
+        done = Purchase(
             environment,
             item.number,
             request_id=item.request_id,

@@ -19,7 +19,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from pandas_numberactive._purchase.purchase import Lookup, LookupState
+from pandas_numberactive._purchase.purchase import LookupState, Purchase
 from pandas_numberactive._vendor.protocol import Answer
 
 
@@ -32,7 +32,7 @@ class Rescue:
         user = os.getuid() if hasattr(os, "getuid") else "user"
         self._folders = [*own, Path(tempfile.gettempdir()) / f"numberactive-rescue-{user}"]
 
-    def keep(self, lookup: Lookup) -> Path | None:
+    def keep(self, lookup: Purchase) -> Path | None:
         """Write a paid answer aside, fsync'd; None where no folder takes it."""
         text = json.dumps({"store": self._id, "lookup": _plain(lookup)}).encode()
         for folder in self._folders:
@@ -56,7 +56,7 @@ class Rescue:
             raise
         return path
 
-    def waiting(self) -> Iterator[tuple[Path, Lookup]]:
+    def waiting(self) -> Iterator[tuple[Path, Purchase]]:
         """The answers of this store that wait to be read back."""
         for folder in self._folders:
             if not (folder.is_dir() and _is_ours(folder)):
@@ -76,15 +76,15 @@ def _is_ours(folder: Path) -> bool:
     return not hasattr(os, "getuid") or (found.st_uid == os.getuid() and not found.st_mode & 0o077)
 
 
-def _plain(lookup: Lookup) -> dict[str, Any]:
+def _plain(lookup: Purchase) -> dict[str, Any]:
     return asdict(lookup) | {
         "state": int(lookup.state),
         "raw": base64.b64encode(lookup.raw).decode(),
     }
 
 
-def _lookup(plain: dict[str, Any]) -> Lookup:
-    return Lookup(
+def _lookup(plain: dict[str, Any]) -> Purchase:
+    return Purchase(
         **plain
         | {
             "state": LookupState(plain["state"]),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pandas_numberactive._purchase.purchase import SETTLED, Lookup, LookupState, pack, unpack
+from pandas_numberactive._purchase.purchase import SETTLED, LookupState, Purchase, pack, unpack
 from pandas_numberactive._store.engines.journal import Database
 
 if TYPE_CHECKING:
@@ -96,10 +96,10 @@ def _generations(db: Database, environment: int, numbers: Sequence[int]) -> Iter
         yield from (Row(*row) for row in rows)
 
 
-def to_lookup(row: Row, environment: str, epoch: int | None = None) -> Lookup:
+def to_lookup(row: Row, environment: str, epoch: int | None = None) -> Purchase:
     """A row as the flow's look-up."""
     state, answer, charged, _ = unpack(row.packed)
-    return Lookup(
+    return Purchase(
         environment,
         row.number,
         row.generation,
@@ -118,12 +118,12 @@ def to_lookup(row: Row, environment: str, epoch: int | None = None) -> Lookup:
     )
 
 
-def packed(lookup: Lookup) -> int:
+def packed(lookup: Purchase) -> int:
     """What a warm run needs of a look-up, as the integer on disk."""
     return pack(lookup.state, lookup.answer, lookup.charged, lookup.reason == "unknown_value")
 
 
-def log(db: Database, now: int, kind: str, lookup: Lookup, code: int, run: int | None) -> None:
+def log(db: Database, now: int, kind: str, lookup: Purchase, code: int, run: int | None) -> None:
     """Append to the ledger."""
     charged = None if lookup.charged is None else int(lookup.charged)
     db.execute(

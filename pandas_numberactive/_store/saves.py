@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pandas_numberactive._purchase.purchase import OPEN, SETTLED, Lookup, LookupState, pack
+from pandas_numberactive._purchase.purchase import OPEN, SETTLED, LookupState, Purchase, pack
 from pandas_numberactive._store.engines.journal import Database
 from pandas_numberactive._store.rows import ENVIRONMENTS, log, packed
 from pandas_numberactive._store.runs import handle_flag, set_flag
@@ -20,7 +20,7 @@ Saved = Literal["kept", "fenced", "collision"]
 _UNSETTLED = f"(packed & 15) NOT IN ({', '.join(str(int(state)) for state in sorted(SETTLED))})"
 
 
-def save(db: Database, lookup: Lookup, *, worker: int, run: int, now: int) -> Saved:
+def save(db: Database, lookup: Purchase, *, worker: int, run: int, now: int) -> Saved:
     """Write a step down; "fenced" where another worker owns the look-up now.
 
     A requestId needs our claim. A paid answer is written by whoever received it, claim or not.
@@ -44,7 +44,9 @@ def save(db: Database, lookup: Lookup, *, worker: int, run: int, now: int) -> Sa
     return "kept" if kept else "fenced"
 
 
-def _save_opened(db: Database, lookup: Lookup, code: int, worker: int, run: int, now: int) -> Saved:
+def _save_opened(
+    db: Database, lookup: Purchase, code: int, worker: int, run: int, now: int
+) -> Saved:
     others = db.execute(
         "SELECT number, generation FROM events WHERE environment = ? AND request_id = ? AND kind = "
         "'opened'",
@@ -70,7 +72,7 @@ def _save_opened(db: Database, lookup: Lookup, code: int, worker: int, run: int,
 
 
 def _hold_collision(
-    db: Database, lookup: Lookup, code: int, others: list[Any], worker: int, run: int, now: int
+    db: Database, lookup: Purchase, code: int, others: list[Any], worker: int, run: int, now: int
 ) -> None:
     """One requestId for two numbers: query neither, whoever holds it."""
     held = pack(LookupState.UNCERTAIN)
@@ -91,7 +93,7 @@ def _hold_collision(
 
 
 def _save_settled(
-    db: Database, lookup: Lookup, code: int, worker: int, run: int, now: int
+    db: Database, lookup: Purchase, code: int, worker: int, run: int, now: int
 ) -> Saved:
     """Write a paid answer; nearly always the claim is still ours, and one statement says so."""
     if lookup.request_id is None and lookup.charged is not False:
@@ -111,7 +113,7 @@ def _save_settled(
 
 
 def _settle(
-    db: Database, lookup: Lookup, code: int, now: int, fence: str, values: tuple[int, ...]
+    db: Database, lookup: Purchase, code: int, now: int, fence: str, values: tuple[int, ...]
 ) -> bool:
     """Whether the row was there, as the fence wants it, and holds the answer now."""
     cursor = db.execute(
@@ -135,7 +137,7 @@ def _settle(
     return bool(cursor.rowcount == 1)
 
 
-def _save_late(db: Database, lookup: Lookup, code: int, run: int, now: int) -> Saved:
+def _save_late(db: Database, lookup: Purchase, code: int, run: int, now: int) -> Saved:
     """A paid answer by whoever has lost the claim: it fills its own open requestId, and is never
     dropped.
     """
@@ -158,7 +160,7 @@ def _save_late(db: Database, lookup: Lookup, code: int, run: int, now: int) -> S
     return "fenced"
 
 
-def _is_replay(row: Any, lookup: Lookup) -> bool:
+def _is_replay(row: Any, lookup: Purchase) -> bool:
     """The very same write again: its COMMIT went through, but the connection was lost before we
     heard so.
     """
@@ -166,7 +168,7 @@ def _is_replay(row: Any, lookup: Lookup) -> bool:
     return (row[0], row[1], row[2], row[4]) == mine
 
 
-def restore(db: Database, lookup: Lookup, *, now: int) -> bool:
+def restore(db: Database, lookup: Purchase, *, now: int) -> bool:
     """Take a rescued answer in, whatever has become of its look-up since; False where it answers
     nothing of ours.
     """
@@ -185,13 +187,18 @@ def restore(db: Database, lookup: Lookup, *, now: int) -> bool:
     return True
 
 
-def unclaim(db: Database, lookup: Lookup, *, worker: int) -> None:
+def unclaim(db: Database, lookup: Purchase, *, worker: int) -> None:
     """Leave an open look-up for the next run; its money stays reserved."""
     _update(db, "worker = NULL", (), lookup, ENVIRONMENTS[lookup.environment], worker)
 
 
 def _update(
-    db: Database, assignments: str, values: tuple[Any, ...], lookup: Lookup, code: int, worker: int
+    db: Database,
+    assignments: str,
+    values: tuple[Any, ...],
+    lookup: Purchase,
+    code: int,
+    worker: int,
 ) -> bool:
     """Write under our claim only: worker and epoch must still be ours (the fence)."""
     cursor = db.execute(
@@ -202,7 +209,7 @@ def _update(
     return bool(cursor.rowcount == 1)
 
 
-def _keep_body(db: Database, lookup: Lookup, code: int, now: int) -> None:
+def _keep_body(db: Database, lookup: Purchase, code: int, now: int) -> None:
     if lookup.raw:
         db.execute(
             "INSERT INTO bodies (environment, number, generation, at, request_id, body) VALUES (?, "

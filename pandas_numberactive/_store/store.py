@@ -17,7 +17,7 @@ import numpy as np
 
 from pandas_numberactive._config.checks import CHECKS
 from pandas_numberactive._config.credentials import Address
-from pandas_numberactive._purchase.purchase import Lookup
+from pandas_numberactive._purchase.purchase import Purchase
 from pandas_numberactive._store import claims, runs, saves
 from pandas_numberactive._store.engines.journal import Database, Engine, Journal
 from pandas_numberactive._store.engines.sqlite import Liveness, SQLiteEngine, connect, read_rows
@@ -191,7 +191,7 @@ class LookupStore:
         """Claim numbers in sorted order, reserving their money."""
         return await self._journal.write(lambda db: claims.claim(db, work, numbers))
 
-    async def save(self, lookup: Lookup, *, worker: int, run: int) -> saves.Saved:
+    async def save(self, lookup: Purchase, *, worker: int, run: int) -> saves.Saved:
         """Have a step on disk."""
         now = self.now()
         return await self._journal.write(
@@ -218,7 +218,7 @@ class LookupStore:
             )
         return rescue
 
-    async def unclaim(self, lookup: Lookup, *, worker: int) -> None:
+    async def unclaim(self, lookup: Purchase, *, worker: int) -> None:
         """Leave an open look-up for the next run."""
         await self._journal.write(lambda db: saves.unclaim(db, lookup, worker=worker))
 
@@ -258,9 +258,9 @@ class LookupStore:
 
     async def details(
         self, environment: str, numbers: Sequence[int], *, since: int = 0
-    ) -> dict[int, Lookup]:
+    ) -> dict[int, Purchase]:
         """The look-up behind what `read` says of each number that has one, whole."""
-        found: dict[int, Lookup] = {}
+        found: dict[int, Purchase] = {}
         wanted = sorted(numbers)
         for at in range(0, len(wanted), DETAILED):  # others may write in between
             work = partial(
@@ -276,6 +276,6 @@ class LookupStore:
 
 def _details(
     db: Database, environment: str, numbers: Sequence[int], since: int
-) -> dict[int, Lookup]:
+) -> dict[int, Purchase]:
     rows = serving(db, ENVIRONMENTS[environment], numbers, since)
     return {number: to_lookup(row, environment) for number, row in rows.items()}

@@ -6,14 +6,14 @@ from dataclasses import replace
 from typing import Any
 
 from pandas_numberactive._purchase.flow import Handle, Query, Rules, Save, lookup_flow
-from pandas_numberactive._purchase.purchase import Lookup, LookupState
+from pandas_numberactive._purchase.purchase import LookupState, Purchase
 from pandas_numberactive._store import saves
 from pandas_numberactive._store.rows import ENVIRONMENTS, latest
 from pandas_numberactive._vendor.protocol import Reply
 from tests.money.world import Variant
 
 
-def no_save_before_query(lookup: Lookup, rules: Rules) -> Any:
+def no_save_before_query(lookup: Purchase, rules: Rules) -> Any:
     """Leaves out the line that saves the requestId."""
     flow = lookup_flow(lookup, rules)
     step = next(flow)
@@ -27,7 +27,7 @@ def no_save_before_query(lookup: Lookup, rules: Rules) -> Any:
         return end.value
 
 
-def whole_pair_retry(lookup: Lookup, rules: Rules) -> Any:
+def whole_pair_retry(lookup: Purchase, rules: Rules) -> Any:
     """What a retry decorator around handle and query does: a lost reply to query begins again at handle."""
     flow = lookup_flow(lookup, rules)
     step = next(flow)
@@ -45,7 +45,7 @@ def whole_pair_retry(lookup: Lookup, rules: Rules) -> Any:
         return end.value
 
 
-def unfenced_save(db: Any, lookup: Lookup, *, worker: int, run: int, now: int) -> saves.Saved:
+def unfenced_save(db: Any, lookup: Purchase, *, worker: int, run: int, now: int) -> saves.Saved:
     """Writes whatever comes, under whoever's claim."""
     code = ENVIRONMENTS[lookup.environment]
     row = latest(db, code, lookup.number)
@@ -58,7 +58,7 @@ def unfenced_save(db: Any, lookup: Lookup, *, worker: int, run: int, now: int) -
     return "kept"
 
 
-def wrong_id_saved(db: Any, lookup: Lookup, *, worker: int, run: int, now: int) -> saves.Saved:
+def wrong_id_saved(db: Any, lookup: Purchase, *, worker: int, run: int, now: int) -> saves.Saved:
     """Drops paid answers of a worker that has lost its claim."""
     row = latest(db, ENVIRONMENTS[lookup.environment], lookup.number)
     if lookup.state is LookupState.ANSWERED and row is not None and row.epoch != 1:

@@ -14,7 +14,7 @@ from typing import Any
 
 from pandas_numberactive._purchase import flow as real
 from pandas_numberactive._purchase.flow import Halt, Handle, Query, RetryQuota, Rules, Save, Wait
-from pandas_numberactive._purchase.purchase import OPEN, Lookup, LookupState
+from pandas_numberactive._purchase.purchase import OPEN, LookupState, Purchase
 from pandas_numberactive._store import claims, runs, saves
 from pandas_numberactive._store.engines.sqlite import connect
 from pandas_numberactive._store.rows import ENVIRONMENTS, latest
@@ -101,7 +101,7 @@ class Vendor:
 class Variant:
     """The protocol under test; the defaults are the real ones."""
 
-    flow: Callable[[Lookup, Rules], real.Flow] = real.lookup_flow
+    flow: Callable[[Purchase, Rules], real.Flow] = real.lookup_flow
     save: Callable[..., saves.Saved] = saves.save
     write_at_end: bool = False
 
@@ -260,8 +260,8 @@ class World:
         )
 
     def _drive(
-        self, lookup: Lookup, resumed: bool, worker: int, run: int
-    ) -> Generator[None, None, Lookup | None]:
+        self, lookup: Purchase, resumed: bool, worker: int, run: int
+    ) -> Generator[None, None, Purchase | None]:
         rules = Rules(
             clock=lambda: self.time,
             chance=lambda: 0.0,
@@ -272,7 +272,7 @@ class World:
         )
         flow = self.variant.flow(lookup, rules)
         answer: Reply | bool | None = None
-        held_back: list[Lookup] = []
+        held_back: list[Purchase] = []
         try:
             step = next(flow)
             while True:
@@ -282,11 +282,11 @@ class World:
             for kept in held_back:
                 yield
                 self._save(kept, worker, run)
-            done: Lookup | None = end.value
+            done: Purchase | None = end.value
             return done
 
     def _perform(
-        self, step: real.Step, worker: int, run: int, held_back: list[Lookup]
+        self, step: real.Step, worker: int, run: int, held_back: list[Purchase]
     ) -> Generator[None, None, Reply | bool | None]:
         """Do a step; faults: death before, death after, pause before, and for calls a reply lost before or after."""
         calls = isinstance(step, Handle | Query)
@@ -325,7 +325,7 @@ class World:
         self.dead.add(worker)
         raise CrashError
 
-    def _save(self, lookup: Lookup, worker: int, run: int) -> bool:
+    def _save(self, lookup: Purchase, worker: int, run: int) -> bool:
         return self.variant.save(self.db, lookup, worker=worker, run=run, now=self.now()) == "kept"
 
     def _query(self, request_id: str) -> Reply:
