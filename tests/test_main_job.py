@@ -7,7 +7,6 @@ import contextlib
 import datetime as dt
 import inspect
 import warnings
-from importlib.resources import files
 
 import numpy as np
 import pandas as pd
@@ -28,15 +27,14 @@ from pandas_numberactive.errors import (
     UnknownValueWarning,
     VendorError,
 )
-from pandas_numberactive.simulator import Faults, Simulator
+from pandas_numberactive.simulator import Faults, Simulator, customers
 
 KEYS = {"app_key": "made-up-key", "secret": "made-up-secret"}
 RESULT = ["phone_telco_type", "phone_active_level", "phone_frequency_grade"]
 
 
 def shipped() -> pd.DataFrame:
-    with files("pandas_numberactive").joinpath("_data/customers.csv").open() as file:
-        return pd.read_csv(file, dtype=str, keep_default_na=False)
+    return customers(5000)
 
 
 def expected(vendor, cell):

@@ -11,7 +11,6 @@ import argparse
 import sys
 import warnings
 from collections.abc import Callable, Sequence
-from importlib.resources import files
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -180,8 +179,10 @@ def _demo(_: argparse.Namespace) -> int:
         Path(platformdirs.user_data_dir("pandas-numberactive", appauthor=False)) / "demo.sqlite3"
     )
     with simulator_only(store=str(store), unit_price=500.0):
-        with files("pandas_numberactive").joinpath("_data/customers.csv").open() as file:
-            df = pd.read_csv(file, dtype=str, keep_default_na=False)
+        # Imported here because only the demo needs the simulator.
+        from pandas_numberactive.simulator import customers
+
+        df = customers(5000)
         print(f"{len(df):,} made-up customers; the simulator answers, nothing is spent.\n")
         print(api.plan(df, "phone"), "\n", flush=True)
         out = api.enrich(df, "phone", progress=True)
