@@ -94,7 +94,7 @@ def test_a_job_shown_twice_stops_from_either_view(notebook, bank):
 
 
 RESULTS = (
-    "from pandas_numberactive.customers import customers\n"
+    "from pandas_numberactive.simulator import customers\n"
     "shop = customers(400, seed=3)\nplan = shop.numberactive.plan('phone')\nplan",
     "form = pna.LookupForm()\nform",
     "panel = pna.EnrichPanel(shop)\npanel",

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from pandas_numberactive._config.settings import settings
 from pandas_numberactive.errors import LookAheadWarning, RiskInputError, warn_caller
 from pandas_numberactive.risk._engine.inputs import SIGNALS, column, status_column
-from pandas_numberactive.settings import settings
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
