@@ -21,7 +21,16 @@ from pandas_numberactive.simulator import Simulator
 
 IN_CI = bool(os.environ.get("NUMBERACTIVE_CI"))
 MUST_RUN = ("browser", "postgres", "kernel")
+SLOW = "takes long, run it with: python -m pytest -m slow"
 
+# Tests that need more than Python and its packages, or minutes.
+APART = (
+    "tests/browser/",
+    "tests/kernel/",
+    "tests/money/",
+    "tests/oracles/",
+    "tests/test_notebooks",
+)
 
 WAITERS = (
     "browser",
@@ -31,11 +40,17 @@ WAITERS = (
 )  # wait for other processes most of the time
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Two halves that may run side by side (`-n 2`): what waits for other processes, and the rest."""
+@pytest.hookimpl(tryfirst=True)  # before pytest selects by marker
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark each test by its folder, and skip slow tests that nobody asked for."""
+    slow_wanted = "slow" in config.option.markexpr
     for item in items:
         waits = any(name in item.nodeid for name in WAITERS)
         item.add_marker(pytest.mark.xdist_group("waiters" if waits else "others"))
+        if not item.nodeid.startswith(APART):
+            item.add_marker("core")
+        if item.get_closest_marker("slow") and not slow_wanted:
+            item.add_marker(pytest.mark.skip(reason=SLOW))
 
 
 @pytest.hookimpl(wrapper=True)
@@ -45,6 +60,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     if (
         IN_CI
         and report.skipped
+        and SLOW not in str(report.longrepr)
         and not hasattr(report, "wasxfail")
         and any(item.get_closest_marker(m) for m in MUST_RUN)
     ):
@@ -147,6 +163,8 @@ def postgres() -> Iterator[Any]:
     pytest.importorskip(
         "psycopg", reason='psycopg is missing: pip install "pandas-numberactive[postgres]"'
     )
+    if os.name == "nt":
+        pytest.skip("the tests start PostgreSQL as another user, which Windows does not offer")
     from tests import pg
 
     if pg.programs() is None:

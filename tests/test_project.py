@@ -45,6 +45,7 @@ def test_extras_are_for_users_and_test(pyproject: dict[str, Any]) -> None:
     assert set(pyproject["project"]["optional-dependencies"]) == FOR_USERS | {"test"}
     assert set(pyproject["dependency-groups"]) == {
         "test",
+        "core",
         "bench",
         "oracles",
         "package",
