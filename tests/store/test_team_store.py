@@ -36,7 +36,7 @@ from pandas_numberactive.errors import (
 )
 from pandas_numberactive.simulator import Simulator
 
-ROOT = Path(os.environ.get("NUMBERACTIVE_SOURCE", Path(__file__).parent.parent))
+ROOT = Path(os.environ.get("NUMBERACTIVE_SOURCE", Path(__file__).parents[2]))
 KEYS = {"app_key": "made-up-key", "secret": "made-up-secret"}
 PASSWORD = "made-up-password"
 FRAME = pd.DataFrame({"phone": [f"0811{i:07d}" for i in range(20)]})

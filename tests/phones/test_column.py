@@ -15,7 +15,7 @@ from pandas_numberactive._pandas.api import normalize
 from pandas_numberactive._phones.column import normalize_column
 from pandas_numberactive._phones.parse import REASONS, parse_phone
 from pandas_numberactive.errors import ConfigurationError
-from tests.test_phone import READ, REFUSED, STRANGERS
+from tests.phones.test_parse import READ, REFUSED, STRANGERS
 
 CELLS = [*READ, *(cell for cells in REFUSED.values() for cell in cells)]
 TEXTS = [cell for cell in CELLS if isinstance(cell, str)]
