@@ -12,6 +12,7 @@ import pytest
 import pandas_numberactive as pna
 from pandas_numberactive import _bridge as bridge
 from pandas_numberactive._jupyter.panel import EnrichPanel, likely_columns
+from pandas_numberactive._pandas import api
 from pandas_numberactive._pandas.job import JobView, job_view, progress_text
 from pandas_numberactive._run.report import Progress
 from pandas_numberactive.simulator import Faults, Simulator
@@ -364,7 +365,7 @@ def test_a_choice_made_while_it_plans_is_not_overtaken_by_the_plan(
     as_production, frame, monkeypatch
 ):
     as_production()
-    go, real, done, offered = threading.Event(), pna.api.plan, [], []
+    go, real, done, offered = threading.Event(), api.plan, [], []
 
     def plan(*args, max_charges, **options):
         if max_charges is None:
@@ -372,7 +373,7 @@ def test_a_choice_made_while_it_plans_is_not_overtaken_by_the_plan(
         done.append(real(*args, max_charges=max_charges, **options))
         return done[-1]
 
-    monkeypatch.setattr(pna.api, "plan", plan)
+    monkeypatch.setattr(api, "plan", plan)
     panel = EnrichPanel(frame)
     panel._place.observe(
         lambda change: offered.extend(button.description for button in change["new"]), "children"
