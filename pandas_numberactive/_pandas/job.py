@@ -135,6 +135,7 @@ class Job:
 
 
 REFRESH = 0.25  # seconds between two looks at a running job
+WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"  # made here: ipywidgets 7 has no bundle
 
 
 def progress_text(now: Progress, *, ended: bool = False) -> str:
@@ -223,5 +224,5 @@ def job_view(job: Job) -> dict[str, Any]:
     view = job.view
     if view is None:
         view = job.view = JobView(job)
-    bundle: dict[str, Any] = view.widget._repr_mimebundle_()
-    return {**bundle, "text/plain": repr(job)}
+    shown = {"version_major": 2, "version_minor": 0, "model_id": view.widget.model_id}
+    return {"text/plain": repr(job), WIDGET_VIEW: shown}
