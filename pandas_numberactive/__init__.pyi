@@ -23,6 +23,7 @@ from ._pandas.columns import LOOKUP_STATUS as LOOKUP_STATUS
 from ._pandas.columns import TELCO_TYPE as TELCO_TYPE
 from ._pandas.columns import restore_dtypes as restore_dtypes
 from ._pandas.job import Job as Job
+from ._pandas.job import jobs as jobs
 from ._pandas.lookup import Lookup as Lookup
 from ._pandas.lookup import alookup as alookup
 from ._pandas.lookup import lookup as lookup

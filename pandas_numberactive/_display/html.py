@@ -1,11 +1,10 @@
-"""Small pieces of HTML and text, shared by every result's picture; every text from outside is
-escaped here.
-"""
+"""Pieces of HTML that every result is made of, and the one palette; all texts are escaped here."""
 
 from __future__ import annotations
 
 import html
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import CancelledError
 
 from pandas_numberactive.errors import NumberActiveError
@@ -18,27 +17,90 @@ PAPER = "var(--jp-layout-color1, transparent)"
 LINE = "var(--jp-border-color1, #9e9e9e)"
 
 
+# One colour for one meaning, wherever it is shown: a plan, a bill, a job, a frame, a store.
+STATUS_COLOURS: Mapping[str, str] = {
+    "answered": "#2e7d32",
+    "no_data": "#9ccc65",
+    "failed": "#d32f2f",
+    "failed_charged": "#8e0000",
+    "uncertain": "#f9a825",
+    "quarantined": "#8e24aa",
+    "pending": "#7986cb",
+    "invalid": "#ef6c00",
+    "missing": "#bdbdbd",
+    "not_bought": "#757575",
+    "bought": "#1565c0",
+    "to_buy": "#42a5f5",
+    "stored": "#00897b",
+    "repeats": "#90a4ae",
+    "released": "#b0bec5",
+    "written_off": "#6d4c41",
+}
+_SAME_AS = {
+    "blank": "missing",
+    "begun_or_held": "uncertain",
+    "held_or_pending": "uncertain",
+    "held": "uncertain",
+    "reserved": "pending",
+    "to_do": "not_bought",
+    "other": "uncertain",
+    "no_level": "none",
+}
+LEVEL_COLOURS: Mapping[str, str] = {
+    "high": "#00695c",
+    "medium": "#26a69a",
+    "low": "#80cbc4",
+    "plain": "#5c6bc0",
+    "none": "#9e9e9e",
+}
+RED = STATUS_COLOURS["failed"]
+GREEN = STATUS_COLOURS["answered"]
+AMBER = STATUS_COLOURS["uncertain"]
+
+_TABLE = f"color:{INK};border:none;border-collapse:collapse;font-size:inherit;line-height:1.5"
+_CELL = "padding:1px 16px 1px 0;text-align:left;vertical-align:top;background:none"
+_RIGHT = "text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums"
+# A count or an amount of money, then what explains it.
+_FIGURE = re.compile(r"(?P<figure>(?:[A-Z]{3} )?-?\d[\d,]*(?:\.\d+)?%?(?: s)?)(?P<rest>(?: \(.*)?)")
+
+
+def colour_of(name: str) -> str:
+    """Return the colour of a status or a level, named as a column has it or as people write it."""
+    key = name.replace(" ", "_")
+    known = {**LEVEL_COLOURS, **STATUS_COLOURS}
+    return known.get(_SAME_AS.get(key, key), STATUS_COLOURS["not_bought"])
+
+
 def esc(text: object) -> str:
     """Escape anything that is shown."""
     return html.escape(str(text))
 
 
 def html_table(title: str, lines: list[tuple[str, str]], note: str = "", picture: str = "") -> str:
-    """A two-column HTML table that follows the theme; everything escaped."""
-    cell = "padding:1px 12px 1px 0;text-align:left;vertical-align:top;background:none"
-    rows = "".join(
-        f'<tr style="background:none"><td style="{cell};opacity:.75;white-space:nowrap">'
-        f"{esc(name)}</td>"
-        f'<td style="{cell};overflow-wrap:anywhere;min-width:10em">{esc(text)}</td></tr>'
-        for name, text in lines
-    )
-    tail = f'<div style="opacity:.75;max-width:46em">{esc(note)}</div>' if note else ""
+    """Render a headline, a picture and a table of names and figures.
+
+    Figures stand in a column of their own, right-aligned, with what explains them behind.
+    """
+    rows = "".join(_line(name, text) for name, text in lines)
+    body = f'<table style="{_TABLE};margin:4px 0">{rows}</table>' if rows else ""
+    tail = f'<div style="color:{FAINT};max-width:46em">{esc(note)}</div>' if note else ""
     return (
-        f'<div style="color:{INK};font-size:13px;line-height:1.4">'
-        f'<b>{esc(title)}</b>{picture}<table style="border:none;border-collapse:collapse;'
-        "margin:4px 0;"
-        f'color:inherit;font-size:inherit">{rows}</table>{tail}</div>'
+        f'<div style="color:{INK};font-size:13px;line-height:1.5">'
+        f'<div style="font-weight:600;font-size:15px">{esc(title)}</div>{picture}{body}{tail}</div>'
     )
+
+
+def _line(name: str, text: str) -> str:
+    head = f'<td style="{_CELL};color:{FAINT}">{esc(name)}</td>'
+    found = _FIGURE.fullmatch(text)
+    if found is None:
+        rest = f'<td colspan="2" style="{_CELL};overflow-wrap:anywhere">{esc(text)}</td>'
+    else:
+        rest = (
+            f'<td style="{_CELL};{_RIGHT}">{esc(found["figure"])}</td>'
+            f'<td style="{_CELL};color:{FAINT}">{esc(found["rest"])}</td>'
+        )
+    return f'<tr style="background:none">{head}{rest}</tr>'
 
 
 def text_table(title: str, lines: list[tuple[str, str]], note: str = "") -> str:
@@ -47,11 +109,9 @@ def text_table(title: str, lines: list[tuple[str, str]], note: str = "") -> str:
     return f"{title}\n{body}" + (f"\n  {note}" if note else "")
 
 
-def bar(parts: Iterable[tuple[str, int, str]], label: str) -> str:
-    """A stacked bar of (name, count, colour), with its legend; hidden from nobody: the numbers
-    stand beside it.
-    """
-    shown = [(name, count, colour) for name, count, colour in parts if count]
+def bar(parts: Iterable[tuple[str, int]], label: str) -> str:
+    """Render a stacked bar of names and counts in the colours of their statuses, with a legend."""
+    shown = [(name, count, colour_of(name)) for name, count in parts if count]
     total = sum(count for _, count, _ in shown) or 1
     pieces = "".join(
         f'<div style="width:{100 * count / total:.2f}%;background:{colour}" title="{esc(name)}: '
@@ -59,7 +119,7 @@ def bar(parts: Iterable[tuple[str, int, str]], label: str) -> str:
         for name, count, colour in shown
     )
     legend = "".join(
-        '<span style="margin-right:14px;white-space:nowrap"><span '
+        '<span style="display:inline-block;margin-right:14px;white-space:nowrap"><span '
         'style="display:inline-block;width:10px;height:10px;'
         f'border-radius:2px;background:{colour};margin-right:5px"></span>{esc(name)} '
         f"<b>{count:,}</b></span>"
@@ -74,9 +134,6 @@ def bar(parts: Iterable[tuple[str, int, str]], label: str) -> str:
 
 
 WRAPS = {"flex_flow": "row wrap"}  # a narrow page shows all of a row
-
-
-RED = "#c62828"
 
 
 _TITLES = {
@@ -94,9 +151,7 @@ _CHARGED = {
 
 
 def error_card(error: BaseException) -> str:
-    """An error as a person reads it: what happened, what to do, and whether it cost anything; no
-    traceback.
-    """
+    """Render an error without its traceback: the problem, the remedy, and the charge."""
     if isinstance(error, CancelledError):
         return card(
             "Given up at once", note(f"Interrupted twice. {_CHARGED['stored']}"), accent=RED
@@ -114,37 +169,31 @@ def error_card(error: BaseException) -> str:
     return card(_TITLES[error.fault], body, accent=RED)
 
 
-# Dark text on light grounds, 4.5:1 at least, in both themes; the words say the same as the colours.
-_BADGES = {
-    "high": ("#0b5d3b", "#d7f2e3"),
-    "medium": ("#7a4a00", "#ffe9c7"),
-    "low": ("#8a1c1c", "#fde0e0"),
-    "plain": ("#1f3a5f", "#dce9f8"),
-    "none": ("#424242", "#e6e6e6"),
-}
-
-
 def badge(text: object, kind: str = "plain") -> str:
-    """A word on a coloured ground."""
-    ink, ground = _BADGES.get(kind, _BADGES["plain"])
+    """Render a word in a pill with a coloured edge, which neither theme makes glare."""
+    colour = LEVEL_COLOURS.get(kind, LEVEL_COLOURS["plain"])
     return (
-        '<span style="display:inline-block;padding:0 8px;border-radius:9px;line-height:20px;'
-        f"background:{ground};"
-        f'color:{ink};font-weight:600">{esc(text)}</span>'
+        '<span style="display:inline-block;padding:0 9px;border-radius:10px;line-height:19px;'
+        f"border:1px solid {colour};border-left:8px solid {colour};"
+        f'color:{INK};font-weight:600">{esc(text)}</span>'
     )
 
 
 def level(name: str, value: str | None) -> str:
-    """One signal with its name."""
-    kind = value if value in ("high", "medium", "low") else "none" if value is None else "plain"
+    """Render one signal with its name, the name of its column."""
+    kind = "plain"
+    if value is None:
+        kind = "none"
+    elif value in LEVEL_COLOURS:
+        kind = value
     return (
-        f'<span style="display:inline-block;margin-right:14px;white-space:nowrap">{esc(name)} '
-        f"{badge(value or 'no data', kind)}</span>"
+        '<span style="display:inline-block;margin:0 14px 2px 0;white-space:nowrap">'
+        f'<span style="color:{FAINT}">{esc(name)}</span> {badge(value or "no data", kind)}</span>'
     )
 
 
-def card(title: str, body: str, *, accent: str = "#2e7d32") -> str:
-    """A framed block with a title; `body` is HTML already."""
+def card(title: str, body: str, *, accent: str = GREEN) -> str:
+    """Render a framed block with a title. The body is HTML already."""
     return (
         f'<div style="border:1px solid {LINE};border-left:4px solid '
         f"{accent};border-radius:4px;padding:8px 12px;"
@@ -155,30 +204,67 @@ def card(title: str, body: str, *, accent: str = "#2e7d32") -> str:
 
 
 def note(text: str) -> str:
-    """A quiet line."""
+    """Render a quiet line."""
     return f'<div style="color:{FAINT};line-height:1.5;overflow-wrap:anywhere">{esc(text)}</div>'
 
 
-def status(text: str, *, live: bool = True) -> str:
-    """A line that a screen reader reads out as it changes; not `live` where it changes all the
-    time.
+def status(text: str, *, live: bool = True, decided: bool = False) -> str:
+    """Render a line that a screen reader reads out as it changes.
+
+    Not `live` where it changes all the time. What a person decides by (`decided`) is in full ink.
     """
-    told = 'role="status" aria-live="polite" ' if live else ""
-    return f'<div {told}style="color:{FAINT};min-height:1.5em;line-height:1.5">{esc(text)}</div>'
+    role = 'role="status" aria-live="polite" ' if live else ""
+    ink = INK if decided else FAINT
+    return f'<div {role}style="color:{ink};min-height:1.5em;line-height:1.5">{esc(text)}</div>'
 
 
 def table(rows: Sequence[Sequence[object]], caption: str = "") -> str:
-    """Rows of texts as a small table, the first of them its head."""
-    cell = "padding:1px 16px 1px 0;text-align:left;vertical-align:top"
-    head = "".join(f'<th scope="col" style="{cell}">{esc(name)}</th>' for name in rows[0])
+    """Render rows of texts as a table, the first of them its head, figures right-aligned."""
+    columns = list(zip(*rows, strict=True))
+    styles = [f"{_CELL};{_RIGHT}" if _all_figures(column[1:]) else _CELL for column in columns]
+    head = "".join(
+        f'<th scope="col" style="{style};font-weight:600">{esc(name)}</th>'
+        for name, style in zip(rows[0], styles, strict=True)
+    )
     body = "".join(
         '<tr style="background:none">'
-        + "".join(f'<td style="{cell}">{esc(text)}</td>' for text in row)
+        + "".join(
+            f'<td style="{style}">{esc(text)}</td>' for text, style in zip(row, styles, strict=True)
+        )
         + "</tr>"
         for row in rows[1:]
     )
-    above = f'<caption style="text-align:left">{esc(caption)}</caption>' if caption else ""
+    above = (
+        f'<caption style="text-align:left;color:{FAINT}">{esc(caption)}</caption>'
+        if caption
+        else ""
+    )
     return (
-        f'<table style="color:{INK};border-collapse:collapse;margin:6px 0;line-height:1.5">{above}'
-        f'<thead><tr style="background:none">{head}</tr></thead><tbody>{body}</tbody></table>'
+        '<div style="overflow-x:auto;font-size:13px">'
+        f'<table style="{_TABLE};margin:6px 0">{above}'
+        f'<thead><tr style="background:none;border-bottom:1px solid {LINE}">{head}</tr></thead>'
+        f"<tbody>{body}</tbody></table></div>"
+    )
+
+
+def _all_figures(texts: Sequence[object]) -> bool:
+    shown = [str(text) for text in texts if str(text)]
+    return bool(shown) and all(_FIGURE.fullmatch(text) for text in shown)
+
+
+def block(title: str, body: str) -> str:
+    """Render a small title over HTML."""
+    return (
+        f'<div style="color:{INK};font-size:13px;line-height:1.5;margin-top:8px">'
+        f"<div>{esc(title)}</div>{body}</div>"
+    )
+
+
+def code_block(title: str, text: str) -> str:
+    """Render a line of code to copy."""
+    return block(
+        title,
+        f'<pre style="color:{INK};background:none;border:1px solid {LINE};border-radius:4px;'
+        "padding:6px 10px;margin:4px 0;white-space:pre-wrap;overflow-wrap:anywhere;"
+        f'max-width:640px">{esc(text)}</pre>',
     )

@@ -1,11 +1,12 @@
-"""EnrichPanel: a whole table with the mouse: choose columns, see the plan, buy at most what the
-button names, stop.
-"""
+"""EnrichPanel: a whole table with the mouse, bought by a button that names number and price."""
 
 from __future__ import annotations
 
 import asyncio
 import re
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import ipywidgets
@@ -14,9 +15,18 @@ import traitlets
 
 from pandas_numberactive import _bridge as bridge
 from pandas_numberactive._config.settings import Settings, settings
-from pandas_numberactive._display.html import WRAPS, error_card, note, status, table
+from pandas_numberactive._display.html import WRAPS, code_block, error_card, note, status, table
+from pandas_numberactive._display.live import Live
 from pandas_numberactive._display.text import money
-from pandas_numberactive._jupyter.views import frame_summary, plan_bar, still_holds
+from pandas_numberactive._jupyter.choosing import choose, filled, max_digits
+from pandas_numberactive._jupyter.views import (
+    REOPENED,
+    frame_preview,
+    frame_summary,
+    plan_bar,
+    show_widget,
+    still_holds,
+)
 from pandas_numberactive._pandas import api
 from pandas_numberactive._pandas.job import Job, JobView
 from pandas_numberactive._phones.mask import mask_cell
@@ -24,21 +34,62 @@ from pandas_numberactive._phones.parse import parse_phone
 from pandas_numberactive._run.plan import Plan
 from pandas_numberactive.errors import ConfigurationError
 
-LOOKED_AT = 200  # cells of a column, to tell whether it may hold phones
-DRAWN = 10_000  # cells, spread over the column, among which these are found
 EXAMPLES = 3
 _READY = "Choose the phone columns, then Plan. Planning is free."
-_CAP = re.compile(r"[0-9]+|[0-9]{1,3}(?:[., ][0-9]{3})+")
+_COUNT = re.compile(r"[0-9]+|[0-9]{1,3}(?:[., ][0-9]{3})+")
+_ORDERS = (("rows, first ones first", "rows"), ("random, a fair sample", "random"))
+_LABELLED: dict[str, Any] = {"style": {"description_width": "initial"}}
+_NARROW: dict[str, Any] = {**_LABELLED, "layout": {"width": "250px"}}
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """One purchase as the panel's fields describe it."""
+
+    columns: tuple[Any, ...]
+    max_charges: int | None = None
+    budget: int | None = None
+    max_age: str | None = None
+    order: str = "rows"
+
+    def options(self) -> dict[str, Any]:
+        """Return the options of `enrich` that differ from its defaults."""
+        given = {
+            "max_charges": self.max_charges,
+            "budget": self.budget,
+            "max_age": self.max_age,
+            "order": None if self.order == "rows" else self.order,
+        }
+        return {name: value for name, value in given.items() if value is not None}
+
+    def call(self) -> str:
+        """Return the line of code that does the same."""
+        column = self.columns[0] if len(self.columns) == 1 else list(self.columns)
+        options = "".join(f", {name}={value!r}" for name, value in self.options().items())
+        return f"df.numberactive.enrich({column!r}{options})"
 
 
 class EnrichPanel(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
-    """A panel that plans and buys for the phone columns of a frame; nothing is bought before its
-    button is pressed.
+    """A panel that plans and buys for the phone columns of a frame.
 
-    The button names how many numbers it buys and what they cost, and buys at most that many (as
-    `max_charges`). `result` is the enriched frame, None before; Stop keeps everything that is paid.
-    Result columns that the frame has already are replaced, in `result` only.
+    Nothing is bought before its button is pressed. The button names how many numbers it buys and
+    what they cost, and buys at most that many (as `max_charges`). Stop keeps everything that is
+    paid. Result columns that the frame has already are replaced, in `result` only.
 
+    Parameters
+    ----------
+    df
+        The table.
+
+    Attributes
+    ----------
+    columns
+        The chosen phone columns.
+    result
+        The enriched frame, None before.
+
+    Examples
+    --------
     >>> import pandas as pd
     >>> panel = EnrichPanel(pd.DataFrame({"name": ["x"], "hp": ["0811 8899 532"]}))
     >>> panel.columns
@@ -51,37 +102,41 @@ class EnrichPanel(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no t
         self._df = df
         self._job: Job | None = None
         self._plan_asked = 0
-        likely, places = likely_columns(df)
-        labelled: dict[str, Any] = {"style": {"description_width": "initial"}}
+        super().__init__(self._make_children())
+        self._picture = Live()  # the plan, then the progress
+        self._summary = Live(_examples(df, self._places))  # examples, errors, the bill
+
+    def _make_children(self) -> list[ipywidgets.Widget]:
+        found = choose(self._df)
         self._choice = ipywidgets.SelectMultiple(
-            options=[(str(df.columns[place]), place) for place in places],
-            value=likely[:1],
-            rows=min(6, max(2, len(places))),
+            options=[(str(self._df.columns[place]), place) for place in found.places],
+            value=found.preselected,
+            rows=min(6, max(2, len(found.places))),
             description="Phone columns",
-            **labelled,
+            **_LABELLED,
         )
-        self._cap = ipywidgets.Text(
-            description="Buy at most", placeholder="no cap", layout={"width": "200px"}, **labelled
+        self._cap = ipywidgets.Text(description="Buy at most", placeholder="no cap", **_NARROW)
+        self._budget = ipywidgets.Text(
+            description="Spend at most", placeholder="no budget", **_NARROW
         )
+        self._age = ipywidgets.Text(
+            description="Buy again if older than", placeholder="never, or 180 days", **_NARROW
+        )
+        self._order = ipywidgets.Dropdown(options=_ORDERS, description="Order", **_NARROW)
         self._look = ipywidgets.Button(
             description="Plan", tooltip="Free: reads the table and the store"
         )
-        self._picture = ipywidgets.HTML("")
-        self._place = ipywidgets.HBox([])  # where a Buy button stands, or none
-        self._running = ipywidgets.VBox(
-            []
-        )  # the job's bar and its Stop: not under the mouse that pressed Buy
-        self._said = ipywidgets.HTML(status(_READY))
-        self._summary = ipywidgets.HTML(_examples(df, self._places))
-        self._choice.observe(self._on_choice, "value")
-        self._cap.observe(self._on_choice, "value")
+        self._place = ipywidgets.HBox([], layout=WRAPS)  # where a Buy button stands, or none
+        self._running = ipywidgets.VBox([])  # Stop: not under the mouse that pressed Buy
+        self._said = ipywidgets.HTML(status(f"{found.told} {_READY}".strip()))
+        self._saving = ipywidgets.HBox([], layout=WRAPS)
+        self._inputs = (self._choice, self._cap, self._budget, self._age, self._order)
+        for widget in self._inputs:
+            widget.observe(self._on_choice, "value")
         self._look.on_click(lambda _: self._start_plan())
-        top = ipywidgets.HBox(
-            [self._choice, ipywidgets.VBox([self._cap, self._look])], layout=WRAPS
-        )
-        super().__init__(
-            [top, self._picture, self._place, self._running, self._said, self._summary]
-        )
+        fields = ipywidgets.VBox([*self._inputs[1:], self._look])
+        top = ipywidgets.HBox([self._choice, fields], layout=WRAPS)
+        return [top, self._place, self._running, self._said, self._saving]
 
     @property
     def columns(self) -> tuple[Any, ...]:
@@ -99,16 +154,24 @@ class EnrichPanel(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no t
             "df.numberactive.enrich)"
         )
 
+    def _ipython_display_(self) -> None:
+        """Show the inputs as widgets, and what they lead to as HTML, which a saved file keeps."""
+        show_widget(self, repr(self), self._picture, self._summary, Live(REOPENED))
+
     @property
     def _busy(self) -> bool:
         return self._job is not None and not self._job.done()
 
+    # --- planning
+
     def _on_choice(self, _: object) -> None:
-        """What stands in the panel is no plan for this choice any more."""
+        """Withdraw the plan of another choice."""
         self._plan_asked += 1
         if self._busy:  # its bar and its Stop stay
             return
-        self._place.children = self._running.children = ()
+        self._place.children = ()
+        self._running.children = ()
+        self._saving.children = ()
         self._picture.value = ""
         self._summary.value = _examples(self._df, self._places)
         self._say(_READY)
@@ -124,20 +187,31 @@ class EnrichPanel(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no t
         asked = self._plan_asked
         bridge.submit(lambda: self._plan(asked))
 
+    def _wanted(self) -> Wanted:
+        return Wanted(
+            self.columns,
+            max_charges=_count_of(self._cap.value, "cap", "purchases"),
+            budget=_count_of(self._budget.value, "budget", "money"),
+            max_age=_age_of(self._age.value),
+            order=self._order.value,
+        )
+
     async def _plan(self, asked: int) -> None:
         try:
-            columns, given = list(self.columns), settings()
-            options = {"overwrite": True, "max_charges": _cap_of(self._cap.value)}
-            plan = await asyncio.to_thread(api.plan, self._df, columns, **options)
+            given = settings()
+            wanted = self._wanted()
+            plan = await asyncio.to_thread(
+                partial(
+                    api.plan, self._df, list(wanted.columns), overwrite=True, **wanted.options()
+                )
+            )
         except Exception as error:
             if asked == self._plan_asked:
                 self._refuse(error)
             return
         if asked == self._plan_asked:
-            self._offer(plan, columns, given)
-            if (
-                asked != self._plan_asked
-            ):  # another thread changed the choice while the button was put there
+            self._offer(plan, wanted, given)
+            if asked != self._plan_asked:  # another thread changed the choice meanwhile
                 self._on_choice(None)
 
     def _refuse(self, error: Exception) -> None:
@@ -145,19 +219,24 @@ class EnrichPanel(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no t
         self._summary.value = error_card(error)
         self._say("Nothing was sent.")
 
-    def _offer(self, plan: Plan, columns: list[Any], given: Settings) -> None:
-        """Put a fresh button there, bound to this plan, these columns and these settings."""
+    def _offer(self, plan: Plan, wanted: Wanted, given: Settings) -> None:
+        """Put a fresh button there, bound to this plan, these fields and these settings."""
         self._picture.value = plan_bar(plan) + "".join(note(text) for text in plan.warnings)
+        if not plan.distinct and plan.rows > plan.missing:
+            self._say("No cell of this choice is a mobile number: choose another column.")
+            return
+        style = "primary" if plan.purchases else ""
         button = ipywidgets.Button(
-            description=_label(plan), button_style="primary", layout={"width": "auto"}
+            description=_label(plan), button_style=style, layout={"width": "auto"}
         )
-        button.on_click(lambda pressed: self._on_buy(pressed, plan.purchases, columns, given))
-        self._say(f"Nothing has been bought yet. Environment: {plan.environment}.")
+        bound = replace(wanted, max_charges=plan.purchases)
+        button.on_click(lambda pressed: self._on_buy(pressed, bound, given))
+        self._say(f"Nothing has been bought yet. Environment: {plan.environment}.", decided=True)
         self._place.children = (button,)
 
-    def _on_buy(
-        self, pressed: ipywidgets.Button, count: int, columns: list[Any], given: Settings
-    ) -> None:
+    # --- buying
+
+    def _on_buy(self, pressed: ipywidgets.Button, wanted: Wanted, given: Settings) -> None:
         if (pressed,) != tuple(self._place.children) or self._busy:
             return
         try:
@@ -166,50 +245,109 @@ class EnrichPanel(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no t
                     "The settings were changed since this plan was made: plan again."
                 )
             self._job = api.start(
-                self._df, columns, overwrite=True, max_charges=count, progress=False
+                self._df, list(wanted.columns), overwrite=True, progress=False, **wanted.options()
             )
         except Exception as error:
             self._refuse(error)
             return
         self._enable(False)
         self._place.children = ()
+        self._summary.value = ""
         self._say("")
-        view = self._job.view = JobView(self._job, lambda job: self._end(job, columns))
-        self._running.children = (view.widget,)
-        view.focus()
+        view = JobView(self._job, self._picture, lambda job: self._end(job, wanted))
+        self._job.view = view
+        if view.stop is not None:
+            self._running.children = (view.stop.widget,)
 
     def _enable(self, on: bool) -> None:
-        for widget in (self._choice, self._cap, self._look):
+        for widget in (*self._inputs, self._look):
             widget.disabled = not on
 
-    def _end(self, job: Job, columns: list[Any]) -> None:
+    def _end(self, job: Job, wanted: Wanted) -> None:
         """Show what a job that has ended leaves; called on the background loop."""
         frame = job.result() if job.error is None else getattr(job.error, "partial", None)
         parts = []
         if frame is not None:
-            parts.append(frame_summary(frame, [f"{name}_" for name in columns]))
+            prefixes = [f"{name}_" for name in wanted.columns]
+            parts.append(frame_summary(frame, prefixes))
+            parts.append(frame_preview(frame, wanted.columns))
+            parts.append(code_block("The same in code", f"out = {wanted.call()}"))
         if job.report is not None:
             parts.append(job.report._repr_html_())
         self._summary.value = "".join(parts)
-        self._say("" if frame is None else "The table is in panel.result.")
+        self._running.children = ()
         self._enable(True)
-        if frame is not None:  # last: who waits for it finds the rest in its place
+        if frame is not None:
+            self._saving.children = self._make_saving(frame)
             self.result = frame
+            self._say("The table is in panel.result.", decided=True)
 
-    def _say(self, text: str) -> None:
-        self._said.value = status(text) if text else ""
+    # --- saving
+
+    def _make_saving(self, frame: pd.DataFrame) -> tuple[ipywidgets.Widget, ...]:
+        name = ipywidgets.Text(value="enriched", description="Save as", **_NARROW)
+        buttons = []
+        for kind in ("csv", "xlsx"):
+            button = ipywidgets.Button(
+                description=f"Save .{kind}", tooltip="Into the notebook's folder"
+            )
+            button.on_click(lambda _, kind=kind: self._save(frame, name.value, kind))
+            buttons.append(button)
+        return (name, *buttons)
+
+    def _save(self, frame: pd.DataFrame, name: str, kind: str) -> None:
+        try:
+            path = _free_path(name, kind)
+            _write(frame, path)
+        except Exception as error:
+            self._say(f"Not saved: {error}")
+            return
+        self._say(f"Saved {len(frame):,} rows as {path}.", decided=True)
+
+    def _say(self, text: str, *, decided: bool = False) -> None:
+        self._said.value = status(text, decided=decided) if text else ""
 
 
-def _cap_of(text: str) -> int | None:
-    """The cap as it was typed, thousands grouped or not; None where there is none."""
+def _free_path(name: str, kind: str) -> Path:
+    """Return a path in the notebook's folder that no file has yet."""
+    stem = Path(name.strip() or "enriched").name.removesuffix(f".{kind}")
+    path = Path(f"{stem}.{kind}")
+    at = 2
+    while path.exists():
+        path = Path(f"{stem}-{at}.{kind}")
+        at += 1
+    return path
+
+
+def _write(frame: pd.DataFrame, path: Path) -> None:
+    """Write a frame; Excel takes no time zone, so its times stay UTC without one."""
+    keep_index = not isinstance(frame.index, pd.RangeIndex)
+    if path.suffix == ".csv":
+        frame.to_csv(path, index=keep_index)
+        return
+    zoned = frame.select_dtypes("datetimetz").columns
+    plain = frame.assign(**{str(name): frame[name].dt.tz_localize(None) for name in zoned})
+    plain.to_excel(path, index=keep_index)
+
+
+def _count_of(text: str, field: str, unit: str) -> int | None:
+    """Return a count as it was typed, thousands grouped or not; None where the field is blank."""
     text = text.strip()
-    if text and not _CAP.fullmatch(text):
-        raise ConfigurationError("The cap must be a whole number of purchases, or blank.")
+    if text and not _COUNT.fullmatch(text):
+        raise ConfigurationError(
+            f"The {field} must be a whole number of {unit}, or blank. Nothing was sent."
+        )
     return int(re.sub(r"[., ]", "", text)) if text else None
 
 
+def _age_of(text: str) -> str | None:
+    """Return an age as `max_age` takes it; a bare number means days."""
+    text = text.strip()
+    return f"{text} days" if text.isdecimal() else text or None
+
+
 def _label(plan: Plan) -> str:
-    """What a press on the button does, and what it costs at most."""
+    """Return the label of the button: what a press does, and what it costs at most."""
     count = plan.purchases
     if not count:
         return "Join the stored answers: free"
@@ -217,48 +355,15 @@ def _label(plan: Plan) -> str:
     return f"Buy {count:,} number{'' if count == 1 else 's'}{price}"
 
 
-def likely_columns(df: pd.DataFrame) -> tuple[tuple[int, ...], list[int]]:
-    """The places of the columns that seem to hold phones, and of all columns with those first."""
-    limit = _max_digits()
-    share = [_readable(df.iloc[:, place], limit) for place in range(df.shape[1])]
-    likely = tuple(
-        sorted((place for place, s in enumerate(share) if s > 0.4), key=lambda place: -share[place])
-    )
-    return likely, [*likely, *(place for place in range(len(share)) if place not in likely)]
-
-
-def _readable(column: pd.Series[Any], limit: int) -> float:
-    """The share of some filled cells that are Indonesian mobile numbers."""
-    cells = _filled(column, LOOKED_AT)
-    read = sum(parse_phone(cell, max_digits=limit)[0] is not None for cell in cells)
-    return read / len(cells) if cells else 0.0
-
-
-def _filled(column: pd.Series[Any], most: int) -> list[Any]:
-    """The first filled cells, of cells spread over the column: ten million rows must not be read
-    for a glance.
-    """
-    drawn = column.iloc[:: max(1, len(column) // DRAWN)]
-    return drawn.dropna().head(most).tolist()
-
-
-def _max_digits() -> int:
-    try:
-        return settings().max_digits
-    except ConfigurationError:  # told when planning
-        return Settings().max_digits
-
-
 def _examples(df: pd.DataFrame, places: tuple[int, ...]) -> str:
-    """How a few cells of the chosen columns are read; masked, because a notebook is saved."""
-    rows, limit = [], _max_digits()
-    for place in places:
-        for cell in _filled(df.iloc[:, place], EXAMPLES):
+    """Render how a few cells of the chosen or likely columns are read, masked for the file."""
+    rows = []
+    limit = max_digits()
+    for place in places or choose(df).likely:
+        for cell in filled(df.iloc[:, place], EXAMPLES):
             national, reason = parse_phone(cell, max_digits=limit)
             read = mask_cell(national) if national else f"refused: {reason}"
             rows.append((df.columns[place], mask_cell(cell), read))
     if rows:
         return table([("column", "cell", "read as"), *rows])
-    return note(
-        "There is nothing in this column." if places else "No column looks like phones; choose one."
-    )
+    return note("There is nothing in this column." if places else choose(df).told)

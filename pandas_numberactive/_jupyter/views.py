@@ -1,79 +1,91 @@
-"""Pictures of results: a look-up as a card, a plan and a frame as bars, a job as a live bar with a
-Stop button.
-"""
+"""Pictures of results in a notebook: a plan, an enriched frame, and widgets beside live HTML."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pandas_numberactive._config.settings import Settings, settings
 from pandas_numberactive._display.html import (
-    INK,
-    RED,
     bar,
-    esc,
+    block,
     note,
+    table,
 )
+from pandas_numberactive._display.live import Live, in_kernel, show_bundle, widget_bundle
 from pandas_numberactive._display.text import money, words
+from pandas_numberactive._phones.mask import mask_cell, mask_label
 from pandas_numberactive._run.plan import Plan
 from pandas_numberactive.errors import ConfigurationError
 
 if TYPE_CHECKING:
     import pandas as pd
 
-
-_STATUS_COLOURS = {
-    "answered": "#2e7d32",
-    "no_data": "#81c784",
-    "failed": RED,
-    "uncertain": "#00838f",
-    "quarantined": "#6a1b9a",
-    "pending": "#1565c0",
-    "invalid": "#ef6c00",
-    "missing": "#bdbdbd",
-    "not_bought": "#757575",
-}
-_LEVEL_COLOURS = {"high": "#2e7d32", "medium": "#f9a825", "low": RED}
+PREVIEW_ROWS = 5
+REOPENED = note(
+    "Its fields and buttons need the running kernel: in a reopened notebook, run this cell again."
+)
+_SHOWN = ("lookup_status", "active_level", "frequency_grade", "telco_type")
+_LEVELS = ("high", "medium", "low")
 
 
 def plan_bar(plan: Plan) -> str:
-    """A plan as a picture, with its price."""
+    """Render a plan as a picture, with its price."""
     return plan.picture() + note(f"cost at most {money(plan.cost, plan.currency)}")
 
 
 def frame_summary(frame: pd.DataFrame, prefixes: Iterable[str]) -> str:
-    """What an enriched frame holds now: for each phone column its rows by status, and by
-    activity.
-    """
+    """Render the rows of an enriched frame by status and by activity, column by column."""
     out = []
     for prefix in prefixes:
-        state, active = frame[f"{prefix}lookup_status"], frame[f"{prefix}active_level"]
-        by_state = [
-            (words(name), int((state == name).sum()), colour)
-            for name, colour in _STATUS_COLOURS.items()
-        ]
-        by_level = [
-            (name, int((active == name).sum()), colour) for name, colour in _LEVEL_COLOURS.items()
-        ]
-        by_level.append(("no level", int(active.isna().sum()), "#bdbdbd"))
-        for title, parts in (
-            (f"{prefix}lookup_status", by_state),
-            (f"{prefix}active_level", by_level),
-        ):
-            out.append(
-                f'<div style="margin-top:8px">{esc(title)}</div>'
-                f"{bar(parts, f'{title}: {len(frame):,} rows')}"
-            )
-    return (
-        f'<div style="color:{INK};font-size:13px;line-height:1.4;margin-bottom:12px">'
-        f"{''.join(out)}</div>"
-    )
+        state = frame[f"{prefix}lookup_status"]
+        active = frame[f"{prefix}active_level"]
+        by_state = [(words(name), int((state == name).sum())) for name in state.cat.categories]
+        by_level = [(name, int((active == name).sum())) for name in _LEVELS]
+        by_level.append(("no level", int(active.isna().sum())))
+        rows = f"{len(frame):,} rows"
+        out.append(block(f"{prefix}lookup_status", bar(by_state, f"lookup status: {rows}")))
+        out.append(block(f"{prefix}active_level", bar(by_level, f"active level: {rows}")))
+    return "".join(out)
+
+
+def frame_preview(frame: pd.DataFrame, columns: Iterable[Any]) -> str:
+    """Render the first rows of an enriched frame, phones masked as a notebook is saved."""
+    chosen = list(columns)
+    head = frame.head(PREVIEW_ROWS)
+    added = [
+        f"{name}_{what}" for name in chosen for what in _SHOWN if f"{name}_{what}" in frame.columns
+    ]
+    rows = []
+    for at in range(len(head)):
+        row = head.iloc[at]
+        cells = [mask_cell(row[name]) for name in chosen]
+        rows.append(
+            [mask_label(head.index[at], quoted=False), *cells, *(_cell(row[x]) for x in added)]
+        )
+    caption = f"The first {len(rows)} of {len(frame):,} rows"
+    return table([["", *map(str, chosen), *added], *rows], caption)
+
+
+def _cell(value: object) -> str:
+    """Render a category, and nothing where it is missing."""
+    return value if isinstance(value, str) else ""
+
+
+def show_widget(widget: Any, text: str, *below: Live) -> None:
+    """Display a widget with live HTML below it, or its text in a terminal."""
+    if not in_kernel():
+        print(text)
+        return
+    show_bundle(widget_bundle(widget, text))
+    for live in below:
+        live.show()
 
 
 def still_holds(given: Settings) -> bool:
-    """Whether the settings are those that a Buy button was made with: others may mean real money,
-    or another price.
+    """Return True while the settings are those that a Buy button was made with.
+
+    Others may mean real money, or another price.
     """
     try:
         return settings() == given

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import sys
+import threading
 from collections.abc import Callable, Generator
 from concurrent.futures import CancelledError, Future
 from typing import TYPE_CHECKING, Any
@@ -10,20 +13,16 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from pandas_numberactive import _bridge as bridge
-from pandas_numberactive._display.html import (
-    WRAPS,
-    bar,
-    error_card,
-    status,
-)
+from pandas_numberactive._display.html import bar, error_card, html_table
+from pandas_numberactive._display.live import Live, StopRow, in_kernel
 from pandas_numberactive._display.text import duration, money, words
 from pandas_numberactive._run.report import Progress
 
 if TYPE_CHECKING:
-    import ipywidgets
-
     from pandas_numberactive._run.report import RunReport
     from pandas_numberactive._run.run import Run
+
+REFRESH_SECONDS = 0.5  # between two looks at a running job
 
 
 class Job:
@@ -38,7 +37,8 @@ class Job:
         self._run = run
         self._future = future
         self._drain = drain
-        self.view: Any = None  # the live view, made when the job is first shown
+        self.view: JobView | None = None  # made when the job is first shown
+        _remember_job(self)
 
     @property
     def error(self) -> BaseException | None:
@@ -77,10 +77,25 @@ class Job:
 
         An interrupt while waiting stops the job, keeps what is paid, and is raised.
         """
-        return bridge.join(self._future, stop=self.stop, drain=self._drain, timeout=timeout)
+        try:
+            return bridge.join(self._future, stop=self.stop, drain=self._drain, timeout=timeout)
+        finally:
+            self._draw()
 
     def __await__(self) -> Generator[Any, Any, pd.DataFrame]:
-        return bridge.wait(self._future, stop=self.stop, drain=self._drain).__await__()
+        return self._wait().__await__()
+
+    async def _wait(self) -> pd.DataFrame:
+        try:
+            return await bridge.wait(self._future, stop=self.stop, drain=self._drain)
+        finally:
+            self._draw()
+
+    def _draw(self) -> None:
+        """Draw the end before the caller goes on: nbconvert keeps what stands at the last cell."""
+        if self.view is not None:
+            with contextlib.suppress(Exception):  # a drawing must never cost an answer
+                self.view.draw()
 
     @property
     def state(self) -> str:
@@ -109,37 +124,77 @@ class Job:
         )
 
     def _repr_html_(self) -> str:
-        """Where it stands now, for a page without widgets."""
-        from pandas_numberactive._display.html import html_table
+        """Render where it stands now, for a page that is not live."""
+        return job_html(self)
 
-        now = self.progress
-        held = now.done - now.bought - now.stored - now.failed
-        parts = [
-            ("bought", now.bought, "#1565c0"),
-            ("stored", now.stored, "#2e7d32"),
-            ("failed", now.failed, "#c62828"),
-            ("other", held, "#00838f"),
-            ("to do", now.total - now.done, "#9e9e9e"),
-        ]
-        spent = [("spent", money(now.spent, now.currency))]
-        return html_table(
-            f"Job ({self.state})", spent, picture=bar(parts, f"{now.total:,} distinct numbers")
-        )
-
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
-        """A live bar with Stop where ipywidgets is installed, else the text."""
-        try:
-            return job_view(self)
-        except ImportError:
-            return {"text/plain": repr(self)}
+    def _ipython_display_(self) -> None:
+        """Show a live view in a notebook, and the text in a terminal."""
+        if not in_kernel():
+            print(repr(self))
+            return
+        if self.view is None:
+            self.view = JobView(self)
+        self.view.show()
 
 
-REFRESH = 0.25  # seconds between two looks at a running job
-WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"  # made here: ipywidgets 7 has no bundle
+# --- the jobs of this process
+
+_running: list[Job] = []
+_running_lock = threading.Lock()
+
+
+def jobs() -> list[Job]:
+    """Return the jobs of this process that still run, oldest first; charges nothing.
+
+    A job goes on when its cell has returned, its page is closed, or its variable is gone. An
+    interrupt of the kernel stops all of them.
+
+    Returns
+    -------
+    list of Job
+        Each can be stopped with `stop()`, which keeps what is paid.
+
+    Examples
+    --------
+    >>> import pandas_numberactive as pna
+    >>> for job in pna.jobs():
+    ...     job.stop()
+    """
+    with _running_lock:
+        return [job for job in _running if not job.done()]
+
+
+def _remember_job(job: Job) -> None:
+    with _running_lock:
+        _running[:] = [old for old in _running if not old.done()] + [job]
+    _watch_interrupts()
+
+
+_watched: list[Any] = []  # the IPython shells that tell us of interrupted cells
+
+
+def _watch_interrupts() -> None:
+    """Ask IPython, where it runs, to tell us of cells that were interrupted."""
+    ipython = sys.modules.get("IPython")
+    shell = None if ipython is None else ipython.get_ipython()
+    if shell is not None and shell not in _watched:
+        _watched.append(shell)
+        shell.events.register("post_run_cell", _after_cell)
+
+
+def _after_cell(result: Any) -> None:
+    """Stop the running jobs when their user interrupts a cell: a busy kernel hears no button."""
+    error = getattr(result, "error_in_exec", None) or getattr(result, "error_before_exec", None)
+    if isinstance(error, KeyboardInterrupt | asyncio.CancelledError):
+        for job in jobs():
+            job.stop()
+
+
+# --- the live view
 
 
 def progress_text(now: Progress, *, ended: bool = False) -> str:
-    """How a run is going, in a line."""
+    """Render how a run is going in one line."""
     left = "" if ended or now.seconds_left is None else f", about {duration(now.seconds_left)} left"
     spent = "" if now.spent is None else f", spent {money(now.spent, now.currency)}"
     held = f", held {now.uncertain:,}" if now.uncertain else ""
@@ -151,67 +206,8 @@ def progress_text(now: Progress, *, ended: bool = False) -> str:
     )
 
 
-class JobView:
-    """The live view of one job; however often it is displayed, one task keeps it up to date.
-
-    `ended` is called once, after the last drawing.
-    """
-
-    def __init__(self, job: Job, ended: Callable[[Job], None] | None = None) -> None:
-        import ipywidgets
-
-        self._job, self._ended = job, ended
-        total = max(job.progress.total, 1)
-        look: dict[str, Any] = {
-            "style": {"description_width": "initial"},
-            "layout": {"width": "420px"},
-        }
-        self._bar = ipywidgets.IntProgress(value=0, max=total, description="Progress", **look)
-        self._stop = ipywidgets.Button(
-            description="Stop", tooltip="Begin nothing new; what is paid is kept"
-        )
-        self._stop.on_click(self._on_stop)
-        self._text = ipywidgets.HTML(status(""))
-        row = ipywidgets.HBox([self._bar, self._stop], layout=WRAPS)
-        self.widget: ipywidgets.VBox = ipywidgets.VBox([row, self._text])
-        self._draw()
-        bridge.submit(self._follow)
-
-    def focus(self) -> None:
-        """Put the keyboard on Stop."""
-        self._stop.focus()
-
-    def _on_stop(self, _: Any) -> None:
-        self._job.stop()
-        self._draw()
-
-    async def _follow(self) -> None:
-        while not self._job.done():
-            await asyncio.sleep(REFRESH)
-            self._draw()
-        self._draw()
-        if self._ended is not None:
-            self._ended(self._job)
-
-    def _draw(self) -> None:
-        job, over = self._job, self._job.done()
-        now = job.progress
-        self._bar.value = min(now.done, self._bar.max)
-        self._stop.disabled = over or job.stopping
-        if over:
-            self._bar.bar_style = {"done": "success", "stopped": "warning"}.get(job.state, "danger")
-            self._text.value = status(ending(job)) + (
-                "" if job.error is None else error_card(job.error)
-            )
-        else:
-            stopping = "Stopping, what was sent is waited for and kept. " if job.stopping else ""
-            self._text.value = status(stopping + progress_text(now), live=bool(stopping))
-            if job.done():  # meanwhile, and drawn by the other thread perhaps before this
-                self._draw()
-
-
 def ending(job: Job) -> str:
-    """How a job ended, in a line."""
+    """Render how a job ended in one line."""
     names = ("quarantined", "pending", "not_bought")
     left = "".join(
         f", {words(name)} {count:,}" for name in names if (count := getattr(job.report, name, 0))
@@ -219,10 +215,81 @@ def ending(job: Job) -> str:
     return f"{job.state.capitalize()}: {progress_text(job.progress, ended=True)}{left}."
 
 
-def job_view(job: Job) -> dict[str, Any]:
-    """What Jupyter shows for a job."""
-    view = job.view
-    if view is None:
-        view = job.view = JobView(job)
-    shown = {"version_major": 2, "version_minor": 0, "model_id": view.widget.model_id}
-    return {"text/plain": repr(job), WIDGET_VIEW: shown}
+def job_html(job: Job) -> str:
+    """Render a job, running or ended, as a headline, a bar and a line."""
+    now = job.progress
+    over = job.done()
+    held = now.done - now.bought - now.stored - now.failed
+    parts = [
+        ("bought", now.bought),
+        ("stored", now.stored),
+        ("failed", now.failed),
+        ("held", held),
+        ("to do", now.total - now.done),
+    ]
+    text = ending(job) if over else progress_text(now)
+    picture = bar(parts, f"{now.total:,} distinct numbers")
+    shown = html_table(f"Job ({job.state})", [], text, picture)
+    return shown + ("" if job.error is None else error_card(job.error))
+
+
+class JobView:
+    """The live view of one job: HTML that stays in the notebook, and a Stop button while it runs.
+
+    However often it is displayed, one task keeps it up to date.
+
+    Parameters
+    ----------
+    job
+        The job.
+    face
+        The place of the HTML; one of its own by default.
+    ended
+        Called once, after the last drawing, on the background loop.
+    """
+
+    def __init__(
+        self, job: Job, face: Live | None = None, ended: Callable[[Job], None] | None = None
+    ) -> None:
+        self._job = job
+        self._ended = ended
+        self._drawing = threading.RLock()
+        self.face = Live() if face is None else face
+        self.stop = _stop_row(job)
+        self.draw()
+        bridge.submit(self._follow)
+
+    def show(self) -> None:
+        """Display the HTML, and the Stop button while there is something to stop."""
+        self.draw()
+        self.face.show()
+        if self.stop is not None and not self._job.done():
+            self.stop.show()
+
+    async def _follow(self) -> None:
+        while not self._job.done():
+            await asyncio.sleep(REFRESH_SECONDS)
+            with contextlib.suppress(Exception):
+                self.draw()
+        with contextlib.suppress(Exception):
+            self.draw()
+        if self._ended is not None:
+            self._ended(self._job)
+
+    def draw(self) -> None:
+        """Draw the present state, and at the end take Stop away."""
+        with self._drawing:  # else an older drawing could come last
+            over = self._job.done()
+            self.face.text = repr(self._job)
+            self.face.value = job_html(self._job)
+            if self.stop is not None and over:
+                self.stop.remove()
+            elif self.stop is not None:
+                self.stop.draw(stopping=self._job.stopping)
+
+
+def _stop_row(job: Job) -> StopRow | None:
+    try:
+        return StopRow(job.stop)
+    except ImportError:  # without ipywidgets the kernel's interrupt is the brake
+        return None

@@ -324,17 +324,6 @@ def _presentable(frame: pd.DataFrame, masked: bool) -> pd.DataFrame:
     return frame
 
 
-_COLOURS = {
-    "reserved": "#90a4ae",
-    "answered": "#2e7d32",
-    "no_data": "#9e9e9e",
-    "failed_charged": "#c62828",
-    "quarantined": "#6a1b9a",
-    "failed": "#ef6c00",
-    "uncertain": "#00838f",
-}
-
-
 class Summary(dict[str, int]):
     """A store's look-ups by state."""
 
@@ -344,10 +333,7 @@ class Summary(dict[str, int]):
         )
 
     def _repr_html_(self) -> str:
-        parts = [
-            (name.replace("_", " "), count, _COLOURS.get(name, "#1565c0"))
-            for name, count in self.items()
-        ]
+        parts = [(name.replace("_", " "), count) for name, count in self.items()]
         return html_table(
             f"{sum(self.values()):,} look-ups in the store",
             [],

@@ -22,7 +22,6 @@ from pandas_numberactive._display.text import duration, money, said, utc
 from pandas_numberactive._purchase.purchase import SETTLED, LookupState
 from pandas_numberactive._run.options import Options
 from pandas_numberactive._run.report import Shape
-from pandas_numberactive._store import runs
 from pandas_numberactive._store.store import LookupStore, Stored
 from pandas_numberactive.errors import ConfigurationError, ConfirmationRequiredError
 
@@ -191,9 +190,7 @@ async def started(
     answers.
     """
     if options.refresh or options.max_age is not None:
-        began_at = await store.write(
-            runs.unfinished, run_key(numbers, settings, options), store.now()
-        )
+        began_at = await store.unfinished(run_key(numbers, settings, options))
         if began_at is not None:
             return began_at, True
     return store.now(), False
@@ -298,11 +295,11 @@ class Plan:
     def picture(self) -> str:
         """The rows as a bar: blank, invalid, repeats, stored, to buy."""
         parts = [
-            ("blank", self.missing, "#9e9e9e"),
-            ("invalid", sum(self.invalid.values()), "#c62828"),
-            ("repeats", self.duplicates, "#b39ddb"),
-            ("stored", self.stored, "#2e7d32"),
-            ("begun or held", self.open + self.held, "#00838f"),
-            ("to buy", self.to_buy, "#1565c0"),
+            ("blank", self.missing),
+            ("invalid", sum(self.invalid.values())),
+            ("repeats", self.duplicates),
+            ("stored", self.stored),
+            ("begun or held", self.open + self.held),
+            ("to buy", self.to_buy),
         ]
         return bar(parts, f"{self.rows:,} rows")

@@ -159,10 +159,10 @@ class RunReport:
     def _picture(self) -> str:
         """The distinct numbers as a bar: bought, stored, and what is not there."""
         parts = [
-            ("bought", self.bought, "#1565c0"),
-            ("stored", self.stored, "#2e7d32"),
-            ("failed", self.failed, "#c62828"),
-            ("held or pending", self.uncertain + self.quarantined + self.pending, "#00838f"),
-            ("not bought", self.not_bought, "#9e9e9e"),
+            ("bought", self.bought),
+            ("stored", self.stored),
+            ("failed", self.failed),
+            ("held or pending", self.uncertain + self.quarantined + self.pending),
+            ("not bought", self.not_bought),
         ]
         return bar(parts, f"{self.distinct:,} distinct numbers")

@@ -108,8 +108,8 @@ def test_a_jobs_picture_counts_what_is_done_and_what_is_left(
 def test_text_from_outside_is_escaped():
     wild = "<img src=x onerror=alert(1)>"
     assert "<img" not in html_table(wild, [(wild, wild)], wild)
-    assert "<img" not in bar([(wild, 1, "#000000")], f'{wild}" onload="x')
-    assert '" onload' not in bar([(wild, 1, "#000000")], f'{wild}" onload="x')
+    assert "<img" not in bar([(wild, 1)], f'{wild}" onload="x')
+    assert '" onload' not in bar([(wild, 1)], f'{wild}" onload="x')
 
 
 def test_a_stores_summary_counts_look_ups_by_state(results):

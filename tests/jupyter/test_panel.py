@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
+import sys
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
 
 import pandas_numberactive as pna
 from pandas_numberactive import _bridge as bridge
-from pandas_numberactive._jupyter.panel import EnrichPanel, likely_columns
+from pandas_numberactive._display import live
+from pandas_numberactive._jupyter import views
+from pandas_numberactive._jupyter.choosing import choose
+from pandas_numberactive._jupyter.panel import EnrichPanel
 from pandas_numberactive._pandas import api
-from pandas_numberactive._pandas.job import JobView, job_view, progress_text
+from pandas_numberactive._pandas import job as job_module
+from pandas_numberactive._pandas.job import JobView, progress_text
 from pandas_numberactive._run.report import Progress
 from pandas_numberactive.simulator import Faults, Simulator
 
@@ -33,7 +40,7 @@ def frame():
 
 def line(panel):
     """What the panel's job says of itself."""
-    return panel._job.view._text.value
+    return panel._picture.value
 
 
 def button(panel, word):
@@ -118,10 +125,9 @@ def test_stop_keeps_exactly_what_was_charged_and_the_next_run_completes(tmp_path
         panel._look.click()
         button(panel, "Buy").click()
         until(lambda: vendor.ledger.total > 10)
-        panel._job.view._stop.click()
+        panel._job.view.stop.button.click()
         until(lambda: panel.result is not None)
         assert "Stopped: " in line(panel)
-        assert panel._job.view._bar.bar_style == "warning"
         report = pna.last_run()
         assert f"not bought {report.not_bought}" in line(panel)
         assert (f"pending {report.pending}" in line(panel)) == (report.pending > 0)
@@ -146,22 +152,171 @@ def test_without_keys_the_panel_says_what_to_do(frame):
     until(lambda: "NUMBERACTIVE_APP_KEY" in panel._summary.value)
 
 
-def test_a_jobs_view_follows_to_the_end_and_is_one_however_often_shown(
-    as_production, vendor, frame
-):
+@pytest.fixture
+def page(monkeypatch):
+    """What a notebook's page would have been sent: (bundle, display_id, update) of each message."""
+    sent = []
+    publish = lambda data, display_id, *, update: sent.append((data, display_id, update))  # noqa: E731
+    monkeypatch.setattr(live, "_publish", publish)
+    monkeypatch.setattr(live, "in_kernel", lambda: True)
+    monkeypatch.setattr(job_module, "in_kernel", lambda: True)
+    monkeypatch.setattr(views, "in_kernel", lambda: True)
+    return sent
+
+
+def outputs(page):
+    """What the notebook file would hold: the last bundle of each output, in order."""
+    kept = {}
+    for data, display_id, update in page:
+        if display_id in kept or not update:
+            kept[display_id] = data
+    return list(kept.values())
+
+
+def test_a_job_shown_twice_is_one_output_and_one_task(as_production, vendor, frame, page):
     as_production()
     job = frame.numberactive.start("hp")
-    first, second = job_view(job), job_view(job)
-    assert (
-        first["application/vnd.jupyter.widget-view+json"]
-        == second["application/vnd.jupyter.widget-view+json"]
-    )
-    assert isinstance(job.view, JobView)
+    job._ipython_display_()
+    view = job.view
+    job._ipython_display_()
+    assert job.view is view
     job.result()
-    until(lambda: "Done: 60 of 60" in job.view._text.value)
-    assert job.view._bar.value == 60
-    assert job.view._stop.disabled
+    assert "Done: 60 of 60" in outputs(page)[0]["text/html"]
     assert vendor.ledger.total == 60
+
+
+def test_the_file_holds_the_end_when_result_returns(tmp_path, frame, page):
+    """nbconvert keeps what stands there when the last cell ends."""
+    with Simulator(stand_in=True, app_key="k", secret="s", latency=0.05) as vendor:
+        sandbox(vendor, tmp_path, max_concurrency=8)
+        job = frame.numberactive.start("hp")
+        job._ipython_display_()
+        first = [*page]
+        assert live.WIDGET_VIEW in first[1][0]  # Stop, while there is something to stop
+        job.result()
+        progress, stop = outputs(page)
+        assert "Done: 60 of 60" in progress["text/html"]
+        assert stop == {"text/html": "", "text/plain": ""}  # no widget stays in the file
+
+
+def test_a_job_that_is_over_shows_no_stop(as_production, frame, page):
+    as_production()
+    job = frame.numberactive.start("hp")
+    job.result()
+    job._ipython_display_()
+    assert [live.WIDGET_VIEW in data for data, _, _ in page] == [False]
+
+
+def test_a_broken_drawing_costs_no_answer(as_production, frame, page, monkeypatch):
+    as_production()
+    job = frame.numberactive.start("hp")
+    job._ipython_display_()
+    monkeypatch.setattr(live, "_publish", None)
+    assert len(job.result()) == len(frame)
+
+
+def test_voila_gets_a_widget_for_its_progress(as_production, frame, page, monkeypatch):
+    """Its page shows no output that comes after the cells ran."""
+    as_production()
+    monkeypatch.setenv("SERVER_SOFTWARE", "voila/0.5.8")
+    job = frame.numberactive.start("hp")
+    job._ipython_display_()
+    assert live.WIDGET_VIEW in page[0][0]
+    job.result()
+    assert "Done: 60 of 60" in job.view.face._widget.value
+
+
+def sandbox(vendor, folder, **options):
+    pna.configure(
+        environment="sandbox",
+        base_url=vendor.base_url,
+        app_key="k",
+        secret="s",
+        store=str(folder / "s.sqlite3"),
+        **options,
+    )
+
+
+# --- the jobs of the process
+
+
+@pytest.mark.filterwarnings("ignore::pandas_numberactive.errors.IncompleteRunWarning")
+def test_jobs_lists_what_runs_and_can_stop_it(tmp_path, frame):
+    """The page may be gone, and so may the variable."""
+    with Simulator(stand_in=True, app_key="k", secret="s", latency=0.1) as vendor:
+        sandbox(vendor, tmp_path, max_concurrency=2)
+        frame.numberactive.start("hp")
+        until(lambda: vendor.ledger.total > 2)
+        (job,) = pna.jobs()
+        assert "of 60 numbers" in repr(job)
+        job.stop()
+        job.result()
+        assert pna.jobs() == []
+        assert vendor.ledger.total < 60
+
+
+@pytest.mark.parametrize("kind", [KeyboardInterrupt, asyncio.CancelledError])
+@pytest.mark.filterwarnings("ignore::pandas_numberactive.errors.IncompleteRunWarning")
+def test_an_interrupted_cell_stops_the_jobs(tmp_path, frame, kind):
+    """While a cell runs the interrupt is the brake, whatever the Stop button can do."""
+    with Simulator(stand_in=True, app_key="k", secret="s", latency=0.1) as vendor:
+        sandbox(vendor, tmp_path, max_concurrency=2)
+        job = frame.numberactive.start("hp")
+        job_module._after_cell(SimpleNamespace(error_in_exec=ValueError(), error_before_exec=None))
+        assert not job.stopping
+        job_module._after_cell(SimpleNamespace(error_in_exec=kind(), error_before_exec=None))
+        assert job.stopping
+        job.result()
+
+
+# --- Stop while a cell runs
+
+
+class Comm:
+    """A comm as ipykernel 7.4 marks it."""
+
+    def __init__(self):
+        self._reply_subshell_id = None
+
+
+def test_the_stop_button_forgets_the_shell_that_last_used_it():
+    """ipykernel 7.4 would send a click to that shell, which a cell keeps busy."""
+    comm = Comm()
+    live.let_handlers_run_beside_cells(SimpleNamespace(comm=comm))
+    assert not hasattr(comm, "_reply_subshell_id")
+
+
+@pytest.mark.parametrize("widget", [SimpleNamespace(comm=None), SimpleNamespace(), None])
+def test_a_kernel_without_that_mark_is_left_alone(widget):
+    live.let_handlers_run_beside_cells(widget)
+
+
+def test_ipykernel_still_keeps_that_mark():
+    """The private attribute that we remove; where it is gone, so is the reason to remove it."""
+    comm = pytest.importorskip("ipykernel.comm.comm")
+    route = getattr(comm.BaseComm, "_reply_subshell_for", None)
+    if route is None:
+        pytest.skip("this ipykernel has no mark")
+    one = comm.BaseComm.__new__(comm.BaseComm)
+    one._reply_subshell_lock, one._reply_subshell_ids = threading.Lock(), {}
+    one._reply_subshell_id = "busy"
+    assert route(one, {}, "free") == "busy"
+    live.let_handlers_run_beside_cells(SimpleNamespace(comm=one))
+    assert route(one, {}, "free") == "free"
+
+
+@pytest.mark.parametrize(("subshells", "told"), [([], True), (["one"], False)])
+def test_the_text_beside_stop_says_when_it_takes_effect(monkeypatch, subshells, told):
+    manager = SimpleNamespace(list_subshell=lambda: subshells)
+    kernel = SimpleNamespace(shell_channel_thread=SimpleNamespace(manager=manager))
+    monkeypatch.setattr(live, "_shell", lambda: SimpleNamespace(kernel=kernel))
+    row = live.StopRow(lambda: None)
+    assert ("interrupt the kernel to stop now" in row.text.value) is told
+
+
+def test_an_older_kernel_says_that_stop_waits_for_the_cell(monkeypatch):
+    monkeypatch.setattr(live, "_shell", lambda: SimpleNamespace(kernel=SimpleNamespace()))
+    assert "when the running cell ends" in live.StopRow(lambda: None).text.value
 
 
 def test_a_jobs_view_stops_the_job(tmp_path):
@@ -176,21 +331,21 @@ def test_a_jobs_view_stops_the_job(tmp_path):
         job = pd.DataFrame({"phone": [f"0811{i:07d}" for i in range(500)]}).numberactive.start(
             "phone"
         )
-        job._repr_mimebundle_()
+        job.view = JobView(job)
         until(lambda: vendor.ledger.total > 5)
-        job.view._stop.click()
+        job.view.stop.button.click()
         until(job.done)
         assert vendor.ledger.total < 500
 
 
-def test_without_widgets_a_job_is_text(as_production, frame, monkeypatch):
-    import sys
-
+def test_without_widgets_a_job_has_no_stop(as_production, frame, page, monkeypatch):
     as_production()
     job = frame.numberactive.start("hp")
-    job.result()
     monkeypatch.setitem(sys.modules, "ipywidgets", None)
-    assert list(job._repr_mimebundle_()) == ["text/plain"]
+    job._ipython_display_()
+    assert job.view.stop is None
+    job.result()
+    assert "Done: 60 of 60" in outputs(page)[0]["text/html"]
 
 
 def planned(panel):
@@ -234,6 +389,7 @@ def test_columns_that_cannot_be_told_apart_are_refused_with_the_way_out(
     as_production()
     panel = EnrichPanel(pd.DataFrame([[phone, phone] for phone in PHONES], columns=columns))
     assert "0811-****" in panel._summary.value
+    panel._choice.value = (0,)
     assert planned(panel) is None
     assert why in panel._summary.value
     assert vendor.calls == []
@@ -274,11 +430,61 @@ def test_likely_columns_are_found_in_cells_spread_over_the_table(frame):
     late = pd.DataFrame(
         {"name": ["n"] * 30_000, "hp": [None] * 20_000 + ["0811 8899 532"] * 10_000}
     )
-    assert likely_columns(late) == ((1,), [1, 0])
+    assert (choose(late).preselected, choose(late).places) == ((1,), (1, 0))
     long = pd.DataFrame({"hp": ["0811 8899 532 133"]})
-    assert likely_columns(long) == ((), [0])
+    assert choose(long).preselected == ()
     pna.configure(max_digits=13)
-    assert likely_columns(long) == ((0,), [0])
+    assert choose(long).preselected == (0,)
+
+
+def columns_of(**shares):
+    """A frame whose columns hold phones in so many of ten rows."""
+    phones = [f"0811{i:07d}" for i in range(10)]
+    return pd.DataFrame({name: phones[:n] + ["x"] * (10 - n) for name, n in shares.items()})
+
+
+@pytest.mark.parametrize(
+    ("shares", "expected"),
+    [
+        ({"relative_phone": 10, "phone": 9}, "phone"),
+        ({"emergency_contact_no": 10, "no_hp": 8}, "no_hp"),
+        ({"hp_darurat": 10}, None),
+        ({"no_hp_pasangan": 10, "telp_kerabat": 10}, None),
+        ({"spouseMobile": 10, "nomorHP": 9}, "nomorHP"),
+        ({"referensi_1": 10, "customer": 9}, "customer"),
+        ({"code": 10, "phone": 9}, "phone"),
+        ({"code": 10, "phone": 6}, None),
+        ({"phone_1": 10, "phone_2": 10}, None),
+        ({"contact": 10, "number": 10}, None),
+        ({"phone": 3, "score": 0}, None),
+    ],
+    ids=str,
+)
+def test_the_customers_own_column_is_preselected_or_none(shares, expected):
+    """A purchase for relatives is lost money, and an answer on the wrong person."""
+    df = columns_of(**shares)
+    chosen = [df.columns[place] for place in choose(df).preselected]
+    assert chosen == ([] if expected is None else [expected])
+
+
+@pytest.mark.parametrize(
+    ("shares", "sentence"),
+    [
+        ({"wa": 10, "hp": 10}, "Several columns look like phones (wa, hp): choose."),
+        ({"hp_darurat": 10}, "Only columns of other people look like phones (hp_darurat)"),
+        ({"a": 0}, "No column looks like phones: choose one."),
+    ],
+    ids=str,
+)
+def test_where_none_is_preselected_a_sentence_says_why(shares, sentence):
+    panel = EnrichPanel(columns_of(**shares))
+    assert panel.columns == ()
+    assert sentence in panel._said.value
+
+
+def test_likely_columns_are_offered_in_the_order_of_the_frame():
+    """The better of two does not come first."""
+    assert choose(columns_of(b=7, x=0, a=10)).places == (0, 2, 1)
 
 
 @pytest.mark.parametrize(
@@ -367,10 +573,10 @@ def test_a_choice_made_while_it_plans_is_not_overtaken_by_the_plan(
     as_production()
     go, real, done, offered = threading.Event(), api.plan, [], []
 
-    def plan(*args, max_charges, **options):
-        if max_charges is None:
+    def plan(*args, **options):
+        if "max_charges" not in options:
             go.wait(10)
-        done.append(real(*args, max_charges=max_charges, **options))
+        done.append(real(*args, **options))
         return done[-1]
 
     monkeypatch.setattr(api, "plan", plan)
@@ -427,14 +633,14 @@ def test_while_it_buys_stop_stays_and_nothing_else_can_be_pressed(tmp_path, fram
         )  # Stop does not take its place: a double click would press it
         until(lambda: vendor.ledger.total > 3)
         assert "bought" in line(panel)
-        assert "role=" not in line(panel)  # four times a second is not for a screen reader
+        assert "aria-live" not in line(panel)  # twice a second is not for a screen reader
         assert all(widget.disabled for widget in (panel._choice, panel._cap, panel._look))
         panel._cap.value = "3"  # sent before the page knew
         panel._look.click()
-        assert panel._running.children == (panel._job.view.widget,)
-        panel._job.view._stop.click()
-        assert panel._job.view._stop.disabled
-        assert "Stopping" in line(panel)
+        assert panel._running.children == (panel._job.view.stop.widget,)
+        panel._job.view.stop.button.click()
+        assert panel._job.view.stop.button.disabled
+        assert "Stopping" in panel._job.view.stop.text.value
         until(lambda: panel.result is not None)
         until(lambda: not panel._look.disabled)
         assert 3 < vendor.ledger.total < 60
@@ -448,7 +654,7 @@ def test_stop_before_the_first_call_buys_nothing(as_production, vendor, frame):
     held = threading.Event()
     bridge.submit(lambda: _hold(held))  # the background loop is kept: the job cannot begin
     panel._place.children[0].click()
-    panel._job.view._stop.click()
+    panel._job.view.stop.button.click()
     held.set()
     until(lambda: panel.result is not None)
     assert vendor.calls == []
@@ -479,7 +685,6 @@ def test_an_error_in_the_middle_keeps_what_is_paid_and_says_what_to_do(tmp_path,
         assert "Ended with an error: " in line(panel)
         assert "Check the app key" in line(panel)
         assert "Traceback" not in line(panel)
-        assert panel._job.view._bar.bar_style == "danger"
         known = panel.result["hp_lookup_status"].isin(["answered", "no_data"]).sum()
         assert 60 > known >= vendor.ledger.total > 10  # one number stands in two rows
         assert panel._job.report.charged == vendor.ledger.total
@@ -509,7 +714,7 @@ def test_the_result_is_summed_up_column_by_column(as_production, frame):
     as_production()
     frame["wa"] = frame["hp"].iloc[::-1].to_numpy()
     panel = EnrichPanel(frame)
-    assert panel.columns == ("hp",)
+    assert panel.columns == ()  # hp or wa: the person has to say
     panel._choice.value = (1, 3)
     assert panel.columns == ("hp", "wa")
     planned(panel)
@@ -541,9 +746,7 @@ def test_a_job_keeps_its_own_bill_and_its_rate(as_production, vendor, frame):
     assert rate == job.progress.rate > 0  # it does not go on falling
     assert repr(job).startswith("Job (done): 60 of 60 numbers")
     view = JobView(job)  # shown for the first time when it is over
-    assert "Done: 60 of 60: bought 60" in view._text.value
-    assert view._stop.disabled
-    assert view._bar.bar_style == "success"
+    assert "Done: 60 of 60: bought 60" in view.face.value
 
 
 def test_a_job_that_was_given_up_does_not_look_done(tmp_path, frame):
@@ -561,8 +764,7 @@ def test_a_job_that_was_given_up_does_not_look_done(tmp_path, frame):
         assert job.report is None
         until(lambda: vendor.calls)
         job._future.cancel()  # as a second interrupt does
-        until(lambda: "Given up" in view._text.value)
-        assert view._bar.bar_style == "danger"
+        until(lambda: "Given up" in view.face.value)
         assert repr(job).startswith("Job (ended with an error)")
 
 
@@ -580,8 +782,7 @@ def test_a_job_stopped_in_code_shows_it(tmp_path, frame, quiet_incomplete):
         until(lambda: vendor.calls)
         job.stop()
         assert job.state in ("stopping", "stopped")
-        until(lambda: "Stopped: " in view._text.value)
-        assert view._stop.disabled
+        until(lambda: "Stopped: " in view.face.value)
 
 
 @pytest.mark.parametrize(
@@ -600,3 +801,114 @@ def test_progress_is_told_in_a_line(given, words):
     assert text.startswith("5 of 10: bought 0")
     assert words in text
     assert " left" not in progress_text(Progress(total=10, done=5, **given), ended=True)
+
+
+# --- what else the panel offers
+
+
+def bought(panel):
+    """Plan and buy; the panel's summary at the end."""
+    planned(panel)
+    panel._place.children[0].click()
+    until(lambda: panel.result is not None)
+    return panel._summary.value
+
+
+def test_a_budget_caps_what_the_button_buys(as_production, vendor, frame, quiet_incomplete):
+    as_production()
+    panel = EnrichPanel(frame)
+    panel._budget.value = "5.000"
+    assert planned(panel) == "Buy 10 numbers for IDR 5,000"
+    bought(panel)
+    assert vendor.ledger.total == 10
+
+
+def test_a_random_pilot_is_not_the_first_rows(as_production, vendor, frame, quiet_incomplete):
+    as_production()
+    panel = EnrichPanel(frame)
+    panel._cap.value = "10"
+    panel._order.value = "random"
+    assert "order='random'" in bought(panel).replace("&#x27;", "'")
+    asked = {phone[-2:] for phone in vendor.ledger.charged_phones()}
+    assert asked != {f"{i:02d}" for i in range(10)}
+
+
+def test_older_answers_are_bought_again_where_an_age_is_given(as_production, vendor, frame):
+    as_production()
+    frame.head(1).numberactive.enrich("hp", progress=False)
+    panel = EnrichPanel(frame)
+    panel._age.value = "0.001 s"
+    until(lambda: planned(panel) == "Buy 60 numbers for IDR 30,000")
+    panel._age.value = "180"
+    assert planned(panel) == "Buy 59 numbers for IDR 29,500"
+    panel._age.value = "soon"
+    assert planned(panel) is None
+    assert "max_age" in panel._summary.value
+
+
+def test_the_panel_shows_the_code_that_does_the_same(as_production, vendor, frame):
+    as_production()
+    shown = bought(EnrichPanel(frame)).replace("&#x27;", "'")
+    assert "out = df.numberactive.enrich('hp', max_charges=60)" in shown
+
+
+def test_the_preview_masks_the_phones(as_production, frame):
+    as_production()
+    shown = bought(EnrichPanel(frame))
+    assert "The first 5 of 63 rows" in shown
+    assert "0811*******" in shown
+    assert "0811000000" not in shown
+
+
+@pytest.mark.parametrize("kind", ["csv", "xlsx"])
+def test_the_result_is_saved_under_a_free_name(as_production, frame, tmp_path, monkeypatch, kind):
+    as_production()
+    monkeypatch.chdir(tmp_path)
+    panel = EnrichPanel(frame)
+    bought(panel)
+    until(lambda: panel._saving.children)
+    name, *buttons = panel._saving.children
+    (save,) = [button for button in buttons if kind in button.description]
+    save.click()
+    save.click()
+    assert sorted(path.name for path in tmp_path.glob("*." + kind)) == [
+        f"enriched-2.{kind}",
+        f"enriched.{kind}",
+    ]
+    assert "Saved 63 rows" in panel._said.value
+    read = pd.read_csv if kind == "csv" else pd.read_excel
+    assert len(read(tmp_path / f"enriched.{kind}")) == 63
+    name.value = "../elsewhere"
+    save.click()
+    assert (tmp_path / f"elsewhere.{kind}").exists()
+
+
+def test_a_column_without_a_phone_is_offered_no_button(as_production, vendor):
+    """A blue button on a wrong column looks like the way on."""
+    as_production()
+    panel = EnrichPanel(pd.DataFrame({"name": ["x", "y"], "hp": PHONES[:2]}))
+    panel._choice.value = (0,)
+    panel._look.click()
+    until(lambda: "choose another column" in panel._said.value)
+    assert panel._place.children == ()
+
+
+def test_what_is_free_is_no_blue_button(as_production, frame):
+    as_production()
+    frame.numberactive.enrich("hp", progress=False)
+    panel = EnrichPanel(frame)
+    assert planned(panel) == "Join the stored answers: free"
+    assert panel._place.children[0].button_style == ""
+
+
+def test_a_panel_is_widgets_for_input_and_html_that_stays(as_production, frame, page):
+    """A reopened notebook shows the plan and the bill, and says what to do for the fields."""
+    as_production()
+    panel = EnrichPanel(frame)
+    panel._ipython_display_()
+    bought(panel)
+    widget, picture, summary, reopened = outputs(page)
+    assert live.WIDGET_VIEW in widget
+    assert "Done: 60 of 60" in picture["text/html"]
+    assert "hp_active_level" in summary["text/html"]
+    assert "run this cell again" in reopened["text/html"]

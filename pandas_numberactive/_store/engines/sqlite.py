@@ -5,8 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -178,7 +177,8 @@ _TEXTS = (
 )
 
 
-def _read_rows(db: Database, code: int, wanted: NDArray[np.int64]) -> NDArray[np.int64]:
+def read_rows(db: Database, code: int, wanted: NDArray[np.int64]) -> NDArray[np.int64]:
+    """All generations of sorted numbers, ordered: columns number, packed, bought_at."""
     parts = [
         _part(db, code, some) for some in np.array_split(wanted, max(1, -(-len(wanted) // AT_ONCE)))
     ]
@@ -225,14 +225,12 @@ def _read(db: Database, where: str) -> NDArray[np.int64]:
 
 
 class SQLiteEngine:
-    """The journal in one SQLite file; `path` None is a store in memory."""
+    """Begin, commit and roll back on one sqlite3 connection."""
 
     errors: tuple[type[Exception], ...] = (sqlite3.Error,)
 
-    def __init__(self, path: Path | None, clock: Callable[[], float] = time.time) -> None:
-        self._connection = connect(path)
-        self._clock = clock
-        self._workers = Liveness(path)
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
 
     def passing(self, error: BaseException) -> bool:
         """Nothing passes by itself that SQLite has not waited for."""
@@ -264,31 +262,6 @@ class SQLiteEngine:
     def close(self) -> None:
         """Close the connection."""
         self._connection.close()
-        self._workers.release()
-
-    def now(self) -> int:
-        """Return this machine's time in microseconds since 1970, UTC."""
-        return round(self._clock() * 1e6)
-
-    def hold(self, db: Database, token: str) -> str:
-        """Show a worker alive by a locked file beside the store."""
-        self._workers.hold(token)
-        return token
-
-    def release(self, db: Database) -> None:
-        """Unlock and remove our workers' files."""
-        self._workers.release()
-
-    def lives(self, db: Database, token: str) -> bool:
-        """Return False where nobody holds the worker's file."""
-        return self._workers.lives(token)
-
-    def check_rights(self, db: Database) -> None:
-        """Return at once: `connect` has refused a file that cannot be written."""
-
-    def read_rows(self, db: Database, code: int, wanted: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Read all generations of sorted numbers, ordered: number, packed, bought_at."""
-        return _read_rows(db, code, wanted)
 
 
 class Liveness:
@@ -299,9 +272,9 @@ class Liveness:
         self._held: dict[str, int] = {}
 
     def hold(self, token: str) -> None:
-        """Show this worker alive until `release` or death."""
+        """Show this worker alive until `release`, `close` or death."""
         fcntl = _fcntl()
-        if self._folder is None or fcntl is None or token in self._held:
+        if self._folder is None or fcntl is None:
             return
         self._folder.mkdir(mode=0o700, exist_ok=True)
         file = os.open(self._folder / token, os.O_CREAT | os.O_RDWR, 0o600)
@@ -333,6 +306,8 @@ class Liveness:
                 os.unlink(str(self._folder) + os.sep + token)
             os.close(file)
         self._held.clear()
+
+    close = release
 
 
 def _fcntl() -> Any:
