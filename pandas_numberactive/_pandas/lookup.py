@@ -13,8 +13,8 @@ import pandas as pd
 from pandas_numberactive import _bridge as bridge
 from pandas_numberactive._config.settings import Settings, settings
 from pandas_numberactive._display.html import (
-    RED,
     card,
+    colour_of,
     esc,
     level,
     note,
@@ -217,25 +217,20 @@ _WHY = {
 }
 
 
-def lookup_card(found: Lookup, *, shown: str | None = None) -> str:
-    """A look-up's answer as HTML; `shown` is the phone as it may be shown, masked by default."""
-    phone = shown or found.masked
+def lookup_card(found: Lookup) -> str:
+    """Render a look-up's answer as HTML, the phone masked because a notebook is saved."""
     mark = _MARKED if found.environment == "simulator" else ""
     known = (when(found.looked_up_at), _PAID[found.charged], found.source, found.environment)
     facts = note(mark + ", ".join(word for word in known if word))
     if found.request_id:
         facts += note(f"requestId {found.request_id}")
     if found.status in ("answered", "no_data"):
-        signals = (
-            level("activity", found.active_level)
-            + level("top-ups", found.frequency_grade)
-            + level("type", found.telco_type)
-        )
-        return card(phone, f"<div>{signals}</div>{facts}")
+        names = ("active_level", "frequency_grade", "telco_type")
+        signals = "".join(level(name, getattr(found, name)) for name in names)
+        return card(found.masked, f"<div>{signals}</div>{facts}")
     why = _WHY.get(found.status, found.status)
     if found.status == "failed":
         why = _FAILED_FREE if found.charged is False else _FAILED_CHARGED
     said = f"code {found.code}: {found.msg}" if found.code else found.reason or ""
-    return card(
-        f"{phone}: {words(found.status)}", f"<div>{esc(why)}</div>{note(said)}{facts}", accent=RED
-    )
+    body = f"<div>{esc(why)}</div>{note(said)}{facts}"
+    return card(f"{found.masked}: {words(found.status)}", body, accent=colour_of(found.status))

@@ -11,7 +11,7 @@ import ipywidgets
 import pytest
 
 import pandas_numberactive as pna
-from pandas_numberactive._jupyter.form import STILL, LookupForm
+from pandas_numberactive._jupyter.form import QUIET_SECONDS, STILL_SECONDS, LookupForm
 from pandas_numberactive._pandas.lookup import Lookup, lookup_card
 from pandas_numberactive.simulator import Faults, Simulator
 
@@ -93,8 +93,8 @@ def test_check_is_free_and_buy_names_the_number_and_its_price(form, vendor):
     idle(form)
     assert vendor.ledger.charged_phones() == {PHONE: 1}
     assert form._place.children == ()
-    assert PHONE in form._shown.value
-    assert PHONE not in form._past.value
+    assert "8118****532" in form._shown.value
+    assert PHONE not in form._shown.value + form._past.value + said(form)
     assert form.history["phone"].tolist() == ["8118****532"]
     assert form.history["active_level"].dtype == pna.ACTIVE_LEVEL
 
@@ -104,7 +104,7 @@ def test_a_stored_number_is_free_and_shown_at_once(form, vendor):
     form._field.value = PHONE
     press_enter(form)
     until(lambda: "in your store since" in said(form))
-    assert form._place.children == ()
+    assert buy_button(form).description == "Buy 8118899532 again for IDR 500"
     assert form.value.source == "stored"
     assert vendor.ledger.total == 1
 
@@ -218,7 +218,7 @@ def test_the_simulators_answers_say_that_they_are_made_up(tmp_path):
 
 def test_a_buy_button_comes_half_a_second_after_the_last_change(as_production):
     as_production()
-    assert LookupForm()._still == STILL == 0.5
+    assert LookupForm()._still == STILL_SECONDS == 0.5
     form = LookupForm(still=0.3)
     form._field.value = PHONE[:-1]
     press_enter(form)
@@ -313,17 +313,16 @@ def test_a_change_while_the_button_is_put_there_takes_it_away(as_production, mon
     until(lambda: "was changed: check again" in said(form))
 
 
-def test_keys_that_come_when_the_button_has_just_come_are_read_as_well(as_production):
-    """The page was slow: they were typed before Enter, and the button has the focus."""
+def test_keys_that_come_when_the_button_has_just_come_disarm_it(as_production):
+    """The page was slow: they were typed before Enter, and the number is another one."""
     as_production()
-    form = LookupForm(still=0.3)
+    form = LookupForm(still=0.01)
     form._field.value = PHONE[:-1]
     press_enter(form)
-    first = buy_button(form)
-    form._armed_at = time.monotonic()  # however slow this test is
+    buy_button(form)
     form._field.value = PHONE
-    until(lambda: form._place.children not in ((), (first,)))
-    assert buy_button(form).description.startswith(f"Buy {PHONE} ")
+    assert form._place.children == ()
+    assert "was changed: check again" in said(form)
 
 
 def test_what_was_said_goes_with_the_text_it_was_said_about(form):
@@ -331,7 +330,6 @@ def test_what_was_said_goes_with_the_text_it_was_said_about(form):
     press_enter(form)
     buy_button(form)
     assert PHONE in said(form)
-    form._armed_at = 0.0  # long ago
     form._field.value = PHONE + "1"
     assert "was changed: check again" in said(form)
 
@@ -357,11 +355,13 @@ def test_while_busy_nothing_else_is_bought_and_nothing_is_checked(as_production)
     form._field.value = OTHER
     press_enter(form)
     form._check.click()
-    assert f"Asking for {PHONE}" in said(form)
+    assert "Asking for 8118****532" in said(form)
     go.set()
     idle(form)
     assert form.value.phone == PHONE
-    assert PHONE in form._shown.value
+    assert "8118****532: answered. It is in the history below." in said(form)
+    assert form._shown.value == ""  # no answer stands under another number
+    assert "8118****532" in form._past.value
     press_enter(form)
     assert buy_button(form).description.startswith(f"Buy {OTHER}")
     assert bought == [PHONE]
@@ -386,8 +386,11 @@ def test_what_is_paid_and_final_is_shown_and_not_offered_again(as_production, st
     form._field.value = PHONE
     press_enter(form)
     until(lambda: "in your store since 3 Nov 2026: free" in said(form))
-    assert form._place.children == ()
     assert words in form._shown.value
+    until(lambda: form._answered == form._asked)
+    offered = [button.description for button in form._place.children]
+    again = ["Buy 8118899532 again for IDR 500"]
+    assert offered == (again if stored.status == "no_data" else [])
     assert form.value is stored
 
 
@@ -493,8 +496,7 @@ def test_a_form_as_text_holds_no_number(form):
     """A widget's own repr begins with its children, and a notebook keeps the first 110 characters of it."""
     form._field.value = PHONE
     assert PHONE not in repr(form)
-    if hasattr(form, "_repr_mimebundle_"):  # ipywidgets 8; version 7 shows the repr
-        assert PHONE not in form._repr_mimebundle_()["text/plain"]
+    assert PHONE not in form._repr_mimebundle_()["text/plain"]
 
 
 @pytest.mark.parametrize(
@@ -502,19 +504,17 @@ def test_a_form_as_text_holds_no_number(form):
 )
 def test_a_card_has_every_fact_and_escapes_what_comes_from_outside(status):
     wild = "<img src=x onerror=alert(1)>"
-    shown = lookup_card(
-        answer(status=status, request_id=wild, code=wild, msg=wild, reason=wild), shown=PHONE
-    )
+    shown = lookup_card(answer(status=status, request_id=wild, code=wild, msg=wild, reason=wild))
     assert "<img" not in shown
     assert "requestId &lt;img" in shown
-    assert PHONE in shown
-    assert PHONE not in lookup_card(answer(status=status))
+    assert "8118****532" in shown
+    assert PHONE not in shown
     for fact in ("3 Nov 2026", "charged", "new", "production"):
         assert fact in shown
     if status == "answered":
         assert all(f">{word}</span>" in shown for word in ("high", "low", "prepaid"))
     elif status != "no_data":
-        assert f"{PHONE}: {status.replace('_', ' ')}" in shown
+        assert f"8118****532: {status.replace('_', ' ')}" in shown
 
 
 @pytest.mark.parametrize(
@@ -526,3 +526,242 @@ def test_a_card_says_whether_it_was_charged(charged, word):
 
 def test_a_card_without_a_request_id_does_not_name_one():
     assert "requestId" not in lookup_card(answer(request_id=None))
+
+
+# --- Enter, once more, in the field
+
+
+def armed(form, phone=PHONE):
+    """Check a number with Enter, and wait until its offer may be bought by Enter."""
+    form._field.value = phone
+    press_enter(form)
+    button = buy_button(form)
+    until(lambda: form._shown_at is not None)
+    until(lambda: time.monotonic() - form._shown_at >= form._still)
+    return button
+
+
+def test_enter_once_more_buys_the_number_on_the_button(form, vendor):
+    """The keyboard alone is enough, and it never leaves the field."""
+    armed(form)
+    press_enter(form)
+    until(lambda: form.value is not None)
+    idle(form)
+    assert vendor.ledger.charged_phones() == {PHONE: 1}
+
+
+def test_python_never_moves_the_focus(as_production, vendor, monkeypatch):
+    """A focused button takes the next space that somebody types into another cell."""
+    as_production()
+    moved = []
+    for kind in (ipywidgets.Text, ipywidgets.Button):
+        monkeypatch.setattr(kind, "focus", lambda self: moved.append(self), raising=False)
+    form = LookupForm(still=0.01)
+    armed(form).click()
+    until(lambda: form.value is not None)
+    idle(form)
+    pna.configure(unit_price=900)
+    armed(form, OTHER)
+    pna.configure(unit_price=500)
+    press_enter(form)
+    until(lambda: "settings were changed" in said(form))
+    assert moved == []
+    assert vendor.ledger.total == 1
+
+
+def test_enter_before_the_offer_stood_for_half_a_second_checks_again(as_production, vendor):
+    """A key held down, or pressed twice in a hurry, buys nothing."""
+    as_production()
+    form = LookupForm(still=0.3)
+    form._field.value = PHONE
+    press_enter(form)
+    first = buy_button(form)
+    form._shown_at = time.monotonic()  # however slow this test is
+    press_enter(form)
+    until(lambda: form._place.children not in ((), (first,)))
+    assert vendor.calls == []
+
+
+def test_keys_that_enter_overtook_withdraw_the_purchase(as_production, vendor):
+    """The page sends Enter before the last keys: the number is not the one on the button."""
+    as_production()
+    form = LookupForm(still=0.3)
+    armed(form, PHONE[:-1])
+    press_enter(form)
+    form._field.value = PHONE
+    confirmed = time.monotonic()
+    until(lambda: time.monotonic() - confirmed > 0.4)
+    assert form._busy is False
+    assert vendor.calls == []
+
+
+def test_enter_many_times_charges_once(form, vendor):
+    armed(form)
+    for _ in range(20):
+        press_enter(form)
+    until(lambda: form.value is not None)
+    idle(form)
+    assert vendor.ledger.total == 1
+
+
+def test_enter_and_the_button_together_charge_once(as_production, vendor):
+    as_production()
+    form = LookupForm(still=0.1)
+    button = armed(form)
+    press_enter(form)
+    button.click()
+    until(lambda: form.value is not None)
+    idle(form)
+    assert form._offer is None
+    assert vendor.ledger.total == 1
+
+
+def test_enter_never_buys_a_stored_number_again(form, vendor):
+    """A newer answer is for the mouse alone."""
+    pna.lookup(PHONE)
+    armed(form)
+    before = form._asked
+    press_enter(form)
+    assert form._asked == before + 1
+    assert "again" in buy_button(form).description
+    assert vendor.ledger.total == 1
+
+
+def test_buy_again_buys_a_newer_answer(form, vendor):
+    pna.lookup(PHONE)
+    armed(form).click()
+    until(lambda: vendor.ledger.total == 2)
+    idle(form)
+    assert form.value.source == "new"
+
+
+def test_an_enter_from_before_the_offer_was_seen_buys_nothing(as_production, vendor):
+    """A cell blocks the loop that reads the page: an Enter waits there, older than the offer."""
+    as_production()
+    form = LookupForm(still=0.2)
+
+    async def kernel():
+        form._field.value = PHONE
+        press_enter(form)
+        blocked_until = time.monotonic() + 10
+        while not form._place.children or time.monotonic() < form._asked_at + 0.8:
+            assert time.monotonic() < blocked_until
+            time.sleep(0.01)
+        await asyncio.sleep(0)
+        press_enter(form)  # was pressed while the cell ran
+
+    asyncio.run(kernel())
+    until(lambda: form._place.children)
+    assert form._busy is False
+    assert vendor.calls == []
+
+
+# --- what a saved notebook keeps
+
+
+def saved_state(form):
+    """All that a notebook can save of the form: the state of its widgets that are not closed."""
+    widgets = [form, *form.children, *form.children[0].children, *form._place.children]
+    return " ".join([form._past.value, *(str(widget.get_state()) for widget in widgets)])
+
+
+def test_a_minute_after_the_last_action_nothing_is_left_to_save(as_production, vendor):
+    """An offer that nobody took: the number, its button and the words about it go."""
+    as_production()
+    assert LookupForm()._quiet == QUIET_SECONDS == 60
+    form = LookupForm(still=0.01, quiet=0.3)
+    button = armed(form)
+    assert PHONE in saved_state(form)
+    until(lambda: "Cleared after a minute" in said(form))
+    assert PHONE not in saved_state(form)
+    assert button.comm is None  # closed
+    press_enter(form)
+    until(lambda: "blank" in said(form))
+    assert vendor.calls == []
+
+
+def test_an_answer_goes_after_a_minute_and_its_history_stays(as_production):
+    as_production()
+
+    async def buy(national):
+        return answer(national)
+
+    form = LookupForm(buy=buy, peek=nothing, still=0.01, quiet=0.4)
+    armed(form).click()
+    until(lambda: ">high<" in form._shown.value)
+    assert PHONE not in saved_state(form)
+    until(lambda: form._shown.value == "")
+    kept = saved_state(form)
+    assert "8118****532" in kept
+    assert not [level for level in ("high", "low", "prepaid") if f">{level}<" in kept]
+    assert form.history["active_level"].tolist() == ["high"]
+
+
+def test_a_purchase_empties_the_field_for_the_next_number(form, vendor):
+    armed(form).click()
+    assert form._field.value == ""
+    until(lambda: form.value is not None)
+
+
+def test_a_failed_purchase_gives_the_number_back(as_production):
+    as_production()
+
+    async def buy(national):
+        raise pna.errors.VendorError("no", code="1", msg="no")
+
+    form = LookupForm(buy=buy, peek=nothing, still=0.01)
+    armed(form, "0811 8899 532").click()
+    idle(form)
+    assert form._field.value == "0811 8899 532"
+
+
+# --- a form's own cap
+
+
+def test_a_form_buys_no_more_than_its_cap(as_production, vendor):
+    as_production()
+    form = LookupForm(still=0.01, max_charges=1)
+    armed(form).click()
+    until(lambda: form.value is not None)
+    idle(form)
+    form._field.value = OTHER
+    press_enter(form)
+    until(lambda: "all that max_charges allows" in said(form))
+    assert form._place.children == ()
+    assert vendor.ledger.total == 1
+
+
+def test_a_failure_without_charge_leaves_the_cap(as_production):
+    as_production()
+
+    async def buy(national):
+        return answer(national, status="failed", charged=False)
+
+    form = LookupForm(buy=buy, peek=nothing, still=0.01, max_charges=1)
+    armed(form).click()
+    idle(form)
+    armed(form, OTHER)
+
+
+@pytest.mark.parametrize("cap", [-1, 1.5, "1", True])
+def test_a_cap_is_a_whole_number(cap):
+    with pytest.raises(pna.errors.ConfigurationError, match="whole number"):
+        LookupForm(max_charges=cap)
+
+
+def test_waiting_shows_the_seconds(as_production, monkeypatch):
+    as_production()
+    monkeypatch.setattr("pandas_numberactive._jupyter.form.TICK_SECONDS", 0.02)
+    go = threading.Event()
+
+    async def slowly(national):
+        await asyncio.to_thread(go.wait, 10)
+        return answer(national)
+
+    form, seen = LookupForm(buy=slowly, peek=nothing, still=0.01), []
+    form._said.observe(lambda line: seen.append(line["new"]), "value")
+    armed(form).click()
+    until(lambda: any("... 0 s" in line for line in seen))
+    go.set()
+    idle(form)
+    assert 'role="status"' not in next(line for line in seen if "... 0 s" in line)
