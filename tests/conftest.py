@@ -32,21 +32,12 @@ APART = (
     "tests/test_notebooks",
 )
 
-WAITERS = (
-    "browser",
-    "kernel",
-    "test_notebooks",
-    "test_dask",
-)  # wait for other processes most of the time
-
 
 @pytest.hookimpl(tryfirst=True)  # before pytest selects by marker
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Mark each test by its folder, and skip slow tests that nobody asked for."""
     slow_wanted = "slow" in config.option.markexpr
     for item in items:
-        waits = any(name in item.nodeid for name in WAITERS)
-        item.add_marker(pytest.mark.xdist_group("waiters" if waits else "others"))
         if not item.nodeid.startswith(APART):
             item.add_marker("core")
         if item.get_closest_marker("slow") and not slow_wanted:

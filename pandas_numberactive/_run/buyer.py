@@ -16,6 +16,7 @@ from pandas_numberactive._run.lease import Lease
 from pandas_numberactive._run.options import Options
 from pandas_numberactive._run.stopping import PROBES, Streaks, as_ours, collision, stopped_by_vendor
 from pandas_numberactive._run.tally import Tally
+from pandas_numberactive._store import claims, saves, workers
 from pandas_numberactive._store.claims import Work, claim_size
 from pandas_numberactive._store.rescue import Rescue
 from pandas_numberactive._store.runs import RunRow
@@ -76,7 +77,7 @@ class Buyer:
 
         self._tally.wake_with(wake)
         moment = self._lease.now()
-        self._worker = await self._store.join(self._run.run, lease=self._settings.lease)
+        self._worker = await self._join()
         self._lease.renewed(moment)
         finished = False
         try:
@@ -84,12 +85,35 @@ class Buyer:
             finished = self._tally.stopped_by is None and self._error is None
         finally:
             with contextlib.suppress(Exception):  # a store that fails here failed louder before
-                await self._store.leave(self._worker, self._run.run, finished=finished)
+                await self._leave(finished)
         error = self._error
         if error is not None:
             for note in self._kept_aside:  # whatever ended the run, this is told with it
                 error.add_note(note)
         return error
+
+    async def _join(self) -> int:
+        store, token = self._store, workers.new_token()
+        lease = self._settings.lease
+        return await store.write(workers.join, store.engine, token, run=self._run.run, lease=lease)
+
+    async def _renew(self) -> None:
+        await self._store.write(
+            workers.renew,
+            self._store.engine,
+            worker=self._worker,
+            run=self._run.run,
+            lease=self._settings.lease,
+        )
+
+    async def _leave(self, finished: bool) -> None:
+        await self._store.write(
+            workers.leave,
+            self._store.engine,
+            worker=self._worker,
+            run=self._run.run,
+            finished=finished,
+        )
 
     async def _all(self, todo: list[int]) -> None:
         heart = asyncio.create_task(self._beat())
@@ -119,7 +143,7 @@ class Buyer:
             await asyncio.sleep(self._settings.lease / 3)
             try:
                 moment = self._lease.now()
-                await self._store.renew(self._worker, self._run.run, lease=self._settings.lease)
+                await self._renew()
                 self._lease.renewed(moment)
             except Exception as error:
                 self._halt(as_ours(error))
@@ -192,14 +216,14 @@ class Buyer:
         if self._stopping:
             return
         term = self._lease.term
-        claims = await self._store.claim(terms, numbers)
-        self._busy += claims.busy
-        self._spent = claims.spent
-        self._handle_can_charge |= claims.handle_can_charge
-        self._tally.done += len(claims.settled)
-        self._tally.over += len(claims.over)
-        self._waiting += len(claims.mine)
-        for lookup, resumed in claims.mine:
+        got = await self._store.write(claims.claim, terms, numbers)
+        self._busy += got.busy
+        self._spent = got.spent
+        self._handle_can_charge |= got.handle_can_charge
+        self._tally.done += len(got.settled)
+        self._tally.over += len(got.over)
+        self._waiting += len(got.mine)
+        for lookup, resumed in got.mine:
             await self._queue.put((lookup, resumed, term))
 
     async def _work(self, driver: Driver) -> None:
@@ -250,7 +274,7 @@ class Buyer:
             handle_can_charge=lambda: self._handle_can_charge,
         )
         if done is not None and done.state in OPEN:
-            await self._store.unclaim(done, worker=self._worker)
+            await self._store.write(saves.unclaim, done, worker=self._worker)
         return done
 
     def _still_mine(self, claimed: Purchase, done: Purchase | None, term: int) -> Purchase | None:
@@ -264,7 +288,13 @@ class Buyer:
         if lookup.state in SETTLED and lookup.request_id is None and lookup.charged is not False:
             self._handle_can_charge = True  # the store marks it for good, with the answer
         try:
-            saved = await self._store.save(lookup, worker=self._worker, run=self._run.run)
+            saved = await self._store.write(
+                saves.save,
+                lookup,
+                worker=self._worker,
+                run=self._run.run,
+                now=self._store.now(),
+            )
         except Exception as error:  # of whatever kind: a paid answer must not go with it
             ours = as_ours(error)
             if lookup.state in SETTLED:

@@ -22,6 +22,7 @@ from pandas_numberactive._display.text import duration, money, said, utc
 from pandas_numberactive._purchase.purchase import SETTLED, LookupState
 from pandas_numberactive._run.options import Options
 from pandas_numberactive._run.report import Shape
+from pandas_numberactive._store import runs
 from pandas_numberactive._store.store import LookupStore, Stored
 from pandas_numberactive.errors import ConfigurationError, ConfirmationRequiredError
 
@@ -190,7 +191,9 @@ async def started(
     answers.
     """
     if options.refresh or options.max_age is not None:
-        began_at = await store.unfinished(run_key(numbers, settings, options))
+        began_at = await store.write(
+            runs.unfinished, run_key(numbers, settings, options), store.now()
+        )
         if began_at is not None:
             return began_at, True
     return store.now(), False

@@ -34,6 +34,7 @@ from pandas_numberactive._run.plan import (
 from pandas_numberactive._run.plan import plan as plan
 from pandas_numberactive._run.report import Progress, RunReport, Shape
 from pandas_numberactive._run.tally import Tally
+from pandas_numberactive._store import runs
 from pandas_numberactive._store.runs import RunRow
 from pandas_numberactive._store.store import LookupStore, Stored
 from pandas_numberactive.errors import NumberActiveError, UnknownValueWarning, warn_caller
@@ -180,9 +181,11 @@ class Run:
     ) -> tuple[RunRow, NumberActiveError | None]:
         warn_plain_http(self._settings)
         settings = self._settings
-        run = await store.begin_run(
+        run = await store.write(
+            runs.begin_run,
             key=run_key(self._numbers, settings, self._options),
             environment=settings.environment or "",
+            now=store.now(),
             cap=self._cap,
             price=settings.unit_price,
             currency=settings.currency,

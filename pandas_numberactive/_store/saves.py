@@ -6,6 +6,7 @@ Each function runs inside one write transaction; times are microseconds since 19
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from pandas_numberactive._purchase.purchase import OPEN, SETTLED, LookupState, Purchase, pack
@@ -18,6 +19,7 @@ MAX_KEPT_BODY = 4096
 Saved = Literal["kept", "fenced", "collision"]
 
 _UNSETTLED = f"(packed & 15) NOT IN ({', '.join(str(int(state)) for state in sorted(SETTLED))})"
+_OURS = "worker = ? AND epoch = ?"  # the fence: the claim, and no later one
 
 
 def save(db: Database, lookup: Purchase, *, worker: int, run: int, now: int) -> Saved:
@@ -30,15 +32,16 @@ def save(db: Database, lookup: Purchase, *, worker: int, run: int, now: int) -> 
         return _save_opened(db, lookup, code, worker, run, now)
     if lookup.state in SETTLED:
         return _save_settled(db, lookup, code, worker, run, now)
-    spend = int(lookup.state in OPEN)
-    kept = _update(
-        db,
-        "packed = ?, bought_at = ?, code = ?, msg = ?, reason = ?, spend = ?, worker = NULL",
-        (packed(lookup), now, lookup.code, lookup.msg, lookup.reason, spend),
-        lookup,
-        code,
-        worker,
-    )
+    outcome = {
+        "packed": packed(lookup),
+        "bought_at": now,
+        "code": lookup.code,
+        "msg": lookup.msg,
+        "reason": lookup.reason,
+        "spend": int(lookup.state in OPEN),
+        "worker": None,
+    }
+    kept = _update(db, lookup, outcome, _OURS, worker, lookup.epoch)
     if kept:
         log(db, now, lookup.state.name.lower(), lookup, code, run)
     return "kept" if kept else "fenced"
@@ -55,15 +58,15 @@ def _save_opened(
     if any(number != lookup.number for number, _ in others):
         _hold_collision(db, lookup, code, others, worker, run, now)
         return "collision"
-    opened_at = round((lookup.opened_at or 0) * 1e6)
-    kept = _update(
-        db,
-        "packed = ?, request_id = ?, opened_at = ?, host = ?, app_key = ?, reason = NULL",
-        (packed(lookup), lookup.request_id, opened_at, lookup.host, lookup.key),
-        lookup,
-        code,
-        worker,
-    )
+    opened = {
+        "packed": packed(lookup),
+        "request_id": lookup.request_id,
+        "opened_at": round((lookup.opened_at or 0) * 1e6),
+        "host": lookup.host,
+        "app_key": lookup.key,
+        "reason": None,
+    }
+    kept = _update(db, lookup, opened, _OURS, worker, lookup.epoch)
     if not (
         kept and any(tuple(other) == (lookup.number, lookup.generation) for other in others)
     ):  # else: again
@@ -98,43 +101,26 @@ def _save_settled(
     """Write a paid answer; nearly always the claim is still ours, and one statement says so."""
     if lookup.request_id is None and lookup.charged is not False:
         set_flag(db, handle_flag(lookup.environment))
-    if _settle(
-        db,
-        lookup,
-        code,
-        now,
-        f"AND worker = ? AND epoch = ? AND {_UNSETTLED}",
-        (worker, lookup.epoch),
-    ):
+    ours = f"{_OURS} AND {_UNSETTLED}"
+    if _update(db, lookup, _settled(lookup, now), ours, worker, lookup.epoch):
         _keep_body(db, lookup, code, now)
         log(db, now, lookup.state.name.lower(), lookup, code, run)
         return "kept"
     return _save_late(db, lookup, code, run, now)
 
 
-def _settle(
-    db: Database, lookup: Purchase, code: int, now: int, fence: str, values: tuple[int, ...]
-) -> bool:
-    """Whether the row was there, as the fence wants it, and holds the answer now."""
-    cursor = db.execute(
-        "UPDATE lookups SET packed = ?, bought_at = ?, request_id = ?, code = ?, msg = ?, reason = "
-        "?, worker = NULL, "
-        f"spend = ? WHERE environment = ? AND number = ? AND generation = ? {fence}",
-        (
-            packed(lookup),
-            round((lookup.bought_at or now / 1e6) * 1e6),
-            lookup.request_id,
-            lookup.code,
-            lookup.msg,
-            lookup.reason,
-            int(lookup.charged is not False),
-            code,
-            lookup.number,
-            lookup.generation,
-            *values,
-        ),
-    )
-    return bool(cursor.rowcount == 1)
+def _settled(lookup: Purchase, now: int) -> dict[str, object]:
+    """Return the columns of a row that holds this answer."""
+    return {
+        "packed": packed(lookup),
+        "bought_at": round((lookup.bought_at or now / 1e6) * 1e6),
+        "request_id": lookup.request_id,
+        "code": lookup.code,
+        "msg": lookup.msg,
+        "reason": lookup.reason,
+        "worker": None,
+        "spend": int(lookup.charged is not False),
+    }
 
 
 def _save_late(db: Database, lookup: Purchase, code: int, run: int, now: int) -> Saved:
@@ -152,7 +138,7 @@ def _save_late(db: Database, lookup: Purchase, code: int, run: int, now: int) ->
     if (
         row is None
         or row[1] != lookup.request_id
-        or not _settle(db, lookup, code, now, f"AND {_UNSETTLED}", ())
+        or not _update(db, lookup, _settled(lookup, now), _UNSETTLED)
     ):
         log(db, now, "late", lookup, code, run)
     else:
@@ -189,22 +175,19 @@ def restore(db: Database, lookup: Purchase, *, now: int) -> bool:
 
 def unclaim(db: Database, lookup: Purchase, *, worker: int) -> None:
     """Leave an open look-up for the next run; its money stays reserved."""
-    _update(db, "worker = NULL", (), lookup, ENVIRONMENTS[lookup.environment], worker)
+    _update(db, lookup, {"worker": None}, _OURS, worker, lookup.epoch)
 
 
 def _update(
-    db: Database,
-    assignments: str,
-    values: tuple[Any, ...],
-    lookup: Purchase,
-    code: int,
-    worker: int,
+    db: Database, lookup: Purchase, columns: Mapping[str, object], fence: str, *by: int
 ) -> bool:
-    """Write under our claim only: worker and epoch must still be ours (the fence)."""
+    """Write columns of a look-up's row; return False where the fence keeps us out."""
+    assignments = ", ".join(f"{name} = ?" for name in columns)
+    key = (ENVIRONMENTS[lookup.environment], lookup.number, lookup.generation)
     cursor = db.execute(
-        f"UPDATE lookups SET {assignments} WHERE environment = ? AND number = ? AND generation = ? "
-        "AND worker = ? AND epoch = ?",
-        (*values, code, lookup.number, lookup.generation, worker, lookup.epoch),
+        f"UPDATE lookups SET {assignments} "
+        f"WHERE environment = ? AND number = ? AND generation = ? AND {fence}",
+        (*columns.values(), *key, *by),
     )
     return bool(cursor.rowcount == 1)
 

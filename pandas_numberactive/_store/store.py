@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import secrets
-import socket
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 import numpy as np
 
 from pandas_numberactive._config.checks import CHECKS
-from pandas_numberactive._config.credentials import Address
+from pandas_numberactive._config.credentials import Address, masked_url
 from pandas_numberactive._purchase.purchase import Purchase
-from pandas_numberactive._store import claims, runs, saves
+from pandas_numberactive._store import runs, saves, workers
 from pandas_numberactive._store.engines.journal import Database, Engine, Journal
-from pandas_numberactive._store.engines.sqlite import Liveness, SQLiteEngine, connect, read_rows
+from pandas_numberactive._store.engines.postgres import PostgresEngine
+from pandas_numberactive._store.engines.sqlite import SQLiteEngine
 from pandas_numberactive._store.rescue import Rescue
 from pandas_numberactive._store.rows import (
     ENVIRONMENTS,
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+P = ParamSpec("P")
 T = TypeVar("T")
 READ, DETAILED = 1_000_000, 5000  # numbers read in one transaction, without and with their details
 _MEMORY: dict[str, LookupStore] = {}
@@ -65,17 +67,18 @@ class LookupStore:
     def __init__(
         self, location: str | os.PathLike[str], *, clock: Callable[[], float] = time.time
     ) -> None:
-        self.location = os.fspath(location).removeprefix("sqlite:")
-        self.path = (
-            None if self.location == ":memory:" else Path(self.location).expanduser().resolve()
-        )
-        self._clock = clock
+        self.path: Path | None = None
+        self.engine: Engine
+        if isinstance(location, Address):
+            self.location = masked_url(location) or ""
+            self.engine = PostgresEngine(location)
+        else:
+            self.location = os.fspath(location).removeprefix("sqlite:")
+            if self.location != ":memory:":
+                self.path = Path(self.location).expanduser().resolve()
+            self.engine = SQLiteEngine(self.path, clock)
         self._pid = os.getpid()
-        self._alive = Liveness(self.path)
-        self._journal = Journal(self._engine())
-
-    def _engine(self) -> Engine:
-        return SQLiteEngine(connect(self.path))
+        self._journal = Journal(self.engine)
 
     @classmethod
     def open(cls, location: str | os.PathLike[str]) -> LookupStore:
@@ -85,10 +88,6 @@ class LookupStore:
         StoreError where the store cannot be used.
         """
         location = CHECKS["store"]("store", location)
-        if isinstance(location, Address):
-            from pandas_numberactive._store.engines.postgres import PostgresStore
-
-            return PostgresStore(location)
         if location != ":memory:":
             return cls(location)
         kept = _MEMORY.get(":memory:")
@@ -109,104 +108,51 @@ class LookupStore:
         """Finish what is queued and close the file; the shared store in memory stays open."""
         if _MEMORY.get(":memory:") is not self:
             self._journal.close()
-            self._alive.close()
 
     def now(self) -> int:
-        """The store's clock, microseconds since 1970, UTC: on a server the server's, so that a team
-        has one.
-        """
-        return round(self._clock() * 1e6)
+        """Return the store's time in microseconds since 1970, UTC: the server's, on a server."""
+        return self.engine.now()
 
-    def do(self, work: Callable[[Database], T]) -> T:
-        """Run statements in one transaction and wait for its fsync; not from an event loop."""
-        return self._journal.do(work)
+    def write(
+        self, work: Callable[Concatenate[Database, P], T], /, *args: P.args, **kwargs: P.kwargs
+    ) -> asyncio.Future[T]:
+        """Run a function of the store's rooms in one transaction; awaited after its fsync.
+
+        >>> import asyncio
+        >>> async def run() -> int:
+        ...     with LookupStore(":memory:") as store:
+        ...         return await store.write(runs.spent, 1)
+        >>> asyncio.run(run())
+        0
+        """
+        return self._journal.write(partial(_work, work, args, kwargs))
+
+    def do(
+        self, work: Callable[Concatenate[Database, P], T], /, *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Do as `write` does and wait for it; not from an event loop."""
+        return self._journal.do(partial(_work, work, args, kwargs))
 
     def compact(self) -> None:
         """Rewrite the file so that nothing deleted is left in it."""
         self._journal.compact()
 
     def count(self) -> int:
-        """How many purchases, open or done, the store holds."""
+        """Return the number of purchases, open or done."""
         return self.do(lambda db: int(db.execute("SELECT count(*) FROM lookups").fetchone()[0]))
 
-    # What a run needs, awaited on the bridge's loop.
-
-    async def begin_run(
-        self, *, key: str, environment: str, cap: int | None, price: float | None, currency: str
-    ) -> runs.RunRow:
-        """Begin a run or go on with an unfinished one of the same key."""
-        return await self._journal.write(
-            lambda db: runs.begin_run(
-                db,
-                key=key,
-                environment=environment,
-                now=self.now(),
-                cap=cap,
-                price=price,
-                currency=currency,
-            )
-        )
-
-    async def unfinished(self, key: str) -> int | None:
-        """When the unfinished run of this key began, if there is one."""
-        now = self.now()
-        return await self._journal.write(lambda db: runs.unfinished(db, key, now))
-
-    async def join(self, run: int, *, lease: float) -> int:
-        """Register this worker with a lease in seconds."""
-        token = self._token()
-        self._alive.hold(token)
-        host = socket.gethostname()
-
-        def work(db: Database) -> int:  # a transaction knows the time best
-            until = self.now() + round(lease * 1e6)
-            return runs.join(
-                db, run=run, pid=os.getpid(), host=host, token=token, lease_until=until
-            )
-
-        return await self._journal.write(work)
-
-    def _token(self) -> str:
-        return secrets.token_hex(8)
-
-    async def renew(self, worker: int, run: int, *, lease: float) -> None:
-        """Prolong the lease."""
-
-        def work(db: Database) -> None:
-            now = self.now()
-            runs.renew(db, worker=worker, run=run, now=now, lease_until=now + round(lease * 1e6))
-
-        await self._journal.write(work)
-
-    async def leave(self, worker: int, run: int, *, finished: bool) -> None:
-        """Take this worker off."""
-        await self._journal.write(
-            lambda db: runs.leave(
-                db, worker=worker, run=run, now=self.now(), finished=finished, alive=self.alive
-            )
-        )
-        self._alive.release()
-
-    async def claim(self, work: claims.Work, numbers: Sequence[int]) -> claims.Claims:
-        """Claim numbers in sorted order, reserving their money."""
-        return await self._journal.write(lambda db: claims.claim(db, work, numbers))
-
-    async def save(self, lookup: Purchase, *, worker: int, run: int) -> saves.Saved:
-        """Have a step on disk."""
-        now = self.now()
-        return await self._journal.write(
-            lambda db: saves.save(db, lookup, worker=worker, run=run, now=now)
-        )
-
     async def recover(self) -> Rescue:
-        """Read back what an earlier run had to keep aside; returns where to keep more."""
-        fresh = secrets.token_hex(16)
-        store_id = await self._journal.write(lambda db: runs.store_id(db, fresh))
+        """Read back the emergency files of earlier runs; return the place for more.
+
+        Raises StoreError where a run could not write all that it must.
+        """
+        await self.write(self.engine.check_rights)
+        store_id = await self.write(runs.store_id, secrets.token_hex(16))
         rescue = Rescue(store_id, self.path)
         left: list[str] = []
         for path, lookup in rescue.waiting():
             try:
-                if await self._journal.write(partial(saves.restore, lookup=lookup, now=self.now())):
+                if await self.write(saves.restore, lookup, now=self.now()):
                     path.unlink(missing_ok=True)
             except Exception as error:  # one bad file must not stop every run to come
                 left.append(f"{type(error).__name__} in {path.parent}")
@@ -218,18 +164,9 @@ class LookupStore:
             )
         return rescue
 
-    async def unclaim(self, lookup: Purchase, *, worker: int) -> None:
-        """Leave an open look-up for the next run."""
-        await self._journal.write(lambda db: saves.unclaim(db, lookup, worker=worker))
-
     def alive(self, db: Database, worker: int) -> bool:
-        """Whether a worker still holds its lease and its process lives."""
-        row = db.execute(
-            "SELECT token, lease_until FROM workers WHERE worker = ?", (worker,)
-        ).fetchone()
-        if row is None or row[1] < self.now():
-            return False
-        return self._alive.lives(row[0])
+        """Return True while a worker holds its lease and its process lives."""
+        return workers.alive(db, self.engine, worker)
 
     async def read(self, environment: str, numbers: NDArray[np.int64], *, since: int = 0) -> Stored:
         """Read what is known of distinct numbers.
@@ -241,9 +178,7 @@ class LookupStore:
         wanted, order = in_order(numbers)
         for at in range(0, len(wanted), READ):  # others may write in between
             some = wanted[at : at + READ]
-            rows = await self._journal.write(
-                partial(self._rows, code=ENVIRONMENTS[environment], wanted=some)
-            )
+            rows = await self.write(self.engine.read_rows, ENVIRONMENTS[environment], some)
             found, row_packed, row_bought = newest_serving(rows, since)
             place = order[at : at + READ]
             if len(found) < len(some):
@@ -252,10 +187,6 @@ class LookupStore:
             bought[place] = row_bought
         return Stored(packed, bought)
 
-    def _rows(self, db: Database, code: int, wanted: NDArray[np.int64]) -> NDArray[np.int64]:
-        """All generations of the wanted numbers, ordered: columns number, packed, bought_at."""
-        return read_rows(db, code, wanted)
-
     async def details(
         self, environment: str, numbers: Sequence[int], *, since: int = 0
     ) -> dict[int, Purchase]:
@@ -263,15 +194,13 @@ class LookupStore:
         found: dict[int, Purchase] = {}
         wanted = sorted(numbers)
         for at in range(0, len(wanted), DETAILED):  # others may write in between
-            work = partial(
-                _details, environment=environment, numbers=wanted[at : at + DETAILED], since=since
-            )
-            found |= await self._journal.write(work)
+            some = wanted[at : at + DETAILED]
+            found |= await self.write(_details, environment, some, since)
         return found
 
-    async def spent(self, run: int) -> int:
-        """Charges made and reserved by a run."""
-        return await self._journal.write(lambda db: runs.spent(db, run))
+
+def _work(work: Callable[..., T], args: tuple[Any, ...], kwargs: dict[str, Any], db: Database) -> T:
+    return work(db, *args, **kwargs)
 
 
 def _details(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pty
 import signal
 import socket
 import subprocess
@@ -205,6 +204,7 @@ def write(path, phones, column="phone"):
 def test_a_terminal_sees_the_bar_on_stderr_whatever_its_size_and_a_file_none(
     tmp_path, keys, vendor
 ):
+    pty = pytest.importorskip("pty", reason="Windows has no terminal of this kind")
     vendor.latency = 0.1
     source = write(tmp_path / "in.csv", [f"0811{i:07d}" for i in range(100)])
     arguments = [

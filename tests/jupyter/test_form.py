@@ -496,7 +496,8 @@ def test_a_form_as_text_holds_no_number(form):
     """A widget's own repr begins with its children, and a notebook keeps the first 110 characters of it."""
     form._field.value = PHONE
     assert PHONE not in repr(form)
-    assert PHONE not in form._repr_mimebundle_()["text/plain"]
+    if hasattr(form, "_repr_mimebundle_"):  # ipywidgets 8; version 7 shows the repr
+        assert PHONE not in form._repr_mimebundle_()["text/plain"]
 
 
 @pytest.mark.parametrize(

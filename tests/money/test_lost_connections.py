@@ -17,6 +17,7 @@ pytest.importorskip(
 import psycopg
 
 import pandas_numberactive as pna
+from pandas_numberactive._store import claims, runs, workers
 from pandas_numberactive._store.engines import connection as store_connection
 from pandas_numberactive._store.engines import postgres as store_postgres
 from pandas_numberactive._store.store import LookupStore
@@ -70,6 +71,20 @@ def books_of(dsn: str) -> tuple[int, ...]:
                 db.execute(f"SELECT count(*) FROM {what}").fetchone()[0] for what in counts
             )
         )
+
+
+async def begin_run(store: LookupStore, cap: int | None = None) -> runs.RunRow:
+    terms = {"key": "k", "environment": "sandbox", "price": None, "currency": "IDR"}
+    return await store.write(runs.begin_run, now=store.now(), cap=cap, **terms)
+
+
+async def join(store: LookupStore, run: int) -> int:
+    token = workers.new_token()
+    return await store.write(workers.join, store.engine, token, run=run, lease=60.0)
+
+
+async def renew(store: LookupStore, worker: int, run: int) -> None:
+    await store.write(workers.renew, store.engine, worker=worker, run=run, lease=60.0)
 
 
 @pytest.mark.parametrize("side", ["before", "after"])
@@ -146,11 +161,11 @@ def test_a_server_that_stays_away_ends_the_run_once_for_all_and_the_next_one_has
 @pytest.mark.parametrize("ahead", [3600.0, -3600.0], ids=["an hour ahead", "an hour behind"])
 def test_a_clock_that_differs_from_the_servers_buys_nothing_twice(dsn, monkeypatch, ahead):
     """What is bought under a refresh is newer than the refresh, whatever this machine's clock says."""
-    told = store_postgres.PostgresStore._set_clock
+    note = store_connection.Connection._set_clock
     with Simulator(stand_in=True, **KEYS) as vendor:
         configure(vendor, dsn)
         monkeypatch.setattr(
-            store_postgres.PostgresStore, "_set_clock", lambda store, by: told(store, by + ahead)
+            store_connection.Connection, "_set_clock", lambda self, by: note(self, by + ahead)
         )
         FRAME.numberactive.enrich("phone")
         vendor.faults = Faults(script={"query": ["ok"] * 10 + ["redirect"]})
@@ -167,19 +182,17 @@ def test_a_lease_is_by_the_servers_clock_also_when_ours_is_put_right_meanwhile(d
 
     real = time.time
     with LookupStore.open(dsn) as store:
-        monkeypatch.setattr(store_postgres.time, "time", lambda: real() + 7200)
+        monkeypatch.setattr(store_connection.time, "time", lambda: real() + 7200)
 
         async def work() -> tuple[int, bool]:
-            row = await store.begin_run(
-                key="k", environment="sandbox", cap=None, price=None, currency="IDR"
-            )
-            worker = await store.join(row.run, lease=60.0)
-            until = await store._journal.write(
+            row = await begin_run(store, cap=None)
+            worker = await join(store, row.run)
+            until = await store.write(
                 lambda db: db.execute("SELECT lease_until FROM workers").fetchone()[0]
             )
-            monkeypatch.setattr(store_postgres.time, "time", lambda: real() - 7200)
-            await store.renew(worker, row.run, lease=60.0)
-            renewed = await store._journal.write(
+            monkeypatch.setattr(store_connection.time, "time", lambda: real() - 7200)
+            await renew(store, worker, row.run)
+            renewed = await store.write(
                 lambda db: db.execute("SELECT lease_until FROM workers").fetchone()[0]
             )
             return until, renewed
@@ -251,10 +264,8 @@ def test_a_cap_counts_what_was_committed_while_one_waited(odd_role):
     with LookupStore.open(odd_role) as store, psycopg.connect(odd_role) as other:
 
         async def begin() -> tuple[int, int]:
-            row = await store.begin_run(
-                key="k", environment="sandbox", cap=10, price=None, currency="IDR"
-            )
-            return row.run, await store.join(row.run, lease=60.0)
+            row = await begin_run(store, cap=10)
+            return row.run, await join(store, row.run)
 
         run, worker = asyncio.run(begin())
         other.execute("SET TRANSACTION READ WRITE")
@@ -263,8 +274,10 @@ def test_a_cap_counts_what_was_committed_while_one_waited(odd_role):
 
         async def claim() -> None:
             got.append(
-                await store.claim(
-                    work(run, worker, store), list(range(8_118_000_000, 8_118_000_010))
+                await store.write(
+                    claims.claim,
+                    work(run, worker, store),
+                    list(range(8_118_000_000, 8_118_000_010)),
                 )
             )
 
@@ -304,7 +317,7 @@ def test_a_pooler_that_gives_each_transaction_another_session_is_noticed_and_wor
         while vendor.ledger.total < 10:
             assert not job.done()
         with LookupStore.open(dsn) as direct:  # a colleague without the pooler waits for the lease
-            assert not direct._postgres.pooled
+            assert not direct.engine.pooled
             assert direct.do(
                 lambda db: direct.alive(db, db.execute("SELECT worker FROM workers").fetchone()[0])
             )
@@ -313,7 +326,7 @@ def test_a_pooler_that_gives_each_transaction_another_session_is_noticed_and_wor
         assert again["phone_lookup_status"].isin(GOOD).all()
         assert vendor.ledger.charged_phones() == {phone[1:]: 2 for phone in FRAME["phone"]}
         with LookupStore.open(through(proxy, dsn)) as pooled:
-            assert pooled._postgres.pooled
+            assert pooled.engine.pooled
 
 
 def test_a_deadlock_or_a_conflict_with_another_program_is_tried_again(dsn):
@@ -403,12 +416,10 @@ def test_a_worker_holds_its_lock_again_after_a_lost_connection(dsn):
     ):
 
         async def work() -> list[int]:
-            row = await store.begin_run(
-                key="k", environment="sandbox", cap=None, price=None, currency="IDR"
-            )
-            worker = await store.join(row.run, lease=60.0)
-            held = [await store._journal.write(alone)]
-            token = await store._journal.write(
+            row = await begin_run(store, cap=None)
+            worker = await join(store, row.run)
+            held = [await store.write(alone)]
+            token = await store.write(
                 lambda db: db.execute("SELECT token FROM workers").fetchone()[0]
             )
             proxy.cut_all()
@@ -417,10 +428,10 @@ def test_a_worker_holds_its_lock_again_after_a_lost_connection(dsn):
                 0
             ]:  # the server's lost session
                 pass
-            held.append(await store._journal.write(alone))
+            held.append(await store.write(alone))
             other.execute("SELECT pg_advisory_unlock(%s)", (key,))
-            await store.renew(worker, row.run, lease=60.0)
-            held.append(await store._journal.write(alone))
+            await renew(store, worker, row.run)
+            held.append(await store.write(alone))
             return held
 
         writers = 1  # the lock that orders all writers is one of them

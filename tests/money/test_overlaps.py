@@ -17,6 +17,7 @@ import pytest
 import pandas_numberactive as pna
 from pandas_numberactive._run import run as batch
 from pandas_numberactive._store import saves as store_saves
+from pandas_numberactive._store import workers
 from pandas_numberactive._store.rescue import Rescue
 from pandas_numberactive._store.store import LookupStore
 from pandas_numberactive.errors import NumberActiveError, StoreError
@@ -29,10 +30,12 @@ pytestmark = pytest.mark.filterwarnings("ignore::pandas_numberactive.errors.Inco
 class Held:
     """Of one coroutine's calls the first waits for the second, and the second until it is let go."""
 
-    def __init__(self, owner, name, monkeypatch):
+    def __init__(self, owner, name, monkeypatch, only=lambda *_: True):
         self.calls, self.go, real = 0, threading.Event(), getattr(owner, name)
 
         async def held(*args, **options):
+            if not only(*args):
+                return await real(*args, **options)
             self.calls += 1
             mine = self.calls
             while self.calls < 2 or (mine == 2 and not self.go.is_set()):
@@ -66,7 +69,7 @@ def test_a_run_that_ends_under_one_who_joins_it_keeps_its_cap(configured, monkey
         stand_in=True, faults=Faults(script={"query": ["code_free"] * 3}), **KEYS
     ) as vendor:
         configured(vendor, max_concurrency=1)
-        held = Held(LookupStore, "join", monkeypatch)
+        held = Held(LookupStore, "write", monkeypatch, lambda _, work, *__: work is workers.join)
         first = book(6).numberactive.start("phone", max_charges=3)
         held.reached(1)
         second = book(6).numberactive.start("phone", max_charges=3)
@@ -132,6 +135,10 @@ async def out_of_memory(*_, **__):
     raise MemoryError
 
 
+def out_of_memory_in_a_write(*_, **__):
+    raise MemoryError
+
+
 @pytest.mark.parametrize("later", ["read", "details", "leave"])
 def test_what_fails_later_hides_neither_the_error_nor_where_the_answer_waits(
     configured,  # noqa: F811
@@ -149,7 +156,11 @@ def test_what_fails_later_hides_neither_the_error_nor_where_the_answer_waits(
 
         with monkeypatch.context() as patch:
             patch.setattr(store_saves, "_save_settled", full)
-            patch.setattr(LookupStore, later, second_fails if later == "read" else out_of_memory)
+            if later == "leave":
+                patch.setattr(workers, "leave", out_of_memory_in_a_write)
+            else:
+                fails = second_fails if later == "read" else out_of_memory
+                patch.setattr(LookupStore, later, fails)
             with pytest.raises(StoreError, match="full") as caught:
                 book(1).numberactive.enrich("phone", details=True)
         assert any("waits in" in note for note in caught.value.__notes__)

@@ -18,9 +18,9 @@ import pytest
 
 import pandas_numberactive as pna
 from pandas_numberactive._run.lease import Lease
+from pandas_numberactive._store import runs as store_runs
 from pandas_numberactive._store import saves as store_saves
 from pandas_numberactive._store.engines.sqlite import SQLiteEngine
-from pandas_numberactive._store.store import LookupStore
 from pandas_numberactive.errors import IncompleteRunWarning, StoreError, VendorError
 from pandas_numberactive.simulator import Faults, Simulator
 from tests.money.killloop import is_stopped
@@ -146,15 +146,15 @@ def test_a_lookup_begun_before_handle_was_known_to_charge_is_held_when_its_reply
 def test_what_a_refresh_bought_counts_for_it_although_the_clock_was_set_back_meanwhile(
     configured, monkeypatch
 ):
-    real = LookupStore.begin_run
+    real = store_runs.begin_run
 
-    async def ahead(self, **options):  # as if the clock stood 5 s further when the run began
-        row = await real(self, **options)
+    def ahead(db, **options):  # as if the clock stood 5 s further when the run began
+        row = real(db, **options)
         return replace(row, started_at=row.started_at + 5_000_000)
 
     with Simulator(stand_in=True, **KEYS) as vendor:
         configured(vendor)
-        monkeypatch.setattr(LookupStore, "begin_run", ahead)
+        monkeypatch.setattr(store_runs, "begin_run", ahead)
         assert set(statuses(book(6), refresh=True)) <= {"answered", "no_data"}
         assert vendor.ledger.charged_phones() == {f"811000000{i}": 1 for i in range(6)}
 
@@ -163,20 +163,21 @@ SLEEPER = """
 import os, signal, sys, threading
 import pandas as pd, pandas_numberactive as pna
 from pandas_numberactive._purchase.purchase import LookupState
+from pandas_numberactive._store import saves
 from pandas_numberactive._store.store import LookupStore
 base, store = sys.argv[1:]
 pna.configure(environment="sandbox", base_url=base, app_key="made-up-key", secret="made-up-secret", store=store,
               progress=False, lease=1)
 awake = threading.Event()
 signal.signal(signal.SIGCONT, lambda *_: awake.set())
-real = LookupStore.save
-async def save(self, lookup, **options):
-    kept = await real(self, lookup, **options)
-    if lookup.state is LookupState.PENDING:
+real = LookupStore.write
+async def write(self, work, *args, **options):
+    kept = await real(self, work, *args, **options)
+    if work is saves.save and args[0].state is LookupState.PENDING:
         os.kill(os.getpid(), signal.SIGSTOP)  # a laptop's lid, a paused machine
         awake.wait()  # the signal takes a moment
     return kept
-LookupStore.save = save
+LookupStore.write = write
 print(pd.DataFrame({"phone": ["08110000000"]}).numberactive.enrich("phone")["phone_lookup_status"].tolist())
 """
 
@@ -457,18 +458,19 @@ def test_a_paid_answer_outlives_an_error_that_no_store_foresees(configured, monk
 KILLED = """
 import os, sys
 import pandas as pd, pandas_numberactive as pna
+from pandas_numberactive._store import saves
 from pandas_numberactive._store.store import LookupStore
 base, store = sys.argv[1:]
 pna.configure(environment="sandbox", base_url=base, app_key="made-up-key", secret="made-up-secret", store=store,
               progress=False, max_concurrency=1)
-real, bought = LookupStore.save, []
-async def save(self, lookup, **options):
-    kept = await real(self, lookup, **options)
-    bought.extend([1] * bool(lookup.bought_at))
+real, bought = LookupStore.write, []
+async def write(self, work, *args, **options):
+    kept = await real(self, work, *args, **options)
+    bought.extend([1] * (work is saves.save and bool(args[0].bought_at)))
     if len(bought) == 2:
         os.kill(os.getpid(), 9)
     return kept
-LookupStore.save = save
+LookupStore.write = write
 pd.DataFrame({"phone": [f"0811{i:07d}" for i in range(12)]}).numberactive.enrich("phone", max_charges=4)
 """
 

@@ -15,7 +15,7 @@ import pytest
 import pandas_numberactive as pna
 from pandas_numberactive._pandas.frames import Request
 from pandas_numberactive._phones.parse import parse_phone
-from pandas_numberactive._store.store import LookupStore
+from pandas_numberactive._store import workers
 from pandas_numberactive.errors import (
     ColumnNotFoundError,
     ConfigurationError,
@@ -63,12 +63,12 @@ def test_a_killed_run_keeps_its_cap_in_whatever_type_it_is_said_again(
     as_production, vendor, monkeypatch, again
 ):
     as_production(max_concurrency=1)
-    leave = LookupStore.leave
+    leave = workers.leave
 
-    async def killed(self, worker, run, *, finished):
-        await leave(self, worker, run, finished=False)  # no end record
+    def killed(db, engine, *, finished, **who):
+        leave(db, engine, finished=False, **who)  # no end record
 
-    monkeypatch.setattr(LookupStore, "leave", killed)
+    monkeypatch.setattr(workers, "leave", killed)
     df = pd.DataFrame({"phone": [f"0811{i:07d}" for i in range(20)]})
     for cap in ({"budget": 2500}, again):
         with pytest.warns(IncompleteRunWarning):

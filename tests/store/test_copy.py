@@ -11,10 +11,10 @@ import pandas as pd
 import pytest
 
 import pandas_numberactive as pna
-from pandas_numberactive import _bridge as bridge
 from pandas_numberactive.__main__ import main
 from pandas_numberactive._purchase.purchase import LookupState, pack
 from pandas_numberactive._store import copy as store_copy
+from pandas_numberactive._store import workers
 from pandas_numberactive._store.copy import copy
 from pandas_numberactive._store.store import LookupStore
 from pandas_numberactive.errors import ConfigurationError, StoreError
@@ -141,12 +141,12 @@ def test_it_can_be_killed_between_any_two_transactions(places, vendor, monkeypat
     ids = leave_open(here, vendor)
     do, left = LookupStore.do, 0
 
-    def failing(self: LookupStore, work: Any) -> Any:
+    def failing(self: LookupStore, work: Any, *args: Any) -> Any:
         nonlocal left
         if left == 0:
             raise KeyboardInterrupt
         left -= 1
-        return do(self, work)
+        return do(self, work, *args)
 
     tries = 0
     with monkeypatch.context() as patch:
@@ -297,7 +297,7 @@ def test_a_run_that_begins_just_before_the_hand_over_keeps_everything(places, ve
 
     def begin(source: LookupStore, target: LookupStore) -> Any:
         done = copy_runs(source, target)
-        bridge.call(lambda: source.join(1, lease=60.0), stop=lambda: None, drain=1.0)
+        source.do(workers.join, source.engine, workers.new_token(), run=1, lease=60.0)
         return done
 
     monkeypatch.setattr(store_copy, "_copy_runs", begin)

@@ -14,10 +14,12 @@ import numpy as np
 import pytest
 
 from pandas_numberactive._purchase.purchase import LookupState, unpack
+from pandas_numberactive._store import runs, saves, workers
 from pandas_numberactive._store import store as store_module
 from pandas_numberactive._store.claims import Work, claim
 from pandas_numberactive._store.rows import in_order
 from pandas_numberactive._store.store import LookupStore
+from pandas_numberactive._testing import set_clock
 from pandas_numberactive._vendor.protocol import Answer
 from pandas_numberactive.errors import StoreError, StoreVersionError
 
@@ -51,7 +53,7 @@ def store(request, clock):
         yield request.getfixturevalue("file_store")
         return
     with LookupStore.open(request.getfixturevalue("dsn")) as opened:
-        opened._clock = clock  # in place of the server's
+        set_clock(opened, clock)  # in place of the server's
         yield opened
 
 
@@ -60,9 +62,27 @@ def run(work):
 
 
 async def begin(store, cap=None, key="k", lease=60.0):
-    row = await store.begin_run(key=key, environment="sandbox", cap=cap, price=None, currency="IDR")
-    worker = await store.join(row.run, lease=lease)
+    row = await store.write(
+        runs.begin_run,
+        key=key,
+        environment="sandbox",
+        now=store.now(),
+        cap=cap,
+        price=None,
+        currency="IDR",
+    )
+    worker = await store.write(
+        workers.join, store.engine, workers.new_token(), run=row.run, lease=lease
+    )
     return row, worker
+
+
+async def save(store, lookup, worker, run):
+    return await store.write(saves.save, lookup, worker=worker, run=run, now=store.now())
+
+
+async def leave(store, worker, run, finished):
+    await store.write(workers.leave, store.engine, worker=worker, run=run, finished=finished)
 
 
 def terms(store, row, worker, cap=None, since=0, **changes):
@@ -107,11 +127,11 @@ def answered(lookup, clock, charged=True):
 
 async def buy(store, clock, number=NUMBER, request_id="r1", key="k"):
     row, worker = await begin(store, key=key)
-    claims = await store.claim(terms(store, row, worker), [number])
+    claims = await store.write(claim, terms(store, row, worker), [number])
     lookup = opened(claims.mine[0][0], clock, request_id)
-    assert await store.save(lookup, worker=worker, run=row.run) == "kept"
-    assert await store.save(answered(lookup, clock), worker=worker, run=row.run) == "kept"
-    await store.leave(worker, row.run, finished=True)
+    assert await save(store, lookup, worker, row.run) == "kept"
+    assert await save(store, answered(lookup, clock), worker, row.run) == "kept"
+    await leave(store, worker, row.run, finished=True)
     return row
 
 
@@ -137,8 +157,8 @@ def test_what_is_saved_is_on_disk_for_others_before_it_is_acted_on(file_store, c
 
     async def work():
         row, worker = await begin(store)
-        claims = await store.claim(terms(store, row, worker), [NUMBER])
-        await store.save(opened(claims.mine[0][0], clock), worker=worker, run=row.run)
+        claims = await store.write(claim, terms(store, row, worker), [NUMBER])
+        await save(store, opened(claims.mine[0][0], clock), worker, row.run)
         other = sqlite3.connect(store.path)
         try:
             return other.execute("SELECT request_id FROM lookups").fetchall()
@@ -162,11 +182,11 @@ def test_an_answer_is_found_again_whole(store, clock):
 def test_a_living_workers_claim_is_respected_and_a_dead_ones_is_taken_over(store, clock, tmp_path):
     async def work():
         row, first = await begin(store)
-        await store.claim(terms(store, row, first), [NUMBER])
+        await store.write(claim, terms(store, row, first), [NUMBER])
         row2, second = await begin(store, key="other")
-        busy = await store.claim(terms(store, row2, second), [NUMBER])
+        busy = await store.write(claim, terms(store, row2, second), [NUMBER])
         clock.time += 61  # the first worker's lease ends
-        taken = await store.claim(terms(store, row2, second), [NUMBER])
+        taken = await store.write(claim, terms(store, row2, second), [NUMBER])
         return busy, taken
 
     busy, taken = run(work())
@@ -178,14 +198,14 @@ def test_a_living_workers_claim_is_respected_and_a_dead_ones_is_taken_over(store
 def test_a_late_worker_may_not_open_a_request_but_its_paid_answer_is_kept(store, clock):
     async def work():
         row, first = await begin(store)
-        mine = (await store.claim(terms(store, row, first), [NUMBER])).mine[0][0]
+        mine = (await store.write(claim, terms(store, row, first), [NUMBER])).mine[0][0]
         clock.time += 61
         row2, second = await begin(store, key="other")
-        theirs = (await store.claim(terms(store, row2, second), [NUMBER])).mine[0][0]
-        late = await store.save(opened(mine, clock, "late"), worker=first, run=row.run)
-        kept = await store.save(opened(theirs, clock, "r2"), worker=second, run=row2.run)
+        theirs = (await store.write(claim, terms(store, row2, second), [NUMBER])).mine[0][0]
+        late = await save(store, opened(mine, clock, "late"), first, row.run)
+        kept = await save(store, opened(theirs, clock, "r2"), second, row2.run)
         stale_answer = answered(opened(mine, clock, "r2"), clock)
-        stored = await store.save(stale_answer, worker=first, run=row.run)
+        stored = await save(store, stale_answer, first, row.run)
         return late, kept, stored
 
     assert run(work()) == ("fenced", "kept", "fenced")
@@ -195,10 +215,10 @@ def test_a_late_worker_may_not_open_a_request_but_its_paid_answer_is_kept(store,
 def test_one_request_id_for_two_numbers_holds_both(store, clock):
     async def work():
         row, worker = await begin(store)
-        both = (await store.claim(terms(store, row, worker), [NUMBER, NUMBER + 1])).mine
-        first = await store.save(opened(both[0][0], clock, "same"), worker=worker, run=row.run)
-        second = await store.save(opened(both[1][0], clock, "same"), worker=worker, run=row.run)
-        again = await store.claim(terms(store, row, worker), [NUMBER, NUMBER + 1])
+        both = (await store.write(claim, terms(store, row, worker), [NUMBER, NUMBER + 1])).mine
+        first = await save(store, opened(both[0][0], clock, "same"), worker, row.run)
+        second = await save(store, opened(both[1][0], clock, "same"), worker, row.run)
+        again = await store.write(claim, terms(store, row, worker), [NUMBER, NUMBER + 1])
         return first, second, again
 
     first, second, again = run(work())
@@ -210,15 +230,15 @@ def test_one_request_id_for_two_numbers_holds_both(store, clock):
 def test_a_cap_counts_rows_of_the_run_reserved_and_bought(store, clock):
     async def work():
         row, worker = await begin(store, cap=3)
-        first = await store.claim(terms(store, row, worker, cap=3), [1, 2])
+        first = await store.write(claim, terms(store, row, worker, cap=3), [1, 2])
         lookup = opened(first.mine[0][0], clock)
-        await store.save(lookup, worker=worker, run=row.run)
-        await store.save(answered(lookup, clock), worker=worker, run=row.run)
-        second = await store.claim(terms(store, row, worker, cap=3), [3, 4])
+        await save(store, lookup, worker, row.run)
+        await save(store, answered(lookup, clock), worker, row.run)
+        second = await store.write(claim, terms(store, row, worker, cap=3), [3, 4])
         free = replace(first.mine[1][0], state=LookupState.FAILED, charged=False)
-        await store.save(free, worker=worker, run=row.run)
-        third = await store.claim(terms(store, row, worker, cap=3), [4, 5])
-        return second, third, await store.spent(row.run)
+        await save(store, free, worker, row.run)
+        third = await store.write(claim, terms(store, row, worker, cap=3), [4, 5])
+        return second, third, await store.write(runs.spent, row.run)
 
     second, third, spent = run(work())
     assert (len(second.mine), second.over) == (1, [4])
@@ -233,13 +253,13 @@ def test_a_claim_is_one_statement_of_each_kind_in_sorted_order(store, clock):
         await buy(store, clock, number=100, request_id="old")
         clock.time += 100
         row, dead = await begin(store)
-        claims = await store.claim(
-            terms(store, row, dead), [*range(30, 20, -1), *range(70, 60, -1)]
+        claims = await store.write(
+            claim, terms(store, row, dead), [*range(30, 20, -1), *range(70, 60, -1)]
         )
         for lookup, _ in claims.mine:
             if lookup.number <= 30:
                 back = replace(lookup, state=LookupState.RELEASED, charged=False)
-                await store.save(back, worker=dead, run=row.run)
+                await save(store, back, dead, row.run)
         clock.time += 61
         row, worker = await begin(store, key="other")
         wanted = [100, *range(90, 80, -1), *range(21, 31), *range(70, 60, -1)]
@@ -262,7 +282,7 @@ def test_a_claim_is_one_statement_of_each_kind_in_sorted_order(store, clock):
 
             return claim(Watched(), terms(store, row, worker, since=store.now()), wanted)
 
-        return await store._journal.write(watched), said
+        return await store.write(watched), said
 
     claims, said = run(work())
     assert [lookup.number for lookup, _ in claims.mine] == [
@@ -289,18 +309,18 @@ def test_a_claim_is_one_statement_of_each_kind_in_sorted_order(store, clock):
 def test_an_unfinished_run_is_the_same_run_for_a_day(store, clock):
     async def work():
         first, worker = await begin(store)
-        await store.leave(worker, first.run, finished=False)
+        await leave(store, worker, first.run, finished=False)
         clock.time += 3600
         second, worker = await begin(store)
-        await store.leave(worker, second.run, finished=False)
+        await leave(store, worker, second.run, finished=False)
         clock.time += DAY + 1
         third, worker = await begin(store)
-        await store.leave(worker, third.run, finished=True)
+        await leave(store, worker, third.run, finished=True)
         fourth, _ = await begin(store)
         return [first.run, second.run, third.run, fourth.run], second.started_at == first.started_at
 
-    runs, same_start = run(work())
-    assert runs[0] == runs[1] != runs[2] != runs[3]
+    found, same_start = run(work())
+    assert found[0] == found[1] != found[2] != found[3]
     assert same_start
 
 
@@ -311,12 +331,12 @@ def test_a_refresh_makes_a_new_generation_and_keeps_the_old(store, clock):
         clock.time += 100
         row, worker = await begin(store, key="refresh")
         since = row.started_at
-        claims = await store.claim(terms(store, row, worker, since=since), [NUMBER])
+        claims = await store.write(claim, terms(store, row, worker, since=since), [NUMBER])
         failed = replace(claims.mine[0][0], state=LookupState.FAILED, charged=False)
-        await store.save(failed, worker=worker, run=row.run)
+        await save(store, failed, worker, row.run)
         plain = await store.read("sandbox", np.array([NUMBER]))
         fresh = await store.read("sandbox", np.array([NUMBER]), since=since)
-        again = await store.claim(terms(store, row, worker), [NUMBER])
+        again = await store.write(claim, terms(store, row, worker), [NUMBER])
         whole = [(await store.details("sandbox", [NUMBER], since=at))[NUMBER] for at in (0, since)]
         return claims.mine[0][0].generation, plain, fresh, again, old, whole
 
@@ -370,7 +390,7 @@ def test_the_details_of_many_numbers_hold_no_other_writer_up(store, clock, monke
         for at, number in enumerate(numbers):
             await buy(store, clock, number, f"r{at}", key=f"k{at}")
         reading = asyncio.ensure_future(store.details("sandbox", numbers))
-        writing = asyncio.ensure_future(store.unfinished("k0"))
+        writing = asyncio.ensure_future(store.write(runs.unfinished, "k0", store.now()))
         done, _ = await asyncio.wait([reading, writing], return_when=asyncio.FIRST_COMPLETED)
         return done == {writing}, await reading
 
@@ -410,9 +430,9 @@ def test_a_closed_store_says_so(tmp_path):
 
 def test_one_bad_write_in_a_group_costs_the_others_nothing(store):
     async def work():
-        good = store._journal.write(lambda db: db.execute("INSERT INTO meta VALUES ('a', '1')"))
-        bad = store._journal.write(lambda db: db.execute("INSERT INTO nowhere VALUES (1)"))
-        other = store._journal.write(lambda db: db.execute("INSERT INTO meta VALUES ('b', '1')"))
+        good = store.write(lambda db: db.execute("INSERT INTO meta VALUES ('a', '1')"))
+        bad = store.write(lambda db: db.execute("INSERT INTO nowhere VALUES (1)"))
+        other = store.write(lambda db: db.execute("INSERT INTO meta VALUES ('b', '1')"))
         return await asyncio.gather(good, bad, other, return_exceptions=True)
 
     results = run(work())

@@ -348,14 +348,14 @@ def test_an_error_quotes_no_row(dsn):
 @server
 def test_a_network_that_swallows_packets_is_noticed_and_the_address_may_say_otherwise(dsn):
     with LookupStore.open(dsn) as store:
-        have = store._postgres._open.info.get_parameters()
+        have = store.engine._open.info.get_parameters()
     assert (have["keepalives_idle"], have["tcp_user_timeout"], have["connect_timeout"]) == (
         "10",
         "25000",
         "10",
     )
     with LookupStore.open(f"{dsn}?keepalives_idle=77&application_name=team") as store:
-        have = store._postgres._open.info.get_parameters()
+        have = store.engine._open.info.get_parameters()
         assert (have["keepalives_idle"], have["tcp_user_timeout"], have["application_name"]) == (
             "77",
             "25000",

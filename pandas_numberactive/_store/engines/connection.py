@@ -79,11 +79,9 @@ def _percent(sql: str) -> Any:
 
 
 class Connection:
-    """One connection to the server of a store; `on_clock` is told what its clock is ahead of ours,
-    in seconds.
-    """
+    """One connection to the server of a store; its clock is read at each transaction."""
 
-    def __init__(self, address: Address, on_clock: Callable[[float], None]) -> None:
+    def __init__(self, address: Address) -> None:
         try:
             import psycopg
         except ImportError as error:
@@ -97,7 +95,7 @@ class Connection:
                 "password in ~/.pgpass, or after the user as :password, / ? # @ : % in it as %2F "
                 "%3F %23 %40 %3A %25."
             )
-        self._on_clock = on_clock
+        self._ahead = 0.0  # seconds that the server's clock is before ours
         self._lost_at: float | None = None
         self._transaction = 0
         self._undone = False  # the last COMMIT got no reply, and is known not to have gone through
@@ -202,13 +200,21 @@ class Connection:
                 while cursor.nextset():
                     pass
                 self._transaction, clock = cursor.fetchone() or (0, 0.0)
-                self._on_clock(float(clock) - time.time())
+                self._set_clock(float(clock) - time.time())
                 return Translated(connection)
             except self._psycopg.Error as error:
                 self.rollback()
                 if not (left and self.passing(error)):
                     raise
         raise AssertionError("unreachable")
+
+    def _set_clock(self, ahead: float) -> None:
+        """Note the server's time: a laptop that slept must not misjudge a lease."""
+        self._ahead = ahead
+
+    def now(self) -> int:
+        """Return the server's time in microseconds since 1970, UTC: a team has one clock."""
+        return round((time.time() + self._ahead) * 1e6)
 
     def commit(self) -> None:
         """Put the group on the server's disk; where the connection is lost meanwhile, see whether

@@ -11,10 +11,14 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from pandas_numberactive._phones.mask import hide_numbers
 from pandas_numberactive.errors import StoreError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 T = TypeVar("T")
 TRIES = 5
@@ -27,19 +31,48 @@ class Database(Protocol):
 
 
 class Engine(Protocol):
-    """A connection that can group writes."""
+    """One way to keep the journal: its transactions, its clock, and its living workers."""
 
-    errors: tuple[type[Exception], ...]  # what a failing store raises
+    errors: tuple[type[Exception], ...]  # raised by a failing store
 
-    def passing(
-        self, error: BaseException
-    ) -> bool: ...  # nothing was written, and it may be tried again
-    def said(self, error: BaseException) -> str: ...
-    def begin(self) -> Database: ...
-    def commit(self) -> None: ...
-    def rollback(self) -> None: ...
-    def compact(self) -> None: ...
-    def close(self) -> None: ...
+    def passing(self, error: BaseException) -> bool:
+        """Return True where nothing was written and the same work may be tried again."""
+
+    def said(self, error: BaseException) -> str:
+        """Return the error's own words, without any that quote a row."""
+
+    def begin(self) -> Database:
+        """Start a transaction as the only writer."""
+
+    def commit(self) -> None:
+        """Put the transaction on disk (fsync)."""
+
+    def rollback(self) -> None:
+        """Undo the transaction."""
+
+    def compact(self) -> None:
+        """Remove what was deleted from the file itself."""
+
+    def close(self) -> None:
+        """Close the connection."""
+
+    def now(self) -> int:
+        """Return the store's time in microseconds since 1970, UTC."""
+
+    def hold(self, db: Database, token: str) -> str:
+        """Show a worker alive until `release` or death; return its token for others to check."""
+
+    def release(self, db: Database) -> None:
+        """Stop showing our workers alive."""
+
+    def lives(self, db: Database, token: str) -> bool:
+        """Return False where the worker's process is known to be gone."""
+
+    def check_rights(self, db: Database) -> None:
+        """Raise StoreError where a run could not write all that it must."""
+
+    def read_rows(self, db: Database, code: int, wanted: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Read all generations of sorted numbers, ordered: number, packed, bought_at."""
 
 
 Work = Callable[[Database], T]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -177,8 +178,7 @@ _TEXTS = (
 )
 
 
-def read_rows(db: Database, code: int, wanted: NDArray[np.int64]) -> NDArray[np.int64]:
-    """All generations of sorted numbers, ordered: columns number, packed, bought_at."""
+def _read_rows(db: Database, code: int, wanted: NDArray[np.int64]) -> NDArray[np.int64]:
     parts = [
         _part(db, code, some) for some in np.array_split(wanted, max(1, -(-len(wanted) // AT_ONCE)))
     ]
@@ -225,12 +225,14 @@ def _read(db: Database, where: str) -> NDArray[np.int64]:
 
 
 class SQLiteEngine:
-    """Begin, commit and roll back on one sqlite3 connection."""
+    """The journal in one SQLite file; `path` None is a store in memory."""
 
     errors: tuple[type[Exception], ...] = (sqlite3.Error,)
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
+    def __init__(self, path: Path | None, clock: Callable[[], float] = time.time) -> None:
+        self._connection = connect(path)
+        self._clock = clock
+        self._workers = Liveness(path)
 
     def passing(self, error: BaseException) -> bool:
         """Nothing passes by itself that SQLite has not waited for."""
@@ -262,6 +264,31 @@ class SQLiteEngine:
     def close(self) -> None:
         """Close the connection."""
         self._connection.close()
+        self._workers.release()
+
+    def now(self) -> int:
+        """Return this machine's time in microseconds since 1970, UTC."""
+        return round(self._clock() * 1e6)
+
+    def hold(self, db: Database, token: str) -> str:
+        """Show a worker alive by a locked file beside the store."""
+        self._workers.hold(token)
+        return token
+
+    def release(self, db: Database) -> None:
+        """Unlock and remove our workers' files."""
+        self._workers.release()
+
+    def lives(self, db: Database, token: str) -> bool:
+        """Return False where nobody holds the worker's file."""
+        return self._workers.lives(token)
+
+    def check_rights(self, db: Database) -> None:
+        """Return at once: `connect` has refused a file that cannot be written."""
+
+    def read_rows(self, db: Database, code: int, wanted: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Read all generations of sorted numbers, ordered: number, packed, bought_at."""
+        return _read_rows(db, code, wanted)
 
 
 class Liveness:
@@ -272,9 +299,9 @@ class Liveness:
         self._held: dict[str, int] = {}
 
     def hold(self, token: str) -> None:
-        """Show this worker alive until `release`, `close` or death."""
+        """Show this worker alive until `release` or death."""
         fcntl = _fcntl()
-        if self._folder is None or fcntl is None:
+        if self._folder is None or fcntl is None or token in self._held:
             return
         self._folder.mkdir(mode=0o700, exist_ok=True)
         file = os.open(self._folder / token, os.O_CREAT | os.O_RDWR, 0o600)
@@ -306,8 +333,6 @@ class Liveness:
                 os.unlink(str(self._folder) + os.sep + token)
             os.close(file)
         self._held.clear()
-
-    close = release
 
 
 def _fcntl() -> Any:

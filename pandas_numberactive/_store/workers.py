@@ -1,0 +1,62 @@
+"""Workers of a run by the engine's clock, read inside the transaction that writes the lease.
+
+Each function runs inside one write transaction; leases are in seconds.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+
+from pandas_numberactive._store import runs
+from pandas_numberactive._store.engines.journal import Database, Engine
+
+
+def new_token() -> str:
+    """Return the name of a worker that is about to join: the same one for a repeated write."""
+    return secrets.token_hex(8)
+
+
+def join(db: Database, engine: Engine, token: str, *, run: int, lease: float) -> int:
+    """Register this process as a worker of a run and show it alive; return the worker."""
+    held = engine.hold(db, token)
+    until = engine.now() + round(lease * 1e6)
+    return runs.join(
+        db, run=run, pid=os.getpid(), host=socket.gethostname(), token=held, lease_until=until
+    )
+
+
+def renew(db: Database, engine: Engine, *, worker: int, run: int, lease: float) -> None:
+    """Prolong the lease, and hold again what a lost session held."""
+    now = engine.now()
+    runs.renew(db, worker=worker, run=run, now=now, lease_until=now + round(lease * 1e6))
+    row = _worker(db, worker)
+    if row is not None:
+        engine.hold(db, row[0])
+
+
+def leave(db: Database, engine: Engine, *, worker: int, run: int, finished: bool) -> None:
+    """Take this worker off and stop showing it alive."""
+    runs.leave(
+        db,
+        worker=worker,
+        run=run,
+        now=engine.now(),
+        finished=finished,
+        alive=lambda other_db, other: alive(other_db, engine, other),
+    )
+    engine.release(db)
+
+
+def alive(db: Database, engine: Engine, worker: int) -> bool:
+    """Return True while a worker holds its lease and its process lives."""
+    row = _worker(db, worker)
+    return row is not None and row[1] >= engine.now() and engine.lives(db, row[0])
+
+
+def _worker(db: Database, worker: int) -> tuple[str, int] | None:
+    row: tuple[str, int] | None = db.execute(
+        "SELECT token, lease_until FROM workers WHERE worker = ?", (worker,)
+    ).fetchone()
+    return row
