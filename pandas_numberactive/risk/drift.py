@@ -1,97 +1,238 @@
-"""stability: has the mix of levels moved, against a baseline or from period to period?"""
+"""stability: the shift of the mix of levels, against a baseline or from period to period."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pandas as pd
 
 from pandas_numberactive.errors import RiskInputError
+from pandas_numberactive.risk._engine.covariance import bessel
+from pandas_numberactive.risk._engine.dates import late_rows, moments
 from pandas_numberactive.risk._engine.formulas import stability_index
 from pandas_numberactive.risk._engine.inputs import (
     Missing,
-    moments,
+    Signal,
     need_frame,
     signal_columns,
     signals,
     status_column,
     weights,
 )
-from pandas_numberactive.risk._engine.late import Late, without_late
+from pandas_numberactive.risk._engine.population import customers
+from pandas_numberactive.risk._engine.significance import CHANCE, holm
+from pandas_numberactive.risk._engine.tails import chi_square_point, chi_square_tail
+from pandas_numberactive.risk._engine.terms import Late, Terms
+from pandas_numberactive.risk.views import STABILITY_COLUMNS, TOTAL, Shown
 
-TOTAL = "total"
-COLUMNS = ["n", "share_before", "share", "psi", "corrected"]
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+
+TOO_FEW = "too few to tell"
+BANDS = ((0.0, "stable"), (0.1, "look"), (0.25, "moved"))  # the usual rule of thumb
+READINGS = pd.CategoricalDtype([TOO_FEW, "stable", "look", "moved"], ordered=True)
 
 
 def stability(
     df: pd.DataFrame,
-    baseline: pd.DataFrame | None,
-    by: str | Sequence[str],
-    *,
+    by: str | Sequence[str] | pd.DataFrame | None,
+    *legacy: Any,
+    baseline: pd.DataFrame | None = None,
     period: str | None = None,
     freq: str = "M",
     weight: str | None = None,
+    counts: str | None = None,
     missing: Missing = "own_levels",
     as_of: str | None = None,
     late: Late = "warn",
-) -> pd.DataFrame:
+    within: str | pd.Timedelta = "1D",
+    tz: str | None = None,
+    cluster: str | None = "auto",
+) -> Shown:
     """Return the population stability index of each signal, by level and in total; charges nothing.
 
     Parameters
     ----------
+    by
+        As in `risk_table`. The order `stability(df, baseline, by)` of earlier versions works, too.
     baseline
-        The table to compare with; None takes the first period of `df` (then `period` must be
-        given).
+        The table to compare with. None takes the first period of `df`, then `period` is needed.
     period, freq
         A date column, to compare each period (month "M", quarter "Q", week "W", on the column's own
         clock) on its own.
-    by, weight, missing, as_of, late
-        As in `risk_table`; the baseline needs the columns, too.
+    weight, counts, missing, as_of, late, within, tz, cluster
+        As in `risk_table`. The baseline needs the columns, too. Only rows that were asked are
+        compared.
 
     Returns
     -------
-    DataFrame indexed by (period,) signal and level, each signal ending in the level "total": n,
-    share_before, share, psi = sum of (share - share_before) ln(share / share_before), and corrected
-    (0.5 was added to a level's two counts, as one of them is zero). Rule of thumb: below 0.1
-    stable, to 0.25 look, above it moved. Few rows a period move it by chance alone.
+    DataFrame indexed by (period,) signal and level, each signal ending in the level "total". n;
+    share_before; share; psi = sum of (share - share_before) ln(share / share_before); corrected:
+    0.5 was added to a level's two counts, as one of them is zero. On the lines "total" also
+    psi_chance, the mean (k - 1) (1/n + 1/m) that the index has without any shift; psi_limit, its
+    95% point; p_value; p_holm, corrected for the number of signals and periods; and reading. Not
+    significant: "stable", or "too few to tell" where psi_limit is 0.1 and more. Significant: by psi
+    less psi_chance, below 0.1 "stable", to 0.25 "look", above "moved".
 
-    Raises RiskInputError where the baseline lacks a signal or a level, or the period is no date.
+    Raises
+    ------
+    RiskInputError, ColumnNotFoundError
+        Where the baseline lacks a signal or a level, or the period is no date.
 
+    Notes
+    -----
+    The limit is that of a chi-square test (Yurdakul and Naranjo 2020). Weights and repeat customers
+    lower the effective n and m.
+
+    Examples
+    --------
     >>> import pandas as pd
     >>> import pandas_numberactive as pna
     >>> levels = pd.Categorical(["low", "high"], dtype=pna.ACTIVE_LEVEL)
     >>> book = pd.DataFrame({"active_level": levels})
-    >>> pna.risk.stability(book, book, "active_level").loc[("active_level", "total"), "psi"].item()
+    >>> table = pna.risk.stability(book, "active_level", baseline=book)
+    >>> table.loc[("active_level", "total"), "psi"].item()
     0.0
     """
-    names = signal_columns(df, by)
+    if legacy:  # stability(df, baseline, by)
+        baseline = cast("pd.DataFrame | None", by)
+        by = legacy[0]
+    names = signal_columns(df, cast("str | Sequence[str]", by))
     if baseline is None and period is None:
         raise RiskInputError(
             "Say with what to compare: baseline=another table, or period=a date column."
         )
-    kept = without_late(df, names, as_of, late)
-    if baseline is not None:
+    terms = Terms(as_of, late, within, tz, cluster, weight, counts)
+    now = _mixes(df, names, missing, terms, period, freq)
+    if baseline is None:
+        before = [mix.only(0) for mix in now]
+    else:
         _comparable(df, baseline, names, missing)
-        baseline = kept if baseline is df else without_late(baseline, names, as_of, late)
-    if period is None:
-        assert baseline is not None
-        return _compared(kept, baseline, names, weight, missing)
-    slices = _slices(kept, period, freq)
-    first = next(iter(slices.values())) if baseline is None else baseline
-    parts = {when: _compared(part, first, names, weight, missing) for when, part in slices.items()}
-    return pd.concat(parts, names=["period"])
+        before = _mixes(baseline, names, missing, terms)
+    own = baseline is None
+    parts = [_compared(mix, other, own) for mix, other in zip(now, before, strict=True)]
+    return _finished(parts, period is not None, weight is not None)
 
 
-def _slices(df: pd.DataFrame, period: str, freq: str) -> dict[pd.Period, pd.DataFrame]:
-    dates = pd.DatetimeIndex(moments(df, period, local=True))
-    if dates.hasnans:
-        raise RiskInputError(
-            f"{np.count_nonzero(dates.isna()):,} rows have no {period!r}: leave them out, and "
-            "say so."
+@dataclass(frozen=True)
+class Mix:
+    """The customers of each period and level of one signal, (periods, k), and effective sizes."""
+
+    signal: str
+    levels: tuple[str, ...]
+    periods: tuple[Any, ...]
+    sizes: Floats
+    effective: Floats
+
+    def only(self, at: int) -> Mix:
+        """Return one period as a mix of its own."""
+        here = slice(at, at + 1)
+        return Mix(
+            self.signal, self.levels, self.periods[here], self.sizes[here], self.effective[here]
         )
-    when = dates.to_period(freq)
-    return {key: df[when == key] for key in when.unique().sort_values()}
+
+
+def _mixes(
+    df: pd.DataFrame,
+    names: list[str],
+    missing: Missing,
+    terms: Terms,
+    period: str | None = None,
+    freq: str = "M",
+) -> list[Mix]:
+    when, periods = _periods(df, period, freq, terms.tz)
+    late = late_rows(df, names, terms)
+    load = weights(df, terms.weight)
+    counts = weights(df, terms.counts, "counts")
+    out = []
+    for signal in signals(df, names, missing):
+        asked = (signal.codes >= 0) & (signal.codes < signal.tested)
+        if terms.late == "drop" and signal.name in late:
+            asked &= ~late[signal.name]
+        if not asked.any():
+            raise RiskInputError(
+                f"No row has a level of {signal.name!r}, so there are no shares to compare."
+            )
+        who = customers(df, signal.name, terms.cluster)
+        out.append(_mix(signal, asked, when, periods, load, counts, who))
+    return out
+
+
+def _mix(
+    signal: Signal,
+    asked: NDArray[np.bool_],
+    when: NDArray[np.int64],
+    periods: tuple[Any, ...],
+    load: Floats | None,
+    counts: Floats | None,
+    who: NDArray[np.int64] | None,
+) -> Mix:
+    width = signal.tested
+    shape = (len(periods), width)
+    cell = when[asked] * width + signal.codes[asked]
+    each = counts if load is None else load
+    mine = None if each is None else each[asked]
+    sizes = np.bincount(cell, mine, shape[0] * width).astype(float).reshape(shape)
+    if load is None and who is None:
+        effective = sizes.sum(axis=1)
+    else:
+        people = np.arange(len(when)) if who is None else who
+        square = None if counts is None else counts[asked]
+        effective = _effective(cell, people[asked], mine, sizes, square if who is None else None)
+    return Mix(signal.name, signal.levels[:width], periods, sizes, effective)
+
+
+def _effective(
+    cell: NDArray[np.int64],
+    who: NDArray[np.int64],
+    load: Floats | None,
+    sizes: Floats,
+    counts: Floats | None,
+) -> Floats:
+    """Return the number of independent customers with the same spread of shares, by period.
+
+    (k - 1) over the mean design effect of the shares (Rao and Scott 1981), at most the rows.
+    """
+    periods, width = sizes.shape
+    top = int(who.max(initial=0)) + 1
+    when = cell // width
+    pairs, person = np.unique(when * top + who, return_inverse=True)
+    sums = np.bincount(person * width + cell % width, load, len(pairs) * width)
+    sums = sums.reshape(-1, width)
+    period = pairs // top
+    total = sizes.sum(axis=1)
+    share = np.divide(sizes, total[:, None], out=np.zeros(sizes.shape), where=total[:, None] > 0)
+    scores = (sums - sums.sum(axis=1)[:, None] * share[period]) ** 2
+    people = np.bincount(period, minlength=periods)
+    variance = np.column_stack([np.bincount(period, one, periods) for one in scores.T])
+    variance *= np.array([bessel(float(n)) for n in people])[:, None]
+    spread = np.divide(variance, share, out=np.zeros(sizes.shape), where=share > 0).sum(axis=1)
+    df = (share > 0).sum(axis=1) - 1.0
+    rows = np.bincount(when, counts, periods).astype(float)
+    effective = np.divide(df * total**2, spread, out=rows.copy(), where=spread > 0)
+    out: Floats = np.minimum(effective, rows)
+    return out
+
+
+def _periods(
+    df: pd.DataFrame, period: str | None, freq: str, tz: str | None
+) -> tuple[NDArray[np.int64], tuple[Any, ...]]:
+    """Return the period of each row as a code, and the periods in order of time."""
+    if period is None:
+        return np.zeros(len(df), np.int64), (None,)
+    dates = moments(df, period, tz).local
+    gaps = int(np.isnat(dates).sum())
+    if gaps:
+        raise RiskInputError(f"{gaps:,} rows have no {period!r}: leave them out, and say so.")
+    days, place = np.unique(dates.astype("M8[D]"), return_inverse=True)
+    of_day = pd.DatetimeIndex(days).to_period(freq)
+    codes, periods = pd.factorize(of_day, sort=True)
+    return codes.astype(np.int64)[place], tuple(periods)
 
 
 def _comparable(
@@ -105,56 +246,94 @@ def _comparable(
         if missing == "own_levels" and has[0] != has[1]:
             raise RiskInputError(
                 f"One of the two tables has no status column beside {name!r} to tell its rows "
-                "without a level apart: "
-                'bring the column along, or use missing="one_level".'
+                'without a level apart: bring the column along, or use missing="one_level".'
             )
 
 
-def _compared(
-    df: pd.DataFrame, baseline: pd.DataFrame, names: list[str], weight: str | None, missing: Missing
-) -> pd.DataFrame:
-    now, before = weights(df, weight), weights(baseline, weight)
-    parts = []
-    for mine, other in zip(
-        signals(df, names, missing), signals(baseline, names, missing), strict=True
-    ):
-        if mine.levels != other.levels:
-            raise RiskInputError(
-                f"The levels of {mine.name!r} differ: {other.levels} before, {mine.levels} now."
-            )
-        if TOTAL in mine.levels:
-            raise RiskInputError(
-                f"{mine.name!r} has a level {TOTAL!r}, which is what the sum is called: rename it."
-            )
-        actual, expected = (
-            _sizes(s.codes, load, len(s.levels)) for s, load in ((mine, now), (other, before))
+def _compared(now: Mix, before: Mix, own: bool) -> pd.DataFrame:
+    """Return the lines of one signal; `own`: the baseline is the first period of the same table."""
+    if now.levels != before.levels:
+        raise RiskInputError(
+            f"The levels of {now.signal!r} differ: {before.levels} before, {now.levels} now."
         )
-        if not actual.sum() or not expected.sum():
-            raise RiskInputError(
-                f"No row has a level of {mine.name!r}, so there are no shares to compare."
-            )
-        psi, corrected = stability_index(expected, actual)
-        values = [actual, expected / expected.sum(), actual / actual.sum(), psi, corrected]
-        ends = [
-            actual.sum(),
-            1.0,
-            1.0,
-            psi.sum(),
-            bool((corrected & (actual + expected > 0)).any()),
-        ]
-        columns = {c: [*value, end] for c, value, end in zip(COLUMNS, values, ends, strict=True)}
-        index = pd.MultiIndex.from_product(
-            [[mine.name], [*mine.levels, TOTAL]], names=["signal", "level"]
+    if TOTAL in now.levels:
+        raise RiskInputError(
+            f"{now.signal!r} has a level {TOTAL!r}, which is what the sum is called: rename it."
         )
-        parts.append(pd.DataFrame(columns, index=index))
+    expected = before.sizes[0]
+    if not expected.sum():
+        raise RiskInputError(
+            f"No row of the baseline has a level of {now.signal!r}, so there are no shares to "
+            "compare."
+        )
+    lines = []
+    for at, when in enumerate(now.periods):
+        actual = now.sizes[at]
+        if not actual.sum():
+            continue  # a period without asked rows has no shares
+        itself = own and at == 0
+        part = _lines(now.levels, expected, actual)
+        part = part.join(_chance(part, now.effective[at], before.effective[0], itself))
+        part.index = pd.MultiIndex.from_product(
+            [[when], [now.signal], part.index], names=["period", "signal", "level"]
+        )
+        lines.append(part)
+    return pd.concat(lines)
+
+
+def _lines(levels: tuple[str, ...], expected: Floats, actual: Floats) -> pd.DataFrame:
+    psi, corrected = stability_index(expected, actual)
+    parts = {
+        "n": actual,
+        "share_before": expected / expected.sum(),
+        "share": actual / actual.sum(),
+        "psi": psi,
+        "corrected": corrected,
+    }
+    lines = pd.DataFrame(parts, index=[*levels])
+    seen = bool((corrected & (actual + expected > 0)).any())
+    lines.loc[TOTAL] = [actual.sum(), 1.0, 1.0, psi.sum(), seen]
+    return lines.astype({"corrected": bool})
+
+
+def _chance(lines: pd.DataFrame, n: float, m: float, itself: bool) -> pd.DataFrame:
+    """Return the chance columns of one period, filled on its line "total" only."""
+    out = pd.DataFrame(
+        np.nan, index=lines.index, columns=["psi_chance", "psi_limit", "p_value"], dtype=float
+    )
+    levels = lines.drop(index=TOTAL)
+    df = int(((levels["share"] > 0) | (levels["share_before"] > 0)).sum()) - 1
+    if itself or df < 1 or not n or not m:
+        return out
+    unit = 1 / n + 1 / m
+    psi = float(lines["psi"].iloc[-1])
+    out.loc[TOTAL] = [
+        df * unit,
+        chi_square_point(0.95, df) * unit,
+        chi_square_tail(psi / unit, df),
+    ]
+    return out
+
+
+def _finished(parts: list[pd.DataFrame], with_periods: bool, weighted: bool) -> Shown:
     out = pd.concat(parts)
-    return out if weight is not None else out.astype({"n": "int64"})
+    if with_periods:
+        out = out.sort_index(level="period", sort_remaining=False, kind="stable")
+    else:
+        out = out.droplevel("period")
+    out["p_holm"] = holm(out["p_value"])
+    out["reading"] = _readings(out)
+    out = out[STABILITY_COLUMNS]
+    return Shown(out if weighted else out.astype({"n": "int64"}))
 
 
-def _sizes(
-    codes: np.ndarray[tuple[int], np.dtype[np.int8]],
-    load: np.ndarray[tuple[int], np.dtype[np.float64]] | None,
-    levels: int,
-) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-    kept = codes >= 0
-    return np.bincount(codes[kept], None if load is None else load[kept], levels).astype(float)
+def _readings(lines: pd.DataFrame) -> pd.Categorical:
+    """Return the reading of each line "total", missing on the others and on the baseline itself."""
+    beyond = (lines["psi"] - lines["psi_chance"]).to_numpy()
+    bands = np.searchsorted([0.1, 0.25], np.nan_to_num(beyond), side="right") + 1
+    few = (lines["psi_limit"] >= BANDS[1][0]).to_numpy()
+    quiet = np.where(few, 0, 1)
+    codes = np.where((lines["p_holm"] < CHANCE).to_numpy(), bands, quiet)
+    return pd.Categorical.from_codes(
+        np.where(lines["p_value"].isna().to_numpy(), -1, codes), dtype=READINGS
+    )

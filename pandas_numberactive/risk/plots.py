@@ -13,14 +13,8 @@ import numpy as np
 import pandas as pd
 
 from pandas_numberactive.errors import RiskInputError, missing_extra
-from pandas_numberactive.risk.drift import TOTAL
-from pandas_numberactive.risk.views import BLUE, ORANGE, in_order
-
-BANDS = (
-    (0.0, "stable"),
-    (0.1, "look"),
-    (0.25, "moved"),
-)  # the usual rule of thumb for the population stability index
+from pandas_numberactive.risk.drift import BANDS
+from pandas_numberactive.risk.views import BLUE, ORANGE, TOTAL, in_order
 
 
 def _axes(ax: Any, size: tuple[float, float]) -> Any:
@@ -51,12 +45,11 @@ def _frame(
 
 
 def plot_risk_table(table: pd.DataFrame, *, signal: str | None = None, ax: Any = None) -> Any:
-    """Draw one signal of a `risk_table`: bars for the share of customers, points with 95% intervals
-    for the bad rate.
+    """Draw one signal of a `risk_table`: the bad rate of each level with its 95% interval.
 
-    `signal` is needed where the table holds several. Returns the Axes of the bars (a second one, on
-    the right, holds the rates). Levels without rows are left blank. Raises MissingExtraError
-    without matplotlib.
+    `signal` is needed where the table holds several. Each level is labelled with its number and
+    share of customers. Lines apart, which are not tested, are hollow, and the dashed line is the
+    rate of all rows asked. Returns the Axes. Raises MissingExtraError without matplotlib.
 
     >>> import pandas as pd
     >>> import pandas_numberactive as pna
@@ -64,7 +57,7 @@ def plot_risk_table(table: pd.DataFrame, *, signal: str | None = None, ax: Any =
     >>> book = pd.DataFrame({"active_level": level, "defaulted": [1, 0, 0, 0]})
     >>> table = pna.risk.risk_table(book, "active_level", "defaulted")
     >>> pna.risk.plot_risk_table(table).get_ylabel()
-    'share of customers'
+    'bad rate with 95% interval'
     """
     data = _frame(table, {"share", "bad_rate", "bad_rate_low"}, "risk_table", {"signal", "level"})
     names = list(dict.fromkeys(data.index.get_level_values("signal")))
@@ -78,39 +71,51 @@ def plot_risk_table(table: pd.DataFrame, *, signal: str | None = None, ax: Any =
         )
     one = pd.DataFrame(data.xs(signal or names[0], level="signal"))
     ax = _axes(ax, (1.6 + 1.1 * len(one), 3.8))
-    at = np.arange(len(one))
-    # Pale inside, so that the points stand out; a full edge, so that a dark ground does not swallow
-    # the bar.
-    bars = ax.bar(
-        at, one["share"], color=(BLUE, 0.45), edgecolor=BLUE, width=0.7, label="share of customers"
-    )
+    tested = one["woe"].notna().to_numpy()
+    marks = [
+        _rates(ax, one, tested, "o", "bad rate, 95%"),
+        _rates(ax, one, ~tested, "D", "apart, not tested"),
+    ]
+    bads = one["bads"][tested].sum()
+    book = float(bads / one["n"][tested].sum())
+    marks.append(ax.axhline(book, color="0.4", lw=1, ls=(0, (4, 3)), label="all asked"))
     ax.set_xticks(
-        at, [f"{level}\nn {n:,.0f}" for level, n in zip(one.index, one["n"], strict=True)]
+        range(len(one)),
+        [
+            f"{level}\nn {n:,.0f}\n{share:.0%}"
+            for level, n, share in zip(one.index, one["n"], one["share"], strict=True)
+        ],
     )
+    ax.set_xlim(-0.6, len(one) - 0.4)
+    ax.set_ylim(bottom=0)
     ax.set_xlabel(str(signal or names[0]))
-    ax.set_ylabel("share of customers")
+    ax.set_ylabel("bad rate with 95% interval")
     _percent_axis(ax.yaxis)
-    right = ax.twinx()
-    points = _rates(right, at, one)
-    for name, colour in (("left", BLUE), ("right", ORANGE)):  # which scale is whose
-        for side in (ax, right):
-            side.spines[name].set(color=colour, linewidth=2)
-    ax.margins(y=0.15)
-    _legend_above(ax, [bars, points], 2)
+    _legend_above(ax, [mark for mark in marks if mark is not None], 3)
     return ax
 
 
-def _rates(right: Any, at: Any, one: pd.DataFrame) -> Any:
-    rate = one["bad_rate"].to_numpy()
-    reach = np.abs(np.vstack([rate - one["bad_rate_low"], one["bad_rate_high"] - rate]))
-    points = right.errorbar(
-        at, rate, yerr=reach, fmt="o", color=ORANGE, capsize=4, lw=1.6, ms=6, label="bad rate, 95%"
+def _rates(ax: Any, one: pd.DataFrame, chosen: Any, mark: str, label: str) -> Any:
+    """Draw points with intervals for the chosen lines; None where there are none with rows."""
+    at = np.flatnonzero(chosen & (one["n"] > 0).to_numpy())
+    if not len(at):
+        return None
+    lines = one.iloc[at]
+    rate = lines["bad_rate"].to_numpy()
+    reach = np.abs(np.vstack([rate - lines["bad_rate_low"], lines["bad_rate_high"] - rate]))
+    apart = mark != "o"
+    return ax.errorbar(
+        at,
+        rate,
+        yerr=reach,
+        fmt=mark,
+        color="0.45" if apart else ORANGE,
+        mfc="none" if apart else None,
+        capsize=4,
+        lw=1.6,
+        ms=6,
+        label=label,
     )
-    right.set_ylim(bottom=0)
-    right.set_ylabel("bad rate with 95% interval")
-    right.grid(False)
-    _percent_axis(right.yaxis)
-    return points
 
 
 def _legend_above(ax: Any, marks: list[Any], columns: int) -> None:
@@ -186,10 +191,10 @@ def _ink(ground: Any) -> str:
 
 
 def plot_stability(table: pd.DataFrame, *, ax: Any = None) -> Any:
-    """Draw the total PSI of a `stability` table: over periods where it has them, else a bar for
-    each signal.
+    """Draw the total PSI of a `stability` table: over periods, or a bar for each signal.
 
-    The usual bands: below 0.1 stable, to 0.25 look, above it moved; a period without rows is a gap.
+    Dotted: 95% of the index without any drift; below it, a shift is not significant. Dashed: the
+    usual bands, below 0.1 stable, to 0.25 look, above it moved. A period without rows is a gap.
     Returns the Axes. Raises MissingExtraError without matplotlib.
 
     >>> import pandas as pd
@@ -199,34 +204,58 @@ def plot_stability(table: pd.DataFrame, *, ax: Any = None) -> Any:
     >>> pna.risk.plot_stability(pna.risk.stability(book, book, "active_level")).get_ylabel()
     'population stability index'
     """
-    data = _frame(table, {"psi", "share_before"}, "stability", {"signal", "level"})
+    data = _frame(table, {"psi", "psi_limit"}, "stability", {"signal", "level"})
     if TOTAL not in data.index.get_level_values("level"):
         raise RiskInputError(
             f"This plots the rows {TOTAL!r} of what stability returns; pass the whole table."
         )
-    totals = data["psi"].xs(TOTAL, level="level")
+    totals = pd.DataFrame(data[["psi", "psi_limit"]].xs(TOTAL, level="level"))
     ax = _axes(ax, (6.4, 3.6))
     if "period" in totals.index.names:
-        wide = totals.unstack("signal")[
-            list(dict.fromkeys(totals.index.get_level_values("signal")))
-        ]
-        wide = wide.reindex(
-            pd.period_range(wide.index.min(), wide.index.max())
-        )  # a month without rows is a gap
-        marks = zip("osD^vPX*" * 9, ["-", "--", "-.", ":"] * 18, strict=False)
-        lines = [
-            ax.plot(range(len(line)), line.to_numpy(), marker=mark, ls=dash, label=str(name))[0]
-            for (name, line), (mark, dash) in zip(wide.items(), marks, strict=False)
-        ]
-        step = max(1, len(wide) // 12)
-        ax.set_xticks(
-            range(0, len(wide), step), [str(p) for p in wide.index[::step]], rotation=45, ha="right"
-        )
-        _legend_above(ax, lines, 3)
+        _psi_lines(ax, totals)
     else:
-        ax.bar(range(len(totals)), totals.to_numpy(), color=BLUE, alpha=0.7, width=0.5)
-        ax.set_xticks(range(len(totals)), [str(name) for name in totals.index])
-    top = max(0.35, float(totals.max()) * 1.15)
+        _psi_bars(ax, totals)
+    _psi_bands(ax, max(0.35, float(np.nanmax(totals.to_numpy())) * 1.15))
+    return ax
+
+
+def _psi_lines(ax: Any, totals: pd.DataFrame) -> None:
+    names = list(dict.fromkeys(totals.index.get_level_values("signal")))
+    periods = totals.index.get_level_values("period")
+    every = pd.period_range(periods.min(), periods.max())  # a month without rows is a gap
+    marks = zip("osD^vPX*" * 9, ["-", "--", "-.", ":"] * 18, strict=False)
+    lines = []
+    for name, (mark, dash) in zip(names, marks, strict=False):
+        one = pd.DataFrame(totals.xs(name, level="signal")).reindex(every)
+        (line,) = ax.plot(
+            range(len(one)), one["psi"].to_numpy(), marker=mark, ls=dash, label=str(name)
+        )
+        ax.plot(
+            range(len(one)), one["psi_limit"].to_numpy(), ls=(0, (1, 2)), lw=1, c=line.get_color()
+        )
+        lines.append(line)
+    step = max(1, len(every) // 12)
+    ax.set_xticks(
+        range(0, len(every), step), [str(p) for p in every[::step]], rotation=45, ha="right"
+    )
+    _legend_above(ax, [*lines, _limit_key(ax)], 3)
+
+
+def _limit_key(ax: Any) -> Any:
+    """Return a mark for the legend: dotted, as the lines of the chance limit are."""
+    return ax.plot([], [], ls=(0, (1, 2)), lw=1, color="0.4", label="95% of no drift")[0]
+
+
+def _psi_bars(ax: Any, totals: pd.DataFrame) -> None:
+    at = range(len(totals))
+    ax.bar(at, totals["psi"].to_numpy(), color=BLUE, alpha=0.7, width=0.5)
+    limits = totals["psi_limit"].to_numpy()
+    ax.hlines(limits, [x - 0.35 for x in at], [x + 0.35 for x in at], color="0.4", ls=(0, (1, 2)))
+    ax.set_xticks(at, [str(name) for name in totals.index])
+    _legend_above(ax, [_limit_key(ax)], 1)
+
+
+def _psi_bands(ax: Any, top: float) -> None:
     for (low, word), high in zip(BANDS, (0.1, 0.25, top), strict=True):
         ax.axhline(low, color="0.5", lw=1, ls=(0, (4, 3)))
         ax.annotate(
@@ -238,7 +267,6 @@ def plot_stability(table: pd.DataFrame, *, ax: Any = None) -> Any:
         )
     ax.set_ylim(0, top)
     ax.set_ylabel("population stability index")
-    return ax
 
 
 def plot_coverage(table: pd.DataFrame, *, ax: Any = None) -> Any:

@@ -1,108 +1,95 @@
-"""risk_table and iv_table: what each level of a signal says about the outcome."""
+"""risk_table and iv_table: the bad rate of each level, and the information value of each signal."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 import pandas as pd
 
-from pandas_numberactive.errors import RiskInputError
-from pandas_numberactive.risk._engine.formulas import chi_square, evidence, wilson
-from pandas_numberactive.risk._engine.inputs import (
-    Missing,
-    Signal,
-    outcomes,
-    signal_columns,
-    signals,
-    weights,
+from pandas_numberactive.risk._engine.covariance import Rows, intervals, level_rates
+from pandas_numberactive.risk._engine.formulas import evidence
+from pandas_numberactive.risk._engine.inputs import Missing
+from pandas_numberactive.risk._engine.population import Population, populations
+from pandas_numberactive.risk._engine.significance import (
+    CHANCE,
+    chance_part,
+    holm,
+    levels_test,
 )
-from pandas_numberactive.risk._engine.late import Late, without_late
-from pandas_numberactive.risk.views import Summary, risk_html
+from pandas_numberactive.risk._engine.terms import Common, takes_terms
+from pandas_numberactive.risk.views import RISK_COLUMNS, Shown, note_left_out
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-COLUMNS = [
-    "n",
-    "share",
-    "bads",
-    "bad_rate",
-    "bad_rate_low",
-    "bad_rate_high",
-    "lift",
-    "woe",
-    "iv",
-    "corrected",
-]
-UNTOLD = "not told from chance"
-READING = pd.CategoricalDtype([UNTOLD, "not predictive", "weak", "medium", "strong"], ordered=True)
-CHANCE = 0.05  # the p-value from which on a table does not speak of an effect
+NOT_SIGNIFICANT = "not significant"
+READING = pd.CategoricalDtype(
+    [NOT_SIGNIFICANT, "not predictive", "weak", "medium", "strong"], ordered=True
+)
+WHOLE = {"n": "int64", "bads": "int64"}
 
 
-class RiskTable(pd.DataFrame):
-    """A frame that a notebook shows with bars; everything else is a DataFrame's."""
-
-    @property
-    def _constructor(self) -> type[RiskTable]:
-        return RiskTable
-
-    def _repr_html_(self) -> str | None:
-        if list(self.columns) != COLUMNS or self.index.nlevels != 2:
-            html: str | None = pd.DataFrame(self)._repr_html_()  # type: ignore[operator]
-            return html
-        return risk_html(self)
-
-
+@takes_terms
 def risk_table(
     df: pd.DataFrame,
     by: str | Sequence[str],
     target: str,
     *,
-    weight: str | None = None,
     missing: Missing = "own_levels",
-    bad: object = None,
-    as_of: str | None = None,
-    late: Late = "warn",
-) -> RiskTable:
-    """Return what each level of one or more signals says about the outcome, in the order of the
-    levels.
-
-    Charges nothing.
+    **common: Unpack[Common],
+) -> Shown:
+    """Return the bad rate and the weight of evidence of each level; charges nothing.
 
     Parameters
     ----------
     by
         A column of `enrich`'s ("phone_active_level", or "active_level" where only one fits),
-        several, or "all".
+        several, "all", or a category of your own.
     target
         A column of 0 (good) and 1 (bad), of bools, or of two values with `bad=` naming the bad one.
-    weight
-        A column that says how many customers a row stands for: intervals take weights as counts,
-        not as shares.
     missing
-        "own_levels": rows without a level are "no data" (paid, this signal not known, even where
-        the answer holds others), "not asked" or "failed", by their status; "one_level": all of them
-        together; "drop": left out.
-    as_of, late
-        The column with the date of the decision. Answers bought after it saw the outcome: they are
-        warned about with their share, dropped, or kept. A date without a time counts until its end;
-        without a time zone it is UTC. Without `as_of`, where the table says when its answers were
-        bought, the first result warns that nobody checked.
+        Rows without a level. "own_levels": "no data" is a level, as it was asked and paid for. "not
+        asked" and "failed" are known for free: they stand apart and are never tested. "one_level":
+        all of them stand apart as "missing". "drop": they are left out.
+    as_of, late, within, tz
+        The column with the date of the decision. Answers bought more than `within` after it ("1D")
+        saw the outcome. `late` says to "warn" with their share, to "drop" them (they stand apart as
+        "late") or to "keep" them. A date without a time counts until its end. A column without a
+        time zone is on the clock of `tz`, by default the setting `timezone` (Asia/Jakarta). Without
+        `as_of` the first result warns that nobody checked.
+    cluster
+        The column that names the customer. "auto" takes the phone number. Loans of one customer are
+        not independent: intervals and tests account for it. None: every row is a customer.
+    weight, counts
+        `weight`: a column of sampling weights, the inverse of the share of its kind that was drawn.
+        `counts`: a column of whole numbers, the identical rows that a row of a frequency table
+        stands for.
+    mature
+        The age from which on an outcome is settled ("90D"). Younger rows are refused.
 
     Returns
     -------
-    DataFrame indexed by signal and level, empty levels included: n and bads (weighted counts),
-    share, bad_rate with Wilson's 95% interval, lift (bad rate over the whole book's), woe =
-    ln(%good / %bad), below 0 where there are more bads than in the whole book, iv (the level's
-    part), and corrected: the level has no goods or no bads, so 0.5 was added to both counts for woe
-    and iv, or it has no rows at all (its rates are missing then, woe and iv 0).
+    DataFrame indexed by signal and level, empty levels included. n and bads (weighted); share of
+    all rows; bad_rate, with its 95% interval bad_rate_low to bad_rate_high (Wilson 1927, on the
+    effective number of rows); lift: bad rate over that of all asked rows; woe = ln(%good / %bad),
+    below 0 where there are more bads; iv: the level's part of the information value; corrected: the
+    level has no goods or no bads, so 0.5 was added to both counts for woe and iv, or it has no
+    rows. lift, woe and iv are missing on lines apart. `.left_out` counts the rows that are not
+    compared.
 
-    Raises RiskInputError or ColumnNotFoundError where the table cannot be analysed. A level with
-    few rows proves little: look at the interval. WoE and IV as in Siddiqi, Credit Risk Scorecards
-    (2006).
+    Raises
+    ------
+    RiskInputError, ColumnNotFoundError
+        Where the table cannot be analysed: the message says why.
 
+    Notes
+    -----
+    WoE and IV as in Siddiqi, Credit Risk Scorecards (2006).
+
+    Examples
+    --------
     >>> import pandas as pd
     >>> import pandas_numberactive as pna
     >>> level = pd.Categorical(["low", "low", "high", "high"], dtype=pna.ACTIVE_LEVEL)
@@ -111,75 +98,84 @@ def risk_table(
     >>> table.loc[("active_level", "low"), "bad_rate"].item()
     0.5
     """
-    names = signal_columns(df, by)
-    df = without_late(df, names, as_of, late)
-    bits, load = outcomes(df, target, bad), weights(df, weight)
-    parts = [_one(signal, bits, load) for signal in signals(df, names, missing)]
-    return RiskTable(pd.concat(parts))
+    found = populations(df, by, target, missing=missing, **common)
+    out = Shown(pd.concat([_lines(one) for one in found]))
+    return note_left_out(out, found)
 
 
-def counts(
-    signal: Signal, bits: NDArray[np.int8], load: NDArray[np.float64] | None
-) -> tuple[Any, Any]:
-    """Goods and bads of each level, weighted."""
-    kept = signal.codes >= 0
-    codes = signal.codes
-    if not kept.all():
-        codes, bits, load = codes[kept], bits[kept], None if load is None else load[kept]
-    pair = codes.view(np.uint8) * np.uint8(2) + bits.view(np.uint8)  # 103 levels at most: below 256
-    both = np.bincount(pair, load, 2 * len(signal.levels)).astype(float).reshape(-1, 2)
-    return both[:, 0], both[:, 1]
-
-
-def _one(signal: Signal, bits: NDArray[np.int8], load: NDArray[np.float64] | None) -> pd.DataFrame:
-    goods, bads = counts(signal, bits, load)
-    n = goods + bads
-    if not goods.sum() or not bads.sum():
-        raise RiskInputError(
-            f"The rows with a level of {signal.name!r} are of one class only: nothing to compare."
-        )
+def _lines(found: Population) -> pd.DataFrame:
+    """Return the lines of one signal: tested levels, then lines apart."""
+    goods, bads = found.cells()
     woe, iv, corrected = evidence(goods, bads)
-    low, high = wilson(bads, n)
-    rate = np.divide(bads, n, out=np.full(len(n), np.nan), where=n > 0)
-    index = pd.MultiIndex.from_product([[signal.name], signal.levels], names=["signal", "level"])
-    values = [
-        n,
-        n / n.sum(),
-        bads,
-        rate,
-        low,
-        high,
-        rate / (bads.sum() / n.sum()),
-        woe,
-        iv,
-        corrected,
-    ]
-    frame = pd.DataFrame(dict(zip(COLUMNS, values, strict=True)), index=index)
-    return frame if load is not None else frame.astype({"n": "int64", "bads": "int64"})
+    blank = np.full(len(found.apart.levels), np.nan)
+    asked = _rates(found)
+    apart = _rates(found.apart)
+    columns = {name: np.concatenate([asked[name], apart[name]]) for name in asked}
+    columns["share"] = columns["n"] / columns["n"].sum()
+    lift = asked["bad_rate"] / (bads.sum() / (goods.sum() + bads.sum()))
+    columns["lift"] = np.concatenate([lift, blank])
+    columns["woe"] = np.concatenate([woe, blank])
+    columns["iv"] = np.concatenate([iv, blank])
+    columns["corrected"] = np.concatenate([corrected, np.zeros(len(blank), bool)])
+    if found.weight is None:
+        columns["n"] = columns["n"].astype(np.int64)
+        columns["bads"] = columns["bads"].astype(np.int64)
+    index = pd.MultiIndex.from_product(
+        [[found.signal], [*found.levels, *found.apart.levels]], names=["signal", "level"]
+    )
+    return pd.DataFrame({name: columns[name] for name in RISK_COLUMNS}, index=index)
 
 
+def _rates(rows: Rows) -> dict[str, NDArray[Any]]:
+    goods, bads = rows.cells()
+    low, high = intervals(rows)
+    return {
+        "n": goods + bads,
+        "bads": bads,
+        "bad_rate": level_rates(rows),
+        "bad_rate_low": low,
+        "bad_rate_high": high,
+    }
+
+
+@takes_terms
 def iv_table(
     df: pd.DataFrame,
     by: str | Sequence[str],
     target: str,
     *,
-    weight: str | None = None,
     missing: Missing = "own_levels",
-    bad: object = None,
-    as_of: str | None = None,
-    late: Late = "warn",
-) -> Summary:
-    """Return each signal's total information value, the strongest first; charges nothing.
+    **common: Unpack[Common],
+) -> Shown:
+    """Return the information value of each signal, the strongest first; charges nothing.
 
-    Parameters and errors are those of `risk_table`. Columns: iv, n, levels (with rows), corrected
-    (0.5 was added somewhere), p_value and reading. In a small book chance alone makes an
-    information value of 0.1 and more, so p_value, of Pearson's chi-square test (missing with one
-    level), says how often it makes levels as different as these; weights are taken as counts. From
-    0.05 on the reading is "not told from chance": too few customers, or no effect. Below, it is
-    Siddiqi's rule of thumb: iv below 0.02 not predictive, to 0.1 weak, to 0.3 medium, above strong.
-    Of 20 signals that say nothing, one passes. A very strong one may have seen the outcome: see
-    `as_of`.
+    Parameters
+    ----------
+    by, target, missing, as_of, late, within, tz, cluster, weight, counts, bad, mature
+        As in `risk_table`. Only rows that were asked are compared.
 
+    Returns
+    -------
+    DataFrame indexed by signal. iv; iv_less_chance: iv less (k - 1) (1 / goods + 1 / bads), the
+    part that chance alone makes on average, at least 0; n and bads; levels (with rows); corrected
+    (0.5 was added somewhere); p_value of Pearson's chi-square test, with sampling weights or repeat
+    customers of a robust score test (missing with one level), levels below 5 expected bads pooled;
+    p_holm: corrected for the number of signals (Holm 1979); reading: "not significant" from p_holm
+    0.05 on, too few customers or no effect. Below, Siddiqi's rule of thumb on iv_less_chance: below
+    0.02 not predictive, to 0.1 weak, to 0.3 medium, above strong. late: rows dropped as late.
+
+    Raises
+    ------
+    RiskInputError, ColumnNotFoundError
+        Where the table cannot be analysed: the message says why.
+
+    Notes
+    -----
+    A signal picked because it passed looks stronger than it is, even less chance: test it on other
+    loans. A very strong one may have seen the outcome: see `as_of`.
+
+    Examples
+    --------
     >>> import pandas as pd
     >>> import pandas_numberactive as pna
     >>> level = pd.Categorical(["low", "low", "high", "high"], dtype=pna.ACTIVE_LEVEL)
@@ -187,18 +183,33 @@ def iv_table(
     >>> pna.risk.iv_table(book, "active_level", "defaulted").loc["active_level", "iv"].item()
     0.0
     """
-    table = risk_table(
-        df, by, target, weight=weight, missing=missing, bad=bad, as_of=as_of, late=late
-    )
-    groups = pd.DataFrame(table).reset_index().groupby("signal", sort=False)
-    filled = pd.DataFrame(table)[table["n"] > 0].reset_index().groupby("signal", sort=False)
-    out = pd.DataFrame({"iv": groups["iv"].sum(), "n": groups["n"].sum(), "levels": filled.size()})
-    out["corrected"] = filled["corrected"].any()
-    sizes = {
-        name: (part["n"].to_numpy(float), part["bads"].to_numpy(float)) for name, part in groups
+    found = populations(df, by, target, missing=missing, **common)
+    out = pd.DataFrame([_information(one) for one in found]).set_index("signal")
+    out["p_holm"] = holm(out["p_value"])
+    out["reading"] = _reading(out["iv_less_chance"], out["p_holm"])
+    out["late"] = [one.late for one in found]
+    if found[0].weight is None:
+        out = out.astype(WHOLE)
+    return note_left_out(Shown(out.sort_values("iv", ascending=False, kind="stable")), found)
+
+
+def _information(found: Population) -> dict[str, object]:
+    goods, bads = found.cells()
+    filled = goods + bads > 0
+    _, iv, corrected = evidence(goods, bads)
+    return {
+        "signal": found.signal,
+        "iv": iv.sum(),
+        "iv_less_chance": max(0.0, iv.sum() - chance_part(found)),
+        "n": (goods + bads).sum(),
+        "bads": bads.sum(),
+        "levels": int(filled.sum()),
+        "corrected": bool(corrected[filled].any()),
+        "p_value": levels_test(found).p,
     }
-    out["p_value"] = [chi_square(n - bads, bads) for n, bads in (sizes[name] for name in out.index)]
-    codes = np.searchsorted([0.02, 0.1, 0.3], out["iv"].to_numpy(), side="right") + 1
-    told = out["p_value"].to_numpy() < CHANCE  # False where it is missing
-    out["reading"] = pd.Categorical.from_codes(np.where(told, codes, 0), dtype=READING)
-    return Summary(out.sort_values("iv", ascending=False, kind="stable"))
+
+
+def _reading(iv: pd.Series[float], p: pd.Series[float]) -> pd.Categorical:
+    codes = np.searchsorted([0.02, 0.1, 0.3], iv.to_numpy(), side="right") + 1
+    significant = p.to_numpy() < CHANCE  # False where it is missing
+    return pd.Categorical.from_codes(np.where(significant, codes, 0), dtype=READING)

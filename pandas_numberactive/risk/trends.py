@@ -1,50 +1,57 @@
-"""trend: does the bad rate go one way from level to level?"""
+"""trend: the direction of the bad rate from level to level."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, Unpack
 
 import numpy as np
 import pandas as pd
 
 from pandas_numberactive.errors import RiskInputError
-from pandas_numberactive.risk._engine.formulas import cochran_armitage
-from pandas_numberactive.risk._engine.inputs import (
-    column,
-    outcomes,
-    signal_columns,
-    signals,
-    weights,
-)
-from pandas_numberactive.risk._engine.late import Late, without_late
-from pandas_numberactive.risk.tables import counts
-from pandas_numberactive.risk.views import Summary
+from pandas_numberactive.risk._engine.covariance import level_rates
+from pandas_numberactive.risk._engine.inputs import column, signal_columns
+from pandas_numberactive.risk._engine.population import Population, populations
+from pandas_numberactive.risk._engine.significance import holm, trend_test
+from pandas_numberactive.risk._engine.terms import Common, takes_terms
+from pandas_numberactive.risk.views import Shown, note_left_out
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 DIRECTIONS = pd.CategoricalDtype(["falling", "rising", "flat", "mixed"])
 
 
+@takes_terms
 def trend(
-    df: pd.DataFrame,
-    by: str | Sequence[str],
-    target: str,
-    *,
-    weight: str | None = None,
-    bad: object = None,
-    as_of: str | None = None,
-    late: Late = "warn",
-) -> Summary:
-    """Return, for each ordered signal, whether the bad rate is monotone over its levels, with a
-    test for a trend.
+    df: pd.DataFrame, by: str | Sequence[str], target: str, **common: Unpack[Common]
+) -> Shown:
+    """Return, for each ordered signal, the direction of its bad rate and a test for a trend.
 
-    Charges nothing. Rows without a level are left out. `by="all"` takes the ordered signals only.
-    Columns: n, levels (with rows), one bad rate a level (missing where it has no rows), direction
-    (falling, rising, flat, mixed; missing with fewer than two levels), z and p_value of the
-    Cochran-Armitage test (Cochran 1954, Armitage 1955) with scores 0, 1, 2; tested is False where
-    the test has nothing to compare (z and p_value are missing then). Small p says "a trend", not "a
-    strong one"; look at the rates. The parameters and the errors are those of `risk_table`: without
-    `as_of` nobody checks whether the answers saw the outcome.
+    Charges nothing. Rows without a level are left out.
 
+    Parameters
+    ----------
+    by, target, as_of, late, within, tz, cluster, weight, counts, bad, mature
+        As in `risk_table`. `by="all"` takes the ordered signals only.
+
+    Returns
+    -------
+    DataFrame indexed by signal. n; levels (with rows); rate_at_... : the bad rate of each level
+    (missing where it has no rows); direction: falling, rising, flat or mixed (missing with fewer
+    than two levels); z and p_value of the Cochran-Armitage test (Cochran 1954, Armitage 1955) with
+    scores 0, 1, 2, with sampling weights or repeat customers of the robust score test; p_holm:
+    corrected for the number of signals; tested: False where there is nothing to compare; late: rows
+    dropped as late. A small p says "a trend", not "a strong one": look at the rates.
+
+    Raises
+    ------
+    RiskInputError, ColumnNotFoundError
+        Where a signal has no order, and where `risk_table` raises.
+
+    Examples
+    --------
     >>> import pandas as pd
     >>> import pandas_numberactive as pna
     >>> level = pd.Categorical(["low", "low", "high", "high"], dtype=pna.ACTIVE_LEVEL)
@@ -52,10 +59,23 @@ def trend(
     >>> pna.risk.trend(book, "active_level", "defaulted").loc["active_level", "direction"]
     'falling'
     """
+    ordered = _ordered(df, by)
+    found = populations(df, ordered, target, missing="drop", **common)
+    out = pd.DataFrame([_line(one) for one in found]).set_index("signal")
+    out["p_holm"] = holm(out["p_value"])
+    out["tested"] = out["z"].notna()
+    out["late"] = [one.late for one in found]
+    out = out.astype({"direction": DIRECTIONS})
+    if found[0].weight is None:
+        out = out.astype({"n": "int64"})
+    return note_left_out(Shown(out), found)
+
+
+def _ordered(df: pd.DataFrame, by: str | Sequence[str]) -> list[str]:
+    """Return the signals with ordered levels; raise where one that was named has none."""
     names = signal_columns(df, by)
-    ordered = [
-        name for name in names if getattr(column(df, name).dtype, "ordered", True)
-    ]  # no category: told below
+    # What is no category is refused with the other inputs.
+    ordered = [name for name in names if getattr(column(df, name).dtype, "ordered", True)]
     if by != "all" and len(ordered) < len(names):
         wrong = next(name for name in names if name not in ordered)
         raise RiskInputError(
@@ -65,31 +85,33 @@ def trend(
         raise RiskInputError(
             "No signal here has ordered levels, so there is no trend; use risk_table."
         )
-    df = without_late(df, names, as_of, late)
-    bits, load = outcomes(df, target, bad), weights(df, weight)
-    rows = {}
-    for signal in signals(df, ordered, "drop"):
-        goods, bads = counts(signal, bits, load)
-        n = goods + bads
-        z, p = cochran_armitage(bads, n)
-        rates = np.divide(bads, n, out=np.full(len(n), np.nan), where=n > 0)
-        row: dict[str, object] = {"n": n.sum(), "levels": int((n > 0).sum())}
-        row |= {f"bad_rate_{level}": rate for level, rate in zip(signal.levels, rates, strict=True)}
-        rows[signal.name] = row | {
-            "direction": _direction(rates),
-            "z": z,
-            "p_value": p,
-            "tested": not math.isnan(z),
-        }
-    out = pd.DataFrame.from_dict(rows, orient="index").rename_axis("signal")
-    return Summary(out.astype({"direction": DIRECTIONS} | ({"n": "int64"} if load is None else {})))
+    return ordered
 
 
-def _direction(rates: np.ndarray[tuple[int], np.dtype[np.float64]]) -> str | None:
+def _line(found: Population) -> dict[str, object]:
+    goods, bads = found.cells()
+    n = goods + bads
+    rates = level_rates(found)
+    z, p = trend_test(found)
+    by_level = {f"rate_at_{name}": rate for name, rate in zip(found.levels, rates, strict=True)}
+    return {
+        "signal": found.signal,
+        "n": n.sum(),
+        "levels": int((n > 0).sum()),
+        **by_level,
+        "direction": _direction(rates),
+        "z": z,
+        "p_value": p,
+    }
+
+
+def _direction(rates: NDArray[np.float64]) -> str | float:
     steps = np.diff(rates[~np.isnan(rates)])
     if not len(steps):
-        return None
+        return math.nan
     steps = np.where(np.abs(steps) < 1e-12, 0, steps)  # fractions of weights do not add up exactly
     if not steps.any():
         return "flat"
-    return "rising" if (steps >= 0).all() else "falling" if (steps <= 0).all() else "mixed"
+    if (steps >= 0).all():
+        return "rising"
+    return "falling" if (steps <= 0).all() else "mixed"

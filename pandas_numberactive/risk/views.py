@@ -1,24 +1,112 @@
-"""How a notebook shows the tables: bars and a heat map, escaped, in the theme's colours, readable
-without colour.
+"""The tables as a notebook shows them: escaped, in the theme's colours, readable without colour.
+
+The frame and its picture have one orientation, and one way to write each kind of figure.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterable
 from numbers import Integral, Real
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from pandas_numberactive._display.html import FAINT, INK, LINE, esc
 
+if TYPE_CHECKING:
+    from pandas_numberactive.risk._engine.population import Population
+
+RISK_COLUMNS = [
+    "n",
+    "share",
+    "bads",
+    "bad_rate",
+    "bad_rate_low",
+    "bad_rate_high",
+    "lift",
+    "woe",
+    "iv",
+    "corrected",
+]
+CROSS_COLUMNS = ["n", "bads", "bad_rate", "bad_rate_low", "bad_rate_high", "small"]
+STABILITY_COLUMNS = [
+    "n",
+    "share_before",
+    "share",
+    "psi",
+    "corrected",
+    "psi_chance",
+    "psi_limit",
+    "p_value",
+    "p_holm",
+    "reading",
+]
+TOTAL = "total"
+LONGEST = 60  # lines of a picture; a longer table is shown as pandas shows it
+LEFT_OUT = "left_out"
+
 _CELL = "padding:2px 10px 2px 0;text-align:right;background:none;white-space:nowrap"
 _NAME = "padding:2px 10px 2px 0;text-align:left;background:none;white-space:nowrap"
+_HEAD = ";vertical-align:bottom;white-space:normal;min-width:3em"
 HATCHED = (
     f"repeating-linear-gradient(135deg,color-mix(in srgb, {LINE} 50%, transparent) 0 "
     "1px,transparent 1px 7px)"
 )
-BLUE, ORANGE = "#4477aa", "#cc6633"  # told apart by every kind of colour vision, and in grey
+BLUE, ORANGE = "#4477aa", "#cc6633"  # different for every kind of colour vision, and in grey
+
+# Explanations under a picture, for columns that do not speak for themselves.
+NOTES = {
+    "corrected": (True, "corrected: no goods or no bads, so 0.5 was added to both; or no rows."),
+    "exact": (
+        False,
+        "exact False: rows were counted, as details=True was not given, or the vendor "
+        "did not say if it charged.",
+    ),
+    "tested": (False, "tested False: fewer than two levels have rows."),
+    "small": (True, "small: too few customers to read a rate."),
+}
+
+
+class Shown(pd.DataFrame):
+    """A table that a notebook shows in the house style; everything else is a DataFrame's."""
+
+    @property
+    def _constructor(self) -> type[Shown]:
+        return Shown
+
+    @property
+    def left_out(self) -> dict[str, dict[str, int]]:
+        """Return, for each signal, the rows that were not compared, by reason."""
+        found: dict[str, dict[str, int]] = self.attrs.get(LEFT_OUT, {})
+        return found
+
+    def _repr_html_(self) -> str | None:
+        draw = picture_of(self)
+        if draw is None:
+            html: str | None = pd.DataFrame(self)._repr_html_()  # type: ignore[operator]
+            return html
+        return draw(self)
+
+
+def note_left_out(table: Shown, found: Iterable[Population]) -> Shown:
+    """Store in the table how many rows each signal's population leaves out, and return it."""
+    table.attrs[LEFT_OUT] = {one.signal: dict(one.left_out) for one in found if one.left_out}
+    return table
+
+
+def picture_of(table: pd.DataFrame) -> Callable[[pd.DataFrame], str] | None:
+    """Return the function that draws this table, None where pandas' own picture serves."""
+    columns = list(table.columns)
+    if columns == RISK_COLUMNS and table.index.nlevels == 2:
+        return risk_html
+    if columns == CROSS_COLUMNS and table.index.nlevels == 2 and table.index.is_unique:
+        return cross_html
+    plain = not table.columns.empty and table.columns.nlevels == 1
+    return summary_html if plain and 0 < len(table) <= LONGEST else None
+
+
+# --- pieces
 
 
 def _bar(share: float, colour: str, width: int = 90) -> str:
@@ -31,7 +119,7 @@ def _bar(share: float, colour: str, width: int = 90) -> str:
 
 
 def _range(low: float, rate: float, high: float, top: float, width: int = 120) -> str:
-    """A point with its interval on a line from 0 to `top`."""
+    """Return a point with its interval on a line from 0 to `top`."""
     if math.isnan(rate):
         return ""
     left, right, middle = (width * min(x / top, 1.0) for x in (low, high, rate))
@@ -47,118 +135,134 @@ def _range(low: float, rate: float, high: float, top: float, width: int = 120) -
 
 
 def percent(rate: float) -> str:
-    """A share as people read it."""
+    """Return a share as people read it."""
     return "" if math.isnan(rate) else f"{rate:.1%}"
 
 
-def _table(head: str, body: str, note: str) -> str:
+def _table(head: str, body: str, notes: Iterable[str]) -> str:
+    under = "".join(f'<div style="color:{FAINT}">{esc(note)}</div>' for note in notes)
     return (
-        f'<div style="color:{INK};font-size:13px"><table '
+        f'<div style="color:{INK};font-size:13px;overflow-x:auto"><table '
         'style="border:none;border-collapse:collapse;margin:4px 0;'
         'color:inherit;font-size:inherit">'
         '<thead><tr style="background:none;border-bottom:1px solid '
-        f'{LINE}">{head}</tr></thead><tbody>{body}</tbody>'
-        f'</table><div style="color:{FAINT}">{esc(note)}</div></div>'
+        f'{LINE}">{head}</tr></thead><tbody>{body}</tbody></table>{under}</div>'
     )
 
 
-def _heads(names: list[str], left: int) -> str:
+def _heads(names: Iterable[str], left: int) -> str:
     return "".join(
-        f'<th scope="col" style="{_NAME if at < left else _CELL}">{esc(name)}</th>'
+        f'<th scope="col" style="{(_NAME if at < left else _CELL) + _HEAD}">'
+        f"{esc(name.replace('_', ' ') if at >= left else name)}</th>"
         for at, name in enumerate(names)
     )
 
 
-def risk_html(table: pd.DataFrame) -> str:
-    """A risk table with a bar for the share and a point with its interval for the bad rate."""
-    top = max(0.01, min(1.0, float(table["bad_rate_high"].where(table["n"] > 0).max()) * 1.05))
-    body, before = "", None
-    for (signal, level), row in zip(table.index, table.to_dict("records"), strict=True):
-        shown, before = ("" if signal == before else str(signal)), signal
-        mark = "*" if row["corrected"] else ""
-        faint = f";color:{FAINT}" if not row["n"] else ""
-        cells = [
-            f'<td style="{_NAME}"><b>{esc(shown)}</b></td><td '
-            f'style="{_NAME}{faint}">{esc(level)}</td>',
-            f'<td style="{_CELL}{faint}">{row["n"]:,.0f}</td>',
-            f'<td style="{_CELL}">{percent(row["share"])} {_bar(row["share"], BLUE)}</td>',
-            f'<td style="{_CELL}">{percent(row["bad_rate"])}</td>',
-            "<td "
-            f'style="{_NAME}">'
-            f"{_range(row['bad_rate_low'], row['bad_rate'], row['bad_rate_high'], top)}</td>",
-            f'<td style="{_CELL}">{_number(row["lift"])}</td>',
-            f'<td style="{_CELL}">{row["woe"]:+.3f}{mark}</td><td '
-            f'style="{_CELL}">{row["iv"]:.4f}</td>',
-        ]
-        body += f'<tr style="background:none">{"".join(cells)}</tr>'
-    names = [
-        "signal",
-        "level",
-        "n",
-        "share",
-        "bad rate",
-        f"95% interval, 0 to {top:.0%}",
-        "lift",
-        "woe",
-        "iv",
+def _row(cells: str) -> str:
+    return f'<tr style="background:none">{cells}</tr>'
+
+
+def notes_of(table: pd.DataFrame) -> list[str]:
+    """Return the notes under a table's picture: columns explained, and the rows left out."""
+    shown = [
+        text
+        for name, (when, text) in NOTES.items()
+        if name in table.columns and (table[name] == when).any()
     ]
-    note = (
-        "* no goods or no bads: 0.5 was added to both; or no rows at all."
-        if table["corrected"].any()
-        else ""
+    return shown + _left_out_notes(table.attrs.get(LEFT_OUT, {}))
+
+
+def _left_out_notes(left_out: dict[str, dict[str, int]]) -> list[str]:
+    texts = {
+        signal: ", ".join(f"{n:,} {reason}" for reason, n in reasons.items())
+        for signal, reasons in left_out.items()
+    }
+    if not texts:
+        return []
+    if len(set(texts.values())) == 1:
+        return [f"Rows not compared: {next(iter(texts.values()))}."]
+    each = "; ".join(f"{signal} {text}" for signal, text in texts.items())
+    return [f"Rows not compared: {each}."]
+
+
+# --- one picture a kind of table
+
+
+def risk_html(table: pd.DataFrame) -> str:
+    """Return a risk table with a bar for the share and a point with its interval for the rate."""
+    highest = float(table["bad_rate_high"].where(table["n"] > 0).max())
+    top = max(0.01, min(1.0, highest * 1.05))
+    body = ""
+    before = None
+    for (signal, level), row in zip(table.index, table.to_dict("records"), strict=True):
+        body += _risk_row("" if signal == before else str(signal), str(level), row, top)
+        before = signal
+    interval = f"95% interval, 0 to {top:.0%}"
+    names = ["signal", "level", "n", "share", "bad rate", interval, "lift", "woe", "iv"]
+    notes = notes_of(table)
+    if table["woe"].isna().any():
+        notes.insert(0, "Lines without woe stand apart: they are no level, and not tested.")
+    return _table(_heads(names, 2), body, notes)
+
+
+def _risk_row(signal: str, level: str, row: dict[Any, Any], top: float) -> str:
+    faint = f";color:{FAINT}" if not row["n"] or math.isnan(row["woe"]) else ""
+    mark = "*" if row["corrected"] else ""
+    reach = _range(row["bad_rate_low"], row["bad_rate"], row["bad_rate_high"], top)
+    figures = [
+        f"{row['n']:,.0f}",
+        f"{percent(row['share'])} {_bar(row['share'], BLUE)}",
+        percent(row["bad_rate"]),
+        reach,
+        _fixed(row["lift"], ".2f"),
+        _fixed(row["woe"], "+.3f") + mark,
+        _fixed(row["iv"], ".4f"),
+    ]
+    cells = "".join(f'<td style="{_CELL}{faint}">{text}</td>' for text in figures)
+    return _row(
+        f'<td style="{_NAME}"><b>{esc(signal)}</b></td>'
+        f'<td style="{_NAME}{faint}">{esc(level)}</td>{cells}'
     )
-    return _table(_heads(names, 2), body, note)
 
 
-def _number(value: float) -> str:
-    return "" if math.isnan(value) else f"{value:.2f}"
-
-
-class Summary(pd.DataFrame):
-    """A frame that a notebook shows with whole counts and short p-values, on its side where it is
-    wide.
-    """
-
-    @property
-    def _constructor(self) -> type[Summary]:
-        return Summary
-
-    def _repr_html_(self) -> str | None:
-        if (
-            not 0 < len(self) <= 60
-            or self.columns.empty
-            or self.index.nlevels > 1
-            or self.columns.nlevels > 1
-        ):
-            html: str | None = pd.DataFrame(self)._repr_html_()  # type: ignore[operator]
-            return html
-        return summary_html(self)
+def _fixed(value: float, how: str) -> str:
+    return "" if math.isnan(value) else format(value, how)
 
 
 def summary_html(table: pd.DataFrame) -> str:
-    """One line a signal, or one column, where there are more figures than fit a line."""
-    rows, columns = [[str(name) for name in labels] for labels in (table.index, table.columns)]
-    texts = [
-        [_text(value, name, row) for row, value in zip(rows, table.iloc[:, at], strict=True)]
-        for at, name in enumerate(columns)
-    ]
-    wide = len(columns) > 10 and len(rows) <= 6
-    lines = (
-        zip(columns, texts, strict=True)
-        if wide
-        else zip(rows, zip(*texts, strict=True), strict=True)
-    )
-    body = "".join(
-        f'<tr style="background:none"><th scope="row" style="{_NAME}">{esc(name)}</th>'
-        + "".join(f'<td style="{_CELL}">{esc(text)}</td>' for text in line)
-        + "</tr>"
-        for name, line in lines
-    )
-    return _table(_heads([str(table.index.name or ""), *(rows if wide else columns)], 1), body, "")
+    """Return any table of figures, its lines and columns as in the frame."""
+    names = [str(name) for name in table.columns]
+    left = table.index.nlevels
+    body = ""
+    before: tuple[Any, ...] = ()
+    for key, values in zip(table.index, table.itertuples(index=False, name=None), strict=True):
+        labels = key if isinstance(key, tuple) else (key,)
+        heads = "".join(
+            f'<th scope="row" style="{_NAME}">{esc(text)}</th>'
+            for text in _without_repeats(labels, before)
+        )
+        cells = "".join(
+            f'<td style="{_CELL}">{esc(figure(value, name, str(labels[-1])))}</td>'
+            for name, value in zip(names, values, strict=True)
+        )
+        body += _row(heads + cells)
+        before = labels
+    index = [str(name or "") for name in table.index.names]
+    return _table(_heads([*index, *names], left), body, notes_of(table))
 
 
-def _text(value: Any, *names: str) -> str:
-    """A cell as people read it: counts whole, p-values no smaller than they can be believed."""
+def _without_repeats(labels: tuple[Any, ...], before: tuple[Any, ...]) -> list[str]:
+    """Return the labels of a line, blank where they repeat the line above."""
+    out = []
+    same = bool(before)
+    for at, label in enumerate(labels):
+        same = same and at < len(labels) - 1 and label == before[at]
+        out.append("" if same else str(label))
+    return out
+
+
+def figure(value: Any, *names: str) -> str:
+    """Return a cell as people read it: counts whole, shares in per cent, p-values short."""
     if pd.isna(value):
         return ""
     if isinstance(value, bool) or not isinstance(value, Real):
@@ -166,27 +270,24 @@ def _text(value: Any, *names: str) -> str:
     if isinstance(value, Integral):
         return f"{value:,}"
     number = float(value)
-    if any(name.startswith("p_value") for name in names):
+    if any(name.startswith(("p_value", "p_holm")) or name == "p" for name in names):
         return "< 0.001" if number < 0.001 else f"{number:.3f}"
+    if any("rate" in name.split("_") or "share" in name.split("_") for name in names):
+        return percent(number)
     return f"{number:,.0f}" if abs(number) >= 1000 else f"{number:.4g}"
 
 
 def in_order(pairs: pd.Index[Any], at: int) -> list[Any]:
-    """The levels down (0) or across (1); where pairs are missing, in the order of the
-    fullest line.
-    """
+    """Return the levels down (0) or across (1), in the order of the fullest line."""
     lines: dict[Any, list[Any]] = {}
     for pair in pairs:
         lines.setdefault(pair[1 - at], []).append(pair[at])
-    return list(
-        dict.fromkeys(
-            name for line in sorted(lines.values(), key=len, reverse=True) for name in line
-        )
-    )
+    fullest = sorted(lines.values(), key=len, reverse=True)
+    return list(dict.fromkeys(name for line in fullest for name in line))
 
 
 def cross_html(table: pd.DataFrame) -> str:
-    """A matrix of bad rates, the darker the worse; pairs with few customers hatched."""
+    """Return a matrix of bad rates, the darker the worse; pairs with few customers hatched."""
     rows, columns = (in_order(table.index, at) for at in (0, 1))
     worst = float(table["bad_rate"].where(~table["small"]).max())
     shown = dict(zip(table.index, table.to_dict("records"), strict=True))
@@ -195,14 +296,16 @@ def cross_html(table: pd.DataFrame) -> str:
         cells = "".join(
             _heat(shown[a, b], worst) if (a, b) in shown else "<td></td>" for b in columns
         )
-        body += (
-            f'<tr style="background:none"><th scope="row" style="{_NAME}">{esc(a)}</th>{cells}</tr>'
-        )
+        body += _row(f'<th scope="row" style="{_NAME}">{esc(a)}</th>{cells}')
     note = (
         f"{table.index.names[0]} down, {table.index.names[1]} across. Hatched: too few "
         "customers to read a rate."
     )
-    return _table(_heads(["", *map(str, columns)], 1), body, note)
+    return _table(
+        _heads(["", *map(str, columns)], 1),
+        body,
+        [note, *_left_out_notes(table.attrs.get(LEFT_OUT, {}))],
+    )
 
 
 def _heat(row: dict[Any, Any], worst: float) -> str:

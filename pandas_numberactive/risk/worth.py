@@ -1,10 +1,12 @@
-"""coverage and value: what the money bought, and whether it was worth it."""
+"""coverage and value: the answers that the money bought, and the bad loans they would catch."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from numbers import Real
+from typing import TYPE_CHECKING, Unpack
 
 import numpy as np
 import pandas as pd
@@ -13,20 +15,22 @@ from pandas_numberactive._config.settings import settings
 from pandas_numberactive._display.text import said
 from pandas_numberactive._purchase.purchase import STATUSES
 from pandas_numberactive.errors import RiskInputError
-from pandas_numberactive.risk._engine.formulas import caught_by_chance
+from pandas_numberactive.risk._engine.covariance import intervals
+from pandas_numberactive.risk._engine.dates import late_rows
 from pandas_numberactive.risk._engine.inputs import (
     SIGNALS,
     column,
     need_frame,
-    outcomes,
-    signal_columns,
-    signals,
     status_column,
     weights,
 )
-from pandas_numberactive.risk._engine.late import Late, without_late
-from pandas_numberactive.risk.tables import CHANCE, counts
-from pandas_numberactive.risk.views import Summary
+from pandas_numberactive.risk._engine.population import LEAST, Population, populations
+from pandas_numberactive.risk._engine.significance import CHANCE, holm, set_test
+from pandas_numberactive.risk._engine.terms import Common, Late, Terms, takes_terms
+from pandas_numberactive.risk.views import Shown, note_left_out
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 ASKED = ("answered", "no_data", "failed", "uncertain", "quarantined", "pending")
 
@@ -37,23 +41,36 @@ def coverage(
     unit_price: float | None = None,
     as_of: str | None = None,
     late: Late = "warn",
-) -> Summary:
-    """Return, for each enriched phone column, how often an answer came, and what it cost; charges
-    nothing.
+    within: str | pd.Timedelta = "1D",
+    tz: str | None = None,
+) -> Shown:
+    """Return, for each enriched phone column, the share answered and its cost; charges nothing.
 
-    One row a phone column (its prefix): rows, asked (valid and bought), answered, no_data, failed,
-    not_asked; hit_rate, no_data_rate and failure_rate of those asked; charged, cost and
-    cost_per_answered in the settings' currency.
+    Parameters
+    ----------
+    unit_price
+        The price of an answer, in the settings' currency; the settings' by default. Without one the
+        costs are missing.
+    as_of, late, within, tz
+        As in `risk_table`: with late="drop" only answers that came in time are counted, each phone
+        column by its own dates.
 
-    With `enrich(..., details=True)` charged and cost_per_answered count each number once, however
-    many rows it stands in; without, they count rows (`exact` is False then, and where the vendor
-    did not say whether it charged: that is counted as a charge). `unit_price` is the settings' by
-    default; without one the costs are missing. Rates are missing where nobody was asked. `as_of`
-    and `late` are those of `risk_table`: with late="drop" only answers that came in time are
-    counted, each phone column by its own dates.
+    Returns
+    -------
+    DataFrame indexed by the prefix of each phone column. rows; asked (valid and bought); answered;
+    no_data; failed; not_asked; hit_rate, no_data_rate and failure_rate of those asked (missing
+    where nobody was); charged; cost; cost_per_answered; late: rows dropped as late. With
+    `enrich(..., details=True)` charged and cost_per_answered count each number once, however many
+    rows it stands in. Without, they count rows, and exact is False. It is False, too, where the
+    vendor did not say if it charged, which counts as a charge.
 
-    Raises RiskInputError without a status column, or with one that holds other words than enrich's.
+    Raises
+    ------
+    RiskInputError
+        Without a status column, or with one that holds other words than enrich's.
 
+    Examples
+    --------
     >>> import pandas as pd
     >>> import pandas_numberactive as pna
     >>> status = pd.Categorical(["answered", "no_data", "missing"], dtype=pna.LOOKUP_STATUS)
@@ -65,11 +82,18 @@ def coverage(
     if not found:
         raise RiskInputError("No column ends in lookup_status: call enrich first.")
     price = _price(unit_price)
+    terms = Terms(as_of=as_of, late=late, within=within, tz=tz)
     rows = {}
     for prefix in (name.removesuffix("lookup_status") for name in found):
-        in_time = df if as_of is None else without_late(df, [prefix + SIGNALS[0]], as_of, late)
-        rows[prefix] = _covered(in_time, prefix, price)
-    return Summary(pd.DataFrame.from_dict(rows, orient="index").rename_axis("prefix"))
+        in_time = df if as_of is None else _in_time(df, prefix, terms)
+        rows[prefix] = _covered(in_time, prefix, price) | {"late": len(df) - len(in_time)}
+    return Shown(pd.DataFrame.from_dict(rows, orient="index").rename_axis("prefix"))
+
+
+def _in_time(df: pd.DataFrame, prefix: str, terms: Terms) -> pd.DataFrame:
+    signal = prefix + SIGNALS[0]
+    late = late_rows(df, [signal], terms)[signal]
+    return df[~late] if terms.late == "drop" else df
 
 
 def _price(unit_price: float | None) -> float | None:
@@ -96,10 +120,11 @@ def _covered(df: pd.DataFrame, prefix: str, price: float | None) -> dict[str, ob
             f"Column {status.name!r} holds {unknown[0]!r}, which is no status of enrich's."
         )
     count = {word: int(seen.get(word, 0)) for word in ASKED}
-    asked, answered = sum(count.values()), count["answered"]
+    asked = sum(count.values())
+    answered = count["answered"]
     failed = asked - answered - count["no_data"]
-    charged, numbers, exact = _charged(df, prefix)
-    cost = math.nan if price is None else charged * price
+    bill = _charged(df, prefix)
+    cost = math.nan if price is None else bill.charged * price
 
     def rate(part: float) -> float:
         return part / asked if asked else math.nan
@@ -114,70 +139,91 @@ def _covered(df: pd.DataFrame, prefix: str, price: float | None) -> dict[str, ob
         "hit_rate": rate(answered),
         "no_data_rate": rate(count["no_data"]),
         "failure_rate": rate(failed),
-        "charged": charged,
-        "exact": exact,
+        "charged": int(bill.charged),
+        "exact": bill.exact,
         "cost": cost,
-        "cost_per_answered": cost / numbers if numbers else math.nan,
+        "cost_per_answered": cost / bill.answered if bill.answered else math.nan,
     }
 
 
-def _charged(df: pd.DataFrame, prefix: str) -> tuple[int, int, bool]:
-    """How many look-ups were charged, how many numbers answered, and whether each number was
-    counted once.
-    """
+@dataclass(frozen=True)
+class Bill:
+    """Charged look-ups, numbers answered, and `exact`: each number was counted once."""
+
+    charged: float
+    answered: int
+    exact: bool
+
+
+def _charged(df: pd.DataFrame, prefix: str) -> Bill:
     status = column(df, prefix + "lookup_status")
-    answered, settled = status.isin(["answered"]), status.isin(["answered", "no_data"])
+    answered = status.isin(["answered"])
+    settled = status.isin(["answered", "no_data"])
     key = next(
         (prefix + end for end in ("national", "request_id") if prefix + end in df.columns), None
     )
     if key is None or prefix + "charged" not in df.columns:
-        return int(settled.sum()), int(answered.sum()), False
-    told = column(df, prefix + "charged")
-    untold = told.isna() & settled
+        return Bill(int(settled.sum()), int(answered.sum()), False)
+    stated = column(df, prefix + "charged")
+    unstated = stated.isna() & settled
     # A column with gaps, not one truth.
-    paid = (told == True).fillna(False).astype(bool) | untold  # noqa: E712
+    paid = (stated == True).fillna(False).astype(bool) | unstated  # noqa: E712
     numbers = column(df, key)
-    nameless = int(numbers[paid].isna().sum())  # one each: they cannot be told apart
-    return (
+    nameless = int(numbers[paid].isna().sum())  # one each, as nothing tells them apart
+    return Bill(
         int(numbers[paid].nunique()) + nameless,
         int(numbers[answered].nunique()),
-        not (untold.any() or nameless),
+        not (unstated.any() or nameless),
     )
 
 
+@takes_terms
 def value(
     df: pd.DataFrame,
     by: str | Sequence[str],
     target: str,
     *,
     unit_price: float | None = None,
-    decline: str | None = None,
-    weight: str | None = None,
-    bad: object = None,
-    as_of: str | None = None,
-    late: Late = "warn",
-) -> Summary:
-    """Return what declining a signal's worst level would catch, lose and cost; charges nothing.
+    decline: str | Sequence[str] | None = None,
+    **common: Unpack[Common],
+) -> Shown:
+    """Return what declining a signal's worst level catches, loses and costs; charges nothing.
 
-    One row a signal: declined (the level with the highest bad rate, or `decline`), n, bads_caught,
-    goods_lost, goods_lost_per_bad, bads_by_chance (what declining as many at random would catch),
-    extra_bads (caught beyond that), charged and exact (as in `coverage`; with weights, the
-    customers whose rows were answered or have no data), cost (charged x `unit_price`, the settings'
-    by default), cost_per_extra_bad (missing where nothing is caught beyond chance), levels_tried,
-    p_value_corrected, beats_chance.
+    Parameters
+    ----------
+    unit_price
+        The price of an answer; the settings' by default.
+    decline
+        The level, or levels, to decline. By default the worst: the level with the highest lower
+        end of the 95% interval of its bad rate, among levels of at least 30 customers (of all,
+        where none has 30). The raw rate of two rows is no reason to decline.
+    by, target, as_of, late, within, tz, cluster, weight, counts, bad, mature
+        As in `risk_table`. Only rows that were asked are compared.
 
-    Even in noise some level is the worst, and catches more than chance. So p_value_corrected is
-    that of Fisher's exact test, one-sided (how often as many customers drawn at random hold as many
-    bads), times levels_tried: the levels among which the worst was chosen, 1 with `decline`
-    (Bonferroni). beats_chance: it is below 0.05; where it is False the other numbers are not to be
-    acted on. A row is taken as an independent customer, a weight as a count. Small p says "no
-    accident", not "worth it", and a level named after a look at the same rows was chosen, too: try
-    it on later loans before you decide.
+    Returns
+    -------
+    DataFrame indexed by signal. declined; n; bads_caught; goods_lost; goods_lost_per_bad;
+    bads_by_chance: bads that declining as many at random would catch; extra_bads: caught beyond
+    that; charged and exact as in `coverage` (with weights, the customers whose rows were answered
+    or have no data); cost; cost_per_extra_bad (missing where nothing is caught beyond chance);
+    levels_tried: levels among which the worst was chosen, 1 with `decline`; p_value_corrected:
+    Fisher's exact test, one-sided (with sampling weights or repeat customers the robust score
+    test), times levels_tried (Bonferroni), corrected for the number of signals (Holm);
+    beats_chance: it is below 0.05; late: rows dropped as late.
 
-    The other parameters are those of `risk_table`: without `as_of` nobody checks whether the
-    answers saw the outcome. Raises RiskInputError without a price, for a level that does not exist,
-    and for what `risk_table` refuses.
+    Raises
+    ------
+    RiskInputError, ColumnNotFoundError
+        Without a price, for a level that does not exist, and where `risk_table` raises.
 
+    Notes
+    -----
+    Where beats_chance is False the other figures are not to be acted on. A small p says "no
+    accident", not "worth it". A level named after a look at the same rows was chosen, too: try it
+    on later loans before you decide.
+
+    Examples
+    --------
     >>> import pandas as pd
     >>> import pandas_numberactive as pna
     >>> level = pd.Categorical(["low", "low", "high", "high"], dtype=pna.ACTIVE_LEVEL)
@@ -191,67 +237,83 @@ def value(
         raise RiskInputError(
             "Say what an answer costs: unit_price=500, or pna.configure(unit_price=...)."
         )
-    names = signal_columns(df, by)
-    df = without_late(df, names, as_of, late)
-    bits, load = outcomes(df, target, bad), weights(df, weight)
-    rows = {}
-    for signal in signals(df, names, "own_levels"):
-        goods, bads = counts(signal, bits, load)
-        bill = _bill(df, signal.name, load)
-        rows[signal.name] = _worth(signal.levels, signal.own, goods, bads, decline, price, bill)
-    out = Summary(pd.DataFrame.from_dict(rows, orient="index").rename_axis("signal"))
-    whole = dict.fromkeys(["n", "bads_caught", "goods_lost", "charged"], "int64")
-    return out if load is not None else Summary(out.astype(whole))
+    found = populations(df, by, target, **common)
+    lines = [_worth(one, _bill(df, one, common), decline, price) for one in found]
+    out = pd.DataFrame(lines).set_index("signal")
+    out["p_value_corrected"] = holm(out["p_value_corrected"])
+    out["beats_chance"] = out["p_value_corrected"] < CHANCE
+    out["late"] = [one.late for one in found]
+    if found[0].weight is None:
+        whole = ["n", "bads_caught", "goods_lost", "charged"]
+        out = out.astype(dict.fromkeys(whole, "int64"))
+    return note_left_out(Shown(out), found)
 
 
-def _bill(
-    df: pd.DataFrame, name: str, load: np.ndarray[tuple[int], np.dtype[np.float64]] | None
-) -> tuple[float, bool]:
-    """How many look-ups were charged for a signal, and whether that is exact; all rows, where no
-    status tells.
-    """
-    status = status_column(df, name)
+def _bill(df: pd.DataFrame, found: Population, common: Common) -> Bill:
+    """Return the look-ups charged for a signal; all rows, where no status tells."""
+    in_time = df if found.in_time is None else df[found.in_time]
+    load = weights(in_time, common.get("weight") or common.get("counts"))
+    status = status_column(in_time, found.signal)
     if status is None:
-        return float(len(df) if load is None else load.sum()), False
+        return Bill(float(len(in_time) if load is None else load.sum()), 0, False)
     if load is None:
-        charged, _, exact = _charged(df, status.removesuffix("lookup_status"))
-        return float(charged), exact
-    return float(load[column(df, status).isin(["answered", "no_data"]).to_numpy()].sum()), False
+        return _charged(in_time, status.removesuffix("lookup_status"))
+    settled = column(in_time, status).isin(["answered", "no_data"]).to_numpy()
+    return Bill(float(load[settled].sum()), 0, False)
 
 
 def _worth(
-    levels: tuple[str, ...],
-    own: int,
-    goods: np.ndarray[tuple[int], np.dtype[np.float64]],
-    bads: np.ndarray[tuple[int], np.dtype[np.float64]],
-    decline: str | None,
-    price: float,
-    bill: tuple[float, bool],
+    found: Population, bill: Bill, decline: str | Sequence[str] | None, price: float
 ) -> dict[str, object]:
+    goods, bads = found.cells()
     n = goods + bads
-    if decline is not None and decline not in levels:
-        raise RiskInputError(f"There is no level {decline!r}; the levels are {', '.join(levels)}.")
-    if decline is None and not n[:own].any():
-        raise RiskInputError("No row has a level, so there is none to decline.")
-    rate = np.divide(bads, n, out=np.full(len(n), -1.0), where=n > 0)
-    at = int(np.argmax(rate[:own])) if decline is None else levels.index(decline)
-    chance = n[at] * bads.sum() / n.sum()
-    extra, cost = bads[at] - chance, bill[0] * price
-    tried = int((n[:own] > 0).sum()) if decline is None else 1
-    luck = caught_by_chance(bads[at], goods[at], bads.sum() - bads[at], goods.sum() - goods[at])
+    chosen, tried = _declined(found, decline)
+    names = [level for level, mine in zip(found.levels, chosen, strict=True) if mine]
+    caught = bads[chosen].sum()
+    lost = goods[chosen].sum()
+    by_chance = n[chosen].sum() * bads.sum() / n.sum()
+    extra = caught - by_chance
+    cost = bill.charged * price
     return {
-        "declined": levels[at],
-        "n": n[at],
-        "bads_caught": bads[at],
-        "goods_lost": goods[at],
-        "goods_lost_per_bad": goods[at] / bads[at] if bads[at] else math.nan,
-        "bads_by_chance": chance,
+        "signal": found.signal,
+        "declined": ", ".join(names),
+        "n": n[chosen].sum(),
+        "bads_caught": caught,
+        "goods_lost": lost,
+        "goods_lost_per_bad": lost / caught if caught else math.nan,
+        "bads_by_chance": by_chance,
         "extra_bads": extra,
-        "charged": bill[0],
-        "exact": bill[1],
+        "charged": bill.charged,
+        "exact": bill.exact,
         "cost": cost,
         "cost_per_extra_bad": cost / extra if extra > 0 else math.nan,
         "levels_tried": tried,
-        "p_value_corrected": min(1.0, tried * luck),
-        "beats_chance": tried * luck < CHANCE,
+        "p_value_corrected": min(1.0, tried * set_test(found, chosen)),
     }
+
+
+def _declined(
+    found: Population, decline: str | Sequence[str] | None
+) -> tuple[NDArray[np.bool_], int]:
+    """Return the declined levels as a mask, and among how many the choice was made."""
+    if decline is not None:
+        return _named(found.levels, decline), 1
+    good_units, bad_units = found.units()
+    units = (good_units + bad_units)[: found.own]
+    if not units.any():
+        raise RiskInputError("No row has a level, so there is none to decline.")
+    enough = units >= LEAST
+    if not enough.any():
+        enough = units > 0
+    low, _ = intervals(found)
+    worst = int(np.argmax(np.where(enough, low[: found.own], -1.0)))
+    return np.arange(len(found.levels)) == worst, int(enough.sum())
+
+
+def _named(levels: tuple[str, ...], decline: str | Sequence[str]) -> NDArray[np.bool_]:
+    names = [decline] if isinstance(decline, str) else list(decline)
+    wrong = [name for name in names if name not in levels]
+    if wrong or not names:
+        name = wrong[0] if wrong else ""
+        raise RiskInputError(f"There is no level {name!r}; the levels are {', '.join(levels)}.")
+    return np.isin(np.array(levels), names)

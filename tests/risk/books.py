@@ -33,7 +33,7 @@ def dated(bought, applied):
     """Three rows, each with the day it was bought and the day of its decision."""
     stamps = pd.to_datetime(bought, utc=True, format="ISO8601")
     return book(["low", "high", "low"], [1, 0, 0]).assign(
-        phone_looked_up_at=stamps, applied=pd.to_datetime(applied)
+        phone_looked_up_at=stamps, applied=pd.to_datetime(applied, format="ISO8601")
     )
 
 
@@ -43,9 +43,12 @@ frames = st.lists(
     ),
     min_size=2,
     max_size=60,
-).filter(lambda rows: {bad for _, bad, _ in rows} == {0, 1})
+).filter(lambda rows: {bad for level, bad, _ in rows if level is not None} == {0, 1})
 
 
 def weighted(rows):
-    frame = book([level for level, *_ in rows], [bad for _, bad, _ in rows])
+    """A frame of answered rows, weighted; those without a level hold no data."""
+    frame = book(
+        [level for level, *_ in rows], [bad for _, bad, _ in rows], ["answered"] * len(rows)
+    )
     return frame.assign(w=[float(weight) for *_, weight in rows])

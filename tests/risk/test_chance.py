@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 
 import pandas_numberactive as pna
 from pandas_numberactive import risk
-from pandas_numberactive.risk._engine import formulas
-from pandas_numberactive.risk._engine.formulas import caught_by_chance, chi_square
+from pandas_numberactive.risk._engine import formulas, tails
+from pandas_numberactive.risk._engine.covariance import Rows
+from pandas_numberactive.risk._engine.formulas import caught_by_chance
+from pandas_numberactive.risk._engine.significance import levels_test
 from tests.risk.books import LEVEL, book, grouped
 
 
@@ -36,10 +38,10 @@ def test_noise_seldom_passes_for_a_finding():
     assert worth["beats_chance"].sum() <= 16  # one in 20, and two standard errors
     read = pd.concat([risk.iv_table(noise(seed), LEVEL, "bad") for seed in range(200)])["reading"]
     assert (
-        184 <= (read == "not told from chance").sum() <= 199
+        184 <= (read == "not significant").sum() <= 199
     )  # 190 expected, give or take 2 standard errors
     assert list(read.cat.categories) == [
-        "not told from chance",
+        "not significant",
         "not predictive",
         "weak",
         "medium",
@@ -120,33 +122,38 @@ def test_a_book_beyond_counting_takes_the_normal_curve(monkeypatch):
     ],
 )
 def test_the_printed_table_of_chi_square(x, df):
-    assert formulas.chi_square_tail(x, df) == pytest.approx(0.05, abs=5e-5)
+    assert tails.chi_square_tail(x, df) == pytest.approx(0.05, abs=5e-5)
+
+
+def rows(*cells):
+    """Rows of a frequency table from (goods, bads) of each level."""
+    counts = np.array([size for cell in cells for size in cell], float)
+    codes = np.repeat(np.arange(len(cells)), 2).astype(np.int8)
+    bad = np.tile([0, 1], len(cells)).astype(np.int8)
+    some = counts > 0
+    names = tuple(map(str, range(len(cells))))
+    return Rows(names, codes[some], bad[some], counts=counts[some])
 
 
 def test_chi_square_by_hand_and_where_there_is_nothing_to_compare():
-    goods, bads = (
-        np.array([50.0, 50.0, 0.0]),
-        np.array([40.0, 60.0, 0.0]),
-    )  # a level without rows does not count
-    assert chi_square(goods, bads) == pytest.approx(
-        math.erfc(math.sqrt(200 * 1000**2 / (100 * 100 * 90 * 110) / 2))
-    )
-    assert math.isnan(chi_square(goods[:1], bads[:1]))
-    assert chi_square(np.array([1e7, 1.0]), np.array([1.0, 1e7])) == 0.0  # no overflow
+    by_hand = math.erfc(math.sqrt(200 * 1000**2 / (100 * 100 * 90 * 110) / 2))
+    assert levels_test(rows((50, 40), (50, 60), (0, 0))).p == pytest.approx(by_hand)
+    assert math.isnan(levels_test(rows((50, 40))).p)
+    assert levels_test(rows((1e7, 9), (9, 1e7))).p == 0.0  # no overflow
     lonely = risk.iv_table(book(["low"] * 4, [1, 0, 0, 0]), LEVEL, "bad").loc[LEVEL]
-    assert (math.isnan(lonely["p_value"]), lonely["reading"]) == (True, "not told from chance")
+    assert (math.isnan(lonely["p_value"]), lonely["reading"]) == (True, "not significant")
 
 
 @pytest.mark.parametrize("bads", [40, 45])
 def test_the_same_information_value_is_read_in_a_larger_book_only(bads):
     small = grouped("x", [("a", 50, bads), ("b", 50, 100 - bads)])
     one, many = (
-        risk.iv_table(f, "x", "bad", weight="w").loc["x"]
+        risk.iv_table(f, "x", "bad", counts="w").loc["x"]
         for f in (small, small.assign(w=small["w"] * 10))
     )
     assert one["iv"] == pytest.approx(many["iv"])
     assert (one["reading"], many["reading"]) == (
-        "not told from chance",
+        "not significant",
         "weak" if bads == 40 else "not predictive",
     )
     assert many["p_value"] < 0.05 < one["p_value"]

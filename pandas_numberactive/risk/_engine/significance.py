@@ -14,14 +14,12 @@ import numpy as np
 
 from pandas_numberactive.risk._engine.covariance import (
     Rows,
-    level_scores,
+    bessel,
+    level_sums,
     scores_covariance,
 )
-from pandas_numberactive.risk._engine.formulas import (
-    caught_by_chance,
-    chi_square_tail,
-    cochran_armitage,
-)
+from pandas_numberactive.risk._engine.formulas import caught_by_chance, cochran_armitage
+from pandas_numberactive.risk._engine.tails import chi_square_tail
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -92,13 +90,54 @@ def _pearson(rows: Rows) -> ChiSquare:
 
 def _score_test(rows: Rows) -> ChiSquare:
     """Return the robust score test: bads of each level beyond its share, over their variance."""
-    width = len(rows.levels)
-    level = level_scores(rows, np.ones(len(rows)))
-    total, covariance = null_scores(rows, level[:, : width - 1])
-    chi2 = wald(total, covariance)
+    scores, covariance = level_scores(rows)
+    last = len(scores) - 1
+    chi2 = wald(scores[:last], covariance[:last, :last])
     if math.isnan(chi2):
         return UNTESTED
-    return ChiSquare(chi2, width - 1, chi_square_tail(chi2, width - 1))
+    return ChiSquare(chi2, last, chi_square_tail(chi2, last))
+
+
+def level_scores(rows: Rows) -> tuple[Floats, Floats]:
+    """Return the bads of each level beyond its share (k,), and their null covariance (k, k).
+
+    The covariance is that of w (1[level] - share) (y - mean) summed by customer.
+    """
+    goods, bads = rows.cells()
+    n = goods + bads
+    share, mean = n / n.sum(), bads.sum() / n.sum()
+    residual = rows.bad - mean
+    if rows.weight is not None:
+        residual = residual * rows.weight
+    scores = bads - n * mean
+    if rows.cluster is not None:
+        loaded = residual if rows.counts is None else residual * rows.counts
+        sums = level_sums(rows, loaded)
+        return scores, scores_covariance(sums - np.outer(sums.sum(axis=1), share))
+    square = residual**2 if rows.counts is None else residual**2 * rows.counts
+    by_level = np.bincount(rows.codes, square, len(n))
+    units = float(len(rows) if rows.counts is None else rows.counts.sum())
+    cross = np.outer(by_level, share)
+    covariance = np.diag(by_level) - cross - cross.T + by_level.sum() * np.outer(share, share)
+    return scores, covariance * bessel(units)
+
+
+def chance_part(rows: Rows) -> float:
+    """Return the information value that chance alone is expected to make.
+
+    (k - 1) (1/G + 1/B) for independent rows; k - 1 is multiplied by the mean design effect
+    otherwise (Rao and Scott 1981).
+    """
+    goods, bads = rows.cells()
+    n = goods + bads
+    total_good, total_bad = goods.sum(), bads.sum()
+    filled = n > 0
+    df = float(filled.sum() - 1)
+    if not rows.plain:
+        _, covariance = level_scores(rows)
+        spread = total_good * total_bad / n.sum() ** 2
+        df = float((np.diag(covariance)[filled] / n[filled]).sum() / spread)
+    return df * float(1 / total_good + 1 / total_bad)
 
 
 def null_scores(rows: Rows, features: Floats) -> tuple[Floats, Floats]:
