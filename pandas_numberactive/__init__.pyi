@@ -12,7 +12,6 @@ from ._jupyter.panel import EnrichPanel as EnrichPanel
 from ._pandas.api import aenrich as aenrich
 from ._pandas.api import enrich as enrich
 from ._pandas.api import history as history
-from ._pandas.api import last_run as last_run
 from ._pandas.api import normalize as normalize
 from ._pandas.api import plan as plan
 from ._pandas.api import spend as spend
@@ -22,6 +21,7 @@ from ._pandas.columns import FREQUENCY_GRADE as FREQUENCY_GRADE
 from ._pandas.columns import LOOKUP_STATUS as LOOKUP_STATUS
 from ._pandas.columns import TELCO_TYPE as TELCO_TYPE
 from ._pandas.columns import restore_dtypes as restore_dtypes
+from ._pandas.ending import last_run as last_run
 from ._pandas.job import Job as Job
 from ._pandas.job import jobs as jobs
 from ._pandas.lookup import Lookup as Lookup

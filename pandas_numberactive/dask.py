@@ -13,21 +13,22 @@ from collections import Counter
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 import pandas as pd
 
+from pandas_numberactive._config.readiness import require
 from pandas_numberactive._config.settings import settings
-from pandas_numberactive._display.tracebacks import sealed
+from pandas_numberactive._display.public import public
 from pandas_numberactive._pandas import api, frames
-from pandas_numberactive._pandas.frames import MAX_PROBLEMS, Request, Tally
+from pandas_numberactive._pandas.ending import conclude
+from pandas_numberactive._pandas.frames import MAX_PROBLEMS, Columns, Tally
 from pandas_numberactive._purchase.purchase import STATUSES, Purchase
-from pandas_numberactive._run import run as batch
-from pandas_numberactive._run.options import shows_options
+from pandas_numberactive._run.options import EnrichOptions, Options
 from pandas_numberactive._run.plan import Plan
 from pandas_numberactive._run.report import Shape
-from pandas_numberactive._run.run import Answers
+from pandas_numberactive._run.run import Answers, Run
 from pandas_numberactive.errors import missing_extra
 
 try:
@@ -41,7 +42,6 @@ except ImportError as error:
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-Columns = Hashable | Sequence[Hashable]
 _compute: Any = compute  # Dask is typed in part only
 _register: Any = register_dataframe_accessor
 
@@ -59,13 +59,13 @@ class FrameAccessor:
     def __init__(self, frame: Any) -> None:
         self._frame = frame
 
-    @shows_options
-    def enrich(self, column: Columns, **options: Any) -> Any:
+    @public(options=Options)
+    def enrich(self, column: Columns, **options: Unpack[EnrichOptions]) -> Any:
         """Buy what is not stored and return a lazy frame; see `pandas_numberactive.dask.enrich`."""
         return enrich(self._frame, column, **options)
 
-    @shows_options
-    def plan(self, column: Columns, **options: Any) -> Plan:
+    @public(options=Options)
+    def plan(self, column: Columns, **options: Unpack[EnrichOptions]) -> Plan:
         """What `enrich` would do and cost; spends nothing; see `pandas_numberactive.dask.plan`."""
         return plan(self._frame, column, **options)
 
@@ -74,9 +74,8 @@ if not hasattr(dd.DataFrame, "numberactive"):  # a reload registers nothing twic
     _register("numberactive")(FrameAccessor)
 
 
-@sealed
-@shows_options
-def enrich(ddf: Any, column: Columns, **options: Any) -> Any:
+@public(options=Options)
+def enrich(ddf: Any, column: Columns, **options: Unpack[EnrichOptions]) -> Any:
     """Buy the signals of a Dask frame's phone columns now, and return a lazy frame that joins them.
 
     Takes the options of `pna.enrich` and charges what that would for the same rows: each distinct
@@ -103,33 +102,31 @@ def enrich(ddf: Any, column: Columns, **options: Any) -> Any:
     >>> out.compute()["phone_lookup_status"].tolist()
     ['answered', 'invalid']
     """
-    request = Request.of(column, options)
-    run_options = request.options()
+    checked = Options.of(options)
     ready = api.ready_settings(settings())
-    seen = _distinct(ddf, request, ready.max_digits)
-    if request.errors == "raise":
+    seen = _distinct(ddf, column, checked, ready.max_digits)
+    if checked.errors == "raise":
         frames.refuse_invalid(seen.shape, seen.problems.head(5))
     frames.warn_columns(seen.shape)
-    run = batch.Run(seen.distinct, seen.shape, ready, run_options)
-    result = api.buy(run, ready, request.progress)
-    joined = _join(
-        ddf, request, ready.max_digits, _pieces(seen.distinct, result.answers, request.details)
-    )
-    return frames.conclude(joined, result, seen.problems, request.errors)
+    result = api.buy(Run(seen.distinct, seen.shape, ready, checked), ready, checked.progress)
+
+    def build(answers: Answers) -> Any:
+        pieces = _pieces(seen.distinct, answers, checked.details)
+        return _join(ddf, column, checked, ready.max_digits, pieces)
+
+    return conclude(result, build, problems=seen.problems, errors=checked.errors)
 
 
-@sealed
-@shows_options
-def plan(ddf: Any, column: Columns, **options: Any) -> Plan:
+@public(options=Options)
+def plan(ddf: Any, column: Columns, **options: Unpack[EnrichOptions]) -> Plan:
     """Return what `enrich` with the same options would do and cost.
 
     Reads the phone columns on the workers and the store here; sends and spends nothing.
     """
-    request = Request.of(column, options)
-    run_options = request.options()
-    ready = api.planning_settings()
-    seen = _distinct(ddf, request, ready.max_digits)
-    return api.plan_of(seen.distinct, seen.shape, ready, run_options)
+    checked = Options.of(options)
+    ready = require(settings())
+    seen = _distinct(ddf, column, checked, ready.max_digits)
+    return api.plan_of(seen.distinct, seen.shape, ready, checked)
 
 
 # Finding the numbers: on the workers, merged as a tree.
@@ -150,12 +147,10 @@ class _Seen:
         return pd.unique(np.concatenate(self.numbers))
 
 
-def _distinct(ddf: Any, request: Request, max_digits: int) -> _Seen:
-    known = frames.prepare(
-        ddf._meta, request, max_digits
-    )  # raises here what can be known before reading
-    lean = Request(column=known.names)
-    look = delayed(partial(_look, request=lean, max_digits=max_digits))
+def _distinct(ddf: Any, column: Columns, options: Options, max_digits: int) -> _Seen:
+    # Raises here what can be known before reading.
+    known = frames.prepare(ddf._meta, column, options, max_digits)
+    look = delayed(partial(_look, names=known.names, max_digits=max_digits))
     level = [look(part) for part in ddf[known.names].to_delayed()]
     while len(level) > 1:
         level = [delayed(_merge)(level[at : at + FAN_IN]) for at in range(0, len(level), FAN_IN)]
@@ -165,9 +160,9 @@ def _distinct(ddf: Any, request: Request, max_digits: int) -> _Seen:
     )
 
 
-def _look(part: pd.DataFrame, *, request: Request, max_digits: int) -> _Seen:
-    """One partition's numbers; runs on a worker."""
-    prepared = frames.prepare(part, request, max_digits)
+def _look(part: pd.DataFrame, *, names: list[Hashable], max_digits: int) -> _Seen:
+    """Find one partition's numbers; runs on a worker."""
+    prepared = frames.prepare(part, names, Options(), max_digits)
     numbers = [prepared.numbers[pd.unique(place[place >= 0])] for place in prepared.places]
     return _Seen(
         prepared.shape,
@@ -256,21 +251,25 @@ def _pieces(numbers: NDArray[np.int64], answers: Answers, details: bool) -> list
     return pieces
 
 
-def _join(ddf: Any, request: Request, max_digits: int, pieces: list[Any]) -> Any:
-    names = frames.phone_columns(ddf._meta, request.column)
-    lean = Request(
-        column=names, prefix=request.prefix, details=request.details, overwrite=request.overwrite
-    )
-    work = partial(_attach, request=lean, max_digits=max_digits)
+def _join(ddf: Any, column: Columns, options: Options, max_digits: int, pieces: list[Any]) -> Any:
+    names = frames.phone_columns(ddf._meta, column)
+    lean = Options(prefix=options.prefix, details=options.details, overwrite=options.overwrite)
+    work = partial(_attach, names=names, options=lean, max_digits=max_digits)
     # Who then looks at one new column reads the phones alone; an older Dask reads every column.
     known = inspect.signature(dd.map_partitions).parameters
     reads = {"required_columns": names} if "required_columns" in known else {}
     return ddf.map_partitions(work, *pieces, meta=work(ddf._meta), **reads)
 
 
-def _attach(part: pd.DataFrame, *pieces: _Piece, request: Request, max_digits: int) -> pd.DataFrame:
-    """One partition with its new columns; runs on a worker."""
-    prepared = frames.prepare(part, request, max_digits)
+def _attach(
+    part: pd.DataFrame,
+    *pieces: _Piece,
+    names: list[Hashable],
+    options: Options,
+    max_digits: int,
+) -> pd.DataFrame:
+    """Return one partition with its new columns; runs on a worker."""
+    prepared = frames.prepare(part, names, options, max_digits)
     return frames.attach(prepared, _answers(prepared.numbers, pieces))
 
 

@@ -308,7 +308,11 @@ def _history(arguments: argparse.Namespace) -> int:
 def _verify(arguments: argparse.Namespace) -> int:
     from pandas_numberactive._cli.verify import verify
 
-    found = verify(arguments.phone, max_charges=arguments.max_charges)
+    try:
+        found = verify(arguments.phone, max_charges=arguments.max_charges)
+    except NumberActiveError as error:
+        error.report = None  # a check that could not be made has no bill to show
+        raise
     print(found)
     return INCOMPLETE if found.refuted else COMPLETE
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,16 +10,17 @@ from pandas_numberactive import _bridge as bridge
 from pandas_numberactive._config.readiness import require
 from pandas_numberactive._config.settings import Settings, settings
 from pandas_numberactive._display.html import text_table
-from pandas_numberactive._display.tracebacks import sealed
+from pandas_numberactive._display.public import public
+from pandas_numberactive._pandas.ending import conclude, go
 from pandas_numberactive._phones.mask import mask
 from pandas_numberactive._phones.parse import parse_phone
 from pandas_numberactive._purchase.purchase import STATUSES, LookupState
-from pandas_numberactive._run import run as batch
 from pandas_numberactive._run.options import Options
 from pandas_numberactive._run.report import Shape
+from pandas_numberactive._run.run import Run
 from pandas_numberactive._vendor.client import Client
 from pandas_numberactive._vendor.protocol import Message, Reply, names_other_phone, parse
-from pandas_numberactive.errors import ConfigurationError, IncompleteRunWarning, InvalidPhoneError
+from pandas_numberactive.errors import ConfigurationError, InvalidPhoneError
 
 CONFIRMED, REFUTED, UNKNOWN = "confirmed", "REFUTED", "unknown"
 
@@ -50,7 +50,7 @@ class Findings:
         return text_table(f"Assumptions, checked against {self.environment}", lines, note)
 
 
-@sealed
+@public
 def verify(phone: object, *, max_charges: int | None = None) -> Findings:
     """Look one number up, ask the same requestId again, and judge each assumption of the README.
 
@@ -68,18 +68,10 @@ def verify(phone: object, *, max_charges: int | None = None) -> Findings:
         raise InvalidPhoneError(
             f"This is no Indonesian mobile number ({reason}); nothing was sent."
         )
-    run = batch.Run(
-        np.array([int(national)]),
-        Shape(rows=1, valid_rows=1),
-        ready,
-        Options(max_charges=1, details=True),
-    )
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", IncompleteRunWarning)
-        result = bridge.call(run.go, stop=run.stop, drain=ready.drain)
-    if result.error is not None:
-        raise result.error
-    batch.warn_unknown(result.answers)
+    options = Options(max_charges=1, details=True)
+    run = Run(np.array([int(national)]), Shape(rows=1, valid_rows=1), ready, options)
+    result = bridge.call(lambda: go(run), stop=run.stop, drain=ready.drain)
+    conclude(result, lambda answers: answers, warns=False)
     lookup = result.answers.lookups.get(int(national))
     if not result.answers.new[0] and lookup is not None and lookup.bought_at:
         raise ConfigurationError(
@@ -106,7 +98,7 @@ def verify(phone: object, *, max_charges: int | None = None) -> Findings:
     verdicts = tuple(
         _judge(ready, int(national), status, charged, result.report.handles, reply, opened)
     )
-    return Findings(ready.environment or "", status, charged, verdicts)
+    return Findings(ready.environment, status, charged, verdicts)
 
 
 def _judge(

@@ -6,7 +6,7 @@ import importlib
 from typing import Any
 
 from pandas_numberactive._config.checks import CHECKS, VARIABLES
-from pandas_numberactive._display.tracebacks import sealed
+from pandas_numberactive._display.public import public
 from pandas_numberactive.errors import ConfigurationError, missing_extra
 
 KEYRING_SERVICE = "pandas-numberactive"
@@ -44,7 +44,7 @@ def require_keyring() -> Any:
     return keyring
 
 
-@sealed
+@public
 def save_to_keyring(app_key: str, secret: str) -> None:
     """Keep both in the system's keyring; raises MissingExtraError without the extra `keyring`."""
     keys = {"app_key": app_key, "secret": secret}

@@ -8,6 +8,7 @@ import hashlib
 import re
 import threading
 import warnings
+from dataclasses import fields
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -15,15 +16,15 @@ import platformdirs
 
 from pandas_numberactive._config.checks import BASE_URLS, VARIABLES
 from pandas_numberactive._config.credentials import is_loopback
-from pandas_numberactive._config.settings import Settings
+from pandas_numberactive._config.settings import RunSettings, Settings
 from pandas_numberactive.errors import ConfigurationError, PlainHttpWarning
 
 _lock = threading.Lock()
 _warned: set[str] = set()
 
 
-def require(given: Settings) -> Settings:
-    """Return the settings if a run can start with them.
+def require(given: Settings) -> RunSettings:
+    """Return the settings of a run if it can start with them.
 
     Raises
     ------
@@ -53,8 +54,13 @@ def require(given: Settings) -> Settings:
         raise ConfigurationError(
             f"No credentials for {given.environment}: set {names}, or use configure(). {trial}"
         )
-    store_location(given)
-    return given
+    complete = {
+        "environment": given.environment,
+        "base_url": given.base_url or "",
+        "credentials": given.credentials,
+        "store": store_location(given),
+    }
+    return RunSettings(**{f.name: getattr(given, f.name) for f in fields(given)} | complete)
 
 
 def warn_plain_http(given: Settings) -> None:

@@ -7,12 +7,13 @@ sends anything or costs money.
 from __future__ import annotations
 
 import contextvars
+import inspect
 import os
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
-from typing import Any
+from typing import Any, Literal, TypedDict, Unpack
 from urllib.parse import urlsplit
 
 from pandas_numberactive._config.checks import BASE_URLS, CHECKS, CodeOutcomes, checked
@@ -21,7 +22,7 @@ from pandas_numberactive._config.credentials import Credentials as Credentials
 from pandas_numberactive._config.credentials import is_loopback, masked_key, masked_url
 from pandas_numberactive._config.keyring import from_keyring
 from pandas_numberactive._display.html import html_table
-from pandas_numberactive._display.tracebacks import sealed
+from pandas_numberactive._display.public import public
 from pandas_numberactive.errors import ConfigurationError, near_misses
 
 SIMULATOR_KEY = "simulator"
@@ -61,7 +62,7 @@ class Settings:
     @property
     def host(self) -> str | None:
         """Where a requestId is valid: host, port and path of `base_url`, whatever its scheme."""
-        return self.base_url.split("://", 1)[1] if self.base_url else None
+        return self.base_url.partition("://")[2] if self.base_url else None
 
     @property
     def simulated(self) -> bool:
@@ -108,6 +109,67 @@ class Settings:
         return html_table(f"Settings ({self.environment})", lines)
 
 
+@dataclass(frozen=True, slots=True, repr=False, kw_only=True)
+class RunSettings(Settings):
+    """Settings that suffice for a run, as `readiness.require` returns them.
+
+    `store` is where the answers are. `base_url` is empty for a simulator that is not started yet.
+    """
+
+    environment: str
+    base_url: str
+    credentials: Credentials
+    store: str
+
+    @property
+    def host(self) -> str:
+        """Where a requestId is valid: host, port and path of `base_url`, whatever its scheme."""
+        return self.base_url.partition("://")[2]
+
+
+class SettingOptions(TypedDict, total=False):
+    """The options of `configure` and `override`, for type checkers; None forgets a setting."""
+
+    environment: Literal["production", "sandbox", "simulator", "formal"] | None
+    base_url: str | None
+    app_key: str | None
+    secret: str | None
+    store: str | os.PathLike[str] | None
+    encoding: Literal["json", "form"] | None
+    max_concurrency: int | None
+    max_rate: float | None
+    unit_price: float | None
+    currency: str | None
+    timezone: str | None
+    confirm_above: float | None
+    handle_timeout: float | None
+    query_timeout: float | None
+    poll_for: float | None
+    lease: float | None
+    drain: float | None
+    max_digits: int | None
+    code_outcomes: Mapping[int, str] | Mapping[str, str] | Mapping[str, CodeOutcomes] | None
+    proxy: str | None
+    progress: bool | Literal["auto"] | None
+
+
+def _options(**options: Unpack[SettingOptions]) -> None:
+    """Stand for the options of `configure` wherever their names and defaults are shown."""
+
+
+_options.__dict__["__signature__"] = inspect.Signature(
+    [
+        inspect.Parameter(
+            name,
+            inspect.Parameter.KEYWORD_ONLY,
+            annotation=SettingOptions.__annotations__[name].__forward_arg__.removesuffix(" | None"),
+            default=getattr(Settings(), name, None),
+        )
+        for name in CHECKS
+    ]
+)
+
+
 # --- the layers
 
 _lock = threading.Lock()
@@ -117,10 +179,9 @@ _overridden: contextvars.ContextVar[dict[str, Any]] = contextvars.ContextVar(
 )
 
 
-@sealed
-def configure(**options: Any) -> Settings:
-    """Set options for this process and return the settings that now hold; without options, only
-    return them.
+@public(options=_options)
+def configure(**options: Unpack[SettingOptions]) -> Settings:
+    """Set options for this process and return the settings that now hold.
 
     Options are the fields of `Settings`, with `app_key` and `secret` in place of `credentials`;
     None forgets one. What nobody says here or in `override` comes from the environment variables
@@ -143,8 +204,9 @@ def configure(**options: Any) -> Settings:
             raise
 
 
+@public(options=_options)
 @contextmanager
-def override(**options: Any) -> Iterator[Settings]:
+def override(**options: Unpack[SettingOptions]) -> Iterator[Settings]:
     """Change options inside a `with` block only, for this thread or task; blocks nest.
 
     None lifts what `configure` or an outer block had set: `override(max_rate=None)` is without a
@@ -157,9 +219,9 @@ def override(**options: Any) -> Iterator[Settings]:
         _overridden.reset(token)
 
 
-@sealed
-def settings(**explicit: Any) -> Settings:
-    """Return the settings that hold here, `explicit` ones first; None there means: not said.
+@public(options=_options)
+def settings(**explicit: Unpack[SettingOptions]) -> Settings:
+    """Return the settings that hold here, `explicit` ones first; None there means "not set".
 
     Secrets are masked however it is printed, and `Settings.source` says where each value was found.
     """
@@ -264,8 +326,9 @@ def _use_keyring(values: dict[str, Any], sources: dict[str, str]) -> None:
 
 
 @contextmanager
-def simulator_only(**options: Any) -> Iterator[Settings]:
-    """The simulator in this process whatever else is configured: for the demo."""
+def simulator_only(**options: Unpack[SettingOptions]) -> Iterator[Settings]:
+    """Use the simulator in this process, whatever else is configured: for the demo."""
+    options["environment"] = "simulator"
     hidden = {
         name: os.environ.pop(variable)
         for name, variable in VARIABLES.items()
@@ -275,7 +338,7 @@ def simulator_only(**options: Any) -> Iterator[Settings]:
     before = dict(_configured)
     try:
         _configured.clear()
-        with override(environment="simulator", **options) as given:
+        with override(**options) as given:
             yield given
     finally:
         _configured.update(before)

@@ -6,12 +6,12 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Coroutine, Hashable, Sequence
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, Unpack
 
 import pandas as pd
 
-from pandas_numberactive._display.tracebacks import sealed
-from pandas_numberactive._run.options import shows_options
+from pandas_numberactive._display.public import public
+from pandas_numberactive._run.options import EnrichOptions, Options
 from pandas_numberactive.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -31,29 +31,31 @@ class FrameAccessor:
     def __init__(self, frame: pd.DataFrame) -> None:
         self._frame = frame
 
-    @shows_options
-    def enrich(self, column: Columns, **options: Any) -> pd.DataFrame:
+    @public(options=Options)
+    def enrich(self, column: Columns, **options: Unpack[EnrichOptions]) -> pd.DataFrame:
         """Buy what is not stored and return a new frame; see `pna.enrich`."""
         from pandas_numberactive._pandas import api
 
         return api.enrich(self._frame, column, **options)
 
-    @shows_options
-    def aenrich(self, column: Columns, **options: Any) -> Coroutine[Any, Any, pd.DataFrame]:
+    @public(options=Options)
+    def aenrich(
+        self, column: Columns, **options: Unpack[EnrichOptions]
+    ) -> Coroutine[Any, Any, pd.DataFrame]:
         """The same, to be awaited; see `pna.aenrich`."""
         from pandas_numberactive._pandas import api
 
         return api.aenrich(self._frame, column, **options)
 
-    @shows_options
-    def start(self, column: Columns, **options: Any) -> Job:
+    @public(options=Options)
+    def start(self, column: Columns, **options: Unpack[EnrichOptions]) -> Job:
         """The same in the background; see `pna.start`."""
         from pandas_numberactive._pandas import api
 
         return api.start(self._frame, column, **options)
 
-    @shows_options
-    def plan(self, column: Columns, **options: Any) -> Plan:
+    @public(options=Options)
+    def plan(self, column: Columns, **options: Unpack[EnrichOptions]) -> Plan:
         """What `enrich` would do and cost; spends nothing; see `pna.plan`."""
         from pandas_numberactive._pandas import api
 
@@ -68,9 +70,8 @@ class FrameAccessor:
 
 
 def _alone(method: Callable[P, T]) -> Callable[P, T]:
-    """Have a column's name, which the frame's accessor needs, answered in words."""
+    """Raise a helpful error if a column name is passed to a Series method."""
 
-    @sealed
     @functools.wraps(method)
     def call(*args: P.args, **kwargs: P.kwargs) -> T:
         if len(args) > 1 or "column" in kwargs:
@@ -90,9 +91,9 @@ class SeriesAccessor:
     def __init__(self, series: pd.Series[Any]) -> None:
         self._series = series
 
+    @public(options=Options)
     @_alone
-    @shows_options
-    def enrich(self, **options: Any) -> pd.DataFrame:
+    def enrich(self, **options: Unpack[EnrichOptions]) -> pd.DataFrame:
         """Buy what is not stored; returns the result columns alone, on the same index; see
         `pna.enrich`.
         """
@@ -101,15 +102,16 @@ class SeriesAccessor:
         name = "phone" if self._series.name is None else self._series.name
         return api.enrich(self._series.to_frame(name), [name], **options).iloc[:, 1:]
 
+    @public(options=Options)
     @_alone
-    @shows_options
-    def plan(self, **options: Any) -> Plan:
+    def plan(self, **options: Unpack[EnrichOptions]) -> Plan:
         """What `enrich` would do and cost; spends nothing; see `pna.plan`."""
         from pandas_numberactive._pandas import api
 
         name = "phone" if self._series.name is None else self._series.name
         return api.plan(self._series.to_frame(name), [name], **options)
 
+    @public
     @_alone
     def normalize(self) -> pd.DataFrame:
         """Numbers in national form, or the reason why not; see `pna.normalize`."""

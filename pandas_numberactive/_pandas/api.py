@@ -3,132 +3,103 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Hashable, Sequence
-from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal, Self, Unpack
 
-import numpy as np
 import pandas as pd
 
 from pandas_numberactive import _bridge as bridge
 from pandas_numberactive._config.readiness import require
-from pandas_numberactive._config.settings import Settings, settings
-from pandas_numberactive._display.tracebacks import sealed
+from pandas_numberactive._config.settings import RunSettings, Settings, settings
+from pandas_numberactive._display.public import public
 from pandas_numberactive._pandas import frames
 from pandas_numberactive._pandas import lookup_store as ledger
 from pandas_numberactive._pandas.bar import Bar
+from pandas_numberactive._pandas.ending import conclude, go
+from pandas_numberactive._pandas.ending import last_run as last_run
 from pandas_numberactive._pandas.job import Job
 from pandas_numberactive._phones.column import national_text, normalize_column
 from pandas_numberactive._phones.parse import REASONS
-from pandas_numberactive._run import run as batch
-from pandas_numberactive._run.options import Options, names_its_options, shows_options
+from pandas_numberactive._run.options import EnrichOptions, Options
 from pandas_numberactive._run.plan import Plan
-from pandas_numberactive._run.report import RunReport, Shape
+from pandas_numberactive._run.plan import plan as make_plan
+from pandas_numberactive._run.report import Shape
+from pandas_numberactive._run.run import Result, Run
 from pandas_numberactive.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
     from pandas_numberactive.simulator import Simulator
 
-
 Columns = Hashable | Sequence[Hashable]
-
-
-_latest: list[RunReport] = []
-
-
-def last_run() -> RunReport | None:
-    """Return the report of the last run in this process, with `.problems`; None before the
-    first.
-    """
-    return _latest[-1] if _latest else None
-
-
-def remember(report: RunReport) -> None:
-    """Make it what `last_run` returns."""
-    _latest[:] = [report]
-
-
 _simulators: list[Simulator] = []
 _starting = threading.Lock()
 
 
-def ready_settings(given: Settings) -> Settings:
-    """Settings that a run can start with; the simulator is started in the process where none is
-    named.
+def ready_settings(given: Settings) -> RunSettings:
+    """Return settings that a run can start with.
+
+    A simulator without an address is started in this process.
     """
     ready = require(given)
-    if not ready.simulated or ready.base_url is not None:
+    if not ready.simulated or ready.base_url:
         return ready
     with _starting:
         if not _simulators:
+            # Imported here because only a run on the simulator needs it.
             from pandas_numberactive.simulator import Simulator
 
             started = Simulator()
             started.start()
             _simulators.append(started)
-    return settings(environment="simulator", base_url=_simulators[0].base_url, **_kept(ready))
+    return replace(ready, base_url=_simulators[0].base_url)
 
 
-def _kept(given: Settings) -> dict[str, Any]:
-    """What the caller had set beside the environment and the address."""
-    names = (
-        "store encoding max_concurrency max_rate unit_price currency confirm_above handle_timeout "
-        "query_timeout "
-        "poll_for lease drain max_digits code_outcomes progress"
-    )
-    return {
-        name: getattr(given, name) for name in names.split() if getattr(given, name) is not None
-    }
+@dataclass(frozen=True, slots=True, repr=False)  # numbers would stand in tracebacks with locals
+class _Call:
+    """One call of `enrich` or a twin: its frame, its options and its run."""
+
+    prepared: frames.Prepared
+    run: Run
+    settings: RunSettings
+
+    @classmethod
+    def of(cls, df: pd.DataFrame, column: Columns, given: Mapping[str, Any]) -> Self:
+        """Check everything that can be checked before a call is made."""
+        options = Options.of(given)
+        ready = ready_settings(settings())
+        prepared = frames.prepare(df, column, options, ready.max_digits)
+        frames.warn_columns(prepared.shape)
+        run = Run(prepared.numbers, prepared.shape, ready, options)
+        return cls(prepared, run, ready)
+
+    def end(self, result: Result) -> pd.DataFrame:
+        """Return the frame, or raise what ended the run."""
+        prepared = self.prepared
+        return conclude(
+            result,
+            partial(frames.attach, prepared),
+            problems=frames.problems(prepared),
+            errors=prepared.options.errors,
+        )
 
 
-def _prepared(
-    df: pd.DataFrame, column: Columns, options: dict[str, Any]
-) -> tuple[frames.Prepared, batch.Run, Settings]:
-    request = frames.Request.of(column, options)
-    run_options = request.options()
-    ready = ready_settings(settings())
-    prepared = frames.prepare(df, request, ready.max_digits)
-    frames.warn_columns(prepared.shape)
-    return prepared, batch.Run(prepared.numbers, prepared.shape, ready, run_options), ready
-
-
-async def _go(run: batch.Run) -> batch.Result:
-    result = await run.go()
-    remember(result.report)
-    return result
-
-
-def buy(run: batch.Run, ready: Settings, progress: bool | Literal["auto"]) -> batch.Result:
+def buy(run: Run, ready: RunSettings, progress: bool | Literal["auto"]) -> Result:
     """Do a run from this thread, with its bar; an interrupt stops it and keeps what is paid."""
     try:
         with Bar(run, progress, ready) as bar:
-            return bridge.call(lambda: _go(run), stop=run.stop, tick=bar.draw, drain=ready.drain)
+            return bridge.call(lambda: go(run), stop=run.stop, tick=bar.draw, drain=ready.drain)
     except KeyboardInterrupt as interrupt:
         interrupt.add_note("What was paid is stored; the same call goes on where this ended.")
         raise
 
 
-@sealed
-@names_its_options
-def enrich(
-    df: pd.DataFrame,
-    column: Columns,
-    *,
-    prefix: str | None = None,
-    details: bool = False,
-    overwrite: bool = False,
-    max_charges: int | None = None,
-    budget: float | None = None,
-    max_age: str | timedelta | np.timedelta64 | None = None,
-    refresh: bool = False,
-    retry_failed: bool = True,
-    order: Literal["rows", "random"] = "rows",
-    seed: int = 0,
-    errors: Literal["coerce", "raise"] = "coerce",
-    progress: bool | Literal["auto"] = "auto",
-) -> pd.DataFrame:
+@public(options=Options)
+def enrich(df: pd.DataFrame, column: Columns, **options: Unpack[EnrichOptions]) -> pd.DataFrame:
     """Return a new frame with the signals of one or more phone columns, buying what is not stored.
 
     Each distinct valid number that is not in the store is charged once, whatever the rows, and
@@ -188,64 +159,58 @@ def enrich(
     >>> out["phone_lookup_status"].tolist()
     ['answered', 'invalid']
     """
-    said = dict(locals())
-    prepared, run, ready = _prepared(said.pop("df"), said.pop("column"), said)
-    return frames.finish(prepared, buy(run, ready, progress))
+    call = _Call.of(df, column, options)
+    return call.end(buy(call.run, call.settings, call.prepared.options.progress))
 
 
-@sealed
-@shows_options
-async def aenrich(df: pd.DataFrame, column: Columns, **options: Any) -> pd.DataFrame:
-    """Like `enrich`, to be awaited, in a notebook or any other event loop; takes the same options.
+@public(options=Options)
+async def aenrich(
+    df: pd.DataFrame, column: Columns, **options: Unpack[EnrichOptions]
+) -> pd.DataFrame:
+    """Await `enrich`, in a notebook or any other event loop; takes the same options.
 
     Cancelling it, or the kernel's interrupt, stops the run and keeps what is paid.
     """
-    prepared, run, ready = _prepared(df, column, options)
-    with Bar(run, prepared.request.progress, ready) as bar:
-        future = bridge.submit(lambda: _go(run))
-        result = await bridge.wait(future, stop=run.stop, tick=bar.draw, drain=ready.drain)
-    return frames.finish(prepared, result)
+    call = _Call.of(df, column, options)
+    run, drain = call.run, call.settings.drain
+    with Bar(run, call.prepared.options.progress, call.settings) as bar:
+        future = bridge.submit(lambda: go(run))
+        result = await bridge.wait(future, stop=run.stop, tick=bar.draw, drain=drain)
+    return call.end(result)
 
 
-@sealed
-@shows_options
-def start(df: pd.DataFrame, column: Columns, **options: Any) -> Job:
+@public(options=Options)
+def start(df: pd.DataFrame, column: Columns, **options: Unpack[EnrichOptions]) -> Job:
     """Start `enrich` in the background and return its Job at once; takes the same options."""
-    prepared, run, ready = _prepared(df, column, options)
+    call = _Call.of(df, column, options)
 
+    @public
     async def work() -> pd.DataFrame:
-        return frames.finish(prepared, await _go(run))
+        return call.end(await go(call.run))
 
-    return Job(run, bridge.submit(sealed(work)), ready.drain)
+    return Job(call.run, bridge.submit(work), call.settings.drain)
 
 
-@sealed
-@shows_options
-def plan(df: pd.DataFrame, column: Columns, **options: Any) -> Plan:
-    """Return what `enrich` with the same options would do and cost; reads the store, sends and
-    spends nothing.
+@public(options=Options)
+def plan(df: pd.DataFrame, column: Columns, **options: Unpack[EnrichOptions]) -> Plan:
+    """Return what `enrich` with the same options would do and cost.
+
+    Reads the store; sends and spends nothing.
     """
-    request = frames.Request.of(column, options)
-    run_options = request.options()
-    ready = planning_settings()
-    prepared = frames.prepare(df, request, ready.max_digits)
-    return plan_of(prepared.numbers, prepared.shape, ready, run_options)
+    checked = Options.of(options)
+    ready = require(settings())
+    prepared = frames.prepare(df, column, checked, ready.max_digits)
+    return plan_of(prepared.numbers, prepared.shape, ready, checked)
 
 
-def planning_settings() -> Settings:
-    """Settings that a plan can be made with: no simulator need run for it."""
-    given = settings()
-    return given if given.simulated else require(given)
-
-
-def plan_of(numbers: NDArray[np.int64], shape: Shape, ready: Settings, options: Options) -> Plan:
-    """The plan for distinct numbers, wherever they were found."""
+def plan_of(numbers: NDArray[np.int64], shape: Shape, ready: RunSettings, options: Options) -> Plan:
+    """Return the plan for distinct numbers, wherever they were found."""
     return bridge.call(
-        lambda: batch.plan(numbers, shape, ready, options), stop=lambda: None, drain=1.0
+        lambda: make_plan(numbers, shape, ready, options), stop=lambda: None, drain=1.0
     )
 
 
-@sealed
+@public
 def normalize(series: pd.Series[Any], *, max_digits: int | None = None) -> pd.DataFrame:
     """Read a column of phone cells: what each is in national form, or why it is refused. Nothing is
     sent or charged.
@@ -276,7 +241,7 @@ def normalize(series: pd.Series[Any], *, max_digits: int | None = None) -> pd.Da
     )
 
 
-@sealed
+@public
 def history(since: object = None, *, mask: bool = True) -> pd.DataFrame:
     """Return the ledger's events from `since` on (a date, UTC), numbers masked unless
     `mask=False`.
@@ -284,7 +249,7 @@ def history(since: object = None, *, mask: bool = True) -> pd.DataFrame:
     return _with_store(lambda store: store.history(since, mask=mask))
 
 
-@sealed
+@public
 def spend(by: Literal["day", "run", "environment"] = "day") -> pd.DataFrame:
     """Return charges and cost by day (UTC), run or environment, straight from the ledger."""
     return _with_store(lambda store: store.spend(by))

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
@@ -14,16 +13,13 @@ from pandas_numberactive._display.text import said
 from pandas_numberactive._pandas import columns
 from pandas_numberactive._phones.column import MISSING, Normalized, normalize_column
 from pandas_numberactive._phones.mask import mask_cell, mask_label
-from pandas_numberactive._phones.parse import REASONS, explain
-from pandas_numberactive._run.options import CallOptions, Options, refuse_unknown
-from pandas_numberactive._run.report import RunReport, Shape
-from pandas_numberactive._run.run import warn_unknown
+from pandas_numberactive._phones.parse import REASONS
+from pandas_numberactive._run.options import Options
+from pandas_numberactive._run.report import Shape
 from pandas_numberactive.errors import (
     ColumnNotFoundError,
     ConfigurationError,
-    IncompleteRunWarning,
     InvalidPhoneError,
-    LookupFailedError,
     PhoneColumnWarning,
     warn_caller,
 )
@@ -31,38 +27,13 @@ from pandas_numberactive.errors import (
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from pandas_numberactive._run.run import Answers, Result
+    from pandas_numberactive._run.run import Answers
 
 
+Columns = Hashable | Sequence[Hashable]
 T = TypeVar("T")
 MAX_PROBLEMS = 1000
 ENOUGH = 10  # filled cells, to judge a column by
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request(CallOptions):
-    """What the caller of `enrich` said, as it was said."""
-
-    column: Hashable | Sequence[Hashable] = "phone"
-
-    @classmethod
-    def of(cls, column: Hashable | Sequence[Hashable], options: Mapping[str, Any]) -> Request:
-        """Raises ConfigurationError where an option is misspelled or cannot be used."""
-        refuse_unknown(options)
-        return cls(column=column, **options)
-
-    def options(self) -> Options:
-        """The part that a run needs."""
-        return Options(
-            max_charges=self.max_charges,
-            budget=self.budget,
-            max_age=self.seconds,
-            refresh=self.refresh,
-            retry_failed=self.retry_failed,
-            order=self.order,
-            seed=self.seed,
-            details=self.details,
-        )
 
 
 @dataclass(frozen=True, slots=True, repr=False)  # numbers would stand in tracebacks with locals
@@ -70,7 +41,7 @@ class Prepared:
     """A frame, read: its distinct numbers and where each row's number stands among them."""
 
     frame: pd.DataFrame
-    request: Request
+    options: Options
     names: list[Hashable]
     prefixes: list[str]
     reasons: list[NDArray[np.int8]]  # as in Normalized, a column each
@@ -79,7 +50,7 @@ class Prepared:
     shape: Shape
 
 
-def prepare(frame: pd.DataFrame, request: Request, max_digits: int) -> Prepared:
+def prepare(frame: pd.DataFrame, column: Columns, options: Options, max_digits: int) -> Prepared:
     """Read the phone columns and check everything that can be checked before a call is made."""
     if not isinstance(frame, pd.DataFrame):
         hint = (
@@ -90,17 +61,17 @@ def prepare(frame: pd.DataFrame, request: Request, max_digits: int) -> Prepared:
         raise ConfigurationError(
             f"This takes a frame and the name of its phone column, not {said(frame)}: {hint}."
         )
-    names = phone_columns(frame, request.column)
-    prefixes = _prefixes(names, request.prefix)
-    _check_output(frame, prefixes, request)
+    names = phone_columns(frame, column)
+    prefixes = _prefixes(names, options.prefix)
+    _check_output(frame, prefixes, options)
     cells = [normalize_column(frame[name], max_digits=max_digits) for name in names]
     reasons = [c.reason for c in cells]
     numbers, places = _distinct(cells)
     del cells
     prepared = Prepared(
-        frame, request, names, prefixes, reasons, places, numbers, _shape(frame, names, reasons)
+        frame, options, names, prefixes, reasons, places, numbers, _shape(frame, names, reasons)
     )
-    if request.errors == "raise":
+    if options.errors == "raise":
         refuse_invalid(prepared.shape, problems(prepared, most=5))
     return prepared
 
@@ -127,7 +98,7 @@ def _distinct(cells: list[Normalized]) -> tuple[NDArray[np.int64], list[NDArray[
     return numbers, np.split(codes, sizes)
 
 
-def phone_columns(frame: pd.DataFrame, column: Hashable | Sequence[Hashable]) -> list[Hashable]:
+def phone_columns(frame: pd.DataFrame, column: Columns) -> list[Hashable]:
     """The names asked for, each of which must be one column of the frame."""
     if isinstance(frame.columns, pd.MultiIndex):
         raise ConfigurationError(
@@ -167,10 +138,10 @@ def _prefixes(names: list[Hashable], prefix: str | None) -> list[str]:
     return [prefix] if len(names) == 1 else [f"{prefix}{name}_" for name in names]
 
 
-def _check_output(frame: pd.DataFrame, prefixes: list[str], request: Request) -> None:
-    new = [name for prefix in prefixes for name in columns.names(prefix, request.details)]
+def _check_output(frame: pd.DataFrame, prefixes: list[str], options: Options) -> None:
+    new = [name for prefix in prefixes for name in columns.names(prefix, options.details)]
     there = [name for name in new if name in frame.columns]
-    if there and not request.overwrite:
+    if there and not options.overwrite:
         raise ConfigurationError(
             f"The frame has {', '.join(map(mask_label, there[:3]))} already: pass overwrite=True, "
             "or another prefix=."
@@ -256,37 +227,6 @@ def problems(prepared: Prepared, most: int = MAX_PROBLEMS) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["row", "column", "cell", "reason"])
 
 
-def finish(prepared: Prepared, result: Result) -> pd.DataFrame:
-    """Put the answers where they belong; raises what ended the run, with the frame as
-    `.partial`.
-    """
-    return conclude(
-        attach(prepared, result.answers), result, problems(prepared), prepared.request.errors
-    )
-
-
-def conclude(frame: T, result: Result, refused: pd.DataFrame, errors: str) -> T:
-    """Return the run's frame, of whatever kind; raises what ended the run, or warns of what is
-    left.
-    """
-    report = result.report
-    report.problems = refused
-    if result.error is not None:
-        result.error.partial, result.error.report = frame, report
-        raise result.error
-    warn_unknown(result.answers)
-    if errors == "raise" and report.failed:
-        error = LookupFailedError(
-            f"{report.failed} look-ups failed "
-            f"({'; '.join(report.failures) or 'in an earlier run'}); the other answers "
-            "are stored, and in .partial of this error."
-        )
-        error.partial, error.report = frame, report
-        raise error
-    warn_incomplete(report)
-    return frame
-
-
 def attach(prepared: Prepared, answers: Answers) -> pd.DataFrame:
     """The frame with its new columns at the end: same index, same rows, same order."""
     new: dict[str, Any] = {}
@@ -294,49 +234,13 @@ def attach(prepared: Prepared, answers: Answers) -> pd.DataFrame:
         prepared.prefixes, prepared.places, prepared.reasons, strict=True
     ):
         new |= columns.build(
-            prefix, place, reason, prepared.numbers, answers, prepared.request.details
+            prefix, place, reason, prepared.numbers, answers, prepared.options.details
         )
     there = prepared.frame.columns
-    stale = columns.stale(prepared.prefixes, there) if prepared.request.overwrite else []
+    stale = columns.stale(prepared.prefixes, there) if prepared.options.overwrite else []
     kept = prepared.frame.drop(columns=[name for name in there if name in new or name in stale])
     added = pd.DataFrame(new, index=kept.index)
     return pd.concat([kept, added], axis=1) if len(kept.columns) else added
-
-
-def warn_incomplete(report: RunReport) -> None:
-    """One warning where rows have no final outcome, with the counts."""
-    held = report.uncertain + report.quarantined
-    if report.complete and not held and not report.failures:
-        return
-    counts = ", ".join(
-        f"{getattr(report, name):,} {name.replace('_', ' ')}"
-        for name in ("not_bought", "pending", "failed", "uncertain", "quarantined")
-        if getattr(report, name)
-    )
-    why = "; ".join([*report.failures][:3])
-    advice = (
-        " Calling again goes on where this ended." if not report.complete or report.failed else ""
-    )
-    if report.capped:
-        advice = (
-            f" This run ended at {report.stopped_by}; calling again is a new purchase, which "
-            "may cost that much again."
-        )
-    if held:
-        advice += " See pna.LookupStore().held() for what waits for a decision."
-    text = f"{counts} of {report.distinct:,} numbers{f' ({why})' if why else ''}.{advice}"
-    warn_caller(text, IncompleteRunWarning)
-
-
-def reasons_of(shape: Shape) -> Counter[str]:
-    """The refused cells by reason, in words."""
-    return Counter({explain(reason): count for reason, count in shape.invalid.items() if count})
-
-
-def of_series(series: pd.Series[Any], request: Request) -> tuple[pd.DataFrame, Request]:
-    """A Series as a frame of one column; an unnamed one counts as "phone"."""
-    name = "phone" if series.name is None else series.name
-    return series.to_frame(name=name), replace(request, column=[name])
 
 
 def numeric_warning(column: pd.Series[Any]) -> str | None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Self
 
 import numpy as np
 import pandas as pd
 
 from pandas_numberactive import _bridge as bridge
-from pandas_numberactive._config.settings import Settings, settings
+from pandas_numberactive._config.readiness import store_location
+from pandas_numberactive._config.settings import RunSettings, Settings, settings
 from pandas_numberactive._display.html import (
     card,
     colour_of,
@@ -19,17 +20,17 @@ from pandas_numberactive._display.html import (
     level,
     note,
 )
+from pandas_numberactive._display.public import public
 from pandas_numberactive._display.text import said, utc, when, words
-from pandas_numberactive._display.tracebacks import sealed
-from pandas_numberactive._pandas import frames
-from pandas_numberactive._pandas.api import ready_settings, remember
+from pandas_numberactive._pandas.api import ready_settings
 from pandas_numberactive._pandas.columns import ACTIVE_LEVEL, FREQUENCY_GRADE, TELCO_TYPE
+from pandas_numberactive._pandas.ending import conclude, go
 from pandas_numberactive._phones.mask import mask
 from pandas_numberactive._phones.parse import explain, parse_phone
 from pandas_numberactive._purchase.purchase import STATUSES
-from pandas_numberactive._run import run as batch
-from pandas_numberactive._run.options import Options, names_its_options
+from pandas_numberactive._run.options import Options
 from pandas_numberactive._run.report import Shape
+from pandas_numberactive._run.run import Answers, Result, Run, stored
 from pandas_numberactive.errors import InvalidPhoneError
 
 
@@ -98,24 +99,33 @@ def _national(phone: object, given: Settings) -> str:
     return national
 
 
-def _one(phone: object, options: Options) -> tuple[str, batch.Run, Settings]:
-    given = settings()
-    national = _national(phone, given)
-    ready = ready_settings(given)
-    return (
-        national,
-        batch.Run(np.array([int(national)]), Shape(rows=1, valid_rows=1), ready, options),
-        ready,
-    )
+@dataclass(frozen=True, slots=True, repr=False)  # a number would stand in tracebacks with locals
+class _Call:
+    """One look-up: the number and its run."""
+
+    national: str
+    run: Run
+    settings: RunSettings
+
+    @classmethod
+    def of(cls, phone: object, options: Options) -> Self:
+        """Check everything that can be checked before a call is made."""
+        given = settings()
+        national = _national(phone, given)
+        ready = ready_settings(given)
+        shape = Shape(rows=1, valid_rows=1)
+        return cls(national, Run(np.array([int(national)]), shape, ready, options), ready)
+
+    def end(self, result: Result) -> Lookup:
+        """Return the answer, or raise what ended the run."""
+
+        def build(answers: Answers) -> Lookup:
+            return _found(self.national, answers, self.settings.environment)
+
+        return conclude(result, build, warns=False)
 
 
-def _single_options(refresh: bool, max_age: Any) -> Options:
-    request = frames.Request(refresh=refresh, max_age=max_age, details=True, max_charges=1)
-    return request.options()
-
-
-@sealed
-@names_its_options
+@public(foreign=Options)
 def lookup(
     phone: object, *, refresh: bool = False, max_age: str | timedelta | np.timedelta64 | None = None
 ) -> Lookup:
@@ -128,43 +138,38 @@ def lookup(
     ...     pna.lookup("0811 8899 532").status
     'answered'
     """
-    national, run, ready = _one(phone, _single_options(refresh, max_age))
-    return _single(national, bridge.call(run.go, stop=run.stop, drain=ready.drain), ready)
+    call = _Call.of(phone, _options(refresh, max_age))
+    run, drain = call.run, call.settings.drain
+    return call.end(bridge.call(lambda: go(run), stop=run.stop, drain=drain))
 
 
-@sealed
-@names_its_options
+@public(foreign=Options)
 async def alookup(
     phone: object, *, refresh: bool = False, max_age: str | timedelta | np.timedelta64 | None = None
 ) -> Lookup:
-    """Like `lookup`, to be awaited."""
-    national, run, ready = _one(phone, _single_options(refresh, max_age))
-    result = await bridge.wait(bridge.submit(run.go), stop=run.stop, drain=ready.drain)
-    return _single(national, result, ready)
+    """Await `lookup`, in a notebook or any other event loop."""
+    call = _Call.of(phone, _options(refresh, max_age))
+    run, drain = call.run, call.settings.drain
+    return call.end(await bridge.wait(bridge.submit(lambda: go(run)), stop=run.stop, drain=drain))
 
 
-@sealed
+def _options(refresh: bool, max_age: str | timedelta | np.timedelta64 | None) -> Options:
+    return Options(refresh=refresh, max_age=max_age, details=True, max_charges=1)
+
+
+@public
 async def apeek(phone: object) -> Lookup | None:
     """Return what the store has of one number, or None; sends nothing, charges nothing."""
     given = settings()
     national = _national(phone, given)
+    environment = given.environment or ""
     number = np.array([int(national)])
-    result = await bridge.wait(
-        bridge.submit(lambda: batch.stored(number, given)), stop=lambda: None, drain=given.drain
-    )
-    return _found(national, result, given.environment or "") if result.packed[0] else None
+    reading = bridge.submit(lambda: stored(number, environment, store_location(given)))
+    found = await bridge.wait(reading, stop=lambda: None, drain=given.drain)
+    return _found(national, found, environment) if found.packed[0] else None
 
 
-def _single(national: str, result: batch.Result, ready: Settings) -> Lookup:
-    remember(result.report)
-    if result.error is not None:
-        result.error.report = result.report
-        raise result.error
-    batch.warn_unknown(result.answers)
-    return _found(national, result.answers, ready.environment or "")
-
-
-def _found(national: str, answers: batch.Answers, environment: str) -> Lookup:
+def _found(national: str, answers: Answers, environment: str) -> Lookup:
     status, packed, bought = (
         STATUSES[answers.status[0]],
         int(answers.packed[0]),

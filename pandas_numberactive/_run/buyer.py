@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable
 
-from pandas_numberactive._config.settings import Settings
+from pandas_numberactive._config.settings import RunSettings
 from pandas_numberactive._purchase.drive import Driver
 from pandas_numberactive._purchase.flow import RetryPolicy
 from pandas_numberactive._purchase.purchase import OPEN, SETTLED, LookupState, Purchase
@@ -34,7 +34,7 @@ class Buyer:
     def __init__(
         self,
         store: LookupStore,
-        settings: Settings,
+        settings: RunSettings,
         run: RunRow,
         tally: Tally,
         *,
@@ -195,15 +195,15 @@ class Buyer:
     def _terms(self) -> Work:
         settings = self._settings
         return Work(
-            environment=settings.environment or "",
+            environment=settings.environment,
             run=self._run.run,
             worker=self._worker,
             cap=self._cap,
             since=self._options.since(self._run.started_at),
             called_at=self._store.now(),
             retry_failed=self._options.retry_failed,
-            host=settings.host or "",
-            key=settings.credentials.fingerprint if settings.credentials else "",
+            host=settings.host,
+            key=settings.credentials.fingerprint,
             max_id_age=round(self._policy.max_age * 1e6),
             alive=self._store.alive,
         )

@@ -15,10 +15,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pandas_numberactive._config.credentials import masked_url
-from pandas_numberactive._config.readiness import store_location
-from pandas_numberactive._config.settings import Settings
+from pandas_numberactive._config.settings import RunSettings
 from pandas_numberactive._display.html import bar, html_table, text_table
-from pandas_numberactive._display.text import duration, money, said, utc
+from pandas_numberactive._display.text import duration, money, utc
 from pandas_numberactive._purchase.purchase import SETTLED, LookupState
 from pandas_numberactive._run.options import Options
 from pandas_numberactive._run.report import Shape
@@ -33,39 +32,25 @@ if TYPE_CHECKING:
 GUESSED_LATENCY = 0.25  # seconds a call, for the plan's likely time only
 
 
-def cap_of(options: Options, settings: Settings) -> int | None:
+def cap_of(options: Options, settings: RunSettings) -> int | None:
     """The most charges a run may make: `max_charges`, or what `budget` pays for, the smaller."""
     caps = []
     if options.max_charges is not None:
-        _check_count("max_charges", options.max_charges)
         caps.append(int(options.max_charges))
     if options.budget is not None:
         if not settings.unit_price:
             raise ConfigurationError(
                 "budget= needs a price: configure(unit_price=...), or use max_charges=."
             )
-        amount = options.budget
-        if (
-            isinstance(amount, bool)
-            or not isinstance(amount, Real)
-            or not amount >= 0
-            or math.isinf(amount)
-        ):
-            raise ConfigurationError(f"budget must be an amount of at least 0, not {said(amount)}.")
         caps.append(math.floor(options.budget / settings.unit_price + 1e-9))
     return min(caps) if caps else None
 
 
-def _check_count(name: str, value: object) -> None:
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 0:
-        raise ConfigurationError(f"{name} must be a whole number of at least 0, not {said(value)}.")
-
-
-def run_key(numbers: NDArray[np.int64], settings: Settings, options: Options) -> str:
+def run_key(numbers: NDArray[np.int64], settings: RunSettings, options: Options) -> str:
     """Tell runs apart: same environment, numbers, caps, refresh and max_age are the same run,
     whatever their types.
     """
-    amounts = (options.max_charges, options.budget, options.max_age)
+    amounts = (options.max_charges, options.budget, options.seconds)
     terms = (settings.environment, *map(_plain, amounts), bool(options.refresh))
     digest = hashlib.sha256(repr(terms).encode())
     digest.update(np.sort(numbers).tobytes())
@@ -108,13 +93,13 @@ def sort_out(stored: Stored, since: int, retry_failed: bool) -> Sorted:
 
 
 def make_plan(
-    stored: Stored, sorted_: Sorted, shape: Shape, settings: Settings, options: Options
+    stored: Stored, sorted_: Sorted, shape: Shape, settings: RunSettings, options: Options
 ) -> Plan:
     """Count what a run would do."""
     bought = stored.bought_at[sorted_.stored]
     to_buy, open_ = int(sorted_.to_buy.sum()), int(sorted_.open.sum())
     return Plan(
-        environment=settings.environment or "",
+        environment=settings.environment,
         rows=shape.rows,
         missing=shape.missing,
         invalid=dict(shape.invalid),
@@ -133,7 +118,7 @@ def make_plan(
         seconds=_likely_seconds(to_buy + open_, settings),
         max_charges=cap_of(options, settings),
         warnings=shape.warnings,
-        store=_shown(store_location(settings)),
+        store=_shown(settings.store),
     )
 
 
@@ -145,7 +130,7 @@ def _shown(location: str) -> str:
     return f"~{location.removeprefix(home)}" if location.startswith(home + os.sep) else location
 
 
-def _likely_seconds(numbers: int, settings: Settings) -> float | None:
+def _likely_seconds(numbers: int, settings: RunSettings) -> float | None:
     calls = 2 * numbers
     if not calls:
         return None
@@ -153,7 +138,7 @@ def _likely_seconds(numbers: int, settings: Settings) -> float | None:
     return max(at_rate, calls * GUESSED_LATENCY / settings.max_concurrency)
 
 
-def confirm(plan: Plan, settings: Settings) -> None:
+def confirm(plan: Plan, settings: RunSettings) -> None:
     """Refuse a big purchase in production that nobody has capped; spends nothing."""
     if (
         settings.environment != "production"
@@ -171,21 +156,21 @@ def confirm(plan: Plan, settings: Settings) -> None:
 
 
 async def plan(
-    numbers: NDArray[np.int64], shape: Shape, settings: Settings, options: Options
+    numbers: NDArray[np.int64], shape: Shape, settings: RunSettings, options: Options
 ) -> Plan:
     """Plan a run over distinct numbers; reads the store, sends and spends nothing."""
-    store = LookupStore.open(store_location(settings))
+    store = LookupStore.open(settings.store)
     try:
         began_at, _ = await started(store, numbers, settings, options)
         since = options.since(began_at)
-        known = await store.read(settings.environment or "", numbers, since=since)
+        known = await store.read(settings.environment, numbers, since=since)
     finally:
         store.close()
     return make_plan(known, sort_out(known, since, options.retry_failed), shape, settings, options)
 
 
 async def started(
-    store: LookupStore, numbers: NDArray[np.int64], settings: Settings, options: Options
+    store: LookupStore, numbers: NDArray[np.int64], settings: RunSettings, options: Options
 ) -> tuple[int, bool]:
     """When the run began, and whether it goes on with an unfinished one that asked for newer
     answers.

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pandas_numberactive._config.readiness import store_location, warn_plain_http
-from pandas_numberactive._config.settings import Settings
+from pandas_numberactive._config.readiness import warn_plain_http
+from pandas_numberactive._config.settings import RunSettings
 from pandas_numberactive._display.text import utc
 from pandas_numberactive._purchase.purchase import (
     _STATUS_OF,
@@ -92,7 +92,7 @@ class Run:
     """
 
     def __init__(
-        self, numbers: NDArray[np.int64], shape: Shape, settings: Settings, options: Options
+        self, numbers: NDArray[np.int64], shape: Shape, settings: RunSettings, options: Options
     ) -> None:
         self._numbers = numbers
         self._shape = shape
@@ -137,7 +137,7 @@ class Run:
     async def go(self) -> Result:
         """Buy what must be bought and return all answers; raises only before the first call."""
         self._began = time.monotonic()
-        store = LookupStore.open(store_location(self._settings))
+        store = LookupStore.open(self._settings.store)
         try:
             return await self._go(store)
         finally:
@@ -165,7 +165,7 @@ class Run:
         return await self._result(store, known, run, error)
 
     async def _read(self, store: LookupStore, since: int) -> tuple[Stored, Sorted]:
-        known = await store.read(self._settings.environment or "", self._numbers, since=since)
+        known = await store.read(self._settings.environment, self._numbers, since=since)
         return known, sort_out(known, since, self._options.retry_failed)
 
     def _in_order(self, sorted_: Sorted) -> list[int]:
@@ -184,7 +184,7 @@ class Run:
         run = await store.write(
             runs.begin_run,
             key=run_key(self._numbers, settings, self._options),
-            environment=settings.environment or "",
+            environment=settings.environment,
             now=store.now(),
             cap=self._cap,
             price=settings.unit_price,
@@ -221,7 +221,7 @@ class Run:
         if self._options.details and store is not None:
             try:
                 lookups = await store.details(
-                    self._settings.environment or "", self._numbers.tolist(), since=since
+                    self._settings.environment, self._numbers.tolist(), since=since
                 )
             except Exception:
                 if error is None:
@@ -245,7 +245,7 @@ class Run:
         ages = answers.bought_at[old]
         return RunReport(
             run=run.run if run else None,
-            environment=self._settings.environment or "",
+            environment=self._settings.environment,
             started_at=utc(run.started_at) if run else utc(round(time.time() * 1e6)),
             wall_seconds=time.monotonic() - self._began,
             rows=shape.rows,
@@ -294,11 +294,10 @@ def warn_unknown(answers: Answers) -> None:
         )
 
 
-async def stored(numbers: NDArray[np.int64], settings: Settings) -> Answers:
-    """What the store has of these numbers, with details; sends nothing."""
-    store = LookupStore.open(store_location(settings))
+async def stored(numbers: NDArray[np.int64], environment: str, location: str) -> Answers:
+    """Return the answers that the store has of these numbers, with details; sends nothing."""
+    store = LookupStore.open(location)
     try:
-        environment = settings.environment or ""
         known = await store.read(environment, numbers)
         lookups = await store.details(environment, numbers.tolist())
     finally:

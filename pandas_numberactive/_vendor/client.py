@@ -20,7 +20,7 @@ from urllib.parse import urlencode
 import aiohttp
 from yarl import URL
 
-from pandas_numberactive._config.settings import Settings
+from pandas_numberactive._config.settings import RunSettings
 from pandas_numberactive._vendor.limiter import Gate, Pacer, Sleep
 from pandas_numberactive._vendor.protocol import (
     HANDLE_PATH,
@@ -66,21 +66,19 @@ class Client:
 
     Parameters
     ----------
-    settings
-        With environment, base_url and credentials.
     clock, sleep, monotonic
         Injected in tests: seconds since 1970, a sleep, and seconds since any moment.
     """
 
     def __init__(
         self,
-        settings: Settings,
+        settings: RunSettings,
         *,
         clock: Callable[[], float] = time.time,
         sleep: Sleep = asyncio.sleep,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        if settings.base_url is None or settings.host is None or settings.credentials is None:
+        if not settings.base_url:
             raise ConfigurationError(
                 "A client needs an environment, a base_url and credentials: see configure()."
             )

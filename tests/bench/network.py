@@ -16,6 +16,7 @@ import numpy as np
 
 import pandas_numberactive as pna
 from pandas_numberactive import _bridge as bridge
+from pandas_numberactive._config.readiness import require
 from pandas_numberactive._run import run as batch
 from pandas_numberactive._run.options import Options
 from pandas_numberactive._run.report import Shape
@@ -34,12 +35,14 @@ TARGETS: dict[str, float | None] = {
 def ours(url: str, numbers: np.ndarray[Any, Any], in_flight: int) -> int:
     """enrich's own run, journal on disk included."""
     with tempfile.TemporaryDirectory() as folder:
-        given = pna.settings(
-            environment="sandbox",
-            base_url=url,
-            store=str(Path(folder) / "s.sqlite3"),
-            max_concurrency=in_flight,
-            **KEYS,
+        given = require(
+            pna.settings(
+                environment="sandbox",
+                base_url=url,
+                store=str(Path(folder) / "s.sqlite3"),
+                max_concurrency=in_flight,
+                **KEYS,
+            )
         )
         run = batch.Run(
             numbers, Shape(rows=len(numbers), valid_rows=len(numbers)), given, Options()

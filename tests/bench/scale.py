@@ -19,6 +19,7 @@ import numpy as np
 import pandas_numberactive as pna
 import pandas_numberactive.dask
 from pandas_numberactive import _bridge as bridge
+from pandas_numberactive._config.readiness import require
 from pandas_numberactive._run import run as batch
 from pandas_numberactive._run.options import Options
 from pandas_numberactive._run.report import Shape
@@ -125,13 +126,15 @@ def warm(rows: int, distinct: int, folder: Path) -> float:
 def buy(count: int, latency: float, in_flight: int, rate: float | None, folder: Path) -> float:
     """Seconds of buying numbers nobody has."""
     with vendor(latency) as url, tempfile.TemporaryDirectory(dir=folder) as name:
-        given = pna.settings(
-            environment="sandbox",
-            base_url=url,
-            store=str(Path(name) / "s.sqlite3"),
-            max_concurrency=in_flight,
-            max_rate=rate,
-            **KEYS,
+        given = require(
+            pna.settings(
+                environment="sandbox",
+                base_url=url,
+                store=str(Path(name) / "s.sqlite3"),
+                max_concurrency=in_flight,
+                max_rate=rate,
+                **KEYS,
+            )
         )
         run = batch.Run(
             FIRST + np.arange(count), Shape(rows=count, valid_rows=count), given, Options()

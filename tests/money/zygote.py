@@ -16,6 +16,7 @@ import numpy as np
 
 import pandas_numberactive as pna
 from pandas_numberactive import _bridge as bridge
+from pandas_numberactive._config.readiness import require
 from pandas_numberactive._run import buyer
 from pandas_numberactive._run import run as batch
 from pandas_numberactive._run.options import Options
@@ -32,7 +33,8 @@ def live(terms: dict[str, object], seed: int) -> int:
     shape = Shape(rows=len(numbers), valid_rows=len(numbers))
     options = Options(**terms["options"])  # type: ignore[arg-type]
     for _ in range(200):
-        run = batch.Run(numbers, shape, pna.settings(**terms["settings"]), options)  # type: ignore[arg-type]
+        given = require(pna.settings(**terms["settings"]))  # type: ignore[arg-type]
+        run = batch.Run(numbers, shape, given, options)
         try:
             result = bridge.call(run.go, stop=run.stop, drain=5.0)
         except pna.errors.NumberActiveError as error:

@@ -13,8 +13,8 @@ import pandas as pd
 import pytest
 
 import pandas_numberactive as pna
-from pandas_numberactive._pandas.frames import Request
 from pandas_numberactive._phones.parse import parse_phone
+from pandas_numberactive._run.options import Options
 from pandas_numberactive._store import workers
 from pandas_numberactive.errors import (
     ColumnNotFoundError,
@@ -615,7 +615,7 @@ def test_an_age_without_one_clear_unit_is_refused_and_buys_nothing(as_production
     ],
 )
 def test_an_age_with_its_unit_is_read(age, seconds):
-    assert Request(max_age=age).options().max_age == seconds
+    assert Options(max_age=age).seconds == seconds
 
 
 @pytest.mark.parametrize(
