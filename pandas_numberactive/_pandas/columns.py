@@ -12,7 +12,7 @@ import pandas as pd
 
 from pandas_numberactive._phones.mask import mask_label
 from pandas_numberactive._phones.parse import REASONS
-from pandas_numberactive._purchase.purchase import STATUSES
+from pandas_numberactive._purchase.purchase import STATUSES, charge_codes, signal_codes
 from pandas_numberactive._vendor.protocol import LEVELS, TELCO_TYPES
 from pandas_numberactive.errors import ConfigurationError
 
@@ -74,12 +74,13 @@ def build(
         STATUSES.index("invalid"),
     )
     # Only an answer has signals: a quarantined one is about somebody else.
-    packed = np.where(answers.status == _ANSWERED, answers.packed, 0)
+    shown = np.where(answers.status == _ANSWERED, answers.packed, 0)
+    telco, level, grade = signal_codes(shown)
     bought = _take(np.where(np.isin(answers.status, _SETTLED), answers.bought_at, 0), place, 0)
     out: dict[str, Any] = {  # small codes first, so that the rows move bytes
-        prefix + "telco_type": _levels(packed >> 4 & 3, place, TELCO_TYPE),
-        prefix + "active_level": _levels(packed >> 6 & 3, place, ACTIVE_LEVEL),
-        prefix + "frequency_grade": _levels(packed >> 8 & 3, place, FREQUENCY_GRADE),
+        prefix + "telco_type": _levels(telco, place, TELCO_TYPE),
+        prefix + "active_level": _levels(level, place, ACTIVE_LEVEL),
+        prefix + "frequency_grade": _levels(grade, place, FREQUENCY_GRADE),
         prefix + "lookup_status": pd.Categorical.from_codes(status, dtype=LOOKUP_STATUS),
         prefix + "looked_up_at": _dates(bought),
     }
@@ -115,7 +116,7 @@ def _details(
         np.array([*column, None], object) for column in answers.details(numbers)
     )
     settled = np.isin(answers.status, _SETTLED) & (answers.bought_at != 0)
-    charge = np.where(settled, answers.packed >> 10 & 3, 2).astype(np.int8)
+    charge = np.where(settled, charge_codes(answers.packed), 2).astype(np.int8)
     charge = _take(charge, place, 2)
     source = _take(np.where(settled, np.where(answers.new, 0, 1), -1).astype(np.int8), place, -1)
     why = reasons[place]

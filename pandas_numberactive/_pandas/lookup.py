@@ -27,7 +27,7 @@ from pandas_numberactive._pandas.columns import ACTIVE_LEVEL, FREQUENCY_GRADE, T
 from pandas_numberactive._pandas.ending import conclude, go
 from pandas_numberactive._phones.mask import mask
 from pandas_numberactive._phones.parse import explain, parse_phone
-from pandas_numberactive._purchase.purchase import STATUSES
+from pandas_numberactive._purchase.purchase import STATUSES, signal_codes
 from pandas_numberactive._run.options import Options
 from pandas_numberactive._run.report import Shape
 from pandas_numberactive._run.run import Answers, Result, Run, stored
@@ -176,14 +176,14 @@ def _found(national: str, answers: Answers, environment: str) -> Lookup:
         int(answers.bought_at[0]),
     )
     row = answers.lookups.get(int(national))
-    shown = packed if status == "answered" else 0
+    telco, level, grade = signal_codes(packed if status == "answered" else 0)
     source = None if not bought else "new" if answers.new[0] else "stored"
     return Lookup(
         phone=national,
         status=status,
-        telco_type=_word(shown >> 4 & 3, TELCO_TYPE),
-        active_level=_word(shown >> 6 & 3, ACTIVE_LEVEL),
-        frequency_grade=_word(shown >> 8 & 3, FREQUENCY_GRADE),
+        telco_type=_word(telco, TELCO_TYPE),
+        active_level=_word(level, ACTIVE_LEVEL),
+        frequency_grade=_word(grade, FREQUENCY_GRADE),
         looked_up_at=utc(bought) if bought else None,
         charged=row.charged if row else False,
         source=source,

@@ -4,8 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import IntEnum
+from typing import TYPE_CHECKING, TypeVar
 
 from pandas_numberactive._vendor.protocol import NO_ANSWER, Answer
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Packed = TypeVar("Packed", int, NDArray[np.int8], NDArray[np.int32], NDArray[np.int64])
 
 
 class LookupState(IntEnum):
@@ -77,14 +84,38 @@ def pack(
 
 def unpack(packed: int) -> tuple[LookupState, Answer, bool | None, bool]:
     """Undo `pack`."""
-    answer = Answer(packed >> 4 & 3, packed >> 6 & 3, packed >> 8 & 3)
-    charge = packed >> 10 & 3
-    return (
-        LookupState(packed & 15),
-        answer,
-        None if charge == 2 else bool(charge),
-        bool(packed >> 12 & 1),
-    )
+    charge = charge_codes(packed)
+    charged = None if charge == 2 else bool(charge)
+    answer = Answer(*signal_codes(packed))
+    return state_of(packed), answer, charged, bool(unlisted(packed))
+
+
+STATE_SQL = "(packed & 15)"  # the state, in a statement of the store
+
+
+def state_of(packed: int) -> LookupState:
+    """Return the state in one packed integer."""
+    return LookupState(packed & 15)
+
+
+def state_codes(packed: Packed) -> Packed:
+    """Return the states in packed integers, as numbers; 0 where nothing is known."""
+    return packed & 15
+
+
+def signal_codes(packed: Packed) -> tuple[Packed, Packed, Packed]:
+    """Return telco type, active level and frequency grade; 0 is missing."""
+    return packed >> 4 & 3, packed >> 6 & 3, packed >> 8 & 3
+
+
+def charge_codes(packed: Packed) -> Packed:
+    """Return 0 free, 1 charged, 2 unknown."""
+    return packed >> 10 & 3
+
+
+def unlisted(packed: Packed) -> Packed:
+    """Return 1 where the answer held a value that the vendor does not list."""
+    return packed >> 12 & 1
 
 
 STATUSES = (

@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pandas_numberactive._purchase.purchase import SETTLED, LookupState, Purchase, pack, unpack
+from pandas_numberactive._purchase.purchase import (
+    SETTLED,
+    LookupState,
+    Purchase,
+    pack,
+    state_of,
+    unpack,
+)
 from pandas_numberactive._store.engines.journal import Database
 
 if TYPE_CHECKING:
@@ -51,7 +58,7 @@ class Row:
     @property
     def state(self) -> LookupState:
         """Where the look-up stands."""
-        return LookupState(self.packed & 15)
+        return state_of(self.packed)
 
     def serves(self, since: int) -> bool:
         """Whether it holds an answer that was bought at or after `since`."""

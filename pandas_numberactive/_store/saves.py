@@ -9,7 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from pandas_numberactive._purchase.purchase import OPEN, SETTLED, LookupState, Purchase, pack
+from pandas_numberactive._purchase.purchase import (
+    OPEN,
+    SETTLED,
+    STATE_SQL,
+    LookupState,
+    Purchase,
+    pack,
+)
 from pandas_numberactive._store.engines.journal import Database
 from pandas_numberactive._store.rows import ENVIRONMENTS, log, packed
 from pandas_numberactive._store.runs import handle_flag, set_flag
@@ -18,7 +25,7 @@ MAX_KEPT_BODY = 4096
 
 Saved = Literal["kept", "fenced", "collision"]
 
-_UNSETTLED = f"(packed & 15) NOT IN ({', '.join(str(int(state)) for state in sorted(SETTLED))})"
+_UNSETTLED = f"{STATE_SQL} NOT IN ({', '.join(str(int(state)) for state in sorted(SETTLED))})"
 _OURS = "worker = ? AND epoch = ?"  # the fence: the claim, and no later one
 
 
