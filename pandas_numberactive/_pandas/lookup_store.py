@@ -147,7 +147,7 @@ class LookupStore:
         frequency_grade: str | None = None,
         environment: str | None = None,
     ) -> str:
-        """Decide by hand about an uncertain, quarantined or pending look-up; returns its new state.
+        """Decide by hand about an open or quarantined look-up; returns its new state.
 
         "release": the next run buys the number again, as a new generation (it may have been charged
         before: say `charged=` if the vendor told you). "settle": it is final and never asked again,

@@ -1,17 +1,15 @@
-"""Move a ledger from one store to another, SQLite or PostgreSQL: answers, events, runs, bodies; as
-often as you like.
+"""Copy a journal from one store to another, SQLite or PostgreSQL, as often as you like.
 
-Two stores must never both finish an open look-up. So the source gives it up first, in one
-transaction, and only then does the target get it: killed in between, the next copy delivers it.
-What was given up stays in the source as uncertain ("moved"), which is never asked. Leases and
-workers are not copied.
+The source is not changed, so nothing of it may be under way: a copy is refused while a look-up is
+reserved or pending. Held look-ups are copied as they are. Leases and workers are not copied.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from functools import partial
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, fields, replace
+from enum import Enum
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -21,33 +19,58 @@ from pandas_numberactive import _bridge as bridge
 from pandas_numberactive._config.checks import CHECKS
 from pandas_numberactive._config.credentials import Address
 from pandas_numberactive._display.html import text_table
-from pandas_numberactive._purchase.purchase import OPEN, SETTLED, LookupState, pack
+from pandas_numberactive._purchase.purchase import SETTLED, STATE_SQL, LookupState, state_of
 from pandas_numberactive._store import ledger as store_ledger
 from pandas_numberactive._store.engines.journal import Database
 from pandas_numberactive._store.store import LookupStore
 from pandas_numberactive.errors import ConfigurationError, StoreError
 
-CHUNK = 20_000  # rows a transaction
-AT_ONCE = 1_000  # rows a statement
-GIVEN, GONE = (
-    "moved:",
-    "moved away:",
-)  # how the reason of a look-up begins that was given up; that was delivered
+COPY_ROWS = 20_000  # rows a transaction
+INSERT_ROWS = 1_000  # rows a statement
 
-_LOOKUP = (
-    "environment, number, generation, packed, bought_at, request_id, opened_at, host, app_key, "
-    "worker, epoch, run, "
-    "spend, code, msg, reason"
-)
-_AT = {name: place for place, name in enumerate(_LOOKUP.split(", "))}
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One row of `lookups`."""
+
+    environment: int
+    number: int
+    generation: int
+    packed: int
+    bought_at: int
+    request_id: str | None
+    opened_at: int | None
+    host: str | None
+    app_key: str | None
+    worker: int | None
+    epoch: int
+    run: int | None
+    spend: int
+    code: str | None
+    msg: str | None
+    reason: str | None
+
+    @property
+    def key(self) -> Key:
+        """Return the purchase that it is."""
+        return self.environment, self.number, self.generation
+
+    @property
+    def state(self) -> LookupState:
+        """Return where the look-up stands."""
+        return state_of(self.packed)
+
+
+Key = tuple[int, int, int]
+_RECORD = tuple(one.name for one in fields(Record))
+_values = attrgetter(*_RECORD)
+_LOOKUP = ", ".join(_RECORD)
 _KEY = 3  # the first columns of a look-up, and of a body, are its key
-_PACKED, _ID, _HOST, _WORKER, _EPOCH, _RUN, _REASON = (
-    _AT[name] for name in ("packed", "request_id", "host", "worker", "epoch", "run", "reason")
-)
-_RUN_COLUMNS = "key, environment, started_at, seen_at, ended_at, cap, price, currency"
+_RUN = "key, environment, started_at, seen_at, ended_at, cap, price, currency"
 _BODY = "environment, number, generation, at, request_id, body"
 _EVENT = "at, kind, environment, number, generation, run, request_id, charged, code, reason"
-_EVENT_NUMBER, _EVENT_RUN = 4, 6  # with the id in front
+_EVENT_NUMBER = 4  # with the id in front
+_EVENT_RUN = 6
 _THIS = "WHERE environment = ? AND number = ? AND generation = ?"
 _SPAN = (
     "WHERE (environment, number, generation) >= (?, ?, ?) AND (environment, number, "
@@ -56,15 +79,29 @@ _SPAN = (
 _FLAGS = "SELECT name, value FROM meta WHERE name LIKE 'handle_can_charge:%'"
 
 Runs = dict[int | None, int | None]  # run in the source: run in the target
+Row = tuple[Any, ...]
 
 
 def copy(source: str, target: str) -> Copied:
-    """Copy what `source` holds and `target` lacks; run again, it finds nothing to do. Sends and
-    charges nothing.
+    """Copy what `source` holds and `target` lacks; run again, it finds nothing to do.
 
-    Both are locations of stores: a path, `sqlite:PATH` or `postgresql://...`. Open look-ups change
-    hands (see the module). Raises StoreError where a run is buying in the source, or where the
-    books do not agree afterwards.
+    Parameters
+    ----------
+    source, target
+        Locations of stores: a path, `sqlite:PATH` or `postgresql://...`.
+
+    Returns
+    -------
+    Copied
+        Counts, and the sums of both stores. Nothing is sent or charged.
+
+    Raises
+    ------
+    StoreError
+        A run is buying in the source, a look-up there is reserved or pending, or the sums do not
+        agree afterwards.
+    ConfigurationError
+        There is no source, or both are the same store.
     """
     source, target = CHECKS["store"]("source", source), CHECKS["store"]("target", target)
     if not isinstance(source, Address) and not Path(source).expanduser().is_file():
@@ -84,173 +121,117 @@ def _store_id(db: Database) -> str:
 
 
 def _copy(source: LookupStore, target: LookupStore) -> Copied:
-    source.do(lambda db: _refuse_busy(source, db))
+    source.do(_refuse_open, source)
     before = target.do(books)
     runs = _copy_runs(source, target)
     done = Copied(before, before, before)
-    done.handed_over = source.do(lambda db: _hand_over(source, db, runs))
     for rows in _chunks(source, "lookups", _LOOKUP, _KEY):
-        verdicts = target.do(partial(_take_lookups, rows=rows, runs=runs))
-        _count(done, rows, verdicts)
-    source.do(lambda db: _confirm(db, done))
+        done.count(target.do(_take_lookups, [Record(*row) for row in rows], runs))
     for rows in _chunks(source, "bodies", _BODY, _KEY + 1):
-        target.do(partial(_take_bodies, rows=rows))
+        target.do(_take_bodies, rows)
     done.events = _copy_events(source, target, runs)
     flags = source.do(lambda db: list(db.execute(_FLAGS).fetchall()))
-    target.do(lambda db: _insert(db, "meta", "name, value", flags))
+    target.do(_insert, "meta", "name, value", flags)
     done.source, done.target = source.do(books), target.do(books)
     check(done)
     return done
 
 
-def _refuse_busy(store: LookupStore, db: Database) -> None:
+def _refuse_open(db: Database, store: LookupStore) -> None:
     workers = db.execute("SELECT worker FROM workers").fetchall()
     if any(store.alive(db, worker) for (worker,) in workers):
         raise StoreError(
-            "A run is buying in the source: stop it, or wait for its end. Nothing was handed over."
+            "A run is buying in the source: stop it, or wait for its end. Nothing was copied."
+        )
+    states = f"{int(LookupState.RESERVED)}, {int(LookupState.PENDING)}"
+    (count,) = db.execute(
+        f"SELECT count(*) FROM lookups WHERE {STATE_SQL} IN ({states})"
+    ).fetchone()
+    if count:
+        raise StoreError(
+            f"{count:,} look-ups in the source are under way, and two stores must not both finish "
+            "them. Run the same call to its end there, or resolve them with "
+            "LookupStore.resolve(). Nothing was copied."
         )
 
 
 def _copy_runs(source: LookupStore, target: LookupStore) -> Runs:
-    """Runs keep their key, caps and start, so that an unfinished one goes on in the target under
-    its cap.
-    """
+    """Runs keep their key, caps and start, so that an unfinished one goes on in the target."""
     rows = source.do(
-        lambda db: list(db.execute(f"SELECT run, {_RUN_COLUMNS} FROM runs ORDER BY run").fetchall())
+        lambda db: list(db.execute(f"SELECT run, {_RUN} FROM runs ORDER BY run").fetchall())
     )
 
     def work(db: Database) -> Runs:
-        found = db.execute("SELECT run, key, environment, started_at FROM runs").fetchall()
-        there = {tuple(row[1:]): row[0] for row in found}
-        _insert(db, "runs", _RUN_COLUMNS, [row[1:] for row in rows if tuple(row[1:4]) not in there])
-        found = db.execute("SELECT run, key, environment, started_at FROM runs").fetchall()
-        there = {tuple(row[1:]): row[0] for row in found}
+        there = _known_runs(db)
+        _insert(db, "runs", _RUN, [row[1:] for row in rows if tuple(row[1:4]) not in there])
+        there = _known_runs(db)
         return {None: None} | {row[0]: there[tuple(row[1:4])] for row in rows}
 
     return target.do(work)
 
 
-def _hand_over(store: LookupStore, db: Database, runs: Runs) -> int:
-    """Give every open look-up up, and end the runs that go on elsewhere; all or nothing."""
-    _refuse_busy(store, db)
-    states = ", ".join(str(int(state)) for state in OPEN)
-    rows = db.execute(f"SELECT {_LOOKUP} FROM lookups WHERE (packed & 15) IN ({states})").fetchall()
-    mine = [row for row in rows if not _marked(row) and row[_RUN] in runs]
-    for row in mine:
-        db.execute(
-            "UPDATE lookups SET packed = ?, host = ?, worker = NULL, epoch = epoch + 1, reason = "
-            f"? {_THIS}",
-            (
-                pack(LookupState.UNCERTAIN),
-                None
-                if row[_HOST] is None
-                else GIVEN + row[_HOST],  # a host that no run has: never asked here
-                f"{GIVEN}{row[_PACKED]}:{row[_REASON] or ''}",
-                *row[:_KEY],
-            ),
-        )
-    for run in [run for run in runs if run is not None]:
-        db.execute("UPDATE runs SET ended_at = seen_at WHERE run = ? AND ended_at IS NULL", (run,))
-    return len(mine)
+def _known_runs(db: Database) -> dict[Row, int]:
+    found = db.execute("SELECT run, key, environment, started_at FROM runs").fetchall()
+    return {tuple(row[1:]): row[0] for row in found}
 
 
-def _confirm(db: Database, done: Copied) -> None:
-    """What has arrived is not delivered again: it may be settled there by then."""
-    for key in done.delivered:
-        db.execute(
-            f"UPDATE lookups SET reason = ? || substr(reason, {len(GIVEN) + 1}) {_THIS}",
-            (GONE, *key),
-        )
+class Verdict(Enum):
+    """The fate of one row of the source."""
+
+    TAKE = "take"
+    KNOWN = "known"  # the target has it
+    OWN = "own"  # the target has another purchase, and keeps it
+    LATER = "later"  # begun in the source since: the next copy's business
 
 
-def _marked(row: Row, *marks: str) -> bool:
-    return _state(row) is LookupState.UNCERTAIN and str(row[_REASON] or "").startswith(
-        marks or (GIVEN, GONE)
-    )
+def _take_lookups(db: Database, rows: Sequence[Record], runs: Runs) -> list[Verdict]:
+    """Insert what the target lacks, replace what the source knows better, keep the rest.
 
-
-def _state(row: Row) -> LookupState:
-    return LookupState(row[_PACKED] & 15)
-
-
-def _restored(row: Row) -> Row:
-    """A look-up as it was before it was given up; its epoch grows, which keeps late workers out."""
-    out = list(row)
-    _, packed, reason = str(row[_REASON]).split(":", 2)
-    out[_PACKED], out[_REASON], out[_EPOCH] = int(packed), reason or None, row[_EPOCH] + 1
-    out[_HOST] = None if row[_HOST] is None else row[_HOST].removeprefix(GIVEN)
-    return tuple(out)
-
-
-def _take_lookups(db: Database, *, rows: list[Row], runs: Runs) -> list[str]:
-    """Insert what the target lacks, replace what the source knows better, keep the rest; may be
-    done again.
+    It may be done again.
     """
-    span = (*rows[0][:_KEY], *rows[-1][:_KEY])
-    there = {
-        tuple(row[:_KEY]): row
-        for row in db.execute(f"SELECT {_LOOKUP} FROM lookups {_SPAN}", span).fetchall()
-    }
-    verdicts = [_verdict(row, there.get(tuple(row[:_KEY])), runs) for row in rows]
-    new = []
-    for row, verdict in zip(rows, verdicts, strict=True):
-        if verdict == "take":
-            held = there.get(tuple(row[:_KEY]))
-            if held is not None:
-                db.execute(f"DELETE FROM lookups {_THIS}", row[:_KEY])
-            new.append(_arriving(row, runs, held[_EPOCH] if held else 0))
-    _insert(db, "lookups", _LOOKUP, new)
+    span = (*rows[0].key, *rows[-1].key)
+    found = db.execute(f"SELECT {_LOOKUP} FROM lookups {_SPAN}", span).fetchall()
+    there = {held.key: held for held in (Record(*row) for row in found)}
+    verdicts = [_verdict(row, there.get(row.key), runs) for row in rows]
+    taken = [row for row, verdict in zip(rows, verdicts, strict=True) if verdict is Verdict.TAKE]
+    for row in taken:
+        if row.key in there:
+            db.execute(f"DELETE FROM lookups {_THIS}", row.key)
+    arriving = [_arriving(row, runs, there.get(row.key)) for row in taken]
+    _insert(db, "lookups", _LOOKUP, [_values(row) for row in arriving])
     return verdicts
 
 
-def _count(done: Copied, rows: list[Row], verdicts: list[str]) -> None:
-    for row, verdict in zip(rows, verdicts, strict=True):
-        if verdict in ("take", "known") and _marked(row):
-            done.delivered.append(row[:_KEY])
-        done.left += [row[:_KEY]] * (verdict == "later")
-    done.differ += verdicts.count("own")
-    done.lookups += verdicts.count("take")
+def _verdict(row: Record, held: Record | None, runs: Runs) -> Verdict:
+    if row.run not in runs or row.state in (LookupState.RESERVED, LookupState.PENDING):
+        return Verdict.LATER
+    if held is None or _better(row, held):
+        return Verdict.TAKE
+    uncertain = row.state is LookupState.UNCERTAIN and row.request_id is not None
+    paid = row.state in SETTLED or uncertain
+    return Verdict.OWN if paid and row.request_id != held.request_id else Verdict.KNOWN
 
 
-def _take_bodies(db: Database, *, rows: list[Row]) -> None:
+def _better(row: Record, held: Record) -> bool:
+    """The source's row replaces one where nothing was paid, or the same purchase less far on."""
+    free = held.state in (LookupState.FAILED, LookupState.RELEASED, LookupState.RESERVED)
+    if row.state is LookupState.UNCERTAIN:
+        return free and (row.request_id is None or row.request_id != held.request_id)
+    if row.state not in SETTLED or held.state in SETTLED:
+        return False
+    return free or row.request_id == held.request_id
+
+
+def _arriving(row: Record, runs: Runs, held: Record | None) -> Record:
+    """A row as the target keeps it; its epoch fences out a late worker of the target."""
+    epoch = row.epoch if held is None else max(row.epoch, held.epoch + 1)
+    return replace(row, worker=None, run=runs[row.run], epoch=epoch)
+
+
+def _take_bodies(db: Database, rows: list[Row]) -> None:
     sql = f"SELECT environment, number, generation, at FROM bodies {_SPAN}"
     there = {tuple(row) for row in db.execute(sql, (*rows[0][:_KEY], *rows[-1][:_KEY])).fetchall()}
     _insert(db, "bodies", _BODY, [row for row in rows if row[: _KEY + 1] not in there])
-
-
-def _verdict(row: Row, held: Row | None, runs: Runs) -> str:
-    """take | known: the target has it | own: it has another purchase; kept | later | gone: given up
-    before.
-    """
-    if _marked(row, GONE):
-        return "gone"
-    if row[_RUN] not in runs or (_state(row) in OPEN and not _marked(row)):
-        return "later"  # begun in the source since: the next copy's business
-    if held is None or _better(row, held):
-        return "take"
-    paid = _state(row) in SETTLED or (_marked(row) and row[_ID] is not None)
-    return "own" if paid and row[_ID] != held[_ID] else "known"
-
-
-def _arriving(row: Row, runs: Runs, epoch: int) -> Row:
-    out = list(_restored(row) if _marked(row) else row)
-    out[_WORKER], out[_RUN] = None, runs[row[_RUN]]
-    out[_EPOCH] = max(out[_EPOCH], epoch + 1)
-    return tuple(out)
-
-
-def _better(row: Row, held: Row) -> bool:
-    """Whether the source's row replaces the target's: the same purchase, further on, or one where
-    nothing was paid.
-    """
-    if _marked(held):
-        return _marked(held, GONE) or row[_ID] == held[_ID]
-    free = _state(held) in (LookupState.FAILED, LookupState.RELEASED, LookupState.RESERVED)
-    if _marked(row):
-        return free and row[_ID] is not None and row[_ID] != held[_ID]
-    return (
-        _state(row) in SETTLED and _state(held) not in SETTLED and (free or row[_ID] == held[_ID])
-    )
 
 
 def _copy_events(source: LookupStore, target: LookupStore, runs: Runs) -> int:
@@ -266,7 +247,7 @@ def _copy_events(source: LookupStore, target: LookupStore, runs: Runs) -> int:
             (*row[:_EVENT_RUN], runs[row[_EVENT_RUN]], *row[_EVENT_RUN + 1 :]) for row in ours
         ]
         new = [row[1:] for row in mapped if not _used_up(known, counts, _print(row))]
-        target.do(partial(_insert, table="events", columns=_EVENT, rows=new))
+        target.do(_insert, "events", _EVENT, new)
         copied += len(new)
     return copied
 
@@ -292,7 +273,7 @@ def _chunks(store: LookupStore, table: str, columns: str, key: int) -> Iterator[
 
     def work(after: Row | None) -> Callable[[Database], list[Row]]:
         where = "" if after is None else f"WHERE ({names}) > ({marks})"
-        sql = f"SELECT {columns} FROM {table} {where} ORDER BY {names} LIMIT {CHUNK}"
+        sql = f"SELECT {columns} FROM {table} {where} ORDER BY {names} LIMIT {COPY_ROWS}"
         return lambda db: [tuple(row) for row in db.execute(sql, after or ()).fetchall()]
 
     rows = store.do(work(None))
@@ -308,16 +289,13 @@ def _insert(db: Database, table: str, columns: str, rows: list[Row]) -> None:
         stream(table, columns, rows)
         return
     one = "(" + ", ".join("?" * len(columns.split(", "))) + ")"
-    for start in range(0, len(rows), AT_ONCE):
-        part = rows[start : start + AT_ONCE]
+    for start in range(0, len(rows), INSERT_ROWS):
+        part = rows[start : start + INSERT_ROWS]
         sql = (
             f"INSERT INTO {table} ({columns}) VALUES {', '.join([one] * len(part))} ON CONFLICT "
             "DO NOTHING"
         )
         db.execute(sql, [value for row in part for value in row])
-
-
-Row = tuple[Any, ...]
 
 
 @dataclass(slots=True)
@@ -332,8 +310,10 @@ class Books:
 
 @dataclass(slots=True)
 class Copied:
-    """What a copy did; `differ` counts purchases that the target had made, or had open, on its own:
-    it kept those.
+    """The result of a copy.
+
+    `differ` counts purchases of which the target had one of its own, which it kept. `left` counts
+    look-ups begun in the source since the copy began.
     """
 
     before: Books
@@ -341,10 +321,14 @@ class Copied:
     target: Books
     lookups: int = 0
     events: int = 0
-    handed_over: int = 0
     differ: int = 0
-    left: list[Row] = field(default_factory=list, repr=False)  # keys begun in the source since
-    delivered: list[Row] = field(default_factory=list, repr=False)  # keys of the open ones
+    left: int = 0
+
+    def count(self, verdicts: Sequence[Verdict]) -> None:
+        """Add the rows of one transaction."""
+        self.lookups += verdicts.count(Verdict.TAKE)
+        self.differ += verdicts.count(Verdict.OWN)
+        self.left += verdicts.count(Verdict.LATER)
 
     def __str__(self) -> str:
         lines = [("", "source | target before | target now")]
@@ -360,10 +344,7 @@ class Copied:
             )
             lines.append((title, f"{total[0]:,}, worth {total[1]:,.0f}"))
         lines += [("copied now", f"{self.lookups:,} look-ups, {self.events:,} events")]
-        lines += [
-            ("open, handed over", f"{self.handed_over:,}"),
-            ("target kept its own", f"{self.differ:,}"),
-        ]
+        lines += [("target kept its own", f"{self.differ:,}")]
         return text_table("Store copy", lines)
 
 
@@ -381,27 +362,45 @@ def books(db: Database) -> Books:
 
     return Books(
         count("lookups"),
-        count(f"lookups WHERE (packed & 15) IN ({settled})"),
+        count(f"lookups WHERE {STATE_SQL} IN ({settled})"),
         count("events"),
         {environment: (int(number), float(cost)) for environment, number, cost in charges},
     )
 
 
 def check(done: Copied) -> None:
-    """Nothing of the source may be missing; a target that was empty must agree with it to the
-    rupiah.
+    """Raise StoreError unless all of the source is there.
+
+    A target that was empty must agree with it to the rupiah.
     """
-    source, target = done.source, done.target
-    wanted = source.lookups - len(done.left)
-    less = target.lookups < wanted or target.events < done.before.events + done.events
-    for environment, (charges, cost) in source.charges.items():
-        there = target.charges.get(environment, (0, 0.0))
-        less |= not done.left and (there[0] < charges or there[1] < cost - 0.005)
-        if not (done.before.events or done.before.lookups or done.left):
-            less |= (
-                there[0] > charges or there[1] > cost + 0.005 or source.answers != target.answers
-            )
-    if less:
+    if _lacking(done) or (_was_empty(done) and _too_much(done)):
         raise StoreError(
             f"The books do not agree: the source changed meanwhile? Copy again.\n{done}"
         )
+
+
+def _lacking(done: Copied) -> bool:
+    source, target = done.source, done.target
+    if target.lookups < source.lookups - done.left:
+        return True
+    if target.events < done.before.events + done.events:
+        return True
+    return not done.left and any(
+        there[0] < here[0] or there[1] < here[1] - 0.005 for here, there in _sums(done)
+    )
+
+
+def _was_empty(done: Copied) -> bool:
+    return not (done.before.events or done.before.lookups or done.left)
+
+
+def _too_much(done: Copied) -> bool:
+    if done.source.answers != done.target.answers:
+        return True
+    return any(there[0] > here[0] or there[1] > here[1] + 0.005 for here, there in _sums(done))
+
+
+def _sums(done: Copied) -> list[tuple[tuple[int, float], tuple[int, float]]]:
+    """Charges and cost of each environment of the source, here and there."""
+    target = done.target.charges
+    return [(here, target.get(code, (0, 0.0))) for code, here in done.source.charges.items()]

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pandas_numberactive._purchase.purchase import OPEN, LookupState, Purchase, pack
+from pandas_numberactive._purchase.purchase import OPEN, STATE_SQL, LookupState, Purchase, pack
 from pandas_numberactive._store.engines.journal import Database
 from pandas_numberactive._store.rows import ENVIRONMENTS, latest, log, newest
 from pandas_numberactive._store.runs import RESUMABLE
@@ -100,9 +100,8 @@ def held(db: Database) -> list[Any]:
     """Look-ups that wait for a person: uncertain and quarantined, newest generation only."""
     return list(
         db.execute(
-            "SELECT environment, number, generation, packed & 15, request_id, opened_at, code, "
-            "msg, reason "
-            "FROM lookups WHERE (packed & 15) IN (?, ?) ORDER BY number, generation",
+            f"SELECT environment, number, generation, {STATE_SQL}, request_id, opened_at, code, "
+            f"msg, reason FROM lookups WHERE {STATE_SQL} IN (?, ?) ORDER BY number, generation",
             (int(LookupState.UNCERTAIN), int(LookupState.QUARANTINED)),
         ).fetchall()
     )
@@ -119,20 +118,17 @@ def resolve(
     charged: bool | None,
     now: int,
 ) -> LookupState:
-    """Settle or release a held look-up by hand; refuses one that a live worker has or that needs no
-    decision.
+    """Settle or release an open or quarantined look-up by hand.
+
+    Raises StoreError where it needs no decision, or a live worker has it.
     """
     code = ENVIRONMENTS[environment]
     row = latest(db, code, number)
-    if row is None or row.state not in (
-        LookupState.UNCERTAIN,
-        LookupState.QUARANTINED,
-        LookupState.PENDING,
-    ):
+    if row is None or row.state not in _RESOLVABLE:
         stands = "unknown here" if row is None else row.state.name.lower()
         raise StoreError(
-            f"This number is {stands}: only uncertain, quarantined and pending look-ups can be "
-            "resolved."
+            f"This number is {stands}: only reserved, pending, uncertain and quarantined look-ups "
+            "can be resolved. Nothing was changed."
         )
     if row.worker is not None and store.alive(db, row.worker):
         raise StoreError("A running call has this number; stop it first, then resolve.")
@@ -161,6 +157,9 @@ def resolve(
     )
     log(db, now, "released_by_hand" if release else state.name.lower(), done, code, row.run)
     return state
+
+
+_RESOLVABLE = OPEN | {LookupState.QUARANTINED}
 
 
 def _resolved_state(release: bool, answer: Answer) -> LookupState:
@@ -231,7 +230,7 @@ def forget(db: Database, numbers: Iterable[int], now: int) -> int:
     found = 0
     for some in lists:
         rows = db.execute(
-            f"SELECT DISTINCT number, packed & 15 FROM lookups WHERE environment IN ({places}) AND "
+            f"SELECT DISTINCT number, {STATE_SQL} FROM lookups WHERE environment IN ({places}) AND "
             f"number IN ({some})"
         ).fetchall()
         if any(LookupState(state) in OPEN for _, state in rows):
@@ -257,7 +256,7 @@ def older_than(db: Database, moment: int) -> list[int]:
     open_states = ", ".join(str(int(state)) for state in OPEN)
     rows = db.execute(
         "SELECT number FROM lookups GROUP BY number "
-        f"HAVING max(bought_at) < ? AND sum(CASE WHEN (packed & 15) IN ({open_states}) THEN 1 ELSE "
+        f"HAVING max(bought_at) < ? AND sum(CASE WHEN {STATE_SQL} IN ({open_states}) THEN 1 ELSE "
         "0 END) = 0",
         (moment,),
     ).fetchall()
@@ -266,5 +265,5 @@ def older_than(db: Database, moment: int) -> list[int]:
 
 def summary(db: Database) -> dict[str, int]:
     """How many look-ups stand where."""
-    rows = db.execute("SELECT packed & 15, count(*) FROM lookups GROUP BY packed & 15").fetchall()
+    rows = db.execute(f"SELECT {STATE_SQL}, count(*) FROM lookups GROUP BY {STATE_SQL}").fetchall()
     return {LookupState(state).name.lower(): count for state, count in rows}
