@@ -126,8 +126,10 @@ class EnrichPanel(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no t
         self._look = ipywidgets.Button(
             description="Plan", tooltip="Free: reads the table and the store"
         )
-        self._place = ipywidgets.HBox([], layout=WRAPS)  # where a Buy button stands, or none
-        self._running = ipywidgets.VBox([])  # Stop: not under the mouse that pressed Buy
+        # Where a Buy button stands, or none. It keeps its height: else Stop would move under the
+        # mouse that pressed Buy, and a slow double click would press it.
+        self._place = ipywidgets.HBox([], layout={**WRAPS, "min_height": "36px"})
+        self._running = ipywidgets.VBox([])  # Stop
         self._said = ipywidgets.HTML(status(f"{found.told} {_READY}".strip()))
         self._saving = ipywidgets.HBox([], layout=WRAPS)
         self._inputs = (self._choice, self._cap, self._budget, self._age, self._order)

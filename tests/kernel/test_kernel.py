@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 
 import pytest
 
-from tests.kernel.kernels import CELLS, Kernel, interrupts, setup
+from pandas_numberactive.simulator import Simulator
+from tests.kernel.kernels import CELLS, KEYS, Kernel, interrupts, setup
 
 pytestmark = [pytest.mark.kernel, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
 
@@ -64,3 +66,32 @@ def test_interrupts_keep_what_was_paid_and_charge_no_more(tmp_path, monkeypatch,
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
     seen = interrupts(str(tmp_path), 3, cell=cell, second=second, longest=0.6)
     assert seen.interrupted == 3
+
+
+def test_an_interrupt_of_any_cell_stops_the_running_jobs(tmp_path, monkeypatch):
+    """While a cell runs it is the brake that always works, whatever the page's Stop can do."""
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
+    with Simulator(stand_in=True, latency=0.05, **KEYS) as vendor:
+        kernel = Kernel(str(tmp_path))
+        try:
+            kernel.run(setup(vendor, 100_000, max_concurrency=4))
+            kernel.run('job = df.numberactive.start("phone")')
+            sent = kernel.send("import time; time.sleep(30)")
+            until(lambda: vendor.ledger.total > 20)
+            kernel.manager.interrupt_kernel()
+            _, error = kernel.read(sent, 15)
+            assert error in ("KeyboardInterrupt", "CancelledError")
+            assert "True" in kernel.run("print(job.stopping)")
+            until(lambda: "[]" in kernel.run("print(pna.jobs())"))
+            after = vendor.ledger.total
+            time.sleep(1.0)  # "nothing begins any more" has to be watched
+            assert vendor.ledger.total == after
+        finally:
+            kernel.close()
+
+
+def until(condition):
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
