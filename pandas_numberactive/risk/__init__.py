@@ -9,8 +9,13 @@ that you merge are your own choice, and every number is a person: use it with a 
 
 from pandas_numberactive.risk.crossing import cross_table as cross_table
 from pandas_numberactive.risk.drift import stability as stability
+from pandas_numberactive.risk.groups import segments as segments
+from pandas_numberactive.risk.lags import lateness as lateness
+from pandas_numberactive.risk.periods import by_period as by_period
+from pandas_numberactive.risk.plots import plot_by_period as plot_by_period
 from pandas_numberactive.risk.plots import plot_coverage as plot_coverage
 from pandas_numberactive.risk.plots import plot_cross_table as plot_cross_table
+from pandas_numberactive.risk.plots import plot_odds_ratios as plot_odds_ratios
 from pandas_numberactive.risk.plots import plot_risk_table as plot_risk_table
 from pandas_numberactive.risk.plots import plot_stability as plot_stability
 from pandas_numberactive.risk.tables import iv_table as iv_table
@@ -20,14 +25,19 @@ from pandas_numberactive.risk.worth import coverage as coverage
 from pandas_numberactive.risk.worth import value as value
 
 __all__ = [
+    "by_period",
     "coverage",
     "cross_table",
     "iv_table",
+    "lateness",
+    "plot_by_period",
     "plot_coverage",
     "plot_cross_table",
+    "plot_odds_ratios",
     "plot_risk_table",
     "plot_stability",
     "risk_table",
+    "segments",
     "stability",
     "trend",
     "value",

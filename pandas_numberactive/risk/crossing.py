@@ -27,7 +27,7 @@ def cross_table(
     small: int = 30,
     **common: Unpack[Common],
 ) -> Shown:
-    """Return the bad rate for every pair of levels of two signals; charges nothing.
+    """Return the bad rate for every pair of levels of two signals. Charges nothing.
 
     Parameters
     ----------

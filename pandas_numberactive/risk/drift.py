@@ -11,7 +11,7 @@ import pandas as pd
 
 from pandas_numberactive.errors import RiskInputError
 from pandas_numberactive.risk._engine.covariance import bessel
-from pandas_numberactive.risk._engine.dates import late_rows, moments
+from pandas_numberactive.risk._engine.dates import late_rows, period_codes
 from pandas_numberactive.risk._engine.formulas import stability_index
 from pandas_numberactive.risk._engine.inputs import (
     Missing,
@@ -54,7 +54,7 @@ def stability(
     tz: str | None = None,
     cluster: str | None = "auto",
 ) -> Shown:
-    """Return the population stability index of each signal, by level and in total; charges nothing.
+    """Return the population stability index of each signal, by level and in total. Charges nothing.
 
     Parameters
     ----------
@@ -145,7 +145,10 @@ def _mixes(
     period: str | None = None,
     freq: str = "M",
 ) -> list[Mix]:
-    when, periods = _periods(df, period, freq, terms.tz)
+    when: NDArray[np.int64] = np.zeros(len(df), np.int64)
+    periods: tuple[Any, ...] = (None,)
+    if period is not None:
+        when, periods = period_codes(df, period, freq, terms.tz)
     late = late_rows(df, names, terms)
     load = weights(df, terms.weight)
     counts = weights(df, terms.counts, "counts")
@@ -219,22 +222,6 @@ def _effective(
     return out
 
 
-def _periods(
-    df: pd.DataFrame, period: str | None, freq: str, tz: str | None
-) -> tuple[NDArray[np.int64], tuple[Any, ...]]:
-    """Return the period of each row as a code, and the periods in order of time."""
-    if period is None:
-        return np.zeros(len(df), np.int64), (None,)
-    dates = moments(df, period, tz).local
-    gaps = int(np.isnat(dates).sum())
-    if gaps:
-        raise RiskInputError(f"{gaps:,} rows have no {period!r}: leave them out, and say so.")
-    days, place = np.unique(dates.astype("M8[D]"), return_inverse=True)
-    of_day = pd.DatetimeIndex(days).to_period(freq)
-    codes, periods = pd.factorize(of_day, sort=True)
-    return codes.astype(np.int64)[place], tuple(periods)
-
-
 def _comparable(
     df: pd.DataFrame, baseline: pd.DataFrame, names: list[str], missing: Missing
 ) -> None:
@@ -251,7 +238,7 @@ def _comparable(
 
 
 def _compared(now: Mix, before: Mix, own: bool) -> pd.DataFrame:
-    """Return the lines of one signal; `own`: the baseline is the first period of the same table."""
+    """Return the lines of one signal. `own`: the baseline is the first period of the same table."""
     if now.levels != before.levels:
         raise RiskInputError(
             f"The levels of {now.signal!r} differ: {before.levels} before, {now.levels} now."

@@ -60,16 +60,8 @@ def plot_risk_table(table: pd.DataFrame, *, signal: str | None = None, ax: Any =
     'bad rate with 95% interval'
     """
     data = _frame(table, {"share", "bad_rate", "bad_rate_low"}, "risk_table", {"signal", "level"})
-    names = list(dict.fromkeys(data.index.get_level_values("signal")))
-    if signal is None and len(names) > 1:
-        raise RiskInputError(
-            f"The table holds {len(names)} signals; say which: signal={names[0]!r}."
-        )
-    if (signal or names[0]) not in names:
-        raise RiskInputError(
-            f"The table holds no {signal!r}; it holds {', '.join(map(str, names))}."
-        )
-    one = pd.DataFrame(data.xs(signal or names[0], level="signal"))
+    one = _one_signal(data, signal)
+    name = signal or data.index.get_level_values("signal")[0]
     ax = _axes(ax, (1.6 + 1.1 * len(one), 3.8))
     tested = one["woe"].notna().to_numpy()
     marks = [
@@ -88,7 +80,7 @@ def plot_risk_table(table: pd.DataFrame, *, signal: str | None = None, ax: Any =
     )
     ax.set_xlim(-0.6, len(one) - 0.4)
     ax.set_ylim(bottom=0)
-    ax.set_xlabel(str(signal or names[0]))
+    ax.set_xlabel(str(name))
     ax.set_ylabel("bad rate with 95% interval")
     _percent_axis(ax.yaxis)
     _legend_above(ax, [mark for mark in marks if mark is not None], 3)
@@ -96,7 +88,7 @@ def plot_risk_table(table: pd.DataFrame, *, signal: str | None = None, ax: Any =
 
 
 def _rates(ax: Any, one: pd.DataFrame, chosen: Any, mark: str, label: str) -> Any:
-    """Draw points with intervals for the chosen lines; None where there are none with rows."""
+    """Draw points with intervals for the chosen lines. None where there are none with rows."""
     at = np.flatnonzero(chosen & (one["n"] > 0).to_numpy())
     if not len(at):
         return None
@@ -131,7 +123,7 @@ def _legend_above(ax: Any, marks: list[Any], columns: int) -> None:
 
 
 def plot_cross_table(table: pd.DataFrame, *, ax: Any = None) -> Any:
-    """Draw a `cross_table` as a heat map of bad rates, each with its count; pairs with few
+    """Draw a `cross_table` as a heat map of bad rates, each with its count. Pairs with few
     customers are hatched.
 
     Returns the Axes. Raises MissingExtraError without matplotlib.
@@ -267,6 +259,100 @@ def _psi_bands(ax: Any, top: float) -> None:
         )
     ax.set_ylim(0, top)
     ax.set_ylabel("population stability index")
+
+
+def plot_by_period(table: pd.DataFrame, *, signal: str | None = None, ax: Any = None) -> Any:
+    """Draw one signal of a `by_period` table: the bad rate of each level over the periods.
+
+    Points have 95% intervals, and each level its own mark and line. `signal` is needed where the
+    table holds several. Returns the Axes. Raises MissingExtraError without matplotlib.
+
+    >>> import pandas as pd
+    >>> import pandas_numberactive as pna
+    >>> level = pd.Categorical(["low", "high"] * 20, dtype=pna.ACTIVE_LEVEL)
+    >>> days = pd.to_datetime(["2026-01-05"] * 20 + ["2026-02-05"] * 20)
+    >>> book = pd.DataFrame({"active_level": level, "day": days, "defaulted": [1, 0, 0, 1, 0] * 8})
+    >>> table = pna.risk.by_period(book, "active_level", "defaulted", "day")
+    >>> pna.risk.plot_by_period(table).get_ylabel()
+    'bad rate with 95% interval'
+    """
+    data = _frame(table, {"bad_rate", "bad_rate_low"}, "by_period", {"signal", "period", "level"})
+    one = _one_signal(data, signal)
+    levels = [x for x in dict.fromkeys(one.index.get_level_values("level")) if x != TOTAL]
+    periods = one.index.get_level_values("period")
+    every = pd.period_range(periods.min(), periods.max())
+    ax = _axes(ax, (6.4, 3.8))
+    marks = zip("osD^vPX*" * 13, ["-", "--", "-.", ":"] * 26, strict=False)
+    lines = []
+    for at, (level, (mark, dash)) in enumerate(zip(levels, marks, strict=False)):
+        line = pd.DataFrame(one.xs(level, level="level")).reindex(every)
+        shift = (at - (len(levels) - 1) / 2) * 0.12
+        lines.append(_points(ax, np.arange(len(line)) + shift, line, "bad_rate", mark, dash, level))
+    step = max(1, len(every) // 12)
+    ax.set_xticks(
+        range(0, len(every), step), [str(p) for p in every[::step]], rotation=45, ha="right"
+    )
+    ax.set_ylim(bottom=0)
+    ax.set_ylabel("bad rate with 95% interval")
+    _percent_axis(ax.yaxis)
+    _legend_above(ax, lines, 4)
+    return ax
+
+
+def _points(
+    ax: Any, at: Any, lines: pd.DataFrame, name: str, mark: str, dash: str, label: str
+) -> Any:
+    middle = lines[name].to_numpy()
+    reach = np.abs(np.vstack([middle - lines[f"{name}_low"], lines[f"{name}_high"] - middle]))
+    return ax.errorbar(
+        at, middle, yerr=reach, marker=mark, ls=dash, capsize=2, lw=1.2, ms=5, label=str(label)
+    )
+
+
+def _one_signal(data: pd.DataFrame, signal: str | None) -> pd.DataFrame:
+    names = list(dict.fromkeys(data.index.get_level_values("signal")))
+    if signal is None and len(names) > 1:
+        raise RiskInputError(
+            f"The table holds {len(names)} signals; say which: signal={names[0]!r}."
+        )
+    if (signal or names[0]) not in names:
+        raise RiskInputError(
+            f"The table holds no {signal!r}; it holds {', '.join(map(str, names))}."
+        )
+    return pd.DataFrame(data.xs(signal or names[0], level="signal"))
+
+
+def plot_odds_ratios(table: pd.DataFrame, *, signal: str | None = None, ax: Any = None) -> Any:
+    """Draw the odds ratios of a `lateness`, `segments` or `by_period` table, with 95% intervals.
+
+    The scale is logarithmic, and the dashed line is no effect. `signal` is needed where the table
+    holds several. Returns the Axes. Raises MissingExtraError without matplotlib.
+
+    >>> import pandas as pd
+    >>> import pandas_numberactive as pna
+    >>> level = pd.Categorical(["low", "high"] * 20, dtype=pna.ACTIVE_LEVEL)
+    >>> book = pd.DataFrame({"active_level": level, "city": ["A"] * 24 + ["B"] * 16,
+    ...                      "defaulted": [1, 0, 0, 1, 0] * 8})
+    >>> table = pna.risk.segments(book, "active_level", "defaulted", "city")
+    >>> pna.risk.plot_odds_ratios(table).get_xlabel()
+    'odds ratio with 95% interval'
+    """
+    maker = "lateness, segments or by_period"
+    data = _frame(table, {"odds_ratio", "odds_ratio_low"}, maker, {"signal"})
+    one = _one_signal(data, signal)
+    if "level" in one.index.names:
+        one = pd.DataFrame(one.xs(TOTAL, level="level"))
+    ax = _axes(ax, (6.4, 1.2 + 0.35 * len(one)))
+    at = np.arange(len(one))
+    middle = one["odds_ratio"].to_numpy()
+    reach = np.abs(np.vstack([middle - one["odds_ratio_low"], one["odds_ratio_high"] - middle]))
+    ax.errorbar(middle, at, xerr=reach, fmt="o", color=ORANGE, capsize=3, lw=1.6, ms=5)
+    ax.axvline(1.0, color="0.4", lw=1, ls=(0, (4, 3)))
+    ax.set_xscale("log")
+    ax.set_yticks(at, [f"{name}  n {n:,.0f}" for name, n in zip(one.index, one["n"], strict=True)])
+    ax.invert_yaxis()
+    ax.set_xlabel("odds ratio with 95% interval")
+    return ax
 
 
 def plot_coverage(table: pd.DataFrame, *, ax: Any = None) -> Any:

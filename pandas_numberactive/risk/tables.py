@@ -12,6 +12,7 @@ from pandas_numberactive.risk._engine.covariance import Rows, intervals, level_r
 from pandas_numberactive.risk._engine.formulas import evidence
 from pandas_numberactive.risk._engine.inputs import Missing
 from pandas_numberactive.risk._engine.population import Population, populations
+from pandas_numberactive.risk._engine.ranking import NONE, auc, gini, ks
 from pandas_numberactive.risk._engine.significance import (
     CHANCE,
     chance_part,
@@ -40,7 +41,7 @@ def risk_table(
     missing: Missing = "own_levels",
     **common: Unpack[Common],
 ) -> Shown:
-    """Return the bad rate and the weight of evidence of each level; charges nothing.
+    """Return the bad rate and the weight of evidence of each level. Charges nothing.
 
     Parameters
     ----------
@@ -147,7 +148,7 @@ def iv_table(
     missing: Missing = "own_levels",
     **common: Unpack[Common],
 ) -> Shown:
-    """Return the information value of each signal, the strongest first; charges nothing.
+    """Return the information value of each signal, the strongest first. Charges nothing.
 
     Parameters
     ----------
@@ -157,9 +158,11 @@ def iv_table(
     Returns
     -------
     DataFrame indexed by signal. iv; iv_less_chance: iv less (k - 1) (1 / goods + 1 / bads), the
-    part that chance alone makes on average, at least 0; n and bads; levels (with rows); corrected
-    (0.5 was added somewhere); p_value of Pearson's chi-square test, with sampling weights or repeat
-    customers of a robust score test (missing with one level), levels below 5 expected bads pooled;
+    part that chance alone makes on average, at least 0; auc, gini and ks with their 95% intervals
+    (..._low, ..._high), on the rows with a level of the signal's own; n and bads; levels (with
+    rows); corrected (0.5 was added somewhere); p_value of Pearson's chi-square test, with sampling
+    weights or repeat customers of a robust score test (missing with one level), levels below 5
+    expected bads pooled;
     p_holm: corrected for the number of signals (Holm 1979); reading: "not significant" from p_holm
     0.05 on, too few customers or no effect. Below, Siddiqi's rule of thumb on iv_less_chance: below
     0.02 not predictive, to 0.1 weak, to 0.3 medium, above strong. late: rows dropped as late.
@@ -171,6 +174,12 @@ def iv_table(
 
     Notes
     -----
+    auc is the probability that a bad stands in an earlier level than a good, so gini = 2 auc - 1 is
+    above 0 where the bad rate falls from level to level. Both are missing for three and more levels
+    without an order. DeLong et al. (1988), with weights or repeat customers Obuchowski (1997), on
+    the logit. ks is the largest distance of the two cumulative shares; its interval takes the place
+    of the cut as given.
+
     A signal picked because it passed looks stronger than it is, even less chance: test it on other
     loans. A very strong one may have seen the outcome: see `as_of`.
 
@@ -197,10 +206,18 @@ def _information(found: Population) -> dict[str, object]:
     goods, bads = found.cells()
     filled = goods + bads > 0
     _, iv, corrected = evidence(goods, bads)
+    in_order = found.ordered or found.own == 2
+    area = auc(found.of_own()) if in_order else NONE
+    figures = {"auc": area, "gini": gini(area), "ks": ks(found.of_own(), in_order)}
     return {
         "signal": found.signal,
         "iv": iv.sum(),
         "iv_less_chance": max(0.0, iv.sum() - chance_part(found)),
+        **{
+            name + end: getattr(one, part)
+            for name, one in figures.items()
+            for end, part in (("", "value"), ("_low", "low"), ("_high", "high"))
+        },
         "n": (goods + bads).sum(),
         "bads": bads.sum(),
         "levels": int(filled.sum()),

@@ -72,7 +72,7 @@ def trend(
 
 
 def _ordered(df: pd.DataFrame, by: str | Sequence[str]) -> list[str]:
-    """Return the signals with ordered levels; raise where one that was named has none."""
+    """Return the signals with ordered levels. Raise where one that was named has none."""
     names = signal_columns(df, by)
     # What is no category is refused with the other inputs.
     ordered = [name for name in names if getattr(column(df, name).dtype, "ordered", True)]

@@ -43,8 +43,9 @@ STABILITY_COLUMNS = [
     "reading",
 ]
 TOTAL = "total"
-LONGEST = 60  # lines of a picture; a longer table is shown as pandas shows it
+LONGEST = 200  # lines of a picture; a longer table is shown as pandas shows it
 LEFT_OUT = "left_out"
+TESTS = "tests"
 
 _CELL = "padding:2px 10px 2px 0;text-align:right;background:none;white-space:nowrap"
 _NAME = "padding:2px 10px 2px 0;text-align:left;background:none;white-space:nowrap"
@@ -53,7 +54,8 @@ HATCHED = (
     f"repeating-linear-gradient(135deg,color-mix(in srgb, {LINE} 50%, transparent) 0 "
     "1px,transparent 1px 7px)"
 )
-BLUE, ORANGE = "#4477aa", "#cc6633"  # different for every kind of colour vision, and in grey
+BLUE = "#4477aa"  # different from ORANGE for every kind of colour vision, and in grey
+ORANGE = "#cc6633"
 
 # Explanations under a picture, for columns that do not speak for themselves.
 NOTES = {
@@ -69,7 +71,7 @@ NOTES = {
 
 
 class Shown(pd.DataFrame):
-    """A table that a notebook shows in the house style; everything else is a DataFrame's."""
+    """A table that a notebook shows in the house style. Everything else is a DataFrame's."""
 
     @property
     def _constructor(self) -> type[Shown]:
@@ -80,6 +82,11 @@ class Shown(pd.DataFrame):
         """Return, for each signal, the rows that were not compared, by reason."""
         found: dict[str, dict[str, int]] = self.attrs.get(LEFT_OUT, {})
         return found
+
+    @property
+    def tests(self) -> pd.DataFrame:
+        """Return the tests over all lines of each signal, empty where there are none."""
+        return Shown(pd.DataFrame.from_dict(self.attrs.get(TESTS, {}), orient="index"))
 
     def _repr_html_(self) -> str | None:
         draw = picture_of(self)
@@ -92,6 +99,12 @@ class Shown(pd.DataFrame):
 def note_left_out(table: Shown, found: Iterable[Population]) -> Shown:
     """Store in the table how many rows each signal's population leaves out, and return it."""
     table.attrs[LEFT_OUT] = {one.signal: dict(one.left_out) for one in found if one.left_out}
+    return table
+
+
+def note_tests(table: Shown, tests: dict[str, dict[str, Any]]) -> Shown:
+    """Store in the table the tests over all lines of each signal, and return it."""
+    table.attrs[TESTS] = tests
     return table
 
 
@@ -169,6 +182,9 @@ def notes_of(table: pd.DataFrame) -> list[str]:
         for name, (when, text) in NOTES.items()
         if name in table.columns and (table[name] == when).any()
     ]
+    for signal, test in table.attrs.get(TESTS, {}).items():
+        texts = [f"{name.replace('_', ' ')} {figure(x, name)}" for name, x in test.items()]
+        shown.append(f"{signal}: {', '.join(texts)}.")
     return shown + _left_out_notes(table.attrs.get(LEFT_OUT, {}))
 
 
@@ -269,7 +285,10 @@ def figure(value: Any, *names: str) -> str:
         return str(value)
     if isinstance(value, Integral):
         return f"{value:,}"
-    number = float(value)
+    return _number(float(value), names)
+
+
+def _number(number: float, names: tuple[str, ...]) -> str:
     if any(name.startswith(("p_value", "p_holm")) or name == "p" for name in names):
         return "< 0.001" if number < 0.001 else f"{number:.3f}"
     if any("rate" in name.split("_") or "share" in name.split("_") for name in names):
@@ -287,7 +306,7 @@ def in_order(pairs: pd.Index[Any], at: int) -> list[Any]:
 
 
 def cross_html(table: pd.DataFrame) -> str:
-    """Return a matrix of bad rates, the darker the worse; pairs with few customers hatched."""
+    """Return a matrix of bad rates, the darker the worse. Pairs with few customers hatched."""
     rows, columns = (in_order(table.index, at) for at in (0, 1))
     worst = float(table["bad_rate"].where(~table["small"]).max())
     shown = dict(zip(table.index, table.to_dict("records"), strict=True))

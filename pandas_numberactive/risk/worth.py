@@ -44,7 +44,7 @@ def coverage(
     within: str | pd.Timedelta = "1D",
     tz: str | None = None,
 ) -> Shown:
-    """Return, for each enriched phone column, the share answered and its cost; charges nothing.
+    """Return, for each enriched phone column, the share answered and its cost. Charges nothing.
 
     Parameters
     ----------
@@ -187,7 +187,7 @@ def value(
     decline: str | Sequence[str] | None = None,
     **common: Unpack[Common],
 ) -> Shown:
-    """Return what declining a signal's worst level catches, loses and costs; charges nothing.
+    """Return what declining a signal's worst level catches, loses and costs. Charges nothing.
 
     Parameters
     ----------
@@ -250,7 +250,7 @@ def value(
 
 
 def _bill(df: pd.DataFrame, found: Population, common: Common) -> Bill:
-    """Return the look-ups charged for a signal; all rows, where no status tells."""
+    """Return the look-ups charged for a signal. All rows, where no status tells."""
     in_time = df if found.in_time is None else df[found.in_time]
     load = weights(in_time, common.get("weight") or common.get("counts"))
     status = status_column(in_time, found.signal)

@@ -198,6 +198,90 @@ def power_at_odds_ratio_2(rng):
     return {"told": bool(table.loc[LEVEL, "reading"] != "not significant")}
 
 
+@cell(auc=COVERED, auc_by_customer=COVERED, ks=(90.0, 100.0))
+def separation(rng):
+    """The 95% intervals of AUC and KS, odds ratio 2 a level: independent, and 4 loans a number."""
+    plain = risk.iv_table(draw(rng, 2000, odds_ratio=2), LEVEL, "bad", late="keep").loc[LEVEL]
+    df = draw(rng, 4000, odds_ratio=2, loans=4)
+    many = risk.iv_table(df, LEVEL, "bad", late="keep").loc[LEVEL]
+    return {
+        "auc": bool(plain["auc_low"] <= TRUE_AUC <= plain["auc_high"]),
+        "auc_by_customer": bool(many["auc_low"] <= TRUE_AUC_SHARED <= many["auc_high"]),
+        "ks": bool(plain["ks_low"] <= TRUE_KS <= plain["ks_high"]),
+    }
+
+
+def _truth(spread: float) -> tuple[float, float]:
+    """Return the AUC and KS of the generator at odds ratio 2, by quadrature over customers."""
+    z, w = np.polynomial.hermite_e.hermegauss(80)
+    log_odds = np.log(0.08 / 0.92) + np.log(2) * np.array([1, 0, -1])[:, None] + spread * z
+    rate = (1 / (1 + np.exp(-log_odds))) @ w / w.sum()
+    bad = rate * MIX / (rate @ MIX)
+    good = (1 - rate) * MIX / ((1 - rate) @ MIX)
+    later = 1 - np.cumsum(good) + good / 2
+    return float(bad @ later), float(np.abs(np.cumsum(bad) - np.cumsum(good)).max())
+
+
+TRUE_AUC, TRUE_KS = _truth(0.0)
+TRUE_AUC_SHARED, _ = _truth(2.5)
+
+
+def lagged(rng, n, shown, groups=(0, 1, 2, 3, 4, 5)):
+    """A signal of odds ratio 1.5 a level, shown as `shown` in answers half a year late.
+
+    Lags are spread evenly over the groups, and the effect over them grows in step.
+    """
+    group = rng.choice(groups, n)
+    codes = rng.choice(3, n, p=MIX)
+    effect = np.log(1.5) + (np.log(shown) - np.log(1.5)) * group / 5
+    rate = 1 / (1 + np.exp(-(np.log(0.08 / 0.92) + effect * (1 - codes))))
+    bad = (rng.random(n) < rate).astype(int)
+    middle = np.array([2, 20, 45, 75, 130, 300])[group]
+    day = pd.Timestamp("2025-01-01")
+    return pd.DataFrame(
+        {
+            LEVEL: pd.Categorical.from_codes(codes, dtype=pna.ACTIVE_LEVEL),
+            "bad": bad,
+            "applied": day,
+            "phone_looked_up_at": (day + pd.to_timedelta(middle, unit="D")).tz_localize("UTC"),
+        }
+    )
+
+
+def _verdict(df):
+    table = risk.lateness(df, LEVEL, "bad", as_of="applied")
+    return table.tests["verdict"].item()
+
+
+@cell(alarm=FALSE)
+def late_and_clean(rng):
+    """An effect that is the same at all lags, n 5,000."""
+    return {"alarm": _verdict(lagged(rng, 5000, 1.5)) != "clean"}
+
+
+@cell(alarm=(95.0, 100.0))
+def late_and_leaking(rng):
+    """An odds ratio of 1.5 shown as 3 in the half that is half a year late, n 5,000."""
+    return {"alarm": _verdict(lagged(rng, 5000, 3.0, (0, 5))).startswith("grows")}
+
+
+@cell(alarm=(90.0, 100.0))
+def late_and_leaking_by_and_by(rng):
+    """An odds ratio of 1.5 that grows to 3 in step over six lags, n 5,000."""
+    return {"alarm": _verdict(lagged(rng, 5000, 3.0)).startswith("grows")}
+
+
+@cell(periods=FALSE, segments=FALSE)
+def the_same_everywhere(rng):
+    """An odds ratio of 1.5 a level in six months and four segments, n 6,000: not homogeneous."""
+    df = draw(rng, 6000, odds_ratio=1.5)
+    df["day"] = np.datetime64("2025-01-15", "us") + 30 * rng.integers(0, 6, 6000).astype("m8[D]")
+    df["city"] = rng.choice(list("ABCD"), 6000)
+    months = risk.by_period(df, LEVEL, "bad", "day", late="keep").tests["p_value"].item()
+    cities = risk.segments(df, LEVEL, "bad", "city", late="keep").tests["p_value"].item()
+    return {"periods": months < 0.05, "segments": cities < 0.05}
+
+
 def main(arguments: list[str]) -> None:
     books = int(arguments[0]) if arguments else 2000
     names = arguments[1:] or list(CELLS)

@@ -32,9 +32,18 @@ def test_noise_seldom_passes_for_a_finding(name):
     assert found.get("covered", 1) >= 1 - FALSE_AT_MOST
 
 
-def test_intervals_hold_what_they_promise():
-    found = simulate.run("intervals", BOOKS)
-    assert min(found.values()) >= 1 - FALSE_AT_MOST
+@pytest.mark.parametrize("name", ["intervals", "separation"])
+def test_intervals_hold_what_they_promise(name):
+    assert min(simulate.run(name, BOOKS).values()) >= 1 - FALSE_AT_MOST
+
+
+@pytest.mark.parametrize("name", ["late_and_clean", "the_same_everywhere"])
+def test_an_effect_that_is_the_same_seldom_looks_different(name):
+    assert max(simulate.run(name, BOOKS).values()) <= FALSE_AT_MOST
+
+
+def test_a_signal_that_saw_the_outcome_is_caught():
+    assert simulate.run("late_and_leaking", 30)["alarm"] >= 0.95
 
 
 def test_a_year_without_drift_raises_no_alarm():

@@ -82,7 +82,7 @@ class Rows:
 
 
 def renumbered(cluster: NDArray[np.int64] | None) -> NDArray[np.int64] | None:
-    """Return customers as 0 to G - 1; None where each has one row, so that rows are independent."""
+    """Return customers as 0 to G - 1. None where each has one row, so that rows are independent."""
     if cluster is None or not len(cluster):
         return None
     top = int(cluster.max()) + 1
@@ -142,7 +142,7 @@ def cluster_sums(scores: Floats, cluster: NDArray[np.int64]) -> Floats:
 
 
 def level_sums(rows: Rows, values: Floats) -> Floats:
-    """Return `values` summed by customer and level, (G, k); rows are customers without `cluster`.
+    """Return `values` summed by customer and level, (G, k). Rows are customers without `cluster`.
 
     `values` is one number a row. Identical rows that a row stands for are not multiplied in.
     """

@@ -25,7 +25,7 @@ _warned: list[bool] = []
 
 @dataclass(frozen=True)
 class Moments:
-    """A date column: moments in UTC, and as its own clock shows them; both M8[us], NaT if missing.
+    """A date column: moments in UTC, and as its own clock shows them. Both M8[us], NaT if missing.
 
     `dated`: rows at midnight of their own clock, which are days without a time.
     """
@@ -161,6 +161,45 @@ def deadline(df: pd.DataFrame, terms: Terms) -> NDArray[np.datetime64]:
     of_days = max(grace, DAY) - TICK
     limit: NDArray[np.datetime64] = decided.utc + np.where(decided.dated, of_days, grace)
     return limit
+
+
+def lag_days(df: pd.DataFrame, signal: str, terms: Terms) -> NDArray[np.float64]:
+    """Return the days from the decision to the look-up of each row, NaN where one is missing.
+
+    A date without a time is taken at its end, so that a look-up on its day has no lag.
+    """
+    if terms.as_of is None:
+        raise RiskInputError("Name the date of the decision: as_of=, a date column.")
+    when = bought_column(signal)
+    if when is None or when not in df.columns:
+        raise RiskInputError(
+            f"The day of the look-up is needed, enrich's ..._looked_up_at beside {signal!r}."
+        )
+    decided = moments(df, terms.as_of, terms.tz)
+    start = decided.utc + np.where(decided.dated, DAY - TICK, np.timedelta64(0, "us"))
+    lag = moments(df, when, "UTC").utc - start
+    days: NDArray[np.float64] = lag / np.timedelta64(1, "D")
+    return days
+
+
+def period_codes(
+    df: pd.DataFrame, period: str, freq: str, tz: str | None
+) -> tuple[NDArray[np.int64], tuple[Any, ...]]:
+    """Return the period of each row as a code, and the periods in order of time.
+
+    Periods are those of the column's own clock.
+    """
+    dates = moments(df, period, tz).local
+    gaps = int(np.isnat(dates).sum())
+    if gaps:
+        raise RiskInputError(f"{gaps:,} rows have no {period!r}: leave them out, and say so.")
+    days = dates.astype("M8[D]").astype(np.int64)
+    first = int(days.min())
+    of_day = pd.DatetimeIndex(np.arange(first, int(days.max()) + 1).astype("M8[D]")).to_period(freq)
+    place = of_day.asi8 - of_day.asi8.min()
+    used, codes = np.unique(place[days - first], return_inverse=True)
+    names = of_day.drop_duplicates()
+    return codes.astype(np.int64), tuple(names[np.isin(names.asi8 - of_day.asi8.min(), used)])
 
 
 def _late(

@@ -23,7 +23,7 @@ HALF = 0.5  # added to both counts of a level where one is zero (Haldane and Ans
 
 
 def wilson(bads: Floats, n: Floats, z: float = Z95) -> tuple[Floats, Floats]:
-    """Wilson's score interval of a rate (Wilson 1927); NaN where n is 0."""
+    """Wilson's score interval of a rate (Wilson 1927). NaN where n is 0."""
     with np.errstate(invalid="ignore", divide="ignore"):
         rate = bads / n
         middle = (rate + z * z / (2 * n)) / (1 + z * z / n)

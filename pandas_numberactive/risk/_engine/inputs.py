@@ -1,4 +1,4 @@
-"""Signals as small codes, outcomes as 0 and 1, weights as numbers; bad input is refused here."""
+"""Signals as small codes, outcomes as 0 and 1, weights as numbers. Bad input is refused here."""
 
 from __future__ import annotations
 
@@ -77,16 +77,23 @@ def signal_columns(df: pd.DataFrame, by: str | Sequence[str]) -> list[str]:
                 f"No column ends in {', '.join(SIGNALS)}: call enrich first, or name the columns."
             )
         return list(dict.fromkeys(found))
-    names = [by] if isinstance(by, str) else list(by) if isinstance(by, Iterable) else []
-    if not names or not all(isinstance(name, str) for name in names):
-        raise RiskInputError('by is the name of a column, several names, or "all".')
+    names = _names(by)
     return list(
         dict.fromkeys(_full_name(df, name) for name in names)
     )  # twice would count its information twice
 
 
+def _names(by: object) -> list[str]:
+    names: list[Any] = [by]
+    if not isinstance(by, str):
+        names = list(by) if isinstance(by, Iterable) else []
+    if not names or not all(isinstance(name, str) for name in names):
+        raise RiskInputError('by is the name of a column, several names, or "all".')
+    return names
+
+
 def column(df: pd.DataFrame, name: str) -> pd.Series[Any]:
-    """One column; an error where the table has none of that name, or two."""
+    """Return one column, or raise where the table has none of that name, or two."""
     if name not in df.columns:
         raise ColumnNotFoundError(name, df.columns)
     found = df[name]
@@ -144,7 +151,7 @@ def _signal(df: pd.DataFrame, name: str, missing: Missing) -> Signal:
 
 
 def _extra(missing: Missing, status: str | None) -> tuple[str, ...]:
-    """Return the lines for rows without a level; their reasons need a status column."""
+    """Return the lines for rows without a level. Their reasons need a status column."""
     if missing == "drop":
         return ()
     return (MISSING,) if missing == "one_level" or status is None else EXTRA
@@ -190,7 +197,7 @@ def outcomes(
     bad: object = None,
     wanted: NDArray[np.bool_] | None = None,
 ) -> NDArray[np.int8]:
-    """Return the target as 0 and 1; raise RiskInputError where it is no clean yes or no.
+    """Return the target as 0 and 1. Raise RiskInputError where it is no clean yes or no.
 
     Only the rows `wanted` are checked and read, the others are 0. Warns where most are bad.
     """
@@ -258,7 +265,7 @@ def _as_bits(values: pd.Series[Any], target: str, bad: object) -> NDArray[np.int
 def weights(
     df: pd.DataFrame, weight: str | None, kind: Literal["weight", "counts"] = "weight"
 ) -> NDArray[np.float64] | None:
-    """Return the sampling weights, or the counts of a frequency table; None is one a row."""
+    """Return the sampling weights, or the counts of a frequency table. None is one a row."""
     if weight is None:
         return None
     word = "Weights" if kind == "weight" else "Counts"

@@ -62,6 +62,19 @@ class Population(Rows):
         """Return how many rows were left out because their answers came too late."""
         return self.left_out.get(LATE, 0)
 
+    def of_own(self) -> Population:
+        """Return the rows with a level of the signal's own, without "no data"."""
+        if len(self.levels) == self.own:
+            return self
+        known = self.restricted(self.codes < self.own)
+        return replace(known, levels=self.levels[: self.own])
+
+    def merged(self) -> Rows:
+        """Return the asked rows as one level, for a rate over all of them."""
+        return Rows(
+            ("all",), np.zeros(len(self), np.int8), self.bad, self.weight, self.counts, self.cluster
+        )
+
     def restricted(self, chosen: NDArray[np.bool_] | NDArray[np.int64]) -> Population:
         """Return some of the asked rows as a population, customers numbered anew."""
         some = self.take(chosen)
@@ -85,7 +98,7 @@ def population(
     least: int = 0,
     **common: Unpack[Common],
 ) -> Population:
-    """Return the asked rows of one signal; see `populations`."""
+    """Return the asked rows of one signal. See `populations`."""
     found = populations(df, by, target, missing=missing, least=least, **common)
     if len(found) != 1:
         names = ", ".join(one.signal for one in found)
@@ -199,7 +212,7 @@ def _prefix(signal: str) -> str | None:
 
 
 def customers(df: pd.DataFrame, signal: str, cluster: str | None) -> NDArray[np.int64] | None:
-    """Return a number for the customer of each row; None where each row is its own.
+    """Return a number for the customer of each row. None where each row is its own.
 
     "auto" takes the phone number behind the signal: enrich's `..._national`, else the phone column
     itself, read as enrich reads it. Rows without a number are customers of their own.

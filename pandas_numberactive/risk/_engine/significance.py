@@ -45,23 +45,24 @@ UNTESTED = ChiSquare(math.nan, 0, math.nan)
 
 
 def pool(goods: Floats, bads: Floats, least: float = SMALL) -> NDArray[np.int64]:
-    """Return the group of each level, 0 to g - 1, after pooling small ones; -1 without rows.
+    """Return the group of each level, 0 to g - 1, after pooling small ones. -1 without rows.
 
     The one rule for small cells. Levels with fewer than `least` expected bads or goods are pooled
     into one group. Where that group is small itself, the smallest other level joins it.
     """
     n = goods + bads
-    total = n.sum()
-    share = min(bads.sum(), goods.sum()) / total if total else 0.0
-    order = [int(at) for at in np.argsort(n, kind="stable") if n[at] > 0]
-    small = [at for at in order if n[at] * share < least]
-    large = [at for at in order if at not in small]
-    while small and large and n[small].sum() * share < least:
-        small.append(large.pop(0))
     groups = np.full(len(n), -1, np.int64)
-    members = [[at] for at in large] + ([small] if small else [])
-    for number, group in enumerate(sorted(members, key=min)):
-        groups[group] = number
+    if not n.any():
+        return groups
+    expected = n * min(bads.sum(), goods.sum()) / n.sum()
+    by_size = [int(at) for at in np.argsort(n, kind="stable") if n[at] > 0]
+    small = [at for at in by_size if expected[at] < least]
+    large = [at for at in by_size if expected[at] >= least]
+    while small and large and expected[small].sum() < least:
+        small.append(large.pop(0))
+    groups[n > 0] = np.flatnonzero(n > 0)
+    groups[small] = min(small, default=-1)
+    _, groups[n > 0] = np.unique(groups[n > 0], return_inverse=True)
     return groups
 
 
@@ -159,7 +160,7 @@ def null_scores(rows: Rows, features: Floats) -> tuple[Floats, Floats]:
 
 
 def wald(estimate: Floats, covariance: Floats) -> float:
-    """Return estimate' covariance^-1 estimate; NaN where the covariance is singular."""
+    """Return estimate' covariance^-1 estimate. NaN where the covariance is singular."""
     scale = np.sqrt(np.diag(covariance))
     if not (scale > 0).all():
         return math.nan
@@ -171,7 +172,7 @@ def wald(estimate: Floats, covariance: Floats) -> float:
 
 
 def trend_test(rows: Rows) -> tuple[float, float]:
-    """Return z and the two-sided p of a trend over equally spaced levels; NaN where untestable."""
+    """Return z and the two-sided p of a trend over equally spaced levels. NaN where untestable."""
     goods, bads = rows.cells()
     if rows.plain:
         return cochran_armitage(bads, goods + bads)
@@ -206,7 +207,7 @@ def _z(rows: Rows, feature: Floats) -> float:
 
 
 def holm(p_values: Iterable[float]) -> Floats:
-    """Return p-values corrected for their number (Holm 1979); NaN stays NaN and is not counted."""
+    """Return p-values corrected for their number (Holm 1979). NaN stays NaN and is not counted."""
     p = np.asarray(list(p_values), dtype=float)
     out = np.full(len(p), np.nan)
     given = np.flatnonzero(~np.isnan(p))

@@ -74,7 +74,7 @@ class Terms:
 
 
 def length(value: object, name: str) -> pd.Timedelta:
-    """Return a length of time of 0 or more; raise RiskInputError for anything else."""
+    """Return a length of time of 0 or more. Raise RiskInputError for anything else."""
     try:
         found = pd.Timedelta(value)  # type: ignore[arg-type]
     except (TypeError, ValueError):

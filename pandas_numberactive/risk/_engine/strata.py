@@ -1,0 +1,149 @@
+"""One signal's effect in each part of a book: a month, a segment, a lag.
+
+The effect is a log odds ratio by logistic regression, of one level lower for ordered levels, of the
+worst level against the others otherwise. Score bands may have intercepts of their own.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pandas_numberactive.risk._engine.covariance import intervals
+from pandas_numberactive.risk._engine.logistic import Fit, fit, sandwich
+from pandas_numberactive.risk._engine.population import Population
+from pandas_numberactive.risk._engine.significance import SMALL, ChiSquare
+from pandas_numberactive.risk._engine.tails import Z95, chi_square_tail, normal_tail
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+    Ints = NDArray[np.int64]
+
+FARTHEST = 12.0  # log odds ratio beyond which a part is separated, so that it has no estimate
+
+
+@dataclass(frozen=True)
+class Effect:
+    """A log odds ratio and its variance, NaN where it cannot be estimated."""
+
+    log_odds: float
+    variance: float
+
+    @property
+    def odds_ratio(self) -> tuple[float, float, float]:
+        """Return the odds ratio with its 95% interval."""
+        if math.isnan(self.log_odds):
+            return math.nan, math.nan, math.nan
+        half = Z95 * math.sqrt(self.variance)
+        middle, low, high = (math.exp(self.log_odds + x) for x in (0.0, -half, half))
+        return middle, low, high
+
+    @property
+    def p(self) -> float:
+        """Return the two-sided p-value that there is no effect."""
+        if math.isnan(self.log_odds) or not self.variance > 0:
+            return math.nan
+        return normal_tail(self.log_odds / math.sqrt(self.variance))
+
+
+NO_EFFECT = Effect(math.nan, math.nan)
+
+
+def feature(found: Population) -> Floats:
+    """Return the number of each level that the effect is of: steps down, or the worst level."""
+    if found.ordered or found.own == 2:
+        steps: Floats = -np.arange(len(found.levels), dtype=float)
+        return steps
+    low, _ = intervals(found)
+    is_worst: Floats = (np.arange(len(found.levels)) == int(np.nanargmax(low))).astype(float)
+    return is_worst
+
+
+def effects(
+    found: Population, parts: Ints, count: int, of: Floats, bands: Ints | None = None
+) -> list[Effect]:
+    """Return the effect in each of `count` parts, within score bands where they are given."""
+    return [_effect(found, parts == part, of, bands) for part in range(count)]
+
+
+def whole(found: Population, of: Floats, bands: Ints) -> Effect:
+    """Return the effect over all rows, each band with an intercept of its own."""
+    return _effect(found, np.ones(len(found), bool), of, bands)
+
+
+def _effect(found: Population, chosen: NDArray[np.bool_], of: Floats, bands: Ints | None) -> Effect:
+    here = found.restricted(chosen)
+    units = np.bincount(here.bad, here.counts, 2)
+    values = of[here.codes]
+    if min(units) < SMALL or not len(values) or values.min() == values.max():
+        return NO_EFFECT
+    band = np.zeros(len(here), np.int64) if bands is None else bands[chosen]
+    _, band = np.unique(band, return_inverse=True)
+    model, x, cell = fitted(here, band, [of])
+    covariance = covariance_of(here, model, x, cell)
+    estimate = float(model.beta[-1])
+    if abs(estimate) > FARTHEST or not covariance[-1, -1] > 0:
+        return NO_EFFECT
+    return Effect(estimate, float(covariance[-1, -1]))
+
+
+def fitted(rows: Population, band: Ints, features: list[Floats]) -> tuple[Fit, Floats, Ints]:
+    """Return the logistic model of band intercepts and features, its design, and rows' cells.
+
+    The design has one row for each cell of band and level. A feature is (levels,) or (bands,
+    levels).
+    """
+    width = len(rows.levels)
+    count = int(band.max()) + 1
+    cell = band * width + rows.codes
+    load = np.ones(len(rows)) if rows.load is None else rows.load
+    n = np.bincount(cell, load, count * width).astype(float)
+    bads = np.bincount(cell, load * rows.bad, count * width).astype(float)
+    columns = [np.repeat(np.arange(count) == at, width).astype(float) for at in range(count)]
+    columns += [np.broadcast_to(one, (count, width)).ravel().astype(float) for one in features]
+    x = np.column_stack(columns)
+    filled = n > 0
+    return fit(x[filled], bads[filled], n[filled]), x, cell
+
+
+def covariance_of(rows: Population, model: Fit, x: Floats, cell: Ints) -> Floats:
+    """Return the covariance of the estimates: the model's, or the sandwich for dependent rows."""
+    if rows.plain:
+        return model.cov
+    cluster = np.arange(len(rows)) if rows.cluster is None else rows.cluster
+    load = np.ones(len(rows)) if rows.load is None else rows.load
+    return sandwich(x[cell], rows.bad.astype(float), model, load, cluster)
+
+
+def homogeneity(found: list[Effect]) -> ChiSquare:
+    """Return Cochran's test (1954) that the effect is the same in all parts."""
+    estimates = np.array([one.log_odds for one in found])
+    variance = np.array([one.variance for one in found])
+    known = ~np.isnan(estimates)
+    if known.sum() < 2:
+        return ChiSquare(math.nan, 0, math.nan)
+    weight = 1 / variance[known]
+    mean = (weight * estimates[known]).sum() / weight.sum()
+    chi2 = float((weight * (estimates[known] - mean) ** 2).sum())
+    df = int(known.sum()) - 1
+    return ChiSquare(chi2, df, chi_square_tail(chi2, df))
+
+
+def growth(found: Population, groups: Ints, of: Floats) -> Effect:
+    """Return the change of the effect from one group of lags to the next.
+
+    Groups have intercepts of their own, as old loans differ from new ones.
+    """
+    used, group = np.unique(groups, return_inverse=True)
+    if len(used) < 2:
+        return NO_EFFECT
+    model, x, cell = fitted(found, group, [of, np.outer(used, of)])
+    covariance = covariance_of(found, model, x, cell)
+    if abs(model.beta[-1]) > FARTHEST or not covariance[-1, -1] > 0:
+        return NO_EFFECT
+    return Effect(float(model.beta[-1]), float(covariance[-1, -1]))

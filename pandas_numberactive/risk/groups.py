@@ -1,0 +1,169 @@
+"""segments: for whom does the signal work, and whose approval does it change?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Unpack
+
+import numpy as np
+import pandas as pd
+
+from pandas_numberactive.errors import RiskInputError
+from pandas_numberactive.risk._engine.covariance import intervals, level_rates
+from pandas_numberactive.risk._engine.population import LEAST, Population, populations, values_at
+from pandas_numberactive.risk._engine.significance import holm
+from pandas_numberactive.risk._engine.strata import Effect, effects, feature, homogeneity
+from pandas_numberactive.risk._engine.terms import Common, takes_terms
+from pandas_numberactive.risk.views import Shown, note_left_out, note_tests
+
+LAST = ["p_value", "p_holm", "approved", "approved_ratio"]
+MOST = 50  # segments: beyond, most are too small to compare
+
+
+@takes_terms
+def segments(
+    df: pd.DataFrame,
+    by: str | Sequence[str],
+    target: str,
+    segment: str,
+    *,
+    score: str | None = None,
+    cut: int = 10,
+    **common: Unpack[Common],
+) -> Shown:
+    """Return the effect and the approvals of each segment of customers. Charges nothing.
+
+    Parameters
+    ----------
+    segment
+        A column with a few values, such as a product, a city or an age group.
+    score, cut
+        The score in use, cut into `cut` bands, within which the effect is measured. Without it the
+        effect includes what a score may know already.
+    by, target, as_of, late, within, tz, cluster, weight, counts, bad, mature
+        As in `risk_table`. Rows without a level are left out.
+
+    Returns
+    -------
+    DataFrame indexed by signal and segment. n; bads; bad_rate with its 95% interval; odds_ratio
+    with its 95% interval: of one level lower where levels are ordered, of the worst level against
+    the others otherwise (missing with fewer than 5 bads or goods); p_value, and p_holm, corrected
+    for all segments and signals; approved: the share that is left where the worst level of the
+    whole book is declined; approved_ratio: over that of the largest segment (below 0.8 is often
+    taken for a sign of disparate impact). `.tests` has one line a signal: chi2, df and p_value of
+    Cochran's test that the effect is the same in all segments, and the level declined.
+
+    Raises
+    ------
+    RiskInputError, ColumnNotFoundError
+        For more than 50 segments, and where `risk_table` raises.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import pandas_numberactive as pna
+    >>> level = pd.Categorical(["low", "high"] * 20, dtype=pna.ACTIVE_LEVEL)
+    >>> book = pd.DataFrame({"active_level": level, "city": ["A"] * 24 + ["B"] * 16,
+    ...                      "defaulted": [1, 0, 0, 1, 0] * 8})
+    >>> table = pna.risk.segments(book, "active_level", "defaulted", "city")
+    >>> table.loc[("active_level", "B"), "approved_ratio"].item()
+    1.0
+    """
+    found = populations(df, by, target, missing="drop", **common)
+    parts = []
+    tests: dict[str, dict[str, Any]] = {}
+    for one in found:
+        codes, names = _segments(df, segment, one)
+        bands = None if score is None else _bands(df, one, score, cut)
+        of = feature(one)
+        by_part = effects(one, codes, len(names), of, bands)
+        worst = _worst(one)
+        parts.append(_lines(one, codes, names, by_part, worst))
+        test = homogeneity(by_part)
+        tests[one.signal] = {
+            "declined": one.levels[worst],
+            "chi2": test.chi2,
+            "df": test.df,
+            "p_value": test.p,
+        }
+    out = pd.concat(parts)
+    out["p_holm"] = holm(out["p_value"])
+    out = out[[*(x for x in out.columns if x not in LAST), *LAST]]
+    out.index.names = ["signal", segment]
+    return note_tests(note_left_out(Shown(out), found), tests)
+
+
+def _segments(
+    df: pd.DataFrame, segment: str, found: Population
+) -> tuple[np.ndarray[Any, Any], list[str]]:
+    """Return the segment of each asked row as a code, and the names. Missing ones are "missing"."""
+    values = values_at(df, segment, found).astype("category").cat.remove_unused_categories()
+    names = [str(name) for name in values.cat.categories]
+    codes = values.cat.codes.to_numpy().astype(np.int64)
+    if (codes < 0).any():
+        codes = np.where(codes < 0, len(names), codes)
+        names.append("missing")
+    if len(names) > MOST:
+        raise RiskInputError(
+            f"{segment!r} has {len(names)} values; at most {MOST} segments can be compared. Group "
+            "them first."
+        )
+    return codes, names
+
+
+def _bands(df: pd.DataFrame, found: Population, score: str, cut: int) -> np.ndarray[Any, Any]:
+    """Return the band of each asked row, of `cut` equal parts and one without a score."""
+    values = values_at(df, score, found)
+    if not pd.api.types.is_numeric_dtype(values.dtype):
+        raise RiskInputError(f"score={score!r} is {values.dtype}, not a number.")
+    scores = values.to_numpy(dtype=float, na_value=np.nan)
+    points = np.unique(np.nanquantile(scores, np.arange(1, cut) / cut))
+    return np.where(np.isnan(scores), cut, np.searchsorted(points, scores, side="right"))
+
+
+def _worst(found: Population) -> int:
+    """Return the level with the highest lower end of its interval, of those with 30 customers."""
+    goods, bads = found.units()
+    enough = goods + bads >= LEAST
+    if not enough.any():
+        enough = goods + bads > 0
+    low, _ = intervals(found)
+    return int(np.argmax(np.where(enough, low, -1.0)))
+
+
+def _lines(
+    found: Population,
+    codes: np.ndarray[Any, Any],
+    names: list[str],
+    by_part: list[Effect],
+    worst: int,
+) -> pd.DataFrame:
+    lines = []
+    for part, effect in enumerate(by_part):
+        here = found.restricted(codes == part)
+        lines.append(_line(here, effect, worst))
+    index = pd.MultiIndex.from_product([[found.signal], names])
+    out = pd.DataFrame(lines, index=index)
+    largest = int(np.argmax(out["n"].to_numpy()))
+    out["approved_ratio"] = out["approved"] / out["approved"].iloc[largest]
+    return out if found.weight is not None else out.astype({"n": "int64", "bads": "int64"})
+
+
+def _line(here: Population, effect: Effect, worst: int) -> dict[str, float]:
+    goods, bads = here.cells()
+    n = goods + bads
+    total = here.merged()
+    low, high = intervals(total)
+    odds, odds_low, odds_high = effect.odds_ratio
+    return {
+        "n": n.sum(),
+        "bads": bads.sum(),
+        "bad_rate": level_rates(total)[0],
+        "bad_rate_low": low[0],
+        "bad_rate_high": high[0],
+        "odds_ratio": odds,
+        "odds_ratio_low": odds_low,
+        "odds_ratio_high": odds_high,
+        "p_value": effect.p,
+        "approved": 1 - n[worst] / n.sum(),
+    }
