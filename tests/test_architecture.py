@@ -18,7 +18,7 @@ ONLY_IN = {
     "sqlite3": ("_store/engines/", "_cli/doctor.py"),  # doctor reads its version only
     "psycopg": ("_store/engines/connection.py",),
     "socket": ("_store/store.py",),  # the host's name, for the worker table
-    "aiohttp": ("_vendor/client.py", "simulator/"),
+    "aiohttp": ("_vendor/client.py", "_vendor/lane.py", "simulator/"),
     "keyring": ("_config/keyring.py",),
     "threading": (
         "_bridge.py",

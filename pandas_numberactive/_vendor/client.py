@@ -21,6 +21,15 @@ import aiohttp
 from yarl import URL
 
 from pandas_numberactive._config.settings import RunSettings
+from pandas_numberactive._vendor.lane import (
+    LOST,
+    Call,
+    Lane,
+    RawReply,
+    UnsentError,
+    bounded,
+    make_lane,
+)
 from pandas_numberactive._vendor.limiter import Gate, Pacer, Sleep
 from pandas_numberactive._vendor.protocol import (
     HANDLE_PATH,
@@ -43,9 +52,15 @@ _UNSENT = (
     aiohttp.ClientConnectorError,
     aiohttp.ConnectionTimeoutError,
     aiohttp.ClientHttpProxyError,
+    UnsentError,
 )
-_LOST = (aiohttp.ClientError, OSError, asyncio.TimeoutError)
-_JSON, _FORM = "application/json", "application/x-www-form-urlencoded"
+_JSON = "application/json"
+_FORM = "application/x-www-form-urlencoded"
+_HEADERS = {
+    "Accept": _JSON,
+    "Accept-Encoding": "identity",
+    "User-Agent": "pandas-numberactive",
+}
 
 
 @dataclass(slots=True)
@@ -68,6 +83,8 @@ class Client:
     ----------
     clock, sleep, monotonic
         Injected in tests: seconds since 1970, a sleep, and seconds since any moment.
+    lane
+        Take the short way to POST where there is no proxy and the installed aiohttp has it.
     """
 
     def __init__(
@@ -77,6 +94,7 @@ class Client:
         clock: Callable[[], float] = time.time,
         sleep: Sleep = asyncio.sleep,
         monotonic: Callable[[], float] = time.monotonic,
+        lane: bool = True,
     ) -> None:
         if not settings.base_url:
             raise ConfigurationError(
@@ -90,9 +108,10 @@ class Client:
         self._session: aiohttp.ClientSession | None = None
         self._handle_url = URL(settings.base_url + HANDLE_PATH)
         self._query_url = URL(settings.base_url + QUERY_PATH)
-        self._handle_timeout = _timeout(settings.handle_timeout)
-        self._query_timeout = _timeout(settings.query_timeout)
         self._form = settings.encoding == "form"
+        self._content_type = _FORM if self._form else _JSON
+        self._wants_lane = lane and settings.proxy is None
+        self._lane: Lane | None = None
         self.pacer = Pacer(settings.max_rate, monotonic, sleep)
         self.gate = Gate(settings.max_concurrency)
         self.stats = ClientStats()
@@ -110,99 +129,99 @@ class Client:
                 ttl_dns_cache=300,
             ),
             cookie_jar=aiohttp.DummyCookieJar(),
-            headers={
-                "Accept": _JSON,
-                "Accept-Encoding": "identity",
-                "User-Agent": "pandas-numberactive",
-            },
+            headers=_HEADERS,
             auto_decompress=False,  # aiohttp unpacks a whole chunk before it can be bounded
             trust_env=False,
             proxy=self.settings.proxy,
         )
+        if self._wants_lane:
+            self._lane = self._make_lane(self._session)
         return self
+
+    def _make_lane(self, session: aiohttp.ClientSession) -> Lane | None:
+        lane = make_lane(session, self._handle_url, _timeout(self.settings.handle_timeout))
+        if lane is not None:
+            for url in (self._handle_url, self._query_url):
+                lane.add(url, {**_HEADERS, "Content-Type": self._content_type})
+        return lane
+
+    @property
+    def takes_lane(self) -> bool:
+        """True where calls go the short way."""
+        return self._lane is not None
 
     async def __aexit__(self, *_: object) -> None:
         if self._session is not None:
             await self._session.close()
-            self._session = None
+            self._session = self._lane = None
 
     # Not `async def`: a frame that waits would hold the number.
     def handle(self, number: int) -> Coroutine[Any, Any, Reply]:
-        """Ask for a requestId; assumed free of charge. Network trouble becomes a Reply, never an
-        exception.
-        """
+        """Ask for a requestId, which is assumed to be free. Network trouble becomes a Reply."""
+        settings = self.settings
         return self._post(
-            self._handle_url, self._payload("phone", str(number)), self._handle_timeout
+            self._call(self._handle_url, "phone", str(number), settings.handle_timeout)
         )
 
     def query(self, request_id: str) -> Coroutine[Any, Any, Reply]:
-        """Ask for the answer; the vendor charges here. Network trouble becomes a Reply, never an
-        exception.
-        """
+        """Ask for the answer, which the vendor charges. Network trouble becomes a Reply."""
+        settings = self.settings
         return self._post(
-            self._query_url, self._payload("requestId", request_id), self._query_timeout
+            self._call(self._query_url, "requestId", request_id, settings.query_timeout)
         )
 
-    def _payload(self, name: str, value: str) -> aiohttp.BytesPayload:
-        """Seal the signed parameters in an object that does not print them."""
+    def _call(self, url: URL, name: str, value: str, total: float) -> Call:
         keys = self._credentials
         params = signed({"appKey": keys.app_key, name: value}, keys.secret)
-        if self._form:
-            return aiohttp.BytesPayload(urlencode(params).encode(), content_type=_FORM)
-        return aiohttp.BytesPayload(json.dumps(params).encode(), content_type=_JSON)
+        text = urlencode(params) if self._form else json.dumps(params)
+        return Call(url, text.encode(), self._content_type, total)
 
-    async def _post(
-        self, url: URL, payload: aiohttp.BytesPayload, timeout: aiohttp.ClientTimeout
-    ) -> Reply:
+    async def _post(self, call: Call) -> Reply:
         if self._session is None:
             raise RuntimeError("The client is closed: use it inside `async with Client(settings)`.")
         try:
-            # POST is never re-sent by aiohttp; redirects would carry the token to another host.
-            async with self._session.post(
-                url, data=payload, timeout=timeout, allow_redirects=False
-            ) as response:
-                return await self._read(response)
+            if self._lane is not None:
+                raw = await self._lane.post(call, MAX_BODY)
+            else:
+                raw = await self._by_session(self._session, call)
         except _UNSENT:
             return Reply(sent=False)
-        except _LOST:
+        except LOST:
             return Reply()
+        return self._reply(raw)
 
-    async def _read(self, response: aiohttp.ClientResponse) -> Reply:
-        headers = response.headers
-        after = headers.get("Retry-After")
-        try:
-            body = plain_body(await bounded_body(response), headers.get("Content-Encoding", ""))
-        except _LOST:
-            body = b""
+    def _reply(self, raw: RawReply) -> Reply:
+        after = raw.headers.get("Retry-After")
         return Reply(
-            status=response.status,
-            body=body,
+            status=raw.status,
+            body=plain_body(raw.body or b"", raw.headers.get("Content-Encoding", "")),
             retry_after=None if after is None else read_retry_after(after, self.clock()),
-            marked=SIMULATOR_HEADER in headers,
+            marked=SIMULATOR_HEADER in raw.headers,
             keys=self._credentials,
         )
+
+    async def _by_session(self, session: aiohttp.ClientSession, call: Call) -> RawReply:
+        """POST by the documented way of aiohttp, which a proxy needs."""
+        # POST is never re-sent by aiohttp. A redirect would carry the token to another host.
+        async with session.post(
+            call.url,
+            data=aiohttp.BytesPayload(call.body, content_type=call.content_type),
+            timeout=_timeout(call.total),
+            allow_redirects=False,
+        ) as response:
+            return RawReply(response.status, response.headers, await bounded_body(response))
 
 
 def _timeout(total: float) -> aiohttp.ClientTimeout:
     return aiohttp.ClientTimeout(total=total, sock_connect=min(total, CONNECT_TIMEOUT))
 
 
-async def bounded_body(response: aiohttp.ClientResponse) -> bytes:
-    """Read the body, or nothing where it is longer than any answer of the vendor."""
-    length = response.headers.get("Content-Length", "")
-    if (
-        length.isdigit() and len(length) < 9 and int(length) <= MAX_BODY
-    ):  # the parser ends the body there
-        return await response.read()
-    chunks: list[bytes] = []
-    size = 0
-    async for chunk in response.content.iter_any():
-        size += len(chunk)
-        if size > MAX_BODY:
-            response.close()
-            return b""
-        chunks.append(chunk)
-    return b"".join(chunks)
+async def bounded_body(response: aiohttp.ClientResponse) -> bytes | None:
+    """Read the body, or return None where it is cut or longer than any answer of the vendor."""
+    body = await bounded(response.content, MAX_BODY)
+    if body is None:
+        response.close()
+    return body
 
 
 def plain_body(body: bytes, encoding: str) -> bytes:

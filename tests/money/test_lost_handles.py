@@ -140,9 +140,9 @@ from pandas_numberactive._vendor.client import Client
 base, store = sys.argv[1:]
 pna.configure(environment="sandbox", base_url=base, app_key="made-up-key", secret="made-up-secret", store=store,
               progress=False, max_concurrency=5)
-async def dies(self, response):
+def dies(self, raw):
     os.kill(os.getpid(), 9)
-Client._read = dies
+Client._reply = dies
 pd.DataFrame({"phone": [f"0811{i:07d}" for i in range(5)]}).numberactive.enrich("phone")
 """
 

@@ -1,17 +1,13 @@
 """The client: every row of the outcome table, what is sent, what is never sent, and what a traceback shows."""
 
 import asyncio
-import contextlib
 import dataclasses
-import gzip
 import inspect
 import json
 import logging
 import re
 import traceback
-import zlib
 from unittest.mock import Mock
-from urllib.parse import parse_qs
 
 import aiohttp
 import pytest
@@ -22,8 +18,9 @@ from pandas_numberactive._purchase.drive import Driver
 from pandas_numberactive._purchase.flow import RetryPolicy
 from pandas_numberactive._purchase.purchase import LookupState, Purchase
 from pandas_numberactive._vendor.client import Client, read_retry_after
-from pandas_numberactive._vendor.protocol import MAX_BODY, Reply, sign
+from pandas_numberactive._vendor.protocol import sign
 from pandas_numberactive.errors import ConfigurationError
+from tests.vendor.sockets import client_of, http, server
 
 
 def shown(value):
@@ -111,6 +108,7 @@ class Run:
             self.settings,
             clock=lambda: self.now,
             sleep=self.sleep,
+            lane=False,
         )
         with aioresponses() as mock:
             for step in ("handle", "query"):
@@ -249,7 +247,7 @@ def test_a_simulators_answer_serves_the_simulator_environment():
             for step in ("handle", "query"):
                 url = f"http://127.0.0.1:9/api/data/numberActive/{step}"
                 mock.post(url, callback=vendor.callback(step), repeat=True)
-            async with Client(options) as client:
+            async with Client(options, lane=False) as client:
                 return await Driver(client).drive(
                     Purchase("simulator", NUMBER),
                     save=always,
@@ -491,6 +489,7 @@ def test_a_throttled_vendor_is_asked_by_fewer_at_once():
         client = Client(
             settings(environment="production", base_url=BASE, **KEYS),
             sleep=lambda _: asyncio.sleep(0),
+            lane=False,
         )
         with aioresponses() as mock:
             mock.post(
@@ -510,221 +509,6 @@ def test_a_throttled_vendor_is_asked_by_fewer_at_once():
     client = asyncio.run(main())
     assert client.gate.limit == 11
     assert client.pacer.rate is not None
-
-
-# --- over a real socket ---------------------------------------------------------------------------------------------
-
-
-@contextlib.asynccontextmanager
-async def server(answer):
-    """A server that reads one request a time and lets `answer(writer, request)` reply; yields its base URL."""
-    requests = []
-
-    tasks = set()
-
-    async def connected(reader, writer):
-        tasks.add(asyncio.current_task())
-        with contextlib.suppress(
-            ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError
-        ):
-            while True:
-                head = await reader.readuntil(b"\r\n\r\n")
-                length = int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
-                requests.append(head + await reader.readexactly(length))
-                if await answer(writer, requests[-1]) is False:
-                    break
-        writer.close()
-        with contextlib.suppress(ConnectionError, asyncio.CancelledError):
-            await writer.wait_closed()
-
-    listening = await asyncio.start_server(connected, "127.0.0.1", 0)
-    host, port = listening.sockets[0].getsockname()
-    try:
-        yield f"http://{host}:{port}", requests
-    finally:
-        listening.close()
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks)
-        await listening.wait_closed()
-
-
-def client_of(url, **options):
-    return Client(settings(environment="production", base_url=url, **KEYS, **options))
-
-
-def http(body, status="200 OK", headers="", length=None):
-    size = len(body) if length is None else length
-    return f"HTTP/1.1 {status}\r\nContent-Length: {size}\r\n{headers}\r\n".encode() + body
-
-
-def ask(answer, **options):
-    """Send one handle to a server that answers so; return the reply and the requests it saw."""
-
-    async def main():
-        async with server(answer) as (url, requests), client_of(url, **options) as client:
-            return await client.handle(NUMBER), requests
-
-    return asyncio.run(main())
-
-
-def writes(data, stay=True):
-    async def answer(writer, request):
-        writer.write(data)
-        await writer.drain()
-        return stay
-
-    return answer
-
-
-def test_a_whole_reply_is_read():
-    reply, requests = ask(
-        writes(http(b'{"code":201}', headers="Retry-After: 3\r\nX-Numberactive-Simulator: 1\r\n"))
-    )
-    assert reply == Reply(200, b'{"code":201}', retry_after=3.0, marked=True)
-    head, body = requests[0].split(b"\r\n\r\n")
-    assert head.startswith(b"POST /api/data/numberActive/handle HTTP/1.1\r\n")
-    assert b"Content-Type: application/json" in head
-    assert b"Cookie" not in head
-    assert json.loads(body)["phone"] == "8118899532"
-
-
-def test_the_form_encoding_is_a_setting():
-    _, requests = ask(writes(http(b"{}")), encoding="form")
-    head, body = requests[0].split(b"\r\n\r\n")
-    assert b"Content-Type: application/x-www-form-urlencoded" in head
-    sent = {name: values[0] for name, values in parse_qs(body.decode()).items()}
-    assert sent.pop("token") == sign(sent, SECRET)
-    assert sent == {"appKey": "my-app-key", "phone": "8118899532"}
-
-
-def test_where_nobody_listens_nothing_was_sent():
-    async def main():
-        async with server(writes(b"")) as (url, _):
-            pass
-        async with client_of(url) as client:
-            return await client.handle(NUMBER)
-
-    assert asyncio.run(main()) == Reply(sent=False)
-
-
-@pytest.mark.parametrize("data", [b"", b"HTTP/1.1 200", b"garbage\r\n\r\n"])
-def test_a_connection_dropped_before_the_reply_counts_as_sent_once(data):
-    reply, requests = ask(writes(data, stay=False))
-    assert reply == Reply(sent=True)
-    assert len(requests) == 1
-
-
-def test_a_body_cut_short_keeps_its_status():
-    reply, _ = ask(writes(http(b'{"code":', "503 Busy", length=500), stay=False))
-    assert reply == Reply(503)
-
-
-def test_a_dropped_idle_connection_is_not_asked_twice():
-    count = iter(range(9))
-
-    async def answer(writer, request):
-        if next(count) == 1:
-            return False
-        writer.write(http(b"{}"))
-        return True
-
-    async def main():
-        async with server(answer) as (url, requests), client_of(url) as client:
-            return [await client.handle(NUMBER) for _ in range(2)], len(requests)
-
-    replies, seen = asyncio.run(main())
-    assert replies == [Reply(200, b"{}"), Reply(sent=True)]
-    assert seen == 2
-
-
-@pytest.mark.parametrize("status", ["301 Moved", "307 Temporary", "308 Permanent"])
-def test_a_redirect_carries_nothing_to_another_host(status):
-    async def main():
-        async with server(writes(http(b"{}"))) as (elsewhere, stolen):
-            redirect = writes(http(b"", status, f"Location: {elsewhere}/x\r\n"))
-            async with server(redirect) as (url, _), client_of(url) as client:
-                return await client.handle(NUMBER), stolen
-
-    reply, stolen = asyncio.run(main())
-    assert reply.status == int(status[:3])
-    assert stolen == []
-
-
-def test_a_hanging_vendor_is_given_up_after_the_time_out():
-    async def hang(writer, request):
-        await asyncio.Event().wait()
-
-    reply, _ = ask(hang, handle_timeout=0.2)
-    assert reply == Reply(sent=True)
-
-
-@pytest.mark.parametrize("status", ["200 OK", "500 Oops"])
-def test_an_oversized_body_is_no_body(status):
-    reply, _ = ask(writes(http(b"x" * (MAX_BODY + 1), status), stay=False))
-    assert reply == Reply(int(status[:3]))
-
-
-def test_a_body_of_the_largest_size_is_read():
-    reply, _ = ask(writes(http(b"x" * MAX_BODY)))
-    assert len(reply.body) == MAX_BODY
-
-
-def raw_deflate(data):
-    packer = zlib.compressobj(wbits=-15)
-    return packer.compress(data) + packer.flush()
-
-
-@pytest.mark.parametrize(
-    ("coding", "pack"),
-    [("gzip", gzip.compress), ("deflate", zlib.compress), ("deflate", raw_deflate)],
-)
-def test_a_packed_body_is_unpacked(coding, pack):
-    reply, _ = ask(writes(http(pack(b'{"code":201}'), headers=f"Content-Encoding: {coding}\r\n")))
-    assert reply.body == b'{"code":201}'
-
-
-def test_a_gzip_bomb_is_no_body():
-    bomb = gzip.compress(b"\0" * 50_000_000)
-    assert len(bomb) < MAX_BODY
-    reply, _ = ask(writes(http(bomb, headers="Content-Encoding: gzip\r\n")))
-    assert reply == Reply(200)
-
-
-@pytest.mark.parametrize("coding", ["br", "gzip"])
-def test_a_body_that_cannot_be_unpacked_is_no_body(coding):
-    reply, _ = ask(writes(http(b"\x00\x01garbage", headers=f"Content-Encoding: {coding}\r\n")))
-    assert reply == Reply(200)
-
-
-def test_cookies_and_proxies_of_the_surroundings_are_ignored(monkeypatch):
-    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
-    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
-
-    async def main():
-        async with (
-            server(writes(http(b"{}", headers="Set-Cookie: a=b\r\n"))) as (url, requests),
-            client_of(url) as client,
-        ):
-            return [await client.handle(NUMBER) for _ in range(2)], requests
-
-    replies, requests = asyncio.run(main())
-    assert replies == [Reply(200, b"{}")] * 2
-    assert b"Cookie" not in requests[1]
-
-
-def test_a_proxy_that_is_set_gets_the_call():
-    async def main():
-        async with server(writes(http(b"{}"))) as (proxy, requests):
-            options = settings(
-                environment="production", base_url="http://vendor.test", proxy=proxy, **KEYS
-            )
-            async with Client(options) as client:
-                return await client.handle(NUMBER), requests
-
-    reply, requests = asyncio.run(main())
-    assert reply == Reply(200, b"{}")
-    assert requests[0].startswith(b"POST http://vendor.test/api")
 
 
 # --- what nobody may see --------------------------------------------------------------------------------------------
@@ -757,7 +541,7 @@ def drive_until_it_raises(vendor, save=always):
             for step in ("handle", "query"):
                 url = f"{BASE}/api/data/numberActive/{step}"
                 mock.post(url, callback=vendor.callback(step), repeat=True)
-            async with Client(options) as client:
+            async with Client(options, lane=False) as client:
                 await Driver(client).drive(
                     Purchase("production", NUMBER),
                     save=save,
@@ -828,7 +612,8 @@ def test_log_records_and_reprs_give_nothing_away(caplog):
     assert_clean("".join(ours))
     client = Client(run.settings)
     assert_clean(repr(vars(client)))
-    assert_clean(repr(client._payload("phone", str(NUMBER))))
+    call = client._call(client._handle_url, "phone", str(NUMBER), 1.0)
+    assert_clean(repr(call))
 
 
 def test_a_client_needs_somewhere_to_send_to():
@@ -852,6 +637,7 @@ def test_an_outage_empties_the_retry_quota_and_then_fails_fast():
         client = Client(
             settings(environment="production", base_url=BASE, **KEYS),
             sleep=lambda _: asyncio.sleep(0),
+            lane=False,
         )
         with aioresponses() as mock:
             mock.post(
