@@ -20,8 +20,9 @@ from ._pandas.columns import ACTIVE_LEVEL as ACTIVE_LEVEL
 from ._pandas.columns import FREQUENCY_GRADE as FREQUENCY_GRADE
 from ._pandas.columns import LOOKUP_STATUS as LOOKUP_STATUS
 from ._pandas.columns import TELCO_TYPE as TELCO_TYPE
-from ._pandas.columns import restore_dtypes as restore_dtypes
 from ._pandas.ending import last_run as last_run
+from ._pandas.formats import plain_dtypes as plain_dtypes
+from ._pandas.formats import restore_dtypes as restore_dtypes
 from ._pandas.job import Job as Job
 from ._pandas.job import jobs as jobs
 from ._pandas.lookup import Lookup as Lookup

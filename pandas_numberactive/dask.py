@@ -108,10 +108,10 @@ def enrich(ddf: Any, column: Columns, **options: Unpack[EnrichOptions]) -> Any:
     if checked.errors == "raise":
         frames.refuse_invalid(seen.shape, seen.problems.head(5))
     frames.warn_columns(seen.shape)
-    result = api.buy(Run(seen.distinct, seen.shape, ready, checked), ready, checked.progress)
+    result = api.buy(Run(seen.numbers, seen.shape, ready, checked), ready, checked.progress)
 
     def build(answers: Answers) -> Any:
-        pieces = _pieces(seen.distinct, answers, checked.details)
+        pieces = _pieces(seen.numbers, answers, checked.details)
         return _join(ddf, column, checked, ready.max_digits, pieces)
 
     return conclude(result, build, problems=seen.problems, errors=checked.errors)
@@ -126,7 +126,7 @@ def plan(ddf: Any, column: Columns, **options: Unpack[EnrichOptions]) -> Plan:
     checked = Options.of(options)
     ready = require(settings())
     seen = _distinct(ddf, column, checked, ready.max_digits)
-    return api.plan_of(seen.distinct, seen.shape, ready, checked)
+    return api.plan_of(seen.numbers, seen.shape, ready, checked)
 
 
 # Finding the numbers: on the workers, merged as a tree.
@@ -137,14 +137,9 @@ class _Seen:
     """What some partitions hold."""
 
     shape: Shape
-    numbers: list[NDArray[np.int64]]  # of each phone column, distinct, in the order of the rows
+    numbers: NDArray[np.int64]  # distinct, in the order of the rows
     problems: pd.DataFrame  # cells masked
     tallies: list[Tally]  # of each phone column
-
-    @property
-    def distinct(self) -> NDArray[np.int64]:
-        """All columns' numbers, in the order in which the pandas accessor buys them."""
-        return pd.unique(np.concatenate(self.numbers))
 
 
 def _distinct(ddf: Any, column: Columns, options: Options, max_digits: int) -> _Seen:
@@ -163,10 +158,9 @@ def _distinct(ddf: Any, column: Columns, options: Options, max_digits: int) -> _
 def _look(part: pd.DataFrame, *, names: list[Hashable], max_digits: int) -> _Seen:
     """Find one partition's numbers; runs on a worker."""
     prepared = frames.prepare(part, names, Options(), max_digits)
-    numbers = [prepared.numbers[pd.unique(place[place >= 0])] for place in prepared.places]
     return _Seen(
         prepared.shape,
-        numbers,
+        prepared.numbers,
         frames.problems(prepared),
         frames.tallies(part, prepared.names, prepared.reasons),
     )
@@ -187,10 +181,7 @@ def _merge(seen: list[_Seen]) -> _Seen:
             invalid=dict(invalid),
             valid_rows=sum(one.shape.valid_rows for one in seen),
         ),
-        [
-            pd.unique(np.concatenate(column))
-            for column in zip(*(one.numbers for one in seen), strict=True)
-        ],
+        pd.unique(np.concatenate([one.numbers for one in seen])),
         pd.concat(bad, ignore_index=True).head(MAX_PROBLEMS),
         [_whole(parts) for parts in zip(*(one.tallies for one in seen), strict=True)],
     )

@@ -10,11 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from pandas_numberactive._phones.mask import mask_label
 from pandas_numberactive._phones.parse import REASONS
 from pandas_numberactive._purchase.purchase import STATUSES, charge_codes, signal_codes
 from pandas_numberactive._vendor.protocol import LEVELS, TELCO_TYPES
-from pandas_numberactive.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -30,12 +28,13 @@ TEXT: Any = "str" if int(pd.__version__.split(".")[0]) >= 3 else "string"
 
 COLUMNS = ("telco_type", "active_level", "frequency_grade", "lookup_status", "looked_up_at")
 DETAILS = ("charged", "request_id", "reason", "source", "national")
-_DTYPES = {
+SIGNAL_DTYPES = {
     "telco_type": TELCO_TYPE,
     "active_level": ACTIVE_LEVEL,
     "frequency_grade": FREQUENCY_GRADE,
     "lookup_status": LOOKUP_STATUS,
 }
+_CATEGORIES = SIGNAL_DTYPES | {"source": SOURCE}
 _SETTLED = [STATUSES.index(name) for name in ("answered", "no_data", "failed", "quarantined")]
 _ANSWERED = STATUSES.index("answered")
 
@@ -45,9 +44,39 @@ def names(prefix: str, details: bool) -> list[str]:
     return [prefix + name for name in COLUMNS + (DETAILS if details else ())]
 
 
+def ours(frame: pd.DataFrame, prefixes: Sequence[str]) -> set[Hashable]:
+    """Return the columns that an earlier call of ours made, known by name and dtype.
+
+    The signals count only beside a status of our dtype, and the details only where all five are
+    there, so that a customer's own text column called phone_reason stays theirs.
+    """
+    found: set[Hashable] = set()
+    for prefix in prefixes:
+        if _is_ours(frame, prefix, "lookup_status"):
+            found |= {prefix + end for end in COLUMNS if _is_ours(frame, prefix, end)}
+            if all(_is_ours(frame, prefix, end) for end in DETAILS):
+                found |= {prefix + end for end in DETAILS}
+    return found
+
+
+def _is_ours(frame: pd.DataFrame, prefix: str, end: str) -> bool:
+    column = frame.get(prefix + end)
+    if not hasattr(column, "dtype"):  # none, or two of one name
+        return False
+    dtype = column.dtype
+    if end in _CATEGORIES:
+        return bool(dtype == _CATEGORIES[end])
+    if end == "looked_up_at":
+        return isinstance(dtype, pd.DatetimeTZDtype)
+    if end == "charged":
+        return isinstance(dtype, pd.BooleanDtype)
+    return isinstance(dtype, pd.StringDtype)
+
+
 def stale(prefixes: Sequence[str], there: Collection[Hashable]) -> list[str]:
-    """An earlier call's details: beside the answers of this one they would name another purchase's
-    requestId.
+    """Return detail columns left by an earlier call.
+
+    They describe another purchase, so they must be dropped.
     """
     whole = [[prefix + name for name in DETAILS] for prefix in prefixes]
     return [name for names in whole if all(one in there for one in names) for name in names]
@@ -133,72 +162,3 @@ def _details(
 
 def _text(values: NDArray[Any]) -> Any:
     return pd.array(values, dtype=TEXT)
-
-
-def restore_dtypes(df: pd.DataFrame) -> pd.DataFrame:
-    """Give the result columns their dtypes back after a trip through CSV or Excel; returns a new
-    frame.
-
-    Columns are known by the ends of their names (`..._telco_type`, `..._lookup_status`, ...).
-    Nothing is charged. Raises ConfigurationError where such a column holds a value that no result
-    has.
-
-    >>> import pandas as pd
-    >>> back = restore_dtypes(pd.DataFrame({"phone_active_level": ["high", None]}))
-    >>> back["phone_active_level"].cat.ordered
-    True
-    """
-    out = df.copy()
-    statuses = [name for name in df.columns if str(name).endswith("lookup_status")]
-    for status in statuses:
-        prefix = str(status).removesuffix("lookup_status")
-        for end in (*COLUMNS, *DETAILS):
-            if prefix + end in df.columns:
-                out[prefix + end] = _restored(df[prefix + end], end)
-    for name in df.columns:
-        for end in _DTYPES:
-            if str(name).endswith(end) and not isinstance(out[name].dtype, pd.CategoricalDtype):
-                out[name] = _restored(df[name], end)
-    return out
-
-
-def _restored(column: pd.Series[Any], end: str) -> Any:
-    if end in _DTYPES:
-        return _category(column, _DTYPES[end])
-    if end == "source":
-        return _category(column, SOURCE)
-    if end == "looked_up_at":
-        return pd.to_datetime(column, utc=True).dt.as_unit("us")
-    if end == "charged":
-        words = {"true": True, "false": False, "1": True, "0": False, "1.0": True, "0.0": False}
-        return pd.array([words.get(str(v).strip().lower()) for v in column], dtype="boolean")
-    return _text(_digits(column).where(column.notna(), None).to_numpy())
-
-
-def _digits(column: pd.Series[Any]) -> pd.Series[Any]:
-    """A column's cells, without the ".0" that read_csv gives to digits beside a blank.
-
-    Only where a float holds every digit: others would become a number that nobody has.
-    """
-    cells = column.astype(object)
-    if getattr(column.dtype, "itemsize", 8) < 8:
-        return cells
-    digits = [
-        str(int(v)) if isinstance(v, float) and v.is_integer() and abs(v) < 2**53 else v
-        for v in cells
-    ]
-    return pd.Series(digits, index=column.index, dtype=object)
-
-
-def _category(column: pd.Series[Any], dtype: pd.CategoricalDtype) -> pd.Categorical:
-    values = column.astype(object).where(column.notna(), None)
-    unknown = sorted(
-        {str(value) for value in values if value is not None and value not in set(dtype.categories)}
-    )
-    if unknown:
-        raise ConfigurationError(
-            f"Column {mask_label(column.name)} holds {', '.join(map(mask_label, unknown[:3]))}, "
-            "which is none of "
-            f"{', '.join(map(str, dtype.categories))}."
-        )
-    return pd.Categorical(values, dtype=dtype)

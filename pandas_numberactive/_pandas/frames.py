@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 Columns = Hashable | Sequence[Hashable]
 T = TypeVar("T")
 MAX_PROBLEMS = 1000
-ENOUGH = 10  # filled cells, to judge a column by
 
 
 @dataclass(frozen=True, slots=True, repr=False)  # numbers would stand in tracebacks with locals
@@ -50,16 +49,27 @@ class Prepared:
     shape: Shape
 
 
+def _way_to_a_frame(given: object) -> str:
+    """Return what to do with something that is no pandas frame."""
+    if isinstance(given, pd.Series):
+        return "use series.numberactive.enrich()"
+    room = type(given).__module__.partition(".")[0]
+    if room == "dask":
+        return "import pandas_numberactive.dask, and use ddf.numberactive.enrich(...)"
+    if hasattr(given, "to_pandas"):  # polars, pyarrow, cudf
+        return (
+            f"use pna.enrich(df.to_pandas(), ...), and bring the result back with {room}'s own "
+            "function"
+        )
+    return "make it a pandas DataFrame"
+
+
 def prepare(frame: pd.DataFrame, column: Columns, options: Options, max_digits: int) -> Prepared:
     """Read the phone columns and check everything that can be checked before a call is made."""
     if not isinstance(frame, pd.DataFrame):
-        hint = (
-            "use series.numberactive.enrich()"
-            if isinstance(frame, pd.Series)
-            else "make it a pandas DataFrame"
-        )
         raise ConfigurationError(
-            f"This takes a frame and the name of its phone column, not {said(frame)}: {hint}."
+            "This takes a frame and the name of its phone column, not "
+            f"{said(frame)}: {_way_to_a_frame(frame)}."
         )
     names = phone_columns(frame, column)
     prefixes = _prefixes(names, options.prefix)
@@ -77,11 +87,13 @@ def prepare(frame: pd.DataFrame, column: Columns, options: Options, max_digits: 
 
 
 def _distinct(cells: list[Normalized]) -> tuple[NDArray[np.int64], list[NDArray[Any]]]:
-    """The distinct numbers, in the order of the rows, and where each row's stands among them;
-    empties `cells`.
+    """Return the distinct numbers in the order of the rows, and where each row's stands among them.
+
+    Several columns are read row by row, so that a cap buys each row's numbers together. Empties
+    `cells`.
     """
-    sizes = np.cumsum([len(c.number) for c in cells])[:-1]
-    every = cells[0].number if len(cells) == 1 else np.concatenate([c.number for c in cells])
+    every = _by_row([c.number for c in cells])
+    width = len(cells)
     cells.clear()
     codes, distinct = pd.factorize(every)
     del every
@@ -95,7 +107,11 @@ def _distinct(cells: list[Normalized]) -> tuple[NDArray[np.int64], list[NDArray[
         codes -= codes > gone
         codes[blank] = -1
         numbers = np.delete(numbers, none)
-    return numbers, np.split(codes, sizes)
+    return numbers, [codes[at::width] for at in range(width)]
+
+
+def _by_row(numbers: list[NDArray[np.int64]]) -> NDArray[np.int64]:
+    return numbers[0] if len(numbers) == 1 else np.stack(numbers, axis=1).ravel()
 
 
 def phone_columns(frame: pd.DataFrame, column: Columns) -> list[Hashable]:
@@ -139,12 +155,17 @@ def _prefixes(names: list[Hashable], prefix: str | None) -> list[str]:
 
 
 def _check_output(frame: pd.DataFrame, prefixes: list[str], options: Options) -> None:
+    """Raise where a result would replace a column that no call of ours has made."""
+    if options.overwrite:
+        return
     new = [name for prefix in prefixes for name in columns.names(prefix, options.details)]
-    there = [name for name in new if name in frame.columns]
-    if there and not options.overwrite:
+    ours = columns.ours(frame, prefixes)
+    foreign = [name for name in new if name in frame.columns and name not in ours]
+    if foreign:
         raise ConfigurationError(
-            f"The frame has {', '.join(map(mask_label, there[:3]))} already: pass overwrite=True, "
-            "or another prefix=."
+            f"The frame has {', '.join(map(mask_label, foreign[:3]))} already, and not as enrich() "
+            "makes it. After a trip through CSV or Excel use pna.restore_dtypes(df) first; else "
+            "pass overwrite=True, or another prefix=. Nothing was sent."
         )
 
 
@@ -192,7 +213,7 @@ def oddities(names: Sequence[Hashable], seen: Sequence[Tally]) -> tuple[str, ...
         "Indonesian mobile "
         "numbers: is it the right column? pna.normalize() shows how each cell is read."
         for name, one in zip(names, seen, strict=True)
-        if one.filled >= ENOUGH and 2 * one.invalid > one.filled
+        if 2 * one.invalid > one.filled
     ]
     return tuple(warned)
 
@@ -237,10 +258,14 @@ def attach(prepared: Prepared, answers: Answers) -> pd.DataFrame:
             prefix, place, reason, prepared.numbers, answers, prepared.options.details
         )
     there = prepared.frame.columns
-    stale = columns.stale(prepared.prefixes, there) if prepared.options.overwrite else []
-    kept = prepared.frame.drop(columns=[name for name in there if name in new or name in stale])
+    gone = columns.ours(prepared.frame, prepared.prefixes)
+    if prepared.options.overwrite:
+        gone = gone | set(columns.stale(prepared.prefixes, there))
+    kept = prepared.frame.drop(columns=[name for name in there if name in new or name in gone])
     added = pd.DataFrame(new, index=kept.index)
-    return pd.concat([kept, added], axis=1) if len(kept.columns) else added
+    out = pd.concat([kept, added], axis=1) if len(kept.columns) else added
+    out.attrs = dict(prepared.frame.attrs)
+    return out
 
 
 def numeric_warning(column: pd.Series[Any]) -> str | None:

@@ -316,8 +316,9 @@ def test_columns_of_several_levels_and_existing_columns_are_refused(book):
     with pytest.raises(ConfigurationError, match="Flatten"):
         levels.numberactive.enrich(("a", "phone"))
     out = book.numberactive.enrich("phone")
+    foreign = out.assign(phone_active_level="high")
     with pytest.raises(ConfigurationError, match="overwrite=True"):
-        out.numberactive.enrich("phone")
+        foreign.numberactive.enrich("phone")
     assert out.numberactive.enrich("phone", overwrite=True).columns.tolist() == out.columns.tolist()
     whole = book.numberactive.enrich("phone", details=True)
     again = whole.numberactive.enrich(
@@ -372,9 +373,10 @@ def test_a_column_of_something_else_warns_before_anything_is_bought(as_productio
         }
     )
     df["half"] = [*"abcde", *[f"0811{i:07d}" for i in range(5)], ""]
-    (said,) = df.numberactive.plan(["phone", "few", "half"]).warnings
+    said, few = df.numberactive.plan(["phone", "few", "half"]).warnings
     assert "6 of 10 filled cells of column 'phone'" in said
-    assert not df.numberactive.plan(["few", "half"]).warnings
+    assert "9 of 9 filled cells of column 'few'" in few
+    assert not df.numberactive.plan(["half"]).warnings
     with warnings.catch_warnings():
         warnings.simplefilter("error", PhoneColumnWarning)
         with pytest.raises(PhoneColumnWarning, match="right column"):
