@@ -60,10 +60,9 @@ def ours(frame: pd.DataFrame, prefixes: Sequence[str]) -> set[Hashable]:
 
 
 def _is_ours(frame: pd.DataFrame, prefix: str, end: str) -> bool:
-    column = frame.get(prefix + end)
-    if not hasattr(column, "dtype"):  # none, or two of one name
+    dtype = getattr(frame.get(prefix + end), "dtype", None)
+    if dtype is None:  # no such column, or two of one name
         return False
-    dtype = column.dtype
     if end in _CATEGORIES:
         return bool(dtype == _CATEGORIES[end])
     if end == "looked_up_at":
