@@ -62,6 +62,8 @@ def _save_opened(
         "'opened'",
         (code, lookup.request_id),
     ).fetchall()
+    # A forgotten number has left its row: whoever gets its requestId again is no collision.
+    others = [other for other in others if other[0] is not None]
     if any(number != lookup.number for number, _ in others):
         _hold_collision(db, lookup, code, others, worker, run, now)
         return "collision"

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from pandas_numberactive._purchase.purchase import LookupState, unpack
-from pandas_numberactive._store import runs, saves, workers
+from pandas_numberactive._store import ledger, runs, saves, workers
 from pandas_numberactive._store import store as store_module
 from pandas_numberactive._store.claims import Work, claim
 from pandas_numberactive._store.rows import in_order
@@ -225,6 +225,19 @@ def test_one_request_id_for_two_numbers_holds_both(store, clock):
     assert (first, second) == ("kept", "collision")
     assert again.settled == [NUMBER, NUMBER + 1]
     assert {state_of(store, n).state for n in (NUMBER, NUMBER + 1)} == {LookupState.UNCERTAIN}
+
+
+def test_a_forgotten_numbers_request_id_collides_with_none(store, clock):
+    """A vendor that repeats requestIds does not stop every run after a number was forgotten."""
+    run(buy(store, clock, number=NUMBER, request_id="same"))
+    assert store.do(ledger.forget, [NUMBER], store.now()) == 1
+
+    async def work():
+        row, worker = await begin(store, key="other")
+        mine = (await store.write(claim, terms(store, row, worker), [NUMBER + 1])).mine[0][0]
+        return await save(store, opened(mine, clock, "same"), worker, row.run)
+
+    assert run(work()) == "kept"
 
 
 def test_a_cap_counts_rows_of_the_run_reserved_and_bought(store, clock):
