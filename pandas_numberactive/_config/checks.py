@@ -5,6 +5,7 @@ what to do.
 from __future__ import annotations
 
 import math
+import os
 import re
 from collections.abc import Callable, Mapping
 from numbers import Integral, Real
@@ -133,7 +134,10 @@ def _store(name: str, value: Any) -> str:
         raise ConfigurationError(
             f"{name} must be a path, sqlite:PATH, :memory: or a postgresql:// URL."
         )
-    return Address(text) if url else text
+    if url:
+        return Address(text)
+    # A notebook that changes its folder later goes on with the same file.
+    return text if text == ":memory:" else os.path.abspath(os.path.expanduser(text))
 
 
 def _code_outcomes(name: str, value: Any) -> dict[str, dict[int | str, str]]:

@@ -19,6 +19,7 @@ from pandas_numberactive._config.checks import CHECKS
 from pandas_numberactive._config.credentials import Address, masked_url
 from pandas_numberactive._purchase.purchase import Purchase
 from pandas_numberactive._store import runs, saves, workers
+from pandas_numberactive._store.engines.files import resolved
 from pandas_numberactive._store.engines.journal import Database, Engine, Journal
 from pandas_numberactive._store.engines.postgres import PostgresEngine
 from pandas_numberactive._store.engines.sqlite import SQLiteEngine
@@ -75,7 +76,7 @@ class LookupStore:
         else:
             self.location = os.fspath(location).removeprefix("sqlite:")
             if self.location != ":memory:":
-                self.path = Path(self.location).expanduser().resolve()
+                self.path = resolved(self.location)
             self.engine = SQLiteEngine(self.path, clock)
         self._pid = os.getpid()
         self._journal = Journal(self.engine)

@@ -14,7 +14,7 @@ from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from pandas_numberactive._phones.mask import hide_numbers
-from pandas_numberactive.errors import StoreError
+from pandas_numberactive.errors import NumberActiveError, StoreError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -37,6 +37,12 @@ class Engine(Protocol):
 
     def passing(self, error: BaseException) -> bool:
         """Return True where nothing was written and the same work may be tried again."""
+
+    def shared(self, error: BaseException) -> bool:
+        """Return True where every write of a group would fail alike."""
+
+    def advice(self, error: BaseException) -> str:
+        """Return the way out of an error, in one sentence without its full stop."""
 
     def said(self, error: BaseException) -> str:
         """Return the error's own words, without any that quote a row."""
@@ -160,12 +166,20 @@ class Journal:
             return group
 
     def _run(self, group: list[_Job]) -> None:
-        done = self._attempt(group)
+        done = self._compact() if group[0][0] is None else self._attempt(group)
         if done is None and len(group) > 1:  # one bad write must not cost the others theirs
             for job in group:
                 self._run([job])
             return
         _deliver(group, done or [])
+
+    def _compact(self) -> list[tuple[Any, BaseException | None]]:
+        try:
+            self._engine.compact()
+        except BaseException as error:
+            self._undo(error)
+            return [(None, self._as_ours(error))]
+        return [(None, None)]
 
     def _attempt(self, group: list[_Job]) -> list[tuple[Any, BaseException | None]] | None:
         """Do a group, again where what failed was the connection or another's lock; None where it
@@ -174,26 +188,27 @@ class Journal:
         for left in reversed(range(TRIES)):
             begun = False
             try:
-                if group[0][0] is None:
-                    self._engine.compact()
-                    return [(None, None)]
                 database = self._engine.begin()
                 begun = True
-                results: list[tuple[Any, BaseException | None]] = [
-                    (work(database), None) for work, _, _ in group if work is not None
-                ]
-                self._engine.commit()
-                return results
+                return self._in_transaction(database, group)
             except BaseException as error:
                 self._undo(error)
                 if left and begun and self._engine.passing(error):
                     continue
-                if begun and len(group) > 1:
+                if begun and len(group) > 1 and not self._engine.shared(error):
                     return None
-                return [
-                    (None, self._as_ours(error)) for _ in group
-                ]  # where nothing can begin, nobody waits twice
+                # Where nothing can begin, or no write could end, nobody waits twice.
+                return [(None, self._as_ours(error)) for _ in group]
         return None
+
+    def _in_transaction(
+        self, database: Database, group: list[_Job]
+    ) -> list[tuple[Any, BaseException | None]]:
+        results: list[tuple[Any, BaseException | None]] = [
+            (work(database), None) for work, _, _ in group if work is not None
+        ]
+        self._engine.commit()
+        return results
 
     def _undo(self, error: BaseException) -> None:
         try:
@@ -202,13 +217,12 @@ class Journal:
             error.add_note(f"rollback failed too: {type(second).__name__}")
 
     def _as_ours(self, error: BaseException) -> BaseException:
-        if not isinstance(error, self._engine.errors):
+        if isinstance(error, NumberActiveError) or not isinstance(error, self._engine.errors):
             return error
         said = hide_numbers(f"{type(error).__name__}: {self._engine.said(error)}")
         ours = StoreError(
-            f"The store could not be read or written ({said}); nothing more was asked. Free disk "
-            "space, end what locks "
-            "it, or name another store, and call again."
+            f"The store could not be read or written ({said}); nothing more was asked. "
+            f"{self._engine.advice(error)}, and call again."
         )
         if isinstance(
             error, sqlite3.Error

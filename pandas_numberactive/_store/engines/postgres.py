@@ -51,6 +51,14 @@ class PostgresEngine(Connection):
             self.close()
             raise
 
+    def shared(self, error: BaseException) -> bool:
+        """Return False: where the server is away nothing begins, and nobody waits twice."""
+        return False
+
+    def advice(self, error: BaseException) -> str:
+        """Return the way out, in a sentence."""
+        return "See whether the server is up and has disk space, or name another store"
+
     def compact(self) -> None:
         """Let the server reuse what was deleted; its log, free pages and backups are its owner's to
         clean.

@@ -6,13 +6,13 @@ import contextlib
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pandas_numberactive._config.readiness import data_folder
+from pandas_numberactive._store.engines import files
 from pandas_numberactive._store.engines.journal import Database
 from pandas_numberactive._store.engines.schema import MIGRATIONS
 from pandas_numberactive.errors import StoreError, StoreVersionError
@@ -24,28 +24,33 @@ if TYPE_CHECKING:
 APPLICATION_ID = 0x4E414354  # "NACT"
 BUSY_SECONDS = 60.0
 
+BUSY_AGAIN = 1.0  # seconds to wait once a wait was in vain
+
 # SQLite before 3.51.3 can corrupt a file when two processes reset its WAL at once.
 WAL_IS_SAFE = sqlite3.sqlite_version_info >= (3, 51, 3)
+NEW_STORES = "wal" if WAL_IS_SAFE else "truncate"  # the journal mode of a store that is made now
 
 
 def connect(path: Path | None) -> sqlite3.Connection:
     """Open the store's file, made and migrated if need be; None is a store in memory.
 
-    Raises StoreError where the file cannot be used, StoreVersionError where a newer version made
-    it.
+    Raises StoreError where the file cannot be used or a store was lost there, StoreVersionError
+    where a newer version made it.
     """
     if path is None:
         return _ready(_open(":memory:"), ":memory:")
-    _make_private(path)
-    with _creation_lock(path):
+    files.make_private(path)
+    with files.creation_lock(path):
+        files.refuse_emptied(path)
         try:
             connection = _ready(_open(str(path)), str(path))
-            _close_to_others(path)  # now that it is known for a store of ours
-            return connection
         except sqlite3.DatabaseError as error:
             raise StoreError(
                 f"The store {path.name!r} cannot be used: {error}. Choose another with store=."
             ) from error
+        files.close_to_others(path)  # now that it is known for a store of ours
+        files.note_made(path)
+        return connection
 
 
 def _open(name: str) -> sqlite3.Connection:
@@ -60,8 +65,6 @@ def _ready(connection: sqlite3.Connection, name: str) -> sqlite3.Connection:
         connection.execute("PRAGMA synchronous=FULL")  # an answer on disk is on the platter
         connection.execute("PRAGMA secure_delete=ON")  # a forgotten number leaves no bytes behind
         connection.execute("PRAGMA temp_store=MEMORY")  # no number in a temporary file
-        if name != ":memory:":
-            _set_journal(connection)
         _migrate(connection, name)
     except BaseException:
         connection.close()
@@ -69,64 +72,14 @@ def _ready(connection: sqlite3.Connection, name: str) -> sqlite3.Connection:
     return connection
 
 
-def _set_journal(connection: sqlite3.Connection) -> None:
-    """WAL where SQLite's is sound; setting it where it is set already would ask for a lock."""
-    (mode,) = connection.execute("PRAGMA journal_mode").fetchone()
-    wanted = "wal" if WAL_IS_SAFE else "truncate"
-    if mode != wanted:
-        connection.execute(f"PRAGMA journal_mode={wanted}").fetchone()
+def _set_journal(connection: sqlite3.Connection, wanted: str) -> None:
+    """Keep the mode of a file in WAL: another SQLite may have it open.
 
-
-def _make_private(path: Path) -> None:
-    """Create the folder 0700 and the file 0600 before SQLite does, so that its side files
-    follow.
+    The other modes are a connection's own, and never the file's.
     """
-    # A slip of the pen would buy everything again.
-    if path.parent != data_folder().resolve() and not path.parent.is_dir():
-        raise StoreError(
-            f"There is no folder {path.parent.name!r} for the store {path.name!r}: correct store=, "
-            "or make the folder "
-            "where a new store is meant. Nothing was bought."
-        )
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with contextlib.suppress(FileExistsError):
-            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-    except OSError as error:
-        raise StoreError(
-            f"The store {path.name!r} cannot be created ({error.strerror}). Name a writable place "
-            "with store=."
-        ) from error
-    if not os.access(path, os.W_OK):
-        raise StoreError(
-            f"The store {path.name!r} is read-only; nothing was bought. Name a writable one with "
-            "store=."
-        )
-
-
-def _close_to_others(path: Path) -> None:
-    """A file of ours that was copied here may be readable by others: it holds numbers."""
-    found = path.stat()
-    if hasattr(os, "getuid") and found.st_uid == os.getuid() and found.st_mode & 0o077:
-        for one in (
-            path,
-            *(path.with_name(path.name + end) for end in ("-wal", "-shm", "-journal")),
-        ):
-            with contextlib.suppress(FileNotFoundError):
-                one.chmod(0o600)
-
-
-@contextlib.contextmanager
-def _creation_lock(path: Path) -> Iterator[None]:
-    """Only one process at a time creates, switches or migrates."""
-    try:
-        import fcntl
-    except ImportError:  # Windows: SQLite's own locks serve
-        yield
-        return
-    with open(os.open(f"{path}.lock", os.O_CREAT | os.O_RDWR, 0o600), "rb") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+    (mode,) = connection.execute("PRAGMA journal_mode").fetchone()
+    if mode != "wal":
+        connection.execute(f"PRAGMA journal_mode={wanted}").fetchone()
 
 
 def _migrate(connection: sqlite3.Connection, name: str) -> None:
@@ -143,6 +96,8 @@ def _migrate(connection: sqlite3.Connection, name: str) -> None:
             "knows "
             f"{len(MIGRATIONS)}). Upgrade the package; nothing was bought and nothing was changed."
         )
+    if name != ":memory:":
+        _set_journal(connection, NEW_STORES if not tables else "truncate")
     if version == len(MIGRATIONS):
         return
     connection.execute("BEGIN IMMEDIATE")
@@ -227,29 +182,61 @@ def _read(db: Database, where: str) -> NDArray[np.int64]:
 class SQLiteEngine:
     """The journal in one SQLite file; `path` None is a store in memory."""
 
-    errors: tuple[type[Exception], ...] = (sqlite3.Error,)
+    errors: tuple[type[Exception], ...] = (sqlite3.Error, OSError)
 
     def __init__(self, path: Path | None, clock: Callable[[], float] = time.time) -> None:
         self._connection = connect(path)
+        self._file = None if path is None else files.Identity(path)
         self._clock = clock
         self._workers = Liveness(path)
+        self._patient = True
 
     def passing(self, error: BaseException) -> bool:
-        """Nothing passes by itself that SQLite has not waited for."""
+        """Return False: SQLite has waited for whatever passes by itself."""
         return False
 
+    def shared(self, error: BaseException) -> bool:
+        """Return True where the file is gone, or another program keeps it."""
+        return isinstance(error, files.FileGoneError) or _code(error) == sqlite3.SQLITE_BUSY
+
     def said(self, error: BaseException) -> str:
-        """SQLite's words: they quote no row."""
+        """Return SQLite's words: they quote no row."""
         return str(error)
+
+    def advice(self, error: BaseException) -> str:
+        """Return the way out, in a sentence."""
+        return _ADVICE.get(_code(error), "Check its disk and your rights, or name another store")
 
     def begin(self) -> Database:
         """Take the write lock at once: a later upgrade of a read lock could fail."""
-        self._connection.execute("BEGIN IMMEDIATE")
+        self._check_file()
+        self._wait_for("BEGIN IMMEDIATE")
         return self._connection
 
     def commit(self) -> None:
-        """Put the group on disk."""
-        self._connection.execute("COMMIT")
+        """Put the group on disk, in the file that was opened."""
+        self._check_file()
+        self._wait_for("COMMIT")
+
+    def _check_file(self) -> None:
+        if self._file is not None:
+            self._file.check()
+
+    def _wait_for(self, sql: str) -> None:
+        """Wait long for another program's lock, and only once: what comes after waits briefly."""
+        try:
+            self._connection.execute(sql)
+        except sqlite3.OperationalError as error:
+            if _code(error) == sqlite3.SQLITE_BUSY:
+                self._set_patience(False)
+            raise
+        self._set_patience(True)
+
+    def _set_patience(self, patient: bool) -> None:
+        if patient != self._patient:
+            seconds = BUSY_SECONDS if patient else BUSY_AGAIN
+            self._connection.execute(f"PRAGMA busy_timeout={round(seconds * 1000)}")
+            self._patient = patient
 
     def rollback(self) -> None:
         """Undo the group."""
@@ -257,9 +244,17 @@ class SQLiteEngine:
             self._connection.execute("ROLLBACK")
 
     def compact(self) -> None:
-        """Rewrite the file without what was deleted, its side files included."""
+        """Rewrite the file without what was deleted, its side files included.
+
+        Raises StoreError where a reader keeps the deleted bytes in the write-ahead log.
+        """
         self._connection.execute("VACUUM")
-        self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        (busy, *_) = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        if busy:
+            raise StoreError(
+                "The numbers were deleted, but another program reads the store, which keeps "
+                "their bytes in its -wal file. End that program, and call this again."
+            )
 
     def close(self) -> None:
         """Close the connection."""
@@ -291,6 +286,18 @@ class SQLiteEngine:
         return _read_rows(db, code, wanted)
 
 
+_ADVICE = {
+    sqlite3.SQLITE_BUSY: "End what reads or locks it (a backup, a database viewer), or wait",
+    sqlite3.SQLITE_FULL: "Free disk space",
+    sqlite3.SQLITE_IOERR: "Free disk space, or check the disk",
+}
+
+
+def _code(error: BaseException) -> int:
+    """Return SQLite's primary error code; 0 for any other error."""
+    return int(getattr(error, "sqlite_errorcode", 0)) & 0xFF
+
+
 class Liveness:
     """Locked files beside the store; without file locks (Windows, memory) only leases count."""
 
@@ -300,7 +307,7 @@ class Liveness:
 
     def hold(self, token: str) -> None:
         """Show this worker alive until `release` or death."""
-        fcntl = _fcntl()
+        fcntl = files.fcntl()
         if self._folder is None or fcntl is None or token in self._held:
             return
         self._folder.mkdir(mode=0o700, exist_ok=True)
@@ -310,7 +317,7 @@ class Liveness:
 
     def lives(self, token: str) -> bool:
         """Whether a worker's process may be alive; True where that cannot be told."""
-        fcntl = _fcntl()
+        fcntl = files.fcntl()
         if self._folder is None or fcntl is None or token in self._held:
             return True
         try:
@@ -333,11 +340,3 @@ class Liveness:
                 os.unlink(str(self._folder) + os.sep + token)
             os.close(file)
         self._held.clear()
-
-
-def _fcntl() -> Any:
-    try:
-        import fcntl
-    except ImportError:
-        return None
-    return fcntl

@@ -1,0 +1,191 @@
+"""The store's file and what lies beside it: made private, and missed when it is gone."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pandas_numberactive._config.readiness import data_folder
+from pandas_numberactive.errors import StoreError
+
+# Made with a store, or by its runs. Without the store they show that there was one.
+TRACES = (".lock", ".workers", ".rescue", "-wal", "-journal")
+RUN_TRACES = (".workers", ".rescue", "-wal")
+SIDE_FILES = ("-wal", "-shm", "-journal")
+MADE = b"made\n"  # in PATH.lock: the store was made, and an empty file is a loss
+
+
+def resolved(location: str) -> Path:
+    """Return the file behind a location.
+
+    Raises StoreError where it is no path, or a link to a file that is not there.
+    """
+    try:
+        given = Path(location).expanduser()
+        path = given.resolve()
+        dangling = given.is_symlink() and not path.exists()
+    except (RuntimeError, ValueError, OSError) as error:
+        raise StoreError(
+            f"store={location!r} is no path ({error}). Correct store=; nothing was bought."
+        ) from error
+    if dangling:
+        raise StoreError(
+            f"The store {given.name!r} is a link to {path}, which is not there. Put that file "
+            "back, or correct store=. Nothing was bought."
+        )
+    return path
+
+
+def make_private(path: Path) -> None:
+    """Create the folder 0700 and the file 0600 before SQLite does, so that side files follow.
+
+    The file is made before PATH.lock: a lock without the file means that the file is gone.
+    """
+    # A slip of the pen would buy everything again.
+    if path.parent != data_folder().resolve() and not path.parent.is_dir():
+        raise StoreError(
+            f"There is no folder {path.parent.name!r} for the store {path.name!r}: correct store=, "
+            "or make the folder where a new store is meant. Nothing was bought."
+        )
+    refuse_lost(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with contextlib.suppress(FileExistsError):
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    except OSError as error:
+        raise StoreError(
+            f"The store {path.name!r} cannot be created ({error.strerror}). Name a writable place "
+            "with store=."
+        ) from error
+    if path.is_dir():
+        raise StoreError(f"store= names the folder {path.name!r}. Name a file in it.")
+    if not os.access(path, os.W_OK):
+        raise StoreError(
+            f"The store {path.name!r} is read-only; nothing was bought. Name a writable one with "
+            "store=."
+        )
+
+
+def refuse_lost(path: Path) -> None:
+    """Raise StoreError where a store was, and its file is gone."""
+    found = _beside(path, TRACES)
+    if found and not path.exists():
+        raise _lost(path, "is gone", found)
+
+
+def refuse_emptied(path: Path) -> None:
+    """Raise StoreError where a store was, and its file is empty; call it under the lock."""
+    if path.stat().st_size:
+        return
+    found = _beside(path, RUN_TRACES)
+    if was_made(path):
+        found.insert(0, f"{path.name}.lock")
+    if found:
+        raise _lost(path, "is empty", found)
+
+
+def _beside(path: Path, ends: tuple[str, ...]) -> list[str]:
+    names = [path.name + end for end in ends]
+    return [name for name in names if os.path.lexists(path.with_name(name))]
+
+
+def _lost(path: Path, how: str, found: list[str]) -> StoreError:
+    beside = ", ".join(found)
+    waiting = ""
+    if (path.parent / f"{path.name}.rescue").exists():
+        waiting = f" Paid answers wait in {path.name}.rescue: keep it."
+    return StoreError(
+        f"The store {path} {how}, but what lies beside it shows that it held look-ups ({beside}). "
+        "Put the file back, or name it with store=. To begin an empty store here, which buys "
+        f"everything again, move these away first.{waiting} Nothing was bought."
+    )
+
+
+def note_made(path: Path) -> None:
+    """Remember beside the file that it is a store; call it under the lock."""
+    lock = _lock_file(path)
+    if lock.exists() and lock.stat().st_size == 0:
+        lock.write_bytes(MADE)
+
+
+def was_made(path: Path) -> bool:
+    """Return True where `note_made` was called for this file."""
+    lock = _lock_file(path)
+    return lock.exists() and lock.stat().st_size > 0
+
+
+def _lock_file(path: Path) -> Path:
+    return path.with_name(path.name + ".lock")
+
+
+@contextlib.contextmanager
+def creation_lock(path: Path) -> Iterator[None]:
+    """Let one process at a time create or migrate."""
+    module = fcntl()
+    if module is None:  # Windows: SQLite's own locks serve
+        yield
+        return
+    try:
+        file = os.open(_lock_file(path), os.O_CREAT | os.O_RDWR, 0o600)
+    except OSError as error:
+        raise StoreError(
+            f"{path.name}.lock beside the store cannot be opened ({error.strerror}). Make it a "
+            "file that you may write. Nothing was bought."
+        ) from error
+    try:
+        module.flock(file, module.LOCK_EX)
+        yield
+    finally:
+        os.close(file)
+
+
+def close_to_others(path: Path) -> None:
+    """Make a file of ours that was copied here private: it holds numbers."""
+    found = path.stat()
+    if not hasattr(os, "getuid") or found.st_uid != os.getuid() or not found.st_mode & 0o077:
+        return
+    for one in (path, *(path.with_name(path.name + end) for end in SIDE_FILES)):
+        with contextlib.suppress(FileNotFoundError):
+            one.chmod(0o600)
+
+
+class FileGoneError(StoreError):
+    """The store's file is not under its name any more."""
+
+
+class Identity:
+    """The file that was opened; another under its name is not our store."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._was = _identity(path)
+
+    def check(self) -> None:
+        """Raise StoreError where the name leads to another file, or to none."""
+        if _identity(self._path) == self._was:
+            return
+        raise FileGoneError(
+            f"The store {self._path.name!r} was moved, removed or replaced while it was in use; "
+            "nothing more was asked. Put the file back, or name it with store=, and call again: "
+            f"paid answers that it did not take wait in {self._path.name}.rescue."
+        )
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        found = os.stat(path)
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def fcntl() -> Any:
+    """Return the module of file locks; None on Windows."""
+    try:
+        import fcntl as module  # not on Windows
+    except ImportError:
+        return None
+    return module

@@ -1,0 +1,224 @@
+"""A store that is not there any more, or not ours: nothing is bought into another one."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+import time
+from contextlib import closing
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+import pandas_numberactive as pna
+from pandas_numberactive._testing import journal_mode, patience
+from pandas_numberactive.errors import NumberActiveError, StoreError
+from pandas_numberactive.simulator import Simulator
+
+KEYS = {"app_key": "made-up-key", "secret": "made-up-secret"}
+GOOD = ["answered", "no_data"]
+pytestmark = pytest.mark.filterwarnings("ignore::pandas_numberactive.errors.IncompleteRunWarning")
+
+
+@pytest.fixture(params=["truncate", "wal"])
+def path(request, tmp_path):
+    """A place for a store, in each journal mode of SQLite."""
+    with journal_mode(request.param):
+        yield tmp_path / "s.sqlite3"
+
+
+def book(count: int) -> pd.DataFrame:
+    return pd.DataFrame({"phone": [f"0811{i:07d}" for i in range(count)]})
+
+
+def use(vendor: Simulator, store: object, **options: object):
+    given = {"max_concurrency": 4, "progress": False, **options}
+    return pna.override(
+        environment="sandbox", base_url=vendor.base_url, store=str(store), **KEYS, **given
+    )
+
+
+def move(path: Path, away: Path) -> None:
+    for end in ("", "-wal", "-shm", "-journal"):
+        side = path.with_name(path.name + end)
+        if side.exists():
+            side.rename(away.with_name(away.name + end))
+
+
+def replace(path: Path, away: Path) -> None:
+    shutil.copy(path, away.with_name("fresh"))
+    move(path, away)
+    away.with_name("fresh").rename(path)
+
+
+@pytest.mark.parametrize("lose", [move, replace])
+def test_a_store_moved_while_buying_stops_the_run(path, lose, tmp_path):
+    """Nothing goes into a file that nobody will find; put back, the store has it all."""
+    away = tmp_path / "away.sqlite3"
+    with Simulator(stand_in=True, latency=0.01, **KEYS) as vendor, use(vendor, path):
+        job = book(150).numberactive.start("phone")
+        while vendor.ledger.total < 20:
+            assert not job.done()
+        lose(path, away)
+        with pytest.raises(StoreError, match="moved, removed or replaced"):
+            job.result(60)
+        assert vendor.ledger.total < 150
+        move(away, path)
+        out = book(150).numberactive.enrich("phone")
+        assert out["phone_lookup_status"].isin(GOOD).all()
+        assert vendor.ledger.total == 150
+        assert vendor.ledger.double_charged() == []
+
+
+def remove(path: Path) -> None:
+    path.unlink()
+
+
+def empty(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+@pytest.mark.parametrize("lose", [remove, empty])
+def test_a_lost_store_is_not_made_anew(path, vendor, lose):
+    """What lies beside it says that it was there."""
+    with use(vendor, path):
+        book(3).numberactive.enrich("phone")
+        lose(path)
+        calls = len(vendor.calls)
+        with pytest.raises(StoreError, match="held look-ups") as caught:
+            book(3).numberactive.enrich("phone")
+        assert "Nothing was bought" in str(caught.value)
+        assert len(vendor.calls) == calls
+        for beside in path.parent.glob("s.sqlite3?*"):
+            shutil.rmtree(beside) if beside.is_dir() else beside.unlink()
+        book(3).numberactive.enrich("phone")
+        assert vendor.ledger.total == 6
+
+
+def test_a_lost_store_names_the_answers_that_wait(path, vendor):
+    """Paid answers beside a store that is gone must not be thrown away with its lock."""
+    path.with_name("s.sqlite3.rescue").mkdir()
+    with use(vendor, path), pytest.raises(StoreError, match=r"Paid answers wait in s.sqlite3.resc"):
+        book(3).numberactive.enrich("phone")
+    assert vendor.calls == []
+    assert not path.exists()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a link needs rights there")
+def test_a_link_to_nothing_makes_no_store(path, vendor, tmp_path):
+    """The disk behind it is not mounted, say."""
+    path.symlink_to(tmp_path / "disk.sqlite3")
+    with use(vendor, path), pytest.raises(StoreError, match="is a link to"):
+        book(3).numberactive.enrich("phone")
+    assert vendor.calls == []
+
+
+def test_a_store_begun_by_a_process_that_died_is_made(path, vendor):
+    """An empty file and an empty lock are all that it left."""
+    path.touch()
+    path.with_name("s.sqlite3.lock").touch()
+    with use(vendor, path):
+        assert book(3).numberactive.enrich("phone")["phone_lookup_status"].isin(GOOD).all()
+
+
+def test_a_relative_store_stays_where_it_was_configured(path, vendor, tmp_path, monkeypatch):
+    """A notebook that changes its folder goes on with the same file."""
+    monkeypatch.chdir(tmp_path)
+    with use(vendor, path.name):
+        book(3).numberactive.enrich("phone")
+        (tmp_path / "other").mkdir()
+        monkeypatch.chdir(tmp_path / "other")
+        book(3).numberactive.enrich("phone")
+    assert vendor.ledger.total == 3
+
+
+@pytest.mark.parametrize("mode", ["truncate", "wal"])
+def test_a_store_keeps_its_journal_mode(tmp_path, mode):
+    """Another SQLite may have it open: its mode is never changed under it."""
+    path = tmp_path / "s.sqlite3"
+    with journal_mode(mode):
+        pna.LookupStore(path).close()
+    with journal_mode("truncate" if mode == "wal" else "wal"):
+        pna.LookupStore(path).close()
+    with closing(sqlite3.connect(path)) as db:
+        found = db.execute("PRAGMA journal_mode").fetchone()[0]
+    assert (found == "wal") == (mode == "wal")
+
+
+def reading(path: Path) -> sqlite3.Connection:
+    """A program that stays in a read transaction."""
+    reader = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    reader.execute("BEGIN")
+    reader.execute("SELECT count(*) FROM lookups").fetchone()
+    return reader
+
+
+def test_a_long_reader_is_waited_for_once(tmp_path):
+    """Not a minute for each of the answers that stood in line; what was paid waits aside."""
+    path = tmp_path / "s.sqlite3"
+    with (
+        journal_mode("truncate"),
+        patience(2.0),
+        Simulator(stand_in=True, latency=0.05, **KEYS) as vendor,
+        use(vendor, path, max_concurrency=16),
+    ):
+        job = book(200).numberactive.start("phone")
+        while vendor.ledger.total < 20:
+            assert not job.done()
+        with closing(reading(path)):
+            began = time.monotonic()
+            with pytest.raises(StoreError, match="End what reads or locks it"):
+                job.result(110)
+            assert time.monotonic() - began < 20
+        paid = vendor.ledger.total
+        assert paid < 200
+        out = book(200).numberactive.enrich("phone")
+        assert out["phone_lookup_status"].isin(GOOD).all()
+        assert vendor.ledger.total == 200
+        assert vendor.ledger.double_charged() == []
+
+
+def test_forget_says_where_the_bytes_are_kept(tmp_path, vendor):
+    """A reader keeps them in the write-ahead log; once it is gone, forgetting again clears it."""
+    path = tmp_path / "s.sqlite3"
+    with journal_mode("wal"), patience(0.5), use(vendor, path):
+        book(3).numberactive.enrich("phone")
+        with pna.LookupStore() as store:
+            with (
+                closing(reading(path)),
+                pytest.raises(StoreError, match="keeps their bytes in its -wal"),
+            ):
+                store.forget("08110000001")
+            store.forget("08110000001")
+            log = path.with_name("s.sqlite3-wal")
+            assert not log.exists() or log.stat().st_size == 0
+
+
+def lock_is_a_folder(path: Path) -> str:
+    path.with_name("s.sqlite3.lock").mkdir()
+    path.touch()
+    return str(path)
+
+
+def workers_is_a_file(path: Path) -> str:
+    pna.LookupStore(path).close()
+    path.with_name("s.sqlite3.workers").touch()
+    return str(path)
+
+
+ODD = {
+    "nobody's home": lambda path: "~no-such-user-here/s.sqlite3",
+    "folder": lambda path: str(path.parent),
+    "lock is a folder": lock_is_a_folder,
+    "workers is a file": workers_is_a_file,
+}
+
+
+@pytest.mark.parametrize("odd", ODD.values(), ids=ODD)
+def test_an_odd_place_is_an_error_of_ours(path, vendor, odd):
+    """No RuntimeError, IsADirectoryError or FileExistsError of Python's own."""
+    with pytest.raises(NumberActiveError), use(vendor, odd(path)):
+        book(3).numberactive.enrich("phone")
+    assert vendor.ledger.total == 0
