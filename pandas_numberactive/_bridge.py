@@ -101,6 +101,15 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_bridge.after_fork)
 
 
+def keep_over_forks(lock: threading.Lock) -> threading.Lock:
+    """Return a module's lock, made free in a forked child whoever held it in the parent."""
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(
+            before=lock.acquire, after_in_parent=lock.release, after_in_child=lock.release
+        )
+    return lock
+
+
 def submit(work: Work[T]) -> Future[T]:
     """Start a coroutine (or a function that makes one) on the background loop, in a copy of this
     context.

@@ -14,12 +14,13 @@ from urllib.parse import urlsplit
 
 import platformdirs
 
+from pandas_numberactive._bridge import keep_over_forks
 from pandas_numberactive._config.checks import BASE_URLS, VARIABLES
 from pandas_numberactive._config.credentials import is_loopback
 from pandas_numberactive._config.settings import RunSettings, Settings
 from pandas_numberactive.errors import ConfigurationError, PlainHttpWarning
 
-_lock = threading.Lock()
+_lock = keep_over_forks(threading.Lock())
 _warned: set[str] = set()
 
 

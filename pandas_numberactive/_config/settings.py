@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Literal, TypedDict, Unpack
 from urllib.parse import urlsplit
 
+from pandas_numberactive._bridge import keep_over_forks
 from pandas_numberactive._config.checks import BASE_URLS, CHECKS, CodeOutcomes, checked
 from pandas_numberactive._config.checks import VARIABLES as VARIABLES
 from pandas_numberactive._config.credentials import Credentials as Credentials
@@ -172,7 +173,7 @@ _options.__dict__["__signature__"] = inspect.Signature(
 
 # --- the layers
 
-_lock = threading.Lock()
+_lock = keep_over_forks(threading.Lock())
 _configured: dict[str, Any] = {}
 _overridden: contextvars.ContextVar[dict[str, Any]] = contextvars.ContextVar(
     "numberactive_override"

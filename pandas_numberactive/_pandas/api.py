@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, Unpack
 import pandas as pd
 
 from pandas_numberactive import _bridge as bridge
+from pandas_numberactive._bridge import keep_over_forks
 from pandas_numberactive._config.readiness import require
 from pandas_numberactive._config.settings import RunSettings, Settings, settings
 from pandas_numberactive._display.public import public
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 
 Columns = Hashable | Sequence[Hashable]
 _simulators: list[Simulator] = []
-_starting = threading.Lock()
+_starting = keep_over_forks(threading.Lock())
 
 
 def ready_settings(given: Settings) -> RunSettings:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from pandas_numberactive import _bridge as bridge
+from pandas_numberactive._bridge import keep_over_forks
 from pandas_numberactive._display.html import bar, error_card, html_table
 from pandas_numberactive._display.live import Live, StopRow, in_kernel
 from pandas_numberactive._display.text import duration, money, words
@@ -140,7 +141,7 @@ class Job:
 # --- the jobs of this process
 
 _running: list[Job] = []
-_running_lock = threading.Lock()
+_running_lock = keep_over_forks(threading.Lock())
 
 
 def jobs() -> list[Job]:

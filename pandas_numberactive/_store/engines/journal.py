@@ -6,8 +6,10 @@ A write's future resolves only after its transaction is on disk; whoever waits f
 from __future__ import annotations
 
 import asyncio
+import os
 import sqlite3
 import threading
+import weakref
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -62,6 +64,12 @@ class Engine(Protocol):
     def close(self) -> None:
         """Close the connection."""
 
+    def leave_to_parent(self) -> None:
+        """Let go, in a forked child, of what belongs to its parent, and close nothing of it."""
+
+    def reopen(self) -> None:
+        """Open a connection of its own in a forked child."""
+
     def now(self) -> int:
         """Return the store's time in microseconds since 1970, UTC."""
 
@@ -97,8 +105,22 @@ class Journal:
         self._jobs: deque[_Job] = deque()
         self._wake = threading.Condition()
         self._closed = False
+        self.at_work = threading.Lock()  # held while a driver runs, whose own locks no fork frees
+        self._thread: threading.Thread | None = None
+        self._start()
+        _journals.add(self)
+
+    def _start(self) -> None:
         self._thread = threading.Thread(target=self._serve, name="numberactive-store", daemon=True)
         self._thread.start()
+
+    def after_fork(self) -> None:
+        """Begin anew in a forked child: its thread, its lock and its queue are the parent's."""
+        self._jobs = deque()
+        self._wake = threading.Condition()
+        self.at_work = threading.Lock()
+        self._thread = None
+        self._engine.leave_to_parent()
 
     def write(self, work: Work[T]) -> asyncio.Future[T]:
         """Queue work from a running loop; the future resolves after the fsync."""
@@ -136,18 +158,23 @@ class Journal:
         with self._wake:
             self._closed = True
             self._wake.notify()
-        self._thread.join()
+        if self._thread is not None:
+            self._thread.join()
 
     def _put(self, job: _Job) -> None:
         with self._wake:
             if self._closed:
                 raise StoreError("The store is closed; open it again.")
+            if self._thread is None:
+                self._engine.reopen()
+                self._start()
             self._jobs.append(job)
             self._wake.notify()
 
     def _serve(self) -> None:
         while group := self._take():
-            self._run(group)
+            with self.at_work:
+                self._run(group)
         self._engine.close()
 
     def _take(self) -> list[_Job]:
@@ -229,6 +256,36 @@ class Journal:
         ):  # a driver's frames may hold a password, and its words a row
             ours.__cause__ = error
         return ours
+
+
+_journals: weakref.WeakSet[Journal] = weakref.WeakSet()
+
+
+_at_rest: list[Journal] = []
+
+
+def _before_fork() -> None:
+    """Let no thread be inside a driver: its locks would stay held in the child for ever."""
+    for journal in list(_journals):
+        journal.at_work.acquire()
+        _at_rest.append(journal)
+
+
+def _after_fork() -> None:
+    while _at_rest:
+        _at_rest.pop().at_work.release()
+
+
+def _after_fork_in_child() -> None:
+    _at_rest.clear()
+    for journal in list(_journals):
+        journal.after_fork()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork_in_child
+    )
 
 
 def _deliver_to(future: Future[Any]) -> Callable[[Any, BaseException | None], None]:

@@ -36,6 +36,9 @@ _NEEDED = {
 }
 
 
+_of_parents: list[Any] = []
+
+
 class PostgresEngine(Connection):
     """The engine of a journal on a server: migrations, and the locks that show workers alive."""
 
@@ -67,6 +70,17 @@ class PostgresEngine(Connection):
             self.ready().execute(
                 "VACUUM numberactive.lookups, numberactive.bodies, numberactive.events"
             )
+
+    def leave_to_parent(self) -> None:
+        """Keep the parent's session unused: to close it here would end it for the parent."""
+        _of_parents.append(self._open)
+        self._open = None
+        self.tokens.clear()
+        self._unheld.clear()
+
+    def reopen(self) -> None:
+        """Connect, as a session of our own."""
+        self.ready()
 
     def hold(self, db: Database, token: str) -> str:
         """Show a worker alive by a lock that the server drops with our session.

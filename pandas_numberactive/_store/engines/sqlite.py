@@ -179,17 +179,30 @@ def _read(db: Database, where: str) -> NDArray[np.int64]:
     return np.column_stack([number, last & 0xFFFF_FFFF, bought])
 
 
+_of_parents: list[sqlite3.Connection] = []
+
+
 class SQLiteEngine:
     """The journal in one SQLite file; `path` None is a store in memory."""
 
     errors: tuple[type[Exception], ...] = (sqlite3.Error, OSError)
 
     def __init__(self, path: Path | None, clock: Callable[[], float] = time.time) -> None:
-        self._connection = connect(path)
-        self._file = None if path is None else files.Identity(path)
+        self._path = path
         self._clock = clock
-        self._workers = Liveness(path)
+        self.reopen()
+
+    def reopen(self) -> None:
+        """Open the file; in memory, an empty store."""
+        self._connection = connect(self._path)
+        self._file = None if self._path is None else files.Identity(self._path)
+        self._workers = Liveness(self._path)
         self._patient = True
+
+    def leave_to_parent(self) -> None:
+        """Keep the parent's connection unused: to close it here would drop the parent's locks."""
+        _of_parents.append(self._connection)
+        self._workers.leave_to_parent()
 
     def passing(self, error: BaseException) -> bool:
         """Return False: SQLite has waited for whatever passes by itself."""
@@ -332,6 +345,12 @@ class Liveness:
             return False
         finally:
             os.close(file)
+
+    def leave_to_parent(self) -> None:
+        """Close our copies of the parent's locks, which it keeps: they must end with it."""
+        for file in self._held.values():
+            os.close(file)
+        self._held.clear()
 
     def release(self) -> None:
         """Stop holding; the files go with it."""
