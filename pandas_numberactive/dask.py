@@ -114,7 +114,8 @@ def enrich(ddf: Any, column: Columns, **options: Unpack[EnrichOptions]) -> Any:
         pieces = _pieces(seen.numbers, answers, checked.details)
         return _join(ddf, column, checked, ready.max_digits, pieces)
 
-    return conclude(result, build, problems=seen.problems, errors=checked.errors)
+    with result.ending:
+        return conclude(result, build, problems=seen.problems, errors=checked.errors)
 
 
 @public(options=Options)

@@ -24,6 +24,7 @@ from pandas_numberactive._config.keyring import require_keyring, save_to_keyring
 from pandas_numberactive._config.settings import VARIABLES, override, simulator_only
 from pandas_numberactive._pandas import api
 from pandas_numberactive._phones.mask import mask_cell
+from pandas_numberactive._run.ending import ends_with_block
 from pandas_numberactive.errors import (
     ColumnNotFoundError,
     ConfigurationError,
@@ -221,8 +222,10 @@ def _exit_code() -> int:
     report = api.last_run()
     if report is None or report.complete:
         return COMPLETE
-    again = "may spend the cap again" if report.capped else "goes on where this ended"
-    print(f"Incomplete: the same command {again}.", file=sys.stderr)
+    again = "The same command goes on where this ended."
+    if report.capped:
+        again = "The same command buys nothing more today; with a higher cap it goes on."
+    print(f"Incomplete. {again}", file=sys.stderr)
     return INCOMPLETE
 
 
@@ -235,7 +238,8 @@ def _plan(arguments: argparse.Namespace) -> int:
 def _enrich(arguments: argparse.Namespace) -> int:
     check_target(arguments.out, arguments.file)
     df = _table(arguments)
-    with override(unit_price=arguments.unit_price):
+    # The run is not over before the file has its name: what dies until then goes on with it.
+    with override(unit_price=arguments.unit_price), ends_with_block():
         try:
             out = api.enrich(
                 df, _columns(arguments), details=arguments.details, **_terms(arguments)
@@ -244,7 +248,7 @@ def _enrich(arguments: argparse.Namespace) -> int:
             if error.partial is not None:  # what is paid goes to the file, too
                 write_table(error.partial, arguments.out)
             raise
-    write_table(out, arguments.out)
+        write_table(out, arguments.out)
     print(_in_flags(api.last_run()))
     return _exit_code()
 

@@ -18,7 +18,7 @@ from pandas_numberactive._display.public import public
 from pandas_numberactive._pandas import frames
 from pandas_numberactive._pandas import lookup_store as ledger
 from pandas_numberactive._pandas.bar import Bar
-from pandas_numberactive._pandas.ending import conclude, go
+from pandas_numberactive._pandas.ending import conclude, go, left_open_unless_returned
 from pandas_numberactive._pandas.ending import last_run as last_run
 from pandas_numberactive._pandas.job import Job
 from pandas_numberactive._phones.column import national_text, normalize_column
@@ -92,7 +92,7 @@ class _Call:
 def buy(run: Run, ready: RunSettings, progress: bool | Literal["auto"]) -> Result:
     """Do a run from this thread, with its bar; an interrupt stops it and keeps what is paid."""
     try:
-        with Bar(run, progress, ready) as bar:
+        with Bar(run, progress, ready) as bar, left_open_unless_returned(run):
             return bridge.call(lambda: go(run), stop=run.stop, tick=bar.draw, drain=ready.drain)
     except KeyboardInterrupt as interrupt:
         interrupt.add_note("What was paid is stored; the same call goes on where this ended.")
@@ -119,8 +119,9 @@ def enrich(df: pd.DataFrame, column: Columns, **options: Unpack[EnrichOptions]) 
     max_charges, budget
         The most charges (count), or money (in the settings' currency; needs unit_price), this call
         may make. At the cap nothing raises: the rest is `not_bought`, with one
-        IncompleteRunWarning. Interrupted or killed, it keeps its cap when it is called again; a run
-        that has ended at its cap is over, and the next call may spend it again.
+        IncompleteRunWarning. A cap holds for a day: the same call under the same cap buys nothing
+        more, however it ended; a raised cap goes on and counts what was charged before. Other
+        numbers, one row more among them, are another call with a cap of its own.
     max_age, refresh
         Buy again what is older, or everything; without them a stored answer serves whatever its
         age. An age is a Timedelta, timedelta or timedelta64, or text with its unit: "180D", "26W",
@@ -161,7 +162,9 @@ def enrich(df: pd.DataFrame, column: Columns, **options: Unpack[EnrichOptions]) 
     ['answered', 'invalid']
     """
     call = _Call.of(df, column, options)
-    return call.end(buy(call.run, call.settings, call.prepared.options.progress))
+    result = buy(call.run, call.settings, call.prepared.options.progress)
+    with result.ending:
+        return call.end(result)
 
 
 @public(options=Options)
@@ -174,10 +177,14 @@ async def aenrich(
     """
     call = _Call.of(df, column, options)
     run, drain = call.run, call.settings.drain
-    with Bar(run, call.prepared.options.progress, call.settings) as bar:
+    with (
+        Bar(run, call.prepared.options.progress, call.settings) as bar,
+        left_open_unless_returned(run),
+    ):
         future = bridge.submit(lambda: go(run))
         result = await bridge.wait(future, stop=run.stop, tick=bar.draw, drain=drain)
-    return call.end(result)
+    async with result.ending:
+        return call.end(result)
 
 
 @public(options=Options)
@@ -187,7 +194,9 @@ def start(df: pd.DataFrame, column: Columns, **options: Unpack[EnrichOptions]) -
 
     @public
     async def work() -> pd.DataFrame:
-        return call.end(await go(call.run))
+        result = await go(call.run)
+        async with result.ending:
+            return call.end(result)
 
     return Job(call.run, bridge.submit(work), call.settings.drain)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
 from pandas_numberactive._run.run import warn_unknown
@@ -24,6 +25,16 @@ def last_run() -> RunReport | None:
     None before the first run.
     """
     return _latest[-1] if _latest else None
+
+
+@contextmanager
+def left_open_unless_returned(run: Run) -> Iterator[None]:
+    """Leave a run to be gone on with where the block ends without handing its result on."""
+    try:
+        yield
+    except BaseException:
+        run.abandon()
+        raise
 
 
 async def go(run: Run) -> Result:
@@ -90,8 +101,8 @@ def warn_incomplete(report: RunReport) -> None:
     )
     if report.capped:
         advice = (
-            f" This run ended at {report.stopped_by}; calling again is a new purchase, which "
-            "may cost that much again."
+            f" This run ended at {report.stopped_by}: the same call buys nothing more today, "
+            "a higher cap goes on with it."
         )
     if held:
         advice += " See pna.LookupStore().held() for what waits for a decision."

@@ -24,7 +24,7 @@ from pandas_numberactive._display.public import public
 from pandas_numberactive._display.text import said, utc, when, words
 from pandas_numberactive._pandas.api import ready_settings
 from pandas_numberactive._pandas.columns import ACTIVE_LEVEL, FREQUENCY_GRADE, TELCO_TYPE
-from pandas_numberactive._pandas.ending import conclude, go
+from pandas_numberactive._pandas.ending import conclude, go, left_open_unless_returned
 from pandas_numberactive._phones.mask import mask
 from pandas_numberactive._phones.parse import explain, parse_phone
 from pandas_numberactive._purchase.purchase import STATUSES, signal_codes
@@ -140,7 +140,10 @@ def lookup(
     """
     call = _Call.of(phone, _options(refresh, max_age))
     run, drain = call.run, call.settings.drain
-    return call.end(bridge.call(lambda: go(run), stop=run.stop, drain=drain))
+    with left_open_unless_returned(run):
+        result = bridge.call(lambda: go(run), stop=run.stop, drain=drain)
+    with result.ending:
+        return call.end(result)
 
 
 @public(foreign=Options)
@@ -150,11 +153,15 @@ async def alookup(
     """Await `lookup`, in a notebook or any other event loop."""
     call = _Call.of(phone, _options(refresh, max_age))
     run, drain = call.run, call.settings.drain
-    return call.end(await bridge.wait(bridge.submit(lambda: go(run)), stop=run.stop, drain=drain))
+    with left_open_unless_returned(run):
+        result = await bridge.wait(bridge.submit(lambda: go(run)), stop=run.stop, drain=drain)
+    async with result.ending:
+        return call.end(result)
 
 
 def _options(refresh: bool, max_age: str | timedelta | np.timedelta64 | None) -> Options:
-    return Options(refresh=refresh, max_age=max_age, details=True, max_charges=1)
+    # No cap: it would count what the number cost earlier today, a release by hand among it.
+    return Options(refresh=refresh, max_age=max_age, details=True)
 
 
 @public

@@ -155,19 +155,27 @@ def lookup_flow(lookup: Purchase, rules: Rules) -> Flow:
         if opened is None or opened.state is not LookupState.PENDING:
             return opened
         lookup = opened
-    elif why := _unsafe_to_resume(lookup, rules):
+    elif why := unsafe_to_resume(
+        lookup, now=rules.clock(), host=rules.host, key=rules.key, max_age=rules.policy.max_age
+    ):
         # RULE 3: an id that is too old, or of another key or host, may be a new order there.
         return (yield from _hold(lookup, why))
     return (yield from _ask_query(lookup, rules))
 
 
-def _unsafe_to_resume(lookup: Purchase, rules: Rules) -> str | None:
-    age = rules.clock() - (lookup.opened_at if lookup.opened_at is not None else float("inf"))
-    if not 0 <= age < rules.policy.max_age:
+def unsafe_to_resume(
+    lookup: Purchase, *, now: float, host: str, key: str, max_age: float
+) -> str | None:
+    """Return why an open requestId may not be asked any more; None where it may.
+
+    `now` is in seconds since 1970, `max_age` in seconds.
+    """
+    age = now - (lookup.opened_at if lookup.opened_at is not None else float("inf"))
+    if not 0 <= age < max_age:
         return "request_id_too_old" if age >= 0 else "clock_went_back"
-    if lookup.host != rules.host:
+    if lookup.host != host:
         return "other_host"
-    if lookup.key != rules.key:
+    if lookup.key != key:
         return "other_app_key"
     return "request_id_collision" if lookup.reason == "request_id_collision" else None
 

@@ -38,6 +38,52 @@ SETTLED = frozenset(
 OPEN = frozenset({LookupState.RESERVED, LookupState.PENDING, LookupState.UNCERTAIN})
 
 
+class Todo(IntEnum):
+    """The next step for a number; positions in a table, never on disk."""
+
+    SERVED = 0  # a stored answer is new enough
+    FAILED = 1  # free, and not to be retried
+    HELD = 2  # may have been charged; only a person can settle it
+    RESUME = 3  # a requestId or a reservation is open
+    RETRY = 4  # buy under the same generation, in which nothing is open
+    BUY = 5  # the first generation
+    BUY_AGAIN = 6  # a new generation
+
+
+BUYS = frozenset({Todo.RETRY, Todo.BUY, Todo.BUY_AGAIN})
+
+
+def todo(state: int, *, serves: bool, askable: bool, retry: bool) -> Todo:
+    """Return what is open for a number: the one rule of plan, run, claims and report.
+
+    Parameters
+    ----------
+    state
+        The LookupState of its newest generation; 0 where it has none.
+    serves
+        Whether any generation holds an answer that is new enough.
+    askable
+        Whether its newest requestId may still be asked.
+    retry
+        Whether a free failure is asked again.
+    """
+    if state == LookupState.PENDING or (state == LookupState.UNCERTAIN and askable):
+        return Todo.RESUME  # whatever answer stands behind it, this one may be paid
+    if serves:
+        return Todo.SERVED
+    if state == LookupState.FAILED and not retry:
+        return Todo.FAILED
+    return _UNSERVED.get(LookupState(state), Todo.BUY_AGAIN) if state else Todo.BUY
+
+
+_UNSERVED = {
+    LookupState.RESERVED: Todo.RESUME,
+    LookupState.UNCERTAIN: Todo.HELD,
+    LookupState.FAILED: Todo.RETRY,
+    LookupState.RELEASED: Todo.RETRY,
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Purchase:
     """One purchase of one number: what is asked, where it stands, and what came of it."""

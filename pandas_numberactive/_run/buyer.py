@@ -19,7 +19,7 @@ from pandas_numberactive._run.tally import Tally
 from pandas_numberactive._store import claims, saves, workers
 from pandas_numberactive._store.claims import Work, claim_size
 from pandas_numberactive._store.rescue import Rescue
-from pandas_numberactive._store.runs import RunRow
+from pandas_numberactive._store.runs import RunRow, Spending
 from pandas_numberactive._store.store import LookupStore
 from pandas_numberactive._vendor.client import Client
 from pandas_numberactive._vendor.verdicts import Verdict
@@ -66,10 +66,10 @@ class Buyer:
         ] = {}  # what to tell of answers that the store did not take
         self._handle_can_charge = False
         self._lease = Lease(settings.lease)
-        self._worker = 0
+        self.worker = 0  # our number in the store, once joined
 
     async def buy(self, todo: list[int]) -> NumberActiveError | None:
-        """Take every number as far as it goes."""
+        """Take every number as far as it goes; the worker stays registered until it leaves."""
         loop = asyncio.get_running_loop()
 
         def wake() -> None:
@@ -77,15 +77,10 @@ class Buyer:
 
         self._tally.wake_with(wake)
         moment = self._lease.now()
-        self._worker = await self._join()
+        self.worker = await self._join()
         self._lease.renewed(moment)
-        finished = False
-        try:
+        if todo:
             await self._all(todo)
-            finished = self._tally.stopped_by is None and self._error is None
-        finally:
-            with contextlib.suppress(Exception):  # a store that fails here failed louder before
-                await self._leave(finished)
         error = self._error
         if error is not None:
             for note in self._kept_aside:  # whatever ended the run, this is told with it
@@ -101,19 +96,21 @@ class Buyer:
         await self._store.write(
             workers.renew,
             self._store.engine,
-            worker=self._worker,
+            worker=self.worker,
             run=self._run.run,
             lease=self._settings.lease,
         )
 
-    async def _leave(self, finished: bool) -> None:
-        await self._store.write(
-            workers.leave,
-            self._store.engine,
-            worker=self._worker,
-            run=self._run.run,
-            finished=finished,
-        )
+    async def leave(self) -> None:
+        """Give up the lease; the call has not handed back its result, and is to be made again."""
+        with contextlib.suppress(Exception):  # a store that fails here failed louder before
+            await self._store.write(
+                workers.leave,
+                self._store.engine,
+                worker=self.worker,
+                run=self._run.run,
+                finished=False,
+            )
 
     async def _all(self, todo: list[int]) -> None:
         heart = asyncio.create_task(self._beat())
@@ -197,7 +194,7 @@ class Buyer:
         return Work(
             environment=settings.environment,
             run=self._run.run,
-            worker=self._worker,
+            worker=self.worker,
             cap=self._cap,
             since=self._options.since(self._run.started_at),
             called_at=self._store.now(),
@@ -206,6 +203,7 @@ class Buyer:
             key=settings.credentials.fingerprint,
             max_id_age=round(self._policy.max_age * 1e6),
             alive=self._store.alive,
+            spending=Spending(self._run.run),
         )
 
     async def _claim(self, terms: Work, numbers: list[int]) -> None:
@@ -274,7 +272,7 @@ class Buyer:
             handle_can_charge=lambda: self._handle_can_charge,
         )
         if done is not None and done.state in OPEN:
-            await self._store.write(saves.unclaim, done, worker=self._worker)
+            await self._store.write(saves.unclaim, done, worker=self.worker)
         return done
 
     def _still_mine(self, claimed: Purchase, done: Purchase | None, term: int) -> Purchase | None:
@@ -291,7 +289,7 @@ class Buyer:
             saved = await self._store.write(
                 saves.save,
                 lookup,
-                worker=self._worker,
+                worker=self.worker,
                 run=self._run.run,
                 now=self._store.now(),
             )

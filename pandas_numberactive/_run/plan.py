@@ -8,7 +8,6 @@ import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,10 +17,12 @@ from pandas_numberactive._config.credentials import masked_url
 from pandas_numberactive._config.settings import RunSettings
 from pandas_numberactive._display.html import bar, html_table, text_table
 from pandas_numberactive._display.text import duration, money, utc
-from pandas_numberactive._purchase.purchase import SETTLED, LookupState
+from pandas_numberactive._purchase.flow import RetryPolicy
+from pandas_numberactive._purchase.purchase import BUYS, SETTLED, LookupState, Todo, todo
 from pandas_numberactive._run.options import Options
 from pandas_numberactive._run.report import Shape
-from pandas_numberactive._store import runs
+from pandas_numberactive._store.rows import Asker
+from pandas_numberactive._store.runs import RunRow, find_run
 from pandas_numberactive._store.store import LookupStore, Stored
 from pandas_numberactive.errors import ConfigurationError, ConfirmationRequiredError
 
@@ -47,19 +48,15 @@ def cap_of(options: Options, settings: RunSettings) -> int | None:
 
 
 def run_key(numbers: NDArray[np.int64], settings: RunSettings, options: Options) -> str:
-    """Tell runs apart: same environment, numbers, caps, refresh and max_age are the same run,
-    whatever their types.
+    """Tell runs apart: same environment, numbers, refresh and max_age are the same run.
+
+    A cap is no part of it: a raised one goes on with the run and counts what that has charged.
     """
-    amounts = (options.max_charges, options.budget, options.seconds)
-    terms = (settings.environment, *map(_plain, amounts), bool(options.refresh))
+    # The two blanks are where caps stood once: stores of that time go on with their open runs.
+    terms = (settings.environment, None, None, options.seconds, bool(options.refresh))
     digest = hashlib.sha256(repr(terms).encode())
     digest.update(np.sort(numbers).tobytes())
     return digest.hexdigest()[:32]
-
-
-def _plain(amount: object) -> object:
-    """2500, 2500.0 and numpy's 2500 alike."""
-    return float(amount) if isinstance(amount, Real) and not isinstance(amount, bool) else amount
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,35 +66,70 @@ class Sorted:
     stored: NDArray[np.bool_]
     outdated: NDArray[np.bool_]
     open: NDArray[np.bool_]
-    held: NDArray[np.bool_]
+    held: NDArray[np.bool_]  # may have been charged
+    asked_again: NDArray[np.bool_]  # of the held: their own requestId is asked
     failed: NDArray[np.bool_]
     to_buy: NDArray[np.bool_]
 
     @property
     def todo(self) -> NDArray[np.bool_]:
         """What a run must touch."""
-        return self.to_buy | self.open | self.held
+        return self.to_buy | self.open | self.asked_again
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing is left: no number is open, held, failed or to be bought."""
+        return bool(self.stored.all())
+
+
+# The one rule, for every state: whether an answer serves (16) and a held id may be asked (32).
+_TODO = {
+    retry: np.array(
+        [
+            todo(code & 15, serves=bool(code & 16), askable=bool(code & 32), retry=retry)
+            if code & 15 <= max(LookupState)
+            else Todo.BUY
+            for code in range(64)
+        ],
+        np.int8,
+    )
+    for retry in (False, True)
+}
 
 
 def sort_out(stored: Stored, since: int, retry_failed: bool) -> Sorted:
     """Say for each number what must be done with it."""
-    state = stored.packed & 15
-    settled = np.isin(state, [int(s) for s in SETTLED])
-    fresh = settled & (stored.bought_at >= since)
-    failed = state == LookupState.FAILED
-    open_ = (state == LookupState.PENDING) | (state == LookupState.RESERVED)
-    held = state == LookupState.UNCERTAIN
-    again = np.isin(state, [0, LookupState.RELEASED, LookupState.WRITTEN_OFF])
-    to_buy = again | (settled & ~fresh) | (failed & retry_failed)
-    return Sorted(fresh, settled & ~fresh, open_, held, failed, to_buy)
+    settled = np.isin(stored.packed & 15, [int(s) for s in SETTLED])
+    code = stored.newest.copy()
+    code[settled & (stored.bought_at >= since)] |= 16
+    code[stored.askable] |= 32
+    todos = _TODO[bool(retry_failed)][code]
+    held = stored.newest == LookupState.UNCERTAIN
+    resumed = todos == Todo.RESUME
+    return Sorted(
+        stored=todos == Todo.SERVED,
+        outdated=settled & (todos == Todo.BUY_AGAIN),
+        open=resumed & ~held,
+        held=(resumed & held) | (todos == Todo.HELD),
+        asked_again=resumed & held,
+        failed=(todos == Todo.FAILED)
+        | ((stored.newest == LookupState.FAILED) & (todos == Todo.RETRY)),
+        to_buy=np.isin(todos, [int(one) for one in BUYS]),
+    )
 
 
 def make_plan(
-    stored: Stored, sorted_: Sorted, shape: Shape, settings: RunSettings, options: Options
+    stored: Stored,
+    sorted_: Sorted,
+    shape: Shape,
+    settings: RunSettings,
+    options: Options,
+    earlier: RunRow | None = None,
 ) -> Plan:
-    """Count what a run would do."""
+    """Count what a run would do; `earlier` is the run that it goes on with."""
     bought = stored.bought_at[sorted_.stored]
     to_buy, open_ = int(sorted_.to_buy.sum()), int(sorted_.open.sum())
+    asked_again = int(sorted_.asked_again.sum())
     return Plan(
         environment=settings.environment,
         rows=shape.rows,
@@ -112,10 +144,13 @@ def make_plan(
         failed_before=int((sorted_.failed & sorted_.to_buy).sum()),
         open=open_,
         held=int(sorted_.held.sum()),
+        asked_again=asked_again,
         to_buy=to_buy,
+        run=earlier.run if earlier else None,
+        run_charged=earlier.charged if earlier else 0,
         unit_price=settings.unit_price,
         currency=settings.currency,
-        seconds=_likely_seconds(to_buy + open_, settings),
+        seconds=_likely_seconds(to_buy + open_ + asked_again, settings),
         max_charges=cap_of(options, settings),
         warnings=shape.warnings,
         store=_shown(settings.store),
@@ -161,27 +196,31 @@ async def plan(
     """Plan a run over distinct numbers; reads the store, sends and spends nothing."""
     store = LookupStore.open(settings.store)
     try:
-        began_at, _ = await started(store, numbers, settings, options)
-        since = options.since(began_at)
-        known = await store.read(settings.environment, numbers, since=since)
+        earlier = await earlier_run(store, run_key(numbers, settings, options))
+        since = options.since(earlier.started_at if earlier else store.now())
+        known, sorted_ = await look(store, numbers, settings, options, since)
     finally:
         store.close()
-    return make_plan(known, sort_out(known, since, options.retry_failed), shape, settings, options)
+    return make_plan(known, sorted_, shape, settings, options, earlier)
 
 
-async def started(
-    store: LookupStore, numbers: NDArray[np.int64], settings: RunSettings, options: Options
-) -> tuple[int, bool]:
-    """When the run began, and whether it goes on with an unfinished one that asked for newer
-    answers.
-    """
-    if options.refresh or options.max_age is not None:
-        began_at = await store.write(
-            runs.unfinished, run_key(numbers, settings, options), store.now()
-        )
-        if began_at is not None:
-            return began_at, True
-    return store.now(), False
+async def earlier_run(store: LookupStore, key: str) -> RunRow | None:
+    """Return the run that a call goes on with, where one of its key is not over."""
+    return await store.write(find_run, key=key, now=store.now(), lives=store.lives)
+
+
+async def look(
+    store: LookupStore,
+    numbers: NDArray[np.int64],
+    settings: RunSettings,
+    options: Options,
+    since: int,
+) -> tuple[Stored, Sorted]:
+    """Read what the store has of the numbers, and sort out what is open."""
+    day = round(RetryPolicy().max_age * 1e6)
+    asker = Asker(settings.host, settings.credentials.fingerprint, day)
+    known = await store.read(settings.environment, numbers, since=since, asker=asker)
+    return known, sort_out(known, since, options.retry_failed)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -212,6 +251,9 @@ class Plan:
     max_charges: int | None = None
     warnings: tuple[str, ...] = ()
     store: str = ""  # where it looked; a password masked
+    asked_again: int = 0  # of the held: their own requestId is asked, which may charge
+    run: int | None = None  # the run that the call goes on with
+    run_charged: int = 0  # what that run has been charged
 
     @property
     def duplicates(self) -> int:
@@ -220,9 +262,11 @@ class Plan:
 
     @property
     def purchases(self) -> int:
-        """Numbers that would be bought or finished, the cap applied."""
-        wanted = self.to_buy + self.open
-        return wanted if self.max_charges is None else min(wanted, self.max_charges)
+        """Numbers that would be bought or finished, within what the cap has left."""
+        wanted = self.to_buy + self.open + self.asked_again
+        if self.max_charges is None:
+            return wanted
+        return min(wanted, max(0, self.max_charges - self.run_charged))
 
     @property
     def cost(self) -> float | None:
@@ -244,10 +288,12 @@ class Plan:
         if self.open:
             out.append(("begun earlier, to finish", f"{self.open:,}"))
         if self.held:
-            out.append(("held (uncertain)", f"{self.held:,}"))
+            out.append(("held (uncertain)", f"{self.held:,} ({self.asked_again:,} asked again)"))
         if self.failed_before:
             out.append(("failed earlier, free", f"{self.failed_before:,} (asked again)"))
         cap = "" if self.max_charges is None else f", at most {self.max_charges:,} charges"
+        if self.run is not None:
+            out.append((f"goes on with run {self.run}", f"{self._run_charged()} charged"))
         out += [
             ("to buy", f"{self.to_buy:,}{cap}"),
             ("cost at most", money(self.cost, self.currency)),
@@ -255,6 +301,10 @@ class Plan:
         if self.seconds is not None:
             out.append(("likely time", f"about {duration(self.seconds)}"))
         return out + [("store", self.store)] * bool(self.store)
+
+    def _run_charged(self) -> str:
+        of = "" if self.max_charges is None else f" of {self.max_charges:,}"
+        return f"{self.run_charged:,}{of}"
 
     def _ages(self) -> str:
         if not self.stored or self.stored_oldest is None or self.stored_newest is None:

@@ -79,8 +79,10 @@ class RunReport:
     unit_price: float | None = None
     currency: str = "IDR"
     resumed: bool = False
+    run_charged: int = 0  # by all calls of the run
+    open: int = 0  # pending, held or failed free: what the same call goes on with, or a person
     stopped_by: str | None = None
-    # `max_charges` or `budget` ended it: the next call is a new run, with the whole cap again
+    # `max_charges` or `budget` ended it: the same call buys nothing more today, a higher cap does
     capped: bool = False
     failures: Mapping[str, int] = field(default_factory=dict)  # code and message: numbers
     problems: Any = None
@@ -88,7 +90,7 @@ class RunReport:
     @property
     def complete(self) -> bool:
         """Whether every valid number has its final outcome."""
-        return not (self.pending or self.not_bought or self.stopped_by)
+        return not (self.open or self.not_bought or self.stopped_by)
 
     @property
     def cost(self) -> float | None:
@@ -128,6 +130,8 @@ class RunReport:
             ("charged", f"{self.charged:,}{unknown}"),
             ("cost", money(self.cost, self.currency)),
         ]
+        if self.run_charged != self.charged:
+            out.append(("charged by the whole run", f"{self.run_charged:,}"))
         out.append(("time", f"{self.wall_seconds:.1f} s"))
         if self.stopped_by:
             out.append(("stopped by", self.stopped_by))

@@ -21,15 +21,16 @@ from pandas_numberactive._purchase.purchase import (
     Purchase,
 )
 from pandas_numberactive._run.buyer import Buyer
+from pandas_numberactive._run.ending import Ending
 from pandas_numberactive._run.options import Options
 from pandas_numberactive._run.plan import (
     Sorted,
     cap_of,
     confirm,
+    earlier_run,
+    look,
     make_plan,
     run_key,
-    sort_out,
-    started,
 )
 from pandas_numberactive._run.plan import plan as plan
 from pandas_numberactive._run.report import Progress, RunReport, Shape
@@ -81,6 +82,7 @@ class Result:
     answers: Answers
     report: RunReport
     error: NumberActiveError | None = None
+    ending: Ending = field(default_factory=Ending)  # to be entered around what the caller builds
 
 
 class Run:
@@ -105,6 +107,8 @@ class Run:
         self._began = time.monotonic()
         self._ended: float | None = None
         self.report: RunReport | None = None  # once the run has come to its end
+        self._over = False  # nothing is left: the run may end
+        self._ending = Ending()
 
     def stop(self) -> None:
         """Begin nothing new; what was sent is drained and kept."""
@@ -135,38 +139,73 @@ class Run:
         )
 
     async def go(self) -> Result:
-        """Buy what must be bought and return all answers; raises only before the first call."""
+        """Buy what must be bought and return all answers; raises only before the first call.
+
+        The result's `ending` is to be entered around the building of the frame: until it is left
+        the run is not over.
+        """
         self._began = time.monotonic()
         store = LookupStore.open(self._settings.store)
         try:
-            return await self._go(store)
+            result = await self._go(store)
+        except BaseException:
+            store.close()
+            raise
         finally:
             self._ended = time.monotonic()
-            store.close()
+        self._ending = result.ending
+        return result
+
+    def abandon(self) -> None:
+        """Leave the run to be gone on with, where its result reached nobody."""
+        self._ending.abandon()
 
     async def _go(self, store: LookupStore) -> Result:
         self._rescue = await store.recover()
-        began_at, unfinished = await started(store, self._numbers, self._settings, self._options)
+        key = run_key(self._numbers, self._settings, self._options)
+        earlier = await earlier_run(store, key)
+        began_at = earlier.started_at if earlier else store.now()
         known, sorted_ = await self._read(store, self._options.since(began_at))
-        confirm(
-            make_plan(known, sorted_, self._shape, self._settings, self._options), self._settings
-        )
+        plan = make_plan(known, sorted_, self._shape, self._settings, self._options, earlier)
+        confirm(plan, self._settings)
         self._stored = int(sorted_.stored.sum())
         self._todo = int(sorted_.todo.sum())
-        run, error = None, None
-        if self._todo or unfinished:  # where nothing is left to buy, the unfinished run is ended
-            run, error = await self._buy(store, self._in_order(sorted_), began_at)
-            try:
-                known, _ = await self._read(store, self._options.since(run.started_at))
-            except Exception:
-                if error is None:
-                    raise
-                return await self._result(None, known, run, error)  # what ended the run says more
-        return await self._result(store, known, run, error)
+        if not self._todo and earlier is None:
+            result = await self._result(store, known, sorted_, None, None)
+            store.close()
+            return result
+        # Where nothing is left to buy, the run that is not over is ended.
+        run = await self._begin(store, key, began_at)
+        buyer = self._buyer(store, run)
+        try:
+            error = await buyer.buy(self._in_order(sorted_))
+            result = await self._read_back(store, known, sorted_, run, error)
+            if error is None:
+                result.report.run_charged = await store.write(runs.charged, run.run)
+        except BaseException:
+            await buyer.leave()
+            raise
+        return replace(result, ending=Ending(store, buyer.worker, run.run, over=self._over))
+
+    async def _read_back(
+        self,
+        store: LookupStore,
+        known: Stored,
+        sorted_: Sorted,
+        run: RunRow,
+        error: NumberActiveError | None,
+    ) -> Result:
+        try:
+            known, sorted_ = await self._read(store, self._options.since(run.started_at))
+        except Exception:
+            if error is None:
+                raise
+            return await self._result(None, known, sorted_, run, error)  # the error says more
+        self._over = sorted_.over and error is None
+        return await self._result(store, known, sorted_, run, error)
 
     async def _read(self, store: LookupStore, since: int) -> tuple[Stored, Sorted]:
-        known = await store.read(self._settings.environment, self._numbers, since=since)
-        return known, sort_out(known, since, self._options.retry_failed)
+        return await look(store, self._numbers, self._settings, self._options, since)
 
     def _in_order(self, sorted_: Sorted) -> list[int]:
         todo = self._numbers[sorted_.todo]
@@ -176,38 +215,36 @@ class Run:
         numbers: list[int] = todo.tolist()
         return numbers
 
-    async def _buy(
-        self, store: LookupStore, todo: list[int], began_at: int
-    ) -> tuple[RunRow, NumberActiveError | None]:
+    async def _begin(self, store: LookupStore, key: str, began_at: int) -> RunRow:
         warn_plain_http(self._settings)
-        settings = self._settings
-        run = await store.write(
+        return await store.write(
             runs.begin_run,
-            key=run_key(self._numbers, settings, self._options),
-            environment=settings.environment,
+            key=key,
+            environment=self._settings.environment,
             now=store.now(),
+            lives=store.lives,
             cap=self._cap,
-            price=settings.unit_price,
-            currency=settings.currency,
+            price=self._settings.unit_price,
+            currency=self._settings.currency,
+            started_at=began_at,
         )
-        run = replace(
-            run, started_at=min(run.started_at, began_at)
-        )  # another's refresh may have ended since we read
-        buyer = Buyer(
+
+    def _buyer(self, store: LookupStore, run: RunRow) -> Buyer:
+        return Buyer(
             store,
-            settings,
+            self._settings,
             run,
             self._tally,
             cap=self._cap,
             options=self._options,
             rescue=self._rescue,
         )
-        return run, await buyer.buy(todo)
 
     async def _result(
         self,
         store: LookupStore | None,
         known: Stored,
+        sorted_: Sorted,
         run: RunRow | None,
         error: NumberActiveError | None,
     ) -> Result:
@@ -228,6 +265,8 @@ class Run:
                     raise
         answers = Answers(status, known.packed, np.where(settled, known.bought_at, 0), new, lookups)
         report = self._report(answers, settled, run)
+        report.open = int((~sorted_.stored).sum()) - report.not_bought
+        report.run_charged = report.charged
         report.stopped_by = str(error).splitlines()[0] if error else report.stopped_by
         self.report = report
         return Result(answers, report, error)

@@ -10,10 +10,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cache, partial
 
-from pandas_numberactive._purchase.purchase import OPEN, SETTLED, LookupState, Purchase, pack
+from pandas_numberactive._purchase.purchase import LookupState, Purchase, Todo, pack, todo
 from pandas_numberactive._store.engines.journal import Database
-from pandas_numberactive._store.rows import AT_ONCE, ENVIRONMENTS, Row, newest, to_lookup
-from pandas_numberactive._store.runs import Alive, get_flag, handle_flag, spent
+from pandas_numberactive._store.rows import (
+    AT_ONCE,
+    ENVIRONMENTS,
+    Asker,
+    Row,
+    standing,
+    to_lookup,
+)
+from pandas_numberactive._store.runs import Alive, Spending, get_flag, handle_flag, keep_spent
 from pandas_numberactive._vendor.verdicts import went_unheard
 
 MOST_AHEAD = 4096  # numbers claimed at once: what Stop has to give back
@@ -43,6 +50,12 @@ class Work:
     key: str
     max_id_age: int
     alive: Alive
+    spending: Spending | None = None  # keeps a count that is costly; made anew where it is None
+
+    @property
+    def asker(self) -> Asker:
+        """The account that would ask."""
+        return Asker(self.host, self.key, self.max_id_age)
 
     @property
     def code(self) -> int:
@@ -64,80 +77,127 @@ class Claims:
     handle_can_charge: bool = False  # the vendor was seen to answer, and charge, at handle
 
 
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What the store holds of one number, and what is to be done with it."""
+
+    row: Row | None  # its newest generation
+    todo: Todo
+    busy: bool  # another live worker has it
+
+
 def claim(db: Database, work: Work, numbers: Sequence[int]) -> Claims:
     """Claim what needs buying or finishing, reserving its money in the same transaction.
 
     Room under the cap goes to the numbers in the order given; rows are written in sorted order.
     """
-    claims = Claims(
-        spent=0 if work.cap is None else spent(db, work.run),
-        handle_can_charge=get_flag(db, handle_flag(work.environment)),
-    )
-    known = newest(db, work.code, numbers)
-    alive = cache(partial(work.alive, db))  # one look at each worker
-    kinds = {number: _kind(db, known.get(number), work, alive) for number in numbers}
-    claims.settled = [number for number in numbers if kinds[number] == "settled"]
-    claims.busy = [number for number in numbers if kinds[number] == "busy"]
-    wanted = [number for number in numbers if kinds[number] not in ("settled", "busy")]
-    taken = (
-        wanted
-        if work.cap is None
-        else _affordable(wanted, kinds, known, work, work.cap - claims.spent)
-    )
-    claims.over = [] if taken is wanted else sorted(set(wanted).difference(taken))
+    claims = Claims(handle_can_charge=get_flag(db, handle_flag(work.environment)))
+    if work.cap is not None:
+        claims.spent = (work.spending or Spending(work.run)).count(db)
+    found = _look(db, work, numbers)
+    claims.settled = [number for number in numbers if found[number].todo < Todo.RESUME]
+    claims.busy = [number for number in numbers if found[number].busy]
+    wanted = [n for n in numbers if found[n].todo >= Todo.RESUME and not found[n].busy]
+    taken = wanted
+    if work.cap is not None:
+        taken = _affordable(wanted, found, work, work.cap - claims.spent)
+        claims.over = sorted(set(wanted).difference(taken))
     claims.mine = [
-        (
-            _lookup(work, number, known.get(number), kinds[number]),
-            _begun(kinds[number], known.get(number)),
-        )
-        for number in taken
+        (_lookup(work, number, found[number]), _begun(found[number])) for number in taken
     ]
-    _write(db, work, known, {number: kinds[number] for number in sorted(taken)})
+    _write(db, work, {number: found[number] for number in sorted(taken)})
     return claims
 
 
-def _begun(kind: str, row: Row | None) -> bool:
+def _look(db: Database, work: Work, numbers: Sequence[int]) -> dict[int, _Found]:
+    known = standing(db, work.code, numbers, work.since)
+    alive = cache(partial(work.alive, db))  # one look at each worker
+    found = {}
+    for number in numbers:
+        row, serves = known.get(number, (None, False))
+        next_step = _todo(row, serves, work)
+        found[number] = _Found(row, next_step, next_step >= Todo.RESUME and _busy(row, work, alive))
+    return found
+
+
+def _todo(row: Row | None, serves: bool, work: Work) -> Todo:
+    if row is None:
+        return Todo.BUY
+    failed_now = row.state is LookupState.FAILED and row.bought_at >= work.called_at
+    return todo(
+        row.state,
+        serves=serves,
+        askable=row.state is LookupState.UNCERTAIN and work.asker.may_ask(row, work.called_at),
+        retry=work.retry_failed and not failed_now,
+    )
+
+
+def _busy(row: Row | None, work: Work, alive: Callable[[int], bool]) -> bool:
+    """Whether another worker, alive, has claimed the number."""
+    if row is None or row.worker is None or row.worker == work.worker:
+        return False
+    return alive(row.worker)
+
+
+def _begun(found: _Found) -> bool:
     """Whether a handle may have been sent for it whose reply nobody read."""
-    if row is None or kind != "reuse":
-        return kind == "resume"
-    return row.state is LookupState.FAILED and went_unheard(row.reason)
+    if found.row is None or found.todo is not Todo.RETRY:
+        return found.todo is Todo.RESUME
+    return found.row.state is LookupState.FAILED and went_unheard(found.row.reason)
 
 
 def _affordable(
-    numbers: Sequence[int], kinds: dict[int, str], known: dict[int, Row], work: Work, room: int
+    numbers: Sequence[int], found: dict[int, _Found], work: Work, room: int
 ) -> list[int]:
-    """Those for which the cap has room; what this run has reserved or paid already needs none."""
+    """Return those for which the cap has room; what this run has reserved already needs none."""
     taken = []
     for number in numbers:
-        row = known.get(number)
-        held = row is not None and kinds[number] != "again" and row.run == work.run and row.spend
-        if held or room > 0:
+        if _reserved(found[number], work):
             taken.append(number)
-            room -= not held
+        elif room > 0:
+            taken.append(number)
+            room -= 1
     return taken
 
 
-def _lookup(work: Work, number: int, row: Row | None, kind: str) -> Purchase:
-    """The look-up under our claim, as it will stand on disk."""
-    if row is None or kind == "again":
-        return Purchase(work.environment, number, row.generation + 1 if row else 1, epoch=1)
-    if kind == "reuse":
+def _reserved(found: _Found, work: Work) -> bool:
+    """Whether the cap counts this purchase already."""
+    row = found.row
+    if row is None or found.todo is Todo.BUY_AGAIN:
+        return False
+    return row.run == work.run and bool(row.spend)
+
+
+def _lookup(work: Work, number: int, found: _Found) -> Purchase:
+    """Return the look-up under our claim, as it will stand on disk."""
+    row = found.row
+    if row is None:
+        return Purchase(work.environment, number, epoch=1)
+    if found.todo is Todo.BUY_AGAIN:
+        return Purchase(work.environment, number, row.generation + 1, epoch=1)
+    if found.todo is Todo.RETRY:
         return Purchase(work.environment, number, row.generation, epoch=row.epoch + 1)
     return to_lookup(row, work.environment, row.epoch + 1)
 
 
-def _write(db: Database, work: Work, known: dict[int, Row], kinds: dict[int, str]) -> None:
+def _write(db: Database, work: Work, found: dict[int, _Found]) -> None:
     """Put the claims down, in sorted order: one statement for all of a kind; more than AT_ONCE are
     several.
     """
     fresh = [
-        (n, known[n].generation + 1 if kind == "again" else 1)
-        for n, kind in kinds.items()
-        if kind in ("new", "again")
+        (number, one.row.generation + 1 if one.row else 1)
+        for number, one in found.items()
+        if one.todo in (Todo.BUY, Todo.BUY_AGAIN)
     ]
     _begin(db, work, fresh)
-    _retake(db, work, [known[n] for n, kind in kinds.items() if kind == "reuse"], _AFRESH)
-    _retake(db, work, [known[n] for n, kind in kinds.items() if kind == "resume"], "")
+    _retake(db, work, _rows_to(Todo.RETRY, found), _AFRESH)
+    resumed = _rows_to(Todo.RESUME, found)
+    keep_spent(db, [row for row in resumed if row.run != work.run], work.code, work.called_at)
+    _retake(db, work, resumed, "")
+
+
+def _rows_to(next_step: Todo, found: dict[int, _Found]) -> list[Row]:
+    return [one.row for one in found.values() if one.row and one.todo is next_step]
 
 
 def _begin(db: Database, work: Work, numbers: Sequence[tuple[int, int]]) -> None:
@@ -184,47 +244,3 @@ def _retake(db: Database, work: Work, rows: Sequence[Row], also: str) -> None:
                 *(value for row in some for value in (row.number, row.generation)),
             ),
         )
-
-
-def _kind(db: Database, row: Row | None, work: Work, alive: Callable[[int], bool]) -> str:
-    """settled | busy | new | reuse (same generation, nothing open) | resume | again (a new
-    generation).
-    """
-    if row is None:
-        return "new"
-    if row.state in SETTLED:
-        return "settled" if row.bought_at >= work.since else "again"
-    if row.generation > 1 and row.state not in OPEN and _older_serves(db, row, work):
-        return "settled"
-    if row.state is LookupState.WRITTEN_OFF:
-        return "again"
-    if row.worker is not None and row.worker != work.worker and alive(row.worker):
-        return "busy"
-    if row.state is LookupState.RELEASED:
-        return "reuse"
-    if row.state is LookupState.FAILED:
-        asked_now = row.bought_at >= work.called_at
-        return "settled" if asked_now or not work.retry_failed else "reuse"
-    if row.state is LookupState.UNCERTAIN and not _askable(row, work):
-        return "settled"
-    return "resume"
-
-
-def _older_serves(db: Database, row: Row, work: Work) -> bool:
-    """A refresh that failed leaves the earlier answer good for whoever does not ask for a newer
-    one.
-    """
-    older = db.execute(
-        "SELECT packed FROM lookups WHERE environment = ? AND number = ? AND generation < ? AND "
-        "bought_at >= ?",
-        (work.code, row.number, row.generation, work.since),
-    ).fetchall()
-    return any(LookupState(packed & 15) in SETTLED for (packed,) in older)
-
-
-def _askable(row: Row, work: Work) -> bool:
-    """Whether a held look-up's own requestId may still be asked."""
-    if row.request_id is None or row.opened_at is None or row.reason == "request_id_collision":
-        return False
-    fresh = 0 <= work.called_at - row.opened_at < work.max_id_age
-    return fresh and row.host == work.host and row.app_key == work.key

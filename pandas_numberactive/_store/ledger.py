@@ -11,13 +11,9 @@ from typing import Any
 from pandas_numberactive._purchase.purchase import OPEN, STATE_SQL, LookupState, Purchase, pack
 from pandas_numberactive._store.engines.journal import Database
 from pandas_numberactive._store.rows import ENVIRONMENTS, latest, log, newest
-from pandas_numberactive._store.runs import RESUMABLE
+from pandas_numberactive._store.runs import BOUGHT, RESUMABLE, note_moved
 from pandas_numberactive._vendor.protocol import Answer
 from pandas_numberactive.errors import StoreError
-
-# A release by hand is among them: what was held may have been charged, unless the vendor said that
-# it was not.
-BOUGHT = ("answered", "no_data", "failed_charged", "quarantined", "late", "released_by_hand")
 
 HISTORY_COLUMNS = (
     "at",
@@ -244,6 +240,7 @@ def forget(db: Database, numbers: Iterable[int], now: int) -> int:
         db.execute(f"DELETE FROM lookups WHERE environment IN ({places}) AND number IN ({some})")
         db.execute(f"DELETE FROM bodies WHERE environment IN ({places}) AND number IN ({some})")
         db.execute(f"UPDATE events SET number = NULL WHERE number IN ({some})")
+    note_moved(db)  # a forgotten charge still counts under the cap of its run
     # A run is known by a digest of its numbers: of one number, whoever tries all finds it.
     db.execute(
         "UPDATE runs SET key = '' WHERE ended_at IS NOT NULL OR seen_at < ?", (now - RESUMABLE,)

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from pandas_numberactive._purchase.flow import unsafe_to_resume
 from pandas_numberactive._purchase.purchase import (
     SETTLED,
     LookupState,
@@ -80,6 +81,17 @@ def newest(db: Database, environment: int, numbers: Sequence[int]) -> dict[int, 
     return {row.number: row for row in _generations(db, environment, numbers)}
 
 
+def standing(
+    db: Database, environment: int, numbers: Sequence[int], since: int
+) -> dict[int, tuple[Row, bool]]:
+    """Return the newest generation of each number, and whether any generation serves."""
+    found: dict[int, tuple[Row, bool]] = {}
+    for row in _generations(db, environment, numbers):
+        served = row.number in found and found[row.number][1]
+        found[row.number] = (row, served or row.serves(since))
+    return found
+
+
 def serving(db: Database, environment: int, numbers: Sequence[int], since: int) -> dict[int, Row]:
     """Of each number the newest answer bought at or after `since`, else its newest generation."""
     found: dict[int, Row] = {}
@@ -123,6 +135,28 @@ def to_lookup(row: Row, environment: str, epoch: int | None = None) -> Purchase:
         msg=row.msg or "",
         reason=row.reason,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """The account that would ask: a requestId is valid at one host, for one app key, for a day."""
+
+    host: str = ""
+    key: str = ""  # the app key's fingerprint
+    max_id_age: int = 0  # microseconds
+
+    def may_ask(self, row: Row, now: int) -> bool:
+        """Whether the requestId of a held look-up may still be asked."""
+        if row.request_id is None:
+            return False
+        unsafe = unsafe_to_resume(
+            to_lookup(row, ""),
+            now=now / 1e6,
+            host=self.host,
+            key=self.key,
+            max_age=self.max_id_age / 1e6,
+        )
+        return unsafe is None
 
 
 def packed(lookup: Purchase) -> int:
@@ -169,15 +203,20 @@ def in_order(numbers: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.
     return keys >> bits, keys & (1 << bits) - 1
 
 
-def newest_serving(
-    rows: NDArray[np.int64], since: int
-) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int64]]:
-    """From rows ordered by number and generation: one a number, the newest good answer, else the
-    newest row.
-    """
+class Serving(NamedTuple):
+    """The bulk view of some numbers, an entry each: the newest good answer, else the newest row."""
+
+    number: NDArray[np.int64]
+    packed: NDArray[np.int32]
+    bought_at: NDArray[np.int64]
+    newest: NDArray[np.int8]  # LookupState of the newest generation
+
+
+def newest_serving(rows: NDArray[np.int64], since: int) -> Serving:
+    """Choose from rows ordered by number and generation: columns number, packed, bought_at."""
     number, packed, bought = rows[:, 0], rows[:, 1], rows[:, 2]
     if (number[1:] > number[:-1]).all():  # one row a number: nothing to choose
-        return number, packed.astype(np.int32), bought
+        return Serving(number, packed.astype(np.int32), bought, (packed & 15).astype(np.int8))
     last = (
         np.flatnonzero(np.append(number[1:] != number[:-1], True))
         if len(number)
@@ -187,4 +226,5 @@ def newest_serving(
     newest_good = np.maximum.accumulate(np.where(serves, np.arange(len(number)), -1))[last]
     first = np.append(0, last[:-1] + 1) if len(last) else last
     pick = np.where(newest_good >= first, newest_good, last)
-    return number[last], packed[pick].astype(np.int32), bought[pick]
+    newest = (packed[last] & 15).astype(np.int8)
+    return Serving(number[last], packed[pick].astype(np.int32), bought[pick], newest)

@@ -5,24 +5,49 @@ Each function runs inside one write transaction; times are microseconds since 19
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
+from pandas_numberactive._purchase.purchase import SETTLED
 from pandas_numberactive._store.engines.journal import Database
-from pandas_numberactive._store.rows import ENVIRONMENTS
+from pandas_numberactive._store.rows import ENVIRONMENTS, Row
 
-Alive = Callable[[Database, int], bool]  # whether a worker holds its lease and its process lives
-RESUMABLE = 24 * 3600 * 1_000_000  # an unfinished run is the same run for a day
+Alive = Callable[[Database, int], bool]  # whether a worker lives; with its lease, or without
+RESUMABLE = 24 * 3600 * 1_000_000  # a run that is not over is the same run for a day
+
+
+# Events that cost money, or may have. A release by hand is among them: what was held may have been
+# charged, unless the vendor said that it was not.
+BOUGHT = ("answered", "no_data", "failed_charged", "quarantined", "late", "released_by_hand")
 
 
 @dataclass(frozen=True, slots=True)
 class RunRow:
-    """One run: its caps and its start outlive the process that began it."""
+    """One run: its start and its charges outlive the process that began it."""
 
     run: int
     started_at: int
     resumed: bool
+    charged: int = 0  # by earlier calls of the same run
+
+
+def _unknown(db: Database, worker: int) -> bool:
+    return False
+
+
+def find_run(db: Database, *, key: str, now: int, lives: Alive = _unknown) -> RunRow | None:
+    """Return the run of this key that is not over: for a day, and for as long as a worker lives."""
+    row = db.execute(
+        "SELECT run, started_at, seen_at FROM runs WHERE key = ? AND ended_at IS NULL "
+        "ORDER BY run DESC LIMIT 1",
+        (key,),
+    ).fetchone()
+    if row is None:
+        return None
+    run, started_at, seen_at = row
+    if seen_at <= now - RESUMABLE and not any(lives(db, one) for one in _workers(db, run)):
+        return None
+    return RunRow(run, started_at, True, charged(db, run))
 
 
 def begin_run(
@@ -34,49 +59,61 @@ def begin_run(
     cap: int | None,
     price: float | None,
     currency: str,
+    started_at: int | None = None,
+    lives: Alive = _unknown,
 ) -> RunRow:
-    """Begin a run, or go on with the one of the same key that never ended."""
-    row = _unfinished(db, key, now)
-    if row:
-        db.execute("UPDATE runs SET seen_at = ? WHERE run = ?", (now, row[0]))
-        return RunRow(row[0], row[1], True)
+    """Begin a run, or go on with the one of the same key that is not over.
+
+    `started_at` is the moment at which the caller decided what is new enough, by default now:
+    another's refresh may have ended since.
+    """
+    started_at = now if started_at is None else started_at
+    found = find_run(db, key=key, now=now, lives=lives)
+    if found is not None:
+        db.execute("UPDATE runs SET cap = ? WHERE run = ?", (cap, found.run))
+        return replace(found, started_at=min(found.started_at, started_at))
     row = db.execute(
         "INSERT INTO runs (key, environment, started_at, seen_at, cap, price, currency) "
         "VALUES (?, ?, ?, ?, ?, ?, ?) RETURNING run",
-        (key, ENVIRONMENTS[environment], now, now, cap, price, currency),
+        (key, ENVIRONMENTS[environment], started_at, now, cap, price, currency),
     ).fetchone()
-    return RunRow(row[0], now, False)
+    return RunRow(row[0], started_at, False)
 
 
-def _unfinished(db: Database, key: str, now: int) -> Any:
-    return db.execute(
-        "SELECT run, started_at FROM runs WHERE key = ? AND ended_at IS NULL AND seen_at > ? ORDER "
-        "BY run DESC LIMIT 1",
-        (key, now - RESUMABLE),
-    ).fetchone()
+def _workers(db: Database, run: int) -> list[int]:
+    """The calls of a run that have not handed back their result, oldest first."""
+    rows = db.execute("SELECT worker FROM workers WHERE run = ? ORDER BY worker", (run,)).fetchall()
+    return [worker for (worker,) in rows]
 
 
-def unfinished(db: Database, key: str, now: int) -> int | None:
-    """When the unfinished run of this key began."""
-    row = _unfinished(db, key, now)
-    return int(row[1]) if row else None
-
-
-def join(db: Database, *, run: int, pid: int, host: str, token: str, lease_until: int) -> int:
-    """Register a worker, once for its token; its lease covers all its claims."""
-    row = (
-        db.execute("SELECT worker FROM workers WHERE token = ?", (token,)).fetchone()
-        or db.execute(
+def join(
+    db: Database, *, run: int, pid: int, host: str, token: str, lease_until: int, alive: Alive
+) -> int:
+    """Register a worker, once for its token, in the place of one that died; its lease covers all
+    its claims.
+    """
+    row = db.execute("SELECT worker FROM workers WHERE token = ?", (token,)).fetchone()
+    if row is None:
+        _take_place(db, run, alive)
+        row = db.execute(
             "INSERT INTO workers (run, pid, host, token, lease_until) VALUES (?, ?, ?, ?, ?) "
             "RETURNING worker",
             (run, pid, host, token, lease_until),
         ).fetchone()
-    )
-    db.execute(
-        "UPDATE runs SET ended_at = NULL WHERE run = ?", (run,)
-    )  # its last worker may have left since we began
+    # Its last worker may have ended it since we began.
+    db.execute("UPDATE runs SET ended_at = NULL WHERE run = ?", (run,))
     worker: int = row[0]
     return worker
+
+
+def _take_place(db: Database, run: int, alive: Alive) -> None:
+    """Relieve one dead call of the run: this is that call, made again.
+
+    Its row stays, for it may only be asleep and renew its lease; it belongs to no run any more.
+    """
+    dead = next((one for one in _workers(db, run) if not alive(db, one)), None)
+    if dead is not None:
+        db.execute("UPDATE workers SET run = 0 WHERE worker = ?", (dead,))
 
 
 def renew(db: Database, *, worker: int, run: int, now: int, lease_until: int) -> None:
@@ -85,24 +122,91 @@ def renew(db: Database, *, worker: int, run: int, now: int, lease_until: int) ->
     db.execute("UPDATE runs SET seen_at = ? WHERE run = ?", (now, run))
 
 
-def leave(db: Database, *, worker: int, run: int, now: int, finished: bool, alive: Alive) -> None:
-    """Take a worker off; a finished run ends with its last living worker, an interrupted one stays
-    resumable.
+def leave(db: Database, *, worker: int, run: int, now: int, finished: bool) -> None:
+    """Take a worker off: the last step of a call.
+
+    A finished one has handed back its result with nothing open, and ends the run unless another
+    call of it is still to hand back its own, alive or dead. An unfinished one gives up its lease
+    and waits to be made again.
     """
+    if not finished:
+        db.execute("UPDATE workers SET lease_until = 0 WHERE worker = ?", (worker,))
+        return
     db.execute("DELETE FROM workers WHERE worker = ?", (worker,))
-    others = (
-        db.execute("SELECT worker FROM workers WHERE run = ?", (run,)).fetchall()
-        if finished
-        else []
-    )
-    if finished and not any(alive(db, other) for (other,) in others):
+    if not _workers(db, run):
         db.execute("UPDATE runs SET ended_at = ?, seen_at = ? WHERE run = ?", (now, now, run))
 
 
-def spent(db: Database, run: int) -> int:
-    """Charges made plus money reserved by a run: a count over rows, never a counter beside them."""
-    row = db.execute("SELECT count(*) FROM lookups WHERE run = ? AND spend = 1", (run,)).fetchone()
+def charged(db: Database, run: int) -> int:
+    """Charges that a run has made, the possible ones among them: a count over rows and events."""
+    states = ", ".join(str(int(state)) for state in sorted(SETTLED))
+    row = db.execute(
+        f"SELECT count(*) FROM lookups WHERE run = ? AND spend = 1 AND (packed & 15) IN ({states})",
+        (run,),
+    ).fetchone()
+    return int(row[0]) + _spent_elsewhere(db, run)
+
+
+class Spending:
+    """The charges made plus the money reserved by a run: a count over rows and events.
+
+    The events are read again only after one of them lost its row: that reads the whole ledger.
+    """
+
+    def __init__(self, run: int) -> None:
+        self._run = run
+        self._mark: object = self  # unlike any mark of a store
+        self._elsewhere = 0
+
+    def count(self, db: Database) -> int:
+        """Count them now."""
+        mark = db.execute("SELECT value FROM meta WHERE name = ?", (MOVED,)).fetchone()
+        if mark != self._mark:
+            self._elsewhere = _spent_elsewhere(db, self._run)
+            self._mark = mark
+        row = db.execute(
+            "SELECT count(*) FROM lookups WHERE run = ? AND spend = 1", (self._run,)
+        ).fetchone()
+        return int(row[0]) + self._elsewhere
+
+
+MOVED = "charges_moved"  # grows whenever a charge of a run leaves the run's rows
+
+
+def note_moved(db: Database) -> None:
+    """Have every run count its events again."""
+    db.execute(
+        "INSERT INTO meta (name, value) VALUES (?, '1') ON CONFLICT (name) DO UPDATE "
+        "SET value = CAST(CAST(meta.value AS BIGINT) + 1 AS TEXT)",
+        (MOVED,),
+    )
+
+
+def _spent_elsewhere(db: Database, run: int) -> int:
+    """Count what a run spent on numbers that were forgotten, or that another run went on with."""
+    kinds = ", ".join(f"'{kind}'" for kind in (*BOUGHT, "moved"))
+    row = db.execute(
+        "SELECT count(DISTINCT coalesce(request_id, CAST(id AS TEXT))) FROM events "
+        f"WHERE run = ? AND number IS NULL AND kind IN ({kinds}) "
+        "AND (charged IS NULL OR charged = 1)",
+        (run,),
+    ).fetchone()
     return int(row[0])
+
+
+def keep_spent(db: Database, rows: Sequence[Row], environment: int, now: int) -> None:
+    """Have the runs that opened these look-ups go on counting them, although another finishes
+    them.
+    """
+    moved = [row for row in rows if row.spend and row.run is not None and row.request_id]
+    for row in moved:
+        db.execute(
+            "INSERT INTO events (at, kind, environment, generation, run, request_id) "
+            "VALUES (?, 'moved', ?, ?, ?, ?)",
+            (now, environment, row.generation, row.run, row.request_id),
+        )
+    if moved:
+        note_moved(db)
 
 
 def store_id(db: Database, fresh: str) -> str:

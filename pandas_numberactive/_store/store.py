@@ -17,7 +17,7 @@ import numpy as np
 
 from pandas_numberactive._config.checks import CHECKS
 from pandas_numberactive._config.credentials import Address, masked_url
-from pandas_numberactive._purchase.purchase import Purchase
+from pandas_numberactive._purchase.purchase import LookupState, Purchase
 from pandas_numberactive._store import runs, saves, workers
 from pandas_numberactive._store.engines.files import resolved
 from pandas_numberactive._store.engines.journal import Database, Engine, Journal
@@ -26,7 +26,10 @@ from pandas_numberactive._store.engines.sqlite import SQLiteEngine
 from pandas_numberactive._store.rescue import Rescue
 from pandas_numberactive._store.rows import (
     ENVIRONMENTS,
+    Asker,
+    Row,
     in_order,
+    newest,
     newest_serving,
     serving,
     to_lookup,
@@ -51,6 +54,8 @@ class Stored:
 
     packed: NDArray[np.int32]  # see _purchase.purchase.pack
     bought_at: NDArray[np.int64]  # microseconds since 1970, UTC
+    newest: NDArray[np.int8]  # LookupState of the newest generation
+    askable: NDArray[np.bool_]  # held, and its requestId may still be asked
 
 
 class LookupStore:
@@ -122,7 +127,7 @@ class LookupStore:
         >>> import asyncio
         >>> async def run() -> int:
         ...     with LookupStore(":memory:") as store:
-        ...         return await store.write(runs.spent, 1)
+        ...         return await store.write(runs.charged, 1)
         >>> asyncio.run(run())
         0
         """
@@ -169,24 +174,50 @@ class LookupStore:
         """Return True while a worker holds its lease and its process lives."""
         return workers.alive(db, self.engine, worker)
 
-    async def read(self, environment: str, numbers: NDArray[np.int64], *, since: int = 0) -> Stored:
+    def lives(self, db: Database, worker: int) -> bool:
+        """Return True while a worker's process lives for certain, its lease aside."""
+        return workers.lives(db, self.engine, worker)
+
+    async def read(
+        self,
+        environment: str,
+        numbers: NDArray[np.int64],
+        *,
+        since: int = 0,
+        asker: Asker | None = None,
+    ) -> Stored:
         """Read what is known of distinct numbers.
 
         The newest answer bought at or after `since` serves; where there is none, the newest
-        look-up's state stands.
+        look-up's state stands. What is held is askable where `asker` may ask it.
         """
         packed, bought = np.zeros(len(numbers), np.int32), np.zeros(len(numbers), np.int64)
+        states = np.zeros(len(numbers), np.int8)
         wanted, order = in_order(numbers)
         for at in range(0, len(wanted), READ):  # others may write in between
             some = wanted[at : at + READ]
             rows = await self.write(self.engine.read_rows, ENVIRONMENTS[environment], some)
-            found, row_packed, row_bought = newest_serving(rows, since)
+            found = newest_serving(rows, since)
             place = order[at : at + READ]
-            if len(found) < len(some):
-                place = place[np.searchsorted(some, found)]
-            packed[place] = row_packed
-            bought[place] = row_bought
-        return Stored(packed, bought)
+            if len(found.number) < len(some):
+                place = place[np.searchsorted(some, found.number)]
+            packed[place] = found.packed
+            bought[place] = found.bought_at
+            states[place] = found.newest
+        askable = np.zeros(len(numbers), bool)
+        if asker is not None:
+            held = np.flatnonzero(states == LookupState.UNCERTAIN)
+            askable[held] = await self._askable(environment, numbers[held].tolist(), asker)
+        return Stored(packed, bought, states, askable)
+
+    async def _askable(self, environment: str, numbers: list[int], asker: Asker) -> list[bool]:
+        """Read the held look-ups of some numbers: may their own requestIds still be asked?"""
+        rows: dict[int, Row] = {}
+        for at in range(0, len(numbers), DETAILED):  # others may write in between
+            some = numbers[at : at + DETAILED]
+            rows |= await self.write(newest, ENVIRONMENTS[environment], some)
+        now = self.now()
+        return [number in rows and asker.may_ask(rows[number], now) for number in numbers]
 
     async def details(
         self, environment: str, numbers: Sequence[int], *, since: int = 0

@@ -23,7 +23,13 @@ def join(db: Database, engine: Engine, token: str, *, run: int, lease: float) ->
     held = engine.hold(db, token)
     until = engine.now() + round(lease * 1e6)
     return runs.join(
-        db, run=run, pid=os.getpid(), host=socket.gethostname(), token=held, lease_until=until
+        db,
+        run=run,
+        pid=os.getpid(),
+        host=socket.gethostname(),
+        token=held,
+        lease_until=until,
+        alive=lambda other_db, other: alive(other_db, engine, other),
     )
 
 
@@ -37,15 +43,8 @@ def renew(db: Database, engine: Engine, *, worker: int, run: int, lease: float) 
 
 
 def leave(db: Database, engine: Engine, *, worker: int, run: int, finished: bool) -> None:
-    """Take this worker off and stop showing it alive."""
-    runs.leave(
-        db,
-        worker=worker,
-        run=run,
-        now=engine.now(),
-        finished=finished,
-        alive=lambda other_db, other: alive(other_db, engine, other),
-    )
+    """Take this worker off and stop showing it alive; `finished` is the end of the call."""
+    runs.leave(db, worker=worker, run=run, now=engine.now(), finished=finished)
     engine.release(db)
 
 
@@ -53,6 +52,12 @@ def alive(db: Database, engine: Engine, worker: int) -> bool:
     """Return True while a worker holds its lease and its process lives."""
     row = _worker(db, worker)
     return row is not None and row[1] >= engine.now() and engine.lives(db, row[0])
+
+
+def lives(db: Database, engine: Engine, worker: int) -> bool:
+    """Return True while a worker's process lives for certain, its lease aside."""
+    row = _worker(db, worker)
+    return row is not None and engine.certain(db, row[0])
 
 
 def _worker(db: Database, worker: int) -> tuple[str, int] | None:

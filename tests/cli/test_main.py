@@ -73,7 +73,7 @@ def test_exit_code_3_says_incomplete_and_2_says_bad_usage(tmp_path, capsys, keys
     pd.DataFrame({"phone": [f"0811{i:07d}" for i in range(5)]}).to_csv(source, index=False)
     assert main(["enrich", str(source), "--out", str(target), "--max-charges", "2"]) == 3
     assert vendor.ledger.total == 2
-    assert "the same command may spend the cap again" in capsys.readouterr().err
+    assert "The same command buys nothing more today" in capsys.readouterr().err
     assert len(pd.read_csv(target)) == 5
     assert main(["enrich", str(source), "--column", "phon", "--out", str(target)]) == 2
     assert "Did you mean 'phone'" in capsys.readouterr().err

@@ -198,14 +198,7 @@ def test_ctrl_c_once(halfway):
 def test_ctrl_c_twice(halfway):
     world, worker, _ = halfway
     worker.close()  # cancelled: nothing more is done but leaving
-    runs.leave(
-        world.db,
-        worker=world.joined[0],
-        run=world.run_id,
-        now=world.now(),
-        finished=False,
-        alive=world.alive,
-    )
+    runs.leave(world.db, worker=world.joined[0], run=world.run_id, now=world.now(), finished=False)
     world.finish()
 
 

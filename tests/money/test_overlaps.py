@@ -53,7 +53,7 @@ def test_a_refresh_that_read_before_another_ended_buys_nothing_twice(configured,
     with Simulator(stand_in=True, **KEYS) as vendor:
         configured(vendor)
         statuses(book(3))
-        held = Held(batch.Run, "_buy", monkeypatch)
+        held = Held(batch.Run, "_begin", monkeypatch)
         first = book(3).numberactive.start("phone", refresh=True)
         held.reached(1)
         second = book(3).numberactive.start("phone", refresh=True)

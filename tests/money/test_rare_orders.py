@@ -475,7 +475,8 @@ pd.DataFrame({"phone": [f"0811{i:07d}" for i in range(12)]}).numberactive.enrich
 """
 
 
-def test_a_dead_process_of_a_run_does_not_keep_it_from_ending(configured):
+def test_a_killed_call_keeps_its_cap_and_a_raised_one_goes_on(configured):
+    """The same call under the same cap buys nothing more within the day."""
     with Simulator(stand_in=True, **KEYS) as vendor:
         given = configured(vendor)
         killed = subprocess.run(
@@ -483,7 +484,9 @@ def test_a_dead_process_of_a_run_does_not_keep_it_from_ending(configured):
         )
         assert killed.returncode == -signal.SIGKILL
         charged = []
-        for _ in range(3):  # within the dead worker's lease
-            statuses(book(12), max_charges=4)
+        for cap in (4, 4, 7, 12):  # within the dead worker's lease
+            statuses(book(12), max_charges=cap)
             charged.append((vendor.ledger.total, pna.last_run().resumed))
-        assert charged == [(4, True), (8, False), (12, False)]
+        assert charged == [(4, True), (4, True), (7, True), (12, True)]
+        statuses(book(12), refresh=True, max_charges=12)  # that run is over: this is another
+        assert (vendor.ledger.total, pna.last_run().resumed) == (24, False)

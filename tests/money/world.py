@@ -211,9 +211,11 @@ class World:
             key="k",
             environment="sandbox",
             now=self.now(),
+            started_at=self.now(),
             cap=None,
             price=None,
             currency="IDR",
+            lives=lambda *_: False,
         )
         worker = runs.join(
             self.db,
@@ -222,6 +224,7 @@ class World:
             host="h",
             token=f"t{len(self.joined)}",
             lease_until=self.now() + round(LEASE * 1e6),
+            alive=self.alive,
         )
         self.joined.append(worker)
         self.run_id = row.run
@@ -255,9 +258,7 @@ class World:
                     self.time += LEASE + 1
                 self.time += 5
                 yield
-        runs.leave(
-            self.db, worker=worker, run=row.run, now=self.now(), finished=True, alive=self.alive
-        )
+        runs.leave(self.db, worker=worker, run=row.run, now=self.now(), finished=True)
 
     def _drive(
         self, lookup: Purchase, resumed: bool, worker: int, run: int

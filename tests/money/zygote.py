@@ -42,6 +42,8 @@ def live(terms: dict[str, object], seed: int) -> int:
                 file.write(f"{type(error).__name__} {error}".replace("\n", " ")[:1000] + "\n")
             time.sleep(0.1)  # a person who calls again, while the store or its server comes back
             continue
+        with result.ending:
+            pass
         if terms["once"] or np.isin(result.answers.status, DONE).all():
             return 0
     return 1

@@ -251,7 +251,7 @@ def test_a_cap_counts_rows_of_the_run_reserved_and_bought(store, clock):
         free = replace(first.mine[1][0], state=LookupState.FAILED, charged=False)
         await save(store, free, worker, row.run)
         third = await store.write(claim, terms(store, row, worker, cap=3), [4, 5])
-        return second, third, await store.write(runs.spent, row.run)
+        return second, third, await store.write(runs.Spending(row.run).count)
 
     second, third, spent = run(work())
     assert (len(second.mine), second.over) == (1, [4])
@@ -403,7 +403,7 @@ def test_the_details_of_many_numbers_hold_no_other_writer_up(store, clock, monke
         for at, number in enumerate(numbers):
             await buy(store, clock, number, f"r{at}", key=f"k{at}")
         reading = asyncio.ensure_future(store.details("sandbox", numbers))
-        writing = asyncio.ensure_future(store.write(runs.unfinished, "k0", store.now()))
+        writing = asyncio.ensure_future(store.write(runs.find_run, key="k0", now=store.now()))
         done, _ = await asyncio.wait([reading, writing], return_when=asyncio.FIRST_COMPLETED)
         return done == {writing}, await reading
 

@@ -82,6 +82,9 @@ class Engine(Protocol):
     def lives(self, db: Database, token: str) -> bool:
         """Return False where the worker's process is known to be gone."""
 
+    def certain(self, db: Database, token: str) -> bool:
+        """Return True where the worker's process is known to live."""
+
     def check_rights(self, db: Database) -> None:
         """Raise StoreError where a run could not write all that it must."""
 

@@ -123,6 +123,10 @@ class PostgresEngine(Connection):
             db.execute("SELECT pg_advisory_unlock(?)", (token_key(token),))
         return not free
 
+    def certain(self, db: Database, token: str) -> bool:
+        """Return True where the server has a session that holds the worker's lock."""
+        return not token.startswith(LEASE_ONLY) and self.lives(db, token)
+
     def check_rights(self, db: Database) -> None:
         """Raise StoreError where the role lacks a right that a run needs."""
         rights = [

@@ -291,6 +291,10 @@ class SQLiteEngine:
         """Return False where nobody holds the worker's file."""
         return self._workers.lives(token)
 
+    def certain(self, db: Database, token: str) -> bool:
+        """Return True where somebody holds the worker's file."""
+        return self._workers.certain(token)
+
     def check_rights(self, db: Database) -> None:
         """Return at once: `connect` has refused a file that cannot be written."""
 
@@ -351,6 +355,10 @@ class Liveness:
         for file in self._held.values():
             os.close(file)
         self._held.clear()
+
+    def certain(self, token: str) -> bool:
+        """Whether a worker's process lives beyond doubt."""
+        return self._folder is not None and files.fcntl() is not None and self.lives(token)
 
     def release(self) -> None:
         """Stop holding; the files go with it."""

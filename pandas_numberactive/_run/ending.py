@@ -1,0 +1,116 @@
+"""End a run in the store, by a transaction of its own, once the caller has its result."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from contextvars import ContextVar
+from types import TracebackType
+
+from pandas_numberactive._store import workers
+from pandas_numberactive._store.store import LookupStore
+
+
+class Ending:
+    """The last step of a call, to be entered around the building of its frame.
+
+    `with` or `async with` ends the run where the block ends well and nothing was left open. Any
+    other way out, a killed process among them, leaves it the same run for its day: the same call
+    goes on with it and buys nothing twice.
+    """
+
+    def __init__(
+        self, store: LookupStore | None = None, worker: int = 0, run: int = 0, *, over: bool = False
+    ) -> None:
+        self._store = store
+        self._worker = worker
+        self._run = run
+        self._over = over
+
+    def __enter__(self) -> Ending:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        postponed = _postponed.get()
+        if kind is not None:
+            self.abandon()
+        elif postponed is None:
+            self.finish()
+        else:
+            postponed.append(self)
+
+    async def __aenter__(self) -> Ending:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        store, self._store = self._store, None
+        if store is None:
+            return
+        try:
+            with contextlib.suppress(*((Exception,) if kind else ())):
+                await store.write(
+                    workers.leave,
+                    store.engine,
+                    worker=self._worker,
+                    run=self._run,
+                    finished=self._over and kind is None,
+                )
+        finally:
+            store.close()
+
+    def finish(self) -> None:
+        """End the run now; not from an event loop."""
+        self._leave(self._over)
+
+    def abandon(self) -> None:
+        """Leave the run as it is, to be gone on with by the same call."""
+        with contextlib.suppress(Exception):  # what went wrong before says more
+            self._leave(False)
+
+    def _leave(self, finished: bool) -> None:
+        store, self._store = self._store, None
+        if store is None:
+            return
+        try:
+            store.do(
+                workers.leave,
+                store.engine,
+                worker=self._worker,
+                run=self._run,
+                finished=finished,
+            )
+        finally:
+            store.close()
+
+
+_postponed: ContextVar[list[Ending] | None] = ContextVar("numberactive_postponed", default=None)
+
+
+@contextlib.contextmanager
+def ends_with_block() -> Iterator[None]:
+    """Postpone the end of each run begun in the block to the end of the block.
+
+    For whoever has more to do before a result stands, such as writing its file.
+    """
+    endings: list[Ending] = []
+    token = _postponed.set(endings)
+    try:
+        yield
+    except BaseException:
+        for ending in endings:
+            ending.abandon()
+        raise
+    finally:
+        _postponed.reset(token)
+    for ending in endings:
+        ending.finish()

@@ -1,0 +1,333 @@
+"""What is open and whether a run is over: one answer for plan, run, claims, report and exit code; the vendor's ledger judges."""
+
+from __future__ import annotations
+
+import asyncio
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import pandas_numberactive as pna
+from pandas_numberactive.__main__ import main
+from pandas_numberactive._cli import main as cli
+from pandas_numberactive._pandas import frames
+from pandas_numberactive._pandas import lookup as single
+from pandas_numberactive._store import runs, workers
+from pandas_numberactive._store.runs import RESUMABLE
+from pandas_numberactive._store.store import LookupStore
+from pandas_numberactive.simulator import Faults
+
+pytestmark = pytest.mark.filterwarnings("ignore::pandas_numberactive.errors.IncompleteRunWarning")
+HOUR = 3600 * 1_000_000
+
+
+def book(count, first=0):
+    return pd.DataFrame({"phone": [f"0811{i:07d}" for i in range(first, first + count)]})  # made up
+
+
+def enrich(frame, **options):
+    return frame.numberactive.enrich("phone", progress=False, **options)
+
+
+def script(vendor, **kinds):
+    """Have the vendor fail as told: query of a number, by its place in the book."""
+    vendor.faults = Faults(
+        script={f"query:{8110000000 + int(at[1:])}": list(kind) for at, kind in kinds.items()}
+    )
+
+
+@pytest.fixture
+def ready(on_either):
+    """A vendor that answers at once, and no waiting for pending answers."""
+    on_either(progress=False, poll_for=0)
+
+
+@pytest.mark.parametrize(
+    ("kind", "status"), [("pending", "pending"), ("code_free", "failed"), ("code", "uncertain")]
+)
+def test_a_refresh_with_one_left_open_goes_on(ready, vendor, kind, status):
+    """Called again it asks for the one that is left, not for the whole book (A1)."""
+    enrich(book(6))
+    script(vendor, n3=[kind])
+    out = enrich(book(6), refresh=True)
+    assert out["phone_lookup_status"][3] == status
+    assert pna.last_run().complete is False
+    before = vendor.ledger.total
+    out = enrich(book(6), refresh=True)
+    assert set(out["phone_lookup_status"]) <= {"answered", "no_data"}
+    assert vendor.ledger.total - before == 1
+    assert pna.last_run().complete is True
+
+
+def test_a_refresh_that_is_over_is_followed_by_another(ready, vendor):
+    for bought in (4, 8, 12):
+        enrich(book(4), refresh=True)
+        assert vendor.ledger.total == bought
+
+
+def lookup_twice(monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(single, "_found", dies)
+        with pytest.raises(MemoryError):
+            pna.lookup("08110000000", refresh=True)
+    pna.lookup("08110000000", refresh=True)
+
+
+def dies(*_, **__):
+    raise MemoryError
+
+
+def fronts():
+    def awaited():
+        return asyncio.run(book(4).numberactive.aenrich("phone", refresh=True))
+
+    return {
+        "enrich": lambda: enrich(book(4), refresh=True),
+        "aenrich": awaited,
+        "start": lambda: book(4).numberactive.start("phone", refresh=True).result(),
+    }
+
+
+@pytest.mark.parametrize("front", ["enrich", "aenrich", "start"])
+def test_a_frame_that_cannot_be_built_ends_no_run(ready, vendor, monkeypatch, front):
+    """The refresh is bought, its frame is not there: the same call buys nothing again (A2)."""
+    call = fronts()[front]
+    with monkeypatch.context() as patch:
+        patch.setattr(frames, "attach", dies)
+        with pytest.raises(MemoryError):
+            call()
+    assert vendor.ledger.total == 4
+    call()
+    assert vendor.ledger.total == 4
+    call()  # that run is over
+    assert vendor.ledger.total == 8
+
+
+def test_a_lookup_that_reaches_nobody_is_not_bought_again(ready, vendor, monkeypatch):
+    lookup_twice(monkeypatch)
+    assert vendor.ledger.total == 1
+
+
+def test_a_file_that_cannot_be_written_ends_no_run(ready, vendor, monkeypatch, tmp_path):
+    """On the command line the result stands when the file has its name (A2)."""
+    source, target = tmp_path / "in.csv", tmp_path / "out.csv"
+    book(3).to_csv(source, index=False)
+    command = ["enrich", str(source), "--out", str(target), "--refresh"]
+
+    def full(*_):
+        raise OSError("No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(cli, "write_table", full)
+        assert main(command) == 2
+    assert main(command) == 0
+    assert vendor.ledger.total == 3
+    assert main(command) == 0
+    assert vendor.ledger.total == 6
+
+
+def test_an_interrupt_after_the_last_answer_ends_no_run(ready, vendor, monkeypatch):
+    """The result was there, but reached nobody."""
+    real = pna._bridge.call
+
+    def interrupted(*args, **options):
+        real(*args, **options)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(pna._bridge, "call", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            enrich(book(3), refresh=True)
+    enrich(book(3), refresh=True)
+    assert vendor.ledger.total == 3
+
+
+async def joined(store):
+    row = await store.write(
+        runs.begin_run,
+        key="k",
+        environment="sandbox",
+        now=store.now(),
+        cap=None,
+        price=None,
+        currency="IDR",
+        lives=store.lives,
+    )
+    token = workers.new_token()
+    return row.run, await store.write(workers.join, store.engine, token, run=row.run, lease=60.0)
+
+
+async def finished(store, run, worker):
+    await store.write(workers.leave, store.engine, worker=worker, run=run, finished=True)
+
+
+def test_a_dead_sibling_keeps_a_run_resumable(place):
+    """Two kernels, one killed: its call, made again, is still the same run (A2)."""
+
+    async def work():
+        killed, other = LookupStore.open(place), LookupStore.open(place)
+        run, _ = await joined(killed)
+        same, worker = await joined(other)
+        killed.close()
+        await finished(other, same, worker)
+        again, worker = await joined(other)
+        await finished(other, again, worker)
+        third, _ = await joined(other)
+        other.close()
+        return run == same == again, third == run
+
+    assert asyncio.run(work()) == (True, False)
+
+
+def test_a_killed_call_made_again_ends_its_run(place):
+    """One call, killed and made again: the next one is another run."""
+
+    async def work():
+        killed, other = LookupStore.open(place), LookupStore.open(place)
+        run, _ = await joined(killed)
+        killed.close()
+        again, worker = await joined(other)
+        await finished(other, again, worker)
+        third, _ = await joined(other)
+        other.close()
+        return run == again, third == run
+
+    assert asyncio.run(work()) == (True, False)
+
+
+def test_a_clock_jump_makes_a_live_run_no_new_one(place, monkeypatch):
+    """The process of one worker lives, whatever the clock says (C)."""
+
+    async def work():
+        living, other = LookupStore.open(place), LookupStore.open(place)
+        run, _ = await joined(living)
+        now = living.now() + RESUMABLE + HOUR
+        monkeypatch.setattr(other.engine, "now", lambda: now)
+        same, _ = await joined(other)
+        living.close()
+        other.close()
+        later = LookupStore.open(place)
+        monkeypatch.setattr(later.engine, "now", lambda: now + RESUMABLE + HOUR)
+        another, _ = await joined(later)
+        later.close()
+        return run == same, another == run
+
+    assert asyncio.run(work()) == (True, False)
+
+
+@pytest.mark.parametrize("kind", ["pending", "code"])
+def test_a_paid_answer_behind_an_older_one_is_fetched(ready, vendor, kind):
+    """The newest generation is to do whatever answer stands behind it (A3)."""
+    enrich(book(3))
+    script(vendor, n1=[kind])
+    enrich(book(3), refresh=True)
+    plan = pna.plan(book(3), "phone")
+    assert (plan.stored, plan.purchases) == (2, 1)
+    calls = len(vendor.calls)
+    out = enrich(book(3))
+    asked = [step for _, step, _ in vendor.calls[calls:]]
+    assert asked == ["query"]
+    assert out["phone_looked_up_at"][1] >= out["phone_looked_up_at"][0]
+    assert vendor.ledger.total == 6
+
+
+def test_an_older_answer_serves_while_the_newer_one_is_pending(ready, vendor):
+    enrich(book(2))
+    script(vendor, n1=["pending"] * 9)
+    enrich(book(2), refresh=True)
+    out = enrich(book(2))
+    assert out["phone_lookup_status"][1] in ("answered", "no_data")
+    assert (pna.last_run().open, pna.last_run().complete) == (1, False)
+
+
+def test_forgetting_refunds_no_cap(ready, vendor, quiet_incomplete):
+    """The cap counts charges whose numbers were forgotten (A7)."""
+    enrich(book(20), max_charges=8)
+    with pna.LookupStore() as store:
+        store.forget(book(8)["phone"])
+    enrich(book(20), max_charges=10)
+    assert vendor.ledger.total == 10
+    enrich(book(20), max_charges=10)
+    assert vendor.ledger.total == 10
+
+
+def test_the_same_cap_within_the_day_buys_nothing_more(ready, vendor):
+    enrich(book(9), max_charges=4)
+    enrich(book(9), max_charges=4)
+    report = pna.last_run()
+    assert vendor.ledger.total == 4
+    assert (report.capped, report.charged, report.run_charged, report.resumed) == (True, 0, 4, True)
+    assert "the cap of 4 charges" in report.stopped_by
+
+
+@pytest.mark.parametrize("raised", [{"max_charges": 6}, {"budget": 3000}])
+def test_a_raised_cap_goes_on_with_the_run(ready, vendor, raised):
+    """It counts what the run has charged, whether the cap was a number or an amount."""
+    enrich(book(9), max_charges=4)
+    plan = pna.plan(book(9), "phone", **raised)
+    assert (plan.run_charged, plan.purchases, plan.cost) == (4, 2, 1000.0)
+    assert "goes on with run" in repr(plan)
+    enrich(book(9), **raised)
+    assert vendor.ledger.total == 6
+    enrich(book(9))
+    assert vendor.ledger.total == 9
+
+
+def test_a_cap_counts_what_another_call_finished(ready, vendor):
+    """Opened under the cap, charged in another call: the cap has no room for one more."""
+    script(vendor, n0=["drop_after"] * 6)
+    out = enrich(book(6), max_charges=3)
+    assert out["phone_lookup_status"][0] == "uncertain"
+    enrich(book(1))
+    enrich(book(6), max_charges=3)
+    assert vendor.ledger.total == 3
+
+
+def test_what_is_asked_again_is_in_count_and_price(ready, vendor):
+    """Held look-ups that the run asks again may be charged (first-day 3)."""
+    script(vendor, n0=["code"], n1=["code"])
+    enrich(book(2))
+    vendor.faults = Faults()
+    plan = pna.plan(book(5), "phone")
+    assert (plan.held, plan.asked_again, plan.to_buy) == (2, 2, 3)
+    assert (plan.purchases, plan.cost) == (5, 2500.0)
+    before = vendor.ledger.total
+    enrich(book(5))
+    assert vendor.ledger.total - before == plan.purchases
+
+
+def test_a_held_lookup_of_yesterday_is_in_no_price(ready, vendor, monkeypatch):
+    script(vendor, n0=["code"])
+    enrich(book(1))
+    real = LookupStore.now
+    monkeypatch.setattr(LookupStore, "now", lambda self: real(self) + RESUMABLE + 1)
+    plan = pna.plan(book(1), "phone")
+    assert (plan.held, plan.asked_again, plan.purchases) == (1, 0, 0)
+
+
+def test_a_plan_tells_what_an_interrupted_run_was_charged(ready, vendor, monkeypatch):
+    """Plan and bill agree after an interrupted call (first-day 20)."""
+    with monkeypatch.context() as patch:
+        patch.setattr(frames, "attach", dies)
+        with pytest.raises(MemoryError):
+            enrich(book(9), max_charges=5)
+    plan = pna.plan(book(9), "phone", max_charges=7)
+    assert (plan.run_charged, plan.purchases) == (5, 2)
+    enrich(book(9), max_charges=7)
+    report = pna.last_run()
+    assert (report.charged, report.run_charged) == (2, 7)
+    assert np.array_equal(pna.spend(by="run")["charged"], [7])
+
+
+def test_the_exit_code_says_whether_the_run_is_over(ready, vendor, tmp_path, capsys):
+    """One left open is 3, and the same command goes on with it alone."""
+    source, target = tmp_path / "in.csv", tmp_path / "out.csv"
+    book(4).to_csv(source, index=False)
+    script(vendor, n2=["code_free"])
+    command = ["enrich", str(source), "--out", str(target), "--refresh"]
+    assert main(command) == 3
+    assert "goes on where this ended" in capsys.readouterr().err
+    before = vendor.ledger.total
+    assert main(command) == 0
+    assert vendor.ledger.total - before == 1
