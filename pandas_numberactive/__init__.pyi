@@ -16,6 +16,7 @@ from ._pandas.api import normalize as normalize
 from ._pandas.api import plan as plan
 from ._pandas.api import spend as spend
 from ._pandas.api import start as start
+from ._pandas.api import stored as stored
 from ._pandas.columns import ACTIVE_LEVEL as ACTIVE_LEVEL
 from ._pandas.columns import FREQUENCY_GRADE as FREQUENCY_GRADE
 from ._pandas.columns import LOOKUP_STATUS as LOOKUP_STATUS

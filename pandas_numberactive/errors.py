@@ -26,9 +26,12 @@ from __future__ import annotations
 
 import difflib
 import inspect
+import linecache
+import traceback
 import warnings
 from collections.abc import Iterable
-from typing import Any, ClassVar, Literal
+from types import FrameType, TracebackType
+from typing import Any, ClassVar, Literal, NamedTuple
 
 from pandas_numberactive._phones.mask import mask_label
 
@@ -72,6 +75,16 @@ class NumberActiveError(Exception):
 
     partial: Any = None
     report: Any = None
+
+    short_traceback: ClassVar[bool] = True  # set False to see our frames in IPython, too
+
+    def _render_traceback_(self) -> list[str]:
+        """Return the user's line and the message, which IPython shows in place of our frames."""
+        if not NumberActiveError.short_traceback:
+            return traceback.format_exception(self)
+        place = _users_line(self.__traceback__)
+        notes = getattr(self, "__notes__", [])
+        return [*place, f"{type(self).__name__}: {self}", *notes]
 
     def __str__(self) -> str:
         return str(self.args[0]) if self.args else type(self).__name__
@@ -223,12 +236,52 @@ def missing_extra(extra: str, module: str) -> MissingExtraError:
     return error
 
 
+def _users_line(frames: TracebackType | None) -> list[str]:
+    """Return the innermost line of a traceback that is not in this package, as text."""
+    shown: list[str] = []
+    for frame, number in traceback.walk_tb(frames):
+        file = frame.f_code.co_filename
+        line = linecache.getline(file, number, frame.f_globals).strip()
+        if line and not _is_ours(frame):
+            cell = "ipykernel" in file or file.startswith("<")
+            where = f"line {number}" if cell else f"{file}, line {number}"
+            shown = [f"{where}: {line}"]
+    return shown
+
+
+def _is_ours(frame: FrameType) -> bool:
+    return str(frame.f_globals.get("__name__")).partition(".")[0] == __package__
+
+
+class Place(NamedTuple):
+    """A line of the user's, at which a warning points."""
+
+    file: str
+    line: int
+    module: str
+    names: dict[str, Any]
+
+    def warn(self, text: str, category: type[Warning]) -> None:
+        """Warn at this line; raises where the user has made such warnings errors."""
+        seen = self.names.setdefault("__warningregistry__", {})
+        warnings.warn_explicit(text, category, self.file, self.line, self.module, seen)
+
+
+def users_place() -> Place:
+    """Return the user's line that called us, however deep in here we are."""
+    frame = inspect.currentframe()
+    while frame is not None and frame.f_back is not None and _is_ours(frame):
+        frame = frame.f_back
+    if frame is None:  # a Python without frames
+        return Place("sys", 1, "sys", {})
+    names = frame.f_globals
+    module = str(names.get("__name__") or "<string>")
+    return Place(frame.f_code.co_filename, frame.f_lineno, module, names)
+
+
 def warn_caller(text: str, category: type[Warning]) -> None:
-    """Warn at the user's own line, so that each of them is told, however deep in here we are."""
-    depth, frame = 0, inspect.currentframe()
-    while frame is not None and str(frame.f_globals.get("__name__")).split(".")[0] == __package__:
-        depth, frame = depth + 1, frame.f_back
-    warnings.warn(text, category, stacklevel=depth + 1)
+    """Warn at the user's own line, so that each of their lines is told once."""
+    users_place().warn(text, category)
 
 
 class IncompleteRunWarning(UserWarning):

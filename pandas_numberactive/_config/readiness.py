@@ -7,7 +7,6 @@ from __future__ import annotations
 import hashlib
 import re
 import threading
-import warnings
 from dataclasses import fields
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -18,7 +17,7 @@ from pandas_numberactive._bridge import keep_over_forks
 from pandas_numberactive._config.checks import BASE_URLS, VARIABLES
 from pandas_numberactive._config.credentials import is_loopback
 from pandas_numberactive._config.settings import RunSettings, Settings
-from pandas_numberactive.errors import ConfigurationError, PlainHttpWarning
+from pandas_numberactive.errors import ConfigurationError, PlainHttpWarning, warn_caller
 
 _lock = keep_over_forks(threading.Lock())
 _warned: set[str] = set()
@@ -65,9 +64,7 @@ def require(given: Settings) -> RunSettings:
 
 
 def warn_plain_http(given: Settings) -> None:
-    """Warn, once in a process, that production is spoken to unencrypted; call it when a
-    run starts.
-    """
+    """Warn once in a process that numbers go to production unencrypted."""
     url = given.base_url or ""
     if (
         given.environment != "production"
@@ -79,12 +76,10 @@ def warn_plain_http(given: Settings) -> None:
         if url in _warned:
             return
         _warned.add(url)
-    warnings.warn(
+    warn_caller(
         f"Phone numbers go to {given.host} over plain http, as the vendor documents it: anyone on "
-        "the way can read "
-        "them. Ask the vendor for https, or set base_url to a tunnel.",
+        "the way can read them. Ask the vendor for https, or set base_url to a tunnel.",
         PlainHttpWarning,
-        stacklevel=3,
     )
 
 

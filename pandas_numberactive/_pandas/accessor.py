@@ -31,6 +31,10 @@ class FrameAccessor:
     def __init__(self, frame: pd.DataFrame) -> None:
         self._frame = frame
 
+    def __repr__(self) -> str:
+        rows = len(self._frame)
+        return f"<numberactive of {rows:,} rows: enrich, aenrich, start, plan, normalize>"
+
     @public(options=Options)
     def enrich(self, column: Columns, **options: Unpack[EnrichOptions]) -> pd.DataFrame:
         """Buy what is not stored and return a new frame; see `pna.enrich`."""
@@ -90,6 +94,9 @@ class SeriesAccessor:
 
     def __init__(self, series: pd.Series[Any]) -> None:
         self._series = series
+
+    def __repr__(self) -> str:
+        return f"<numberactive of {len(self._series):,} cells: enrich, plan, normalize>"
 
     @public(options=Options)
     @_alone

@@ -12,13 +12,13 @@ import pandas as pd
 
 from pandas_numberactive import _bridge as bridge
 from pandas_numberactive._bridge import keep_over_forks
-from pandas_numberactive._config.readiness import require
+from pandas_numberactive._config.readiness import require, warn_plain_http
 from pandas_numberactive._config.settings import RunSettings, Settings, settings
 from pandas_numberactive._display.public import public
 from pandas_numberactive._pandas import frames
 from pandas_numberactive._pandas import lookup_store as ledger
 from pandas_numberactive._pandas.bar import Bar
-from pandas_numberactive._pandas.ending import conclude, go, left_open_unless_returned
+from pandas_numberactive._pandas.ending import Notices, conclude, go, left_open_unless_returned
 from pandas_numberactive._pandas.ending import last_run as last_run
 from pandas_numberactive._pandas.job import Job
 from pandas_numberactive._phones.column import national_text, normalize_column
@@ -28,6 +28,7 @@ from pandas_numberactive._run.plan import Plan
 from pandas_numberactive._run.plan import plan as make_plan
 from pandas_numberactive._run.report import Shape
 from pandas_numberactive._run.run import Result, Run
+from pandas_numberactive._run.run import stored as read_stored
 from pandas_numberactive.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ def ready_settings(given: Settings) -> RunSettings:
     A simulator without an address is started in this process.
     """
     ready = require(given)
+    warn_plain_http(ready)
     if not ready.simulated or ready.base_url:
         return ready
     with _starting:
@@ -78,7 +80,7 @@ class _Call:
         run = Run(prepared.numbers, prepared.shape, ready, options)
         return cls(prepared, run, ready)
 
-    def end(self, result: Result) -> pd.DataFrame:
+    def end(self, result: Result, notices: Notices | None = None) -> pd.DataFrame:
         """Return the frame, or raise what ended the run."""
         prepared = self.prepared
         return conclude(
@@ -86,6 +88,7 @@ class _Call:
             partial(frames.attach, prepared),
             problems=frames.problems(prepared),
             errors=prepared.options.errors,
+            notices=notices,
         )
 
 
@@ -95,7 +98,10 @@ def buy(run: Run, ready: RunSettings, progress: bool | Literal["auto"]) -> Resul
         with Bar(run, progress, ready) as bar, left_open_unless_returned(run):
             return bridge.call(lambda: go(run), stop=run.stop, tick=bar.draw, drain=ready.drain)
     except KeyboardInterrupt as interrupt:
-        interrupt.add_note("What was paid is stored; the same call goes on where this ended.")
+        interrupt.add_note(
+            "What was paid is stored; the same call goes on where this ended, and pna.stored(df, "
+            "...) gives the answers so far."
+        )
         raise
 
 
@@ -191,14 +197,15 @@ async def aenrich(
 def start(df: pd.DataFrame, column: Columns, **options: Unpack[EnrichOptions]) -> Job:
     """Start `enrich` in the background and return its Job at once; takes the same options."""
     call = _Call.of(df, column, options)
+    notices = Notices()
 
     @public
     async def work() -> pd.DataFrame:
         result = await go(call.run)
         async with result.ending:
-            return call.end(result)
+            return call.end(result, notices)
 
-    return Job(call.run, bridge.submit(work), call.settings.drain)
+    return Job(call.run, bridge.submit(work), call.settings.drain, notices)
 
 
 @public(options=Options)
@@ -211,6 +218,52 @@ def plan(df: pd.DataFrame, column: Columns, **options: Unpack[EnrichOptions]) ->
     ready = require(settings())
     prepared = frames.prepare(df, column, checked, ready.max_digits)
     return plan_of(prepared.numbers, prepared.shape, ready, checked)
+
+
+@public
+def stored(
+    df: pd.DataFrame,
+    column: Columns,
+    *,
+    prefix: str | None = None,
+    details: bool = False,
+    overwrite: bool = False,
+) -> pd.DataFrame:
+    """Return a new frame with the answers that the store has; buys and sends nothing.
+
+    Parameters
+    ----------
+    df, column, prefix, details, overwrite
+        As in `enrich`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        As `enrich` returns it; what the store does not have is `not_bought`.
+
+    Raises
+    ------
+    ColumnNotFoundError, ConfigurationError, StoreError
+        Nothing is sent or charged.
+
+    Examples
+    --------
+    >>> import pandas as pd, pandas_numberactive as pna
+    >>> with pna.override(environment="simulator", store=":memory:"):
+    ...     out = pna.stored(pd.DataFrame({"phone": ["0811 0000 001"]}), "phone")
+    >>> out["phone_lookup_status"].tolist()
+    ['not_bought']
+    """
+    options = Options(prefix=prefix, details=details, overwrite=overwrite)
+    ready = require(settings())
+    prepared = frames.prepare(df, column, options, ready.max_digits)
+    frames.warn_columns(prepared.shape)
+    answers = bridge.call(
+        lambda: read_stored(prepared.numbers, ready.environment, ready.store),
+        stop=lambda: None,
+        drain=ready.drain,
+    )
+    return frames.attach(prepared, answers)
 
 
 def plan_of(numbers: NDArray[np.int64], shape: Shape, ready: RunSettings, options: Options) -> Plan:

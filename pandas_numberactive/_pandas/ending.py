@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
-from pandas_numberactive._run.run import warn_unknown
-from pandas_numberactive.errors import IncompleteRunWarning, LookupFailedError, warn_caller
+from pandas_numberactive._display.text import money
+from pandas_numberactive._purchase.purchase import unlisted
+from pandas_numberactive._run.report import ending_of, verdict
+from pandas_numberactive.errors import (
+    IncompleteRunWarning,
+    LookupFailedError,
+    UnknownValueWarning,
+    users_place,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -15,6 +23,7 @@ if TYPE_CHECKING:
     from pandas_numberactive._run.report import RunReport
     from pandas_numberactive._run.run import Answers, Result, Run
 
+log = logging.getLogger("pandas_numberactive")
 T = TypeVar("T")
 _latest: list[RunReport] = []
 
@@ -40,8 +49,50 @@ def left_open_unless_returned(run: Run) -> Iterator[None]:
 async def go(run: Run) -> Result:
     """Do a run and make its report the one that `last_run` returns."""
     result = await run.go()
-    _latest[:] = [result.report]
+    report = result.report
+    _latest[:] = [report]
+    log.info(
+        "run %s (%s): %s; %d charged, cost %s, %.1f s",
+        report.run or "-",
+        report.environment,
+        verdict(report),
+        report.charged,
+        money(report.cost, report.currency),
+        report.wall_seconds,
+    )
     return result
+
+
+class Notices:
+    """The warnings of one call, which point at the user's line that made it.
+
+    A job's run ends on another thread: there a warning would name asyncio, and one that the user
+    has made an error would take the place of the frame. So they are kept, and given in the user's
+    thread.
+    """
+
+    def __init__(self) -> None:
+        self._place = users_place()
+        self._kept: list[tuple[str, type[Warning]]] = []
+
+    def add(self, text: str, category: type[Warning]) -> None:
+        """Keep a warning."""
+        self._kept.append((text, category))
+
+    def give(self, partial: object, report: RunReport | None) -> None:
+        """Give each warning once.
+
+        One that the user has made an error is raised with the result and the report.
+        """
+        kept = self._kept
+        self._kept = []
+        try:
+            for text, category in kept:
+                self._place.warn(text, category)
+        except Warning as warning:
+            warning.partial = partial  # type: ignore[attr-defined]
+            warning.report = report  # type: ignore[attr-defined]
+            raise
 
 
 def conclude(
@@ -51,26 +102,30 @@ def conclude(
     problems: pd.DataFrame | None = None,
     errors: str = "coerce",
     warns: bool = True,
+    notices: Notices | None = None,
 ) -> T:
     """Build the result of a run and return it.
 
     An error that ended the run is raised with the report and with the result as `.partial`. With
-    `errors="raise"` so is a failed look-up. Otherwise a warning counts the numbers that are left,
-    unless `warns` is False.
+    `errors="raise"` so is a failed look-up. Otherwise a warning counts the numbers that are left
+    without the user's wish, unless `warns` is False. With `notices` the warnings are kept there.
     """
     report = result.report
     report.problems = problems
     built = build(result.answers)
     error = result.error
-    if error is None:
-        warn_unknown(result.answers)
-        error = _failed(report) if errors == "raise" else None
+    if error is None and errors == "raise":
+        error = _failed(report)
     if error is not None:
         error.partial = built
         error.report = report
         raise error
+    told = Notices() if notices is None else notices
+    _note_unlisted(result.answers, told)
     if warns:
-        warn_incomplete(report)
+        _note_left(report, told)
+    if notices is None:
+        told.give(built, report)
     return built
 
 
@@ -85,26 +140,48 @@ def _failed(report: RunReport) -> LookupFailedError | None:
     )
 
 
-def warn_incomplete(report: RunReport) -> None:
-    """One warning where rows have no final outcome, with the counts."""
+def _note_unlisted(answers: Answers, notices: Notices) -> None:
+    """Warn about answer values that the vendor's page does not list."""
+    unknown = int(((unlisted(answers.packed) == 1) & answers.new).sum())
+    if unknown:
+        notices.add(
+            f"{unknown} answers held a value that the vendor's page does not list; it is missing "
+            "in the result, the raw answer is kept. Please tell the maintainers.",
+            UnknownValueWarning,
+        )
+
+
+def _note_left(report: RunReport, notices: Notices) -> None:
+    """Warn once where numbers have no final outcome and the user did not ask for that.
+
+    At a cap or after Stop the numbers not bought are as the user wished.
+    """
     held = report.uncertain + report.quarantined
-    if report.complete and not held and not report.failures:
+    trouble = report.pending or report.failures or held
+    if ending_of(report).meant and not trouble:
         return
+    names = ("not_bought", "pending", "failed", "uncertain", "quarantined")
     counts = ", ".join(
         f"{getattr(report, name):,} {name.replace('_', ' ')}"
-        for name in ("not_bought", "pending", "failed", "uncertain", "quarantined")
+        for name in names
         if getattr(report, name)
     )
     why = "; ".join([*report.failures][:3])
-    advice = (
-        " Calling again goes on where this ended." if not report.complete or report.failed else ""
-    )
+    shown = f" ({why})" if why else ""
+    text = f"{counts} of {report.distinct:,} numbers{shown}.{_advice(report, held)}"
+    notices.add(text, IncompleteRunWarning)
+
+
+def _advice(report: RunReport, held: int) -> str:
+    """Return what to do about numbers without a final outcome."""
+    advice = ""
     if report.capped:
         advice = (
             f" This run ended at {report.stopped_by}: the same call buys nothing more today, "
             "a higher cap goes on with it."
         )
+    elif report.failed or not report.complete:
+        advice = " Calling again goes on where this ended."
     if held:
         advice += " See pna.LookupStore().held() for what waits for a decision."
-    text = f"{counts} of {report.distinct:,} numbers{f' ({why})' if why else ''}.{advice}"
-    warn_caller(text, IncompleteRunWarning)
+    return advice

@@ -16,10 +16,11 @@ from pandas_numberactive import _bridge as bridge
 from pandas_numberactive._bridge import keep_over_forks
 from pandas_numberactive._display.html import bar, error_card, html_table
 from pandas_numberactive._display.live import Live, StopRow, in_kernel
-from pandas_numberactive._display.text import duration, money, words
-from pandas_numberactive._run.report import Progress
+from pandas_numberactive._display.text import duration, money
+from pandas_numberactive._run.report import Ending, Progress, ending_of, verdict
 
 if TYPE_CHECKING:
+    from pandas_numberactive._pandas.ending import Notices
     from pandas_numberactive._run.report import RunReport
     from pandas_numberactive._run.run import Run
 
@@ -34,10 +35,13 @@ class Job:
     returned; a dead process goes on at the next call.
     """
 
-    def __init__(self, run: Run, future: Future[pd.DataFrame], drain: float) -> None:
+    def __init__(
+        self, run: Run, future: Future[pd.DataFrame], drain: float, notices: Notices
+    ) -> None:
         self._run = run
         self._future = future
         self._drain = drain
+        self._notices = notices
         self.view: JobView | None = None  # made when the job is first shown
         _remember_job(self)
 
@@ -79,18 +83,22 @@ class Job:
         An interrupt while waiting stops the job, keeps what is paid, and is raised.
         """
         try:
-            return bridge.join(self._future, stop=self.stop, drain=self._drain, timeout=timeout)
+            frame = bridge.join(self._future, stop=self.stop, drain=self._drain, timeout=timeout)
         finally:
             self._draw()
+        self._notices.give(frame, self.report)
+        return frame
 
     def __await__(self) -> Generator[Any, Any, pd.DataFrame]:
         return self._wait().__await__()
 
     async def _wait(self) -> pd.DataFrame:
         try:
-            return await bridge.wait(self._future, stop=self.stop, drain=self._drain)
+            frame = await bridge.wait(self._future, stop=self.stop, drain=self._drain)
         finally:
             self._draw()
+        self._notices.give(frame, self.report)
+        return frame
 
     def _draw(self) -> None:
         """Draw the end before the caller goes on: nbconvert keeps what stands at the last cell."""
@@ -103,13 +111,10 @@ class Job:
         """running, stopping, done, stopped, or ended with an error (see `error`)."""
         if not self.done():
             return "stopping" if self.stopping else "running"
-        return (
-            "ended with an error"
-            if self.error is not None
-            else "stopped"
-            if self.stopping
-            else "done"
-        )
+        if self.error is not None:
+            return "ended with an error"
+        report = self.report
+        return "done" if report is None or ending_of(report) is Ending.COMPLETE else "stopped"
 
     def __repr__(self) -> str:
         now = self.progress
@@ -209,11 +214,10 @@ def progress_text(now: Progress, *, ended: bool = False) -> str:
 
 def ending(job: Job) -> str:
     """Render how a job ended in one line."""
-    names = ("quarantined", "pending", "not_bought")
-    left = "".join(
-        f", {words(name)} {count:,}" for name in names if (count := getattr(job.report, name, 0))
-    )
-    return f"{job.state.capitalize()}: {progress_text(job.progress, ended=True)}{left}."
+    text = progress_text(job.progress, ended=True)
+    if job.report is None:
+        return f"{job.state.capitalize()}: {text}."
+    return f"{verdict(job.report)} ({text})."
 
 
 def job_html(job: Job) -> str:

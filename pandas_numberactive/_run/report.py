@@ -4,13 +4,14 @@ face.
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from pandas_numberactive._display.html import bar, html_table, text_table
-from pandas_numberactive._display.text import money
+from pandas_numberactive._display.text import duration, money
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,10 +150,7 @@ class RunReport:
         return {name: getattr(self, name) for name in names} | derived
 
     def _title(self) -> str:
-        return (
-            f"Run {self.run or '-'} ({self.environment}): "
-            f"{'complete' if self.complete else 'INCOMPLETE'}"
-        )
+        return f"Run {self.run or '-'} ({self.environment}): {verdict(self)}"
 
     def __repr__(self) -> str:
         return text_table(self._title(), self.lines())
@@ -170,3 +168,75 @@ class RunReport:
             ("not bought", self.not_bought),
         ]
         return bar(parts, f"{self.distinct:,} distinct numbers")
+
+
+# --- in words: the one text that bar, bill, job, panel and command line show
+
+STOP = "stop"  # the value of RunReport.stopped_by after Job.stop() or an interrupt
+
+
+class Ending(enum.Enum):
+    """How a run ended."""
+
+    COMPLETE = "Complete"
+    CAPPED = "Stopped at your cap"
+    STOPPED = "Stopped by you"
+    BROKEN = "Stopped by an error"
+    OPEN = "Not finished"
+
+    @property
+    def meant(self) -> bool:
+        """Return True where the user has asked for this end."""
+        return self in (Ending.COMPLETE, Ending.CAPPED, Ending.STOPPED)
+
+
+def ending_of(report: RunReport) -> Ending:
+    """Return how a run ended."""
+    left = report.not_bought or report.pending
+    if report.stopped_by == STOP:
+        return Ending.STOPPED if left else Ending.COMPLETE
+    if report.capped:
+        return Ending.CAPPED
+    if report.stopped_by:
+        return Ending.BROKEN
+    return Ending.OPEN if left else Ending.COMPLETE
+
+
+def verdict(report: RunReport) -> str:
+    """Return how a run ended, in one sentence without a full stop."""
+    ending = ending_of(report)
+    wanted = report.distinct - report.stored
+    if ending is Ending.COMPLETE:
+        bought = f"{report.bought:,} bought" if wanted else "nothing to buy"
+        return _with_problems(f"{ending.value}: {bought}", report)
+    text = f"{ending.value}: {report.bought:,} of {wanted:,} bought"
+    if report.pending:
+        text += f"; {report.pending:,} pending"
+    if report.not_bought:
+        text += f"; {report.not_bought:,} left"
+    return _with_problems(text, report)
+
+
+def _with_problems(text: str, report: RunReport) -> str:
+    """Name what failed or is held; a run with failures is not called complete."""
+    held = report.uncertain + report.quarantined
+    if not report.failed and not held:
+        return text
+    counts = [f"{report.failed:,} failed"] * bool(report.failed) + [f"{held:,} held"] * bool(held)
+    text = text.replace(Ending.COMPLETE.value, "Ended", 1)
+    return f"{text}; {'; '.join(counts)}"
+
+
+def progress_line(now: Progress) -> str:
+    """Return how a run is going in one short line, its cost first.
+
+    >>> progress_line(Progress(total=500, done=100, spent=50_000, rate=12, seconds_left=33))
+    'IDR 50,000, 100 of 500, 12/s, 33 s left'
+    """
+    cost = f"{now.bought:,} bought" if now.spent is None else money(now.spent, now.currency)
+    parts = [cost, f"{now.done:,} of {now.total:,}"]
+    if now.rate:
+        parts.append(f"{now.rate:,.0f}/s" if now.rate >= 10 else f"{now.rate:.1f}/s")
+    if now.seconds_left is not None:
+        parts.append(f"{duration(now.seconds_left)} left")
+    return ", ".join(parts)

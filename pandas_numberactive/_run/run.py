@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pandas_numberactive._config.readiness import warn_plain_http
 from pandas_numberactive._config.settings import RunSettings
 from pandas_numberactive._display.text import utc
 from pandas_numberactive._purchase.purchase import (
@@ -38,7 +37,7 @@ from pandas_numberactive._run.tally import Tally
 from pandas_numberactive._store import runs
 from pandas_numberactive._store.runs import RunRow
 from pandas_numberactive._store.store import LookupStore, Stored
-from pandas_numberactive.errors import NumberActiveError, UnknownValueWarning, warn_caller
+from pandas_numberactive.errors import NumberActiveError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -216,7 +215,6 @@ class Run:
         return numbers
 
     async def _begin(self, store: LookupStore, key: str, began_at: int) -> RunRow:
-        warn_plain_http(self._settings)
         return await store.write(
             runs.begin_run,
             key=key,
@@ -315,21 +313,6 @@ class Run:
             or (f"the cap of {self._cap:,} charges" if tally.over else None),
             capped=tally.over > 0 and tally.stopped_by is None,
             failures=dict(tally.failures),
-        )
-
-
-def warn_unknown(answers: Answers) -> None:
-    """Warn of values that nobody listed: in the caller's thread, which knows the user's line, and
-    after any error.
-    """
-    unknown = int(((answers.packed >> 12 & 1 == 1) & answers.new).sum())
-    if unknown:
-        text = (
-            f"{unknown} answers held a value that the vendor's page does not list; it is "
-            "missing in the result, "
-        )
-        warn_caller(
-            text + "the raw answer is kept. Please tell the maintainers.", UnknownValueWarning
         )
 
 

@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 import io
+import logging
+import sys
+import warnings
 
 import pandas as pd
 import pytest
 
 import pandas_numberactive as pna
-from pandas_numberactive.errors import ConfigurationError, PhoneColumnWarning
+from pandas_numberactive._pandas import bar
+from pandas_numberactive._run.report import Progress, RunReport, progress_line, verdict
+from pandas_numberactive.errors import (
+    ConfigurationError,
+    IncompleteRunWarning,
+    NumberActiveError,
+    PhoneColumnWarning,
+)
+from pandas_numberactive.simulator import Faults, Simulator
 
 
 @pytest.fixture
@@ -66,7 +77,6 @@ def test_attrs_of_the_frame_are_kept(book):
 # --- two columns
 
 
-@pytest.mark.filterwarnings("ignore::pandas_numberactive.errors.IncompleteRunWarning")
 def test_a_cap_buys_two_columns_row_by_row(vendor, as_production):
     as_production()
     rows = range(6)
@@ -157,3 +167,154 @@ def test_a_frame_of_polars_is_answered_with_the_way_to_pandas():
 def test_one_row_of_no_phone_warns_too():
     with pytest.warns(PhoneColumnWarning, match="1 of 1 filled cells"):
         pd.DataFrame({"phone": ["x"]}).numberactive.enrich("phone")
+
+
+# --- one verdict
+
+
+@pytest.mark.parametrize(
+    ("counts", "text"),
+    [
+        ({"bought": 5}, "Complete: 5 bought"),
+        ({"distinct": 3, "stored": 3}, "Complete: nothing to buy"),
+        (
+            {"bought": 1, "not_bought": 4, "capped": True, "stopped_by": "the cap of 1 charges"},
+            "Stopped at your cap: 1 of 5 bought; 4 left",
+        ),
+        (
+            {"bought": 2, "not_bought": 3, "stopped_by": "stop"},
+            "Stopped by you: 2 of 5 bought; 3 left",
+        ),
+        ({"bought": 5, "stopped_by": "stop"}, "Complete: 5 bought"),
+        ({"not_bought": 5, "stopped_by": "No key."}, "Stopped by an error: 0 of 5 bought; 5 left"),
+        ({"bought": 4, "pending": 1}, "Not finished: 4 of 5 bought; 1 pending"),
+        ({"bought": 3, "failed": 2}, "Ended: 3 bought; 2 failed"),
+        ({"bought": 4, "uncertain": 1}, "Ended: 4 bought; 1 held"),
+    ],
+)
+def test_a_run_has_one_verdict(counts, text):
+    assert verdict(RunReport(**{"distinct": 5, **counts})) == text
+
+
+def test_a_cap_that_was_meant_warns_of_nothing(as_production, caplog):
+    as_production()
+    df = pd.DataFrame({"phone": [f"0811{i:07d}" for i in range(10)]})
+    job = df.numberactive.start("phone", max_charges=4)
+    with caplog.at_level(logging.INFO, logger="pandas_numberactive"):
+        job.result()
+    said = "Stopped at your cap: 4 of 10 bought; 6 left"
+    assert said in repr(pna.last_run())
+    assert said in pna.last_run()._repr_html_()
+    assert said in job._repr_html_()
+    assert any(said in record.message for record in caplog.records)
+
+
+# --- warnings
+
+
+@pytest.fixture
+def failing(tmp_path):
+    """A sandbox whose handle fails for every number, free of charge."""
+    with Simulator(
+        stand_in=True, app_key="k", secret="s", faults=Faults(handle={"code_free": 1.0})
+    ) as vendor:
+        pna.configure(
+            environment="sandbox",
+            base_url=vendor.base_url,
+            app_key="k",
+            secret="s",
+            store=str(tmp_path / "s.sqlite3"),
+        )
+        yield vendor
+
+
+@pytest.mark.usefixtures("failing")
+@pytest.mark.parametrize("front", [pna.enrich, lambda *a: pna.start(*a).result()])
+def test_a_warning_made_an_error_carries_the_frame(front):
+    df = pd.DataFrame({"phone": ["0811 8899 532"]})
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(IncompleteRunWarning) as caught:
+            front(df, "phone")
+    assert caught.value.partial["phone_lookup_status"].tolist() == ["failed"]
+    assert caught.value.report.failed == 1
+
+
+@pytest.mark.usefixtures("failing")
+def test_a_jobs_warning_points_at_the_line_of_start():
+    df = pd.DataFrame({"phone": ["0811 8899 532"]})
+    job = pna.start(df, "phone")
+    here = sys._getframe().f_lineno - 1
+    with pytest.warns(IncompleteRunWarning, match="1 failed") as caught:
+        job.result()
+    assert (caught[0].filename, caught[0].lineno) == (__file__, here)
+    job.result()  # told once
+
+
+# --- a short traceback
+
+
+def test_a_typo_shows_the_users_line_and_the_message(book):
+    pna.configure(environment="simulator", store=":memory:")
+    with pytest.raises(NumberActiveError) as caught:
+        book.numberactive.enrich("phon")
+    line, message = caught.value._render_traceback_()
+    assert 'book.numberactive.enrich("phon")' in line
+    assert message == "ColumnNotFoundError: There is no column 'phon'. Did you mean 'phone'?"
+
+
+def test_the_frames_are_shown_on_demand(book, monkeypatch):
+    pna.configure(environment="simulator", store=":memory:")
+    monkeypatch.setattr(NumberActiveError, "short_traceback", False)
+    with pytest.raises(NumberActiveError) as caught:
+        book.numberactive.enrich("phon")
+    assert "Traceback" in caught.value._render_traceback_()[0]
+
+
+# --- progress
+
+
+def test_the_progress_line_begins_with_the_cost():
+    now = Progress(
+        total=500, done=100, bought=60, stored=40, spent=30_000, rate=2.25, seconds_left=178
+    )
+    assert progress_line(now) == "IDR 30,000, 100 of 500, 2.2/s, 3 min left"
+    assert len(progress_line(now)) < 60
+    assert progress_line(Progress(total=5)) == "0 bought, 0 of 5"
+
+
+def test_no_progress_goes_into_a_pipe(as_production, capsys):
+    as_production(max_concurrency=1)
+    df = pd.DataFrame({"phone": [f"0811{i:07d}" for i in range(40)]})
+    df.numberactive.enrich("phone", progress=True)
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_terminal_shows_the_verdict_at_the_end(as_production, monkeypatch, capsys):
+    as_production(max_concurrency=1)
+    monkeypatch.setattr(bar, "_in_terminal", lambda: True)
+    monkeypatch.setattr(bar, "_sized", lambda: False)
+    df = pd.DataFrame({"phone": [f"0811{i:07d}" for i in range(300)]})
+    df.numberactive.enrich("phone")
+    last = capsys.readouterr().err.strip().split("\r")[-1]
+    assert last.startswith("Complete: 300 bought |")
+
+
+# --- the store alone
+
+
+def test_stored_joins_and_buys_nothing(as_production, vendor):
+    as_production()
+    df = pd.DataFrame({"phone": ["0811 8899 532", "0811 8899 533"]})
+    df.head(1).numberactive.enrich("phone")
+    calls = len(vendor.calls)
+    out = pna.stored(df, "phone")
+    assert out["phone_lookup_status"].iloc[0] in ("answered", "no_data")
+    assert out["phone_lookup_status"].iloc[1] == "not_bought"
+    assert len(vendor.calls) == calls
+
+
+def test_an_accessor_names_its_methods(book):
+    assert repr(book.numberactive) == (
+        "<numberactive of 3 rows: enrich, aenrich, start, plan, normalize>"
+    )
