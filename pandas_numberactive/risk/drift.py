@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -247,59 +248,58 @@ def _compared(now: Mix, before: Mix, own: bool) -> pd.DataFrame:
         raise RiskInputError(
             f"{now.signal!r} has a level {TOTAL!r}, which is what the sum is called: rename it."
         )
-    expected = before.sizes[0]
-    if not expected.sum():
+    if not before.sizes[0].sum():
         raise RiskInputError(
             f"No row of the baseline has a level of {now.signal!r}, so there are no shares to "
             "compare."
         )
-    lines = []
-    for at, when in enumerate(now.periods):
-        actual = now.sizes[at]
-        if not actual.sum():
-            continue  # a period without asked rows has no shares
-        itself = own and at == 0
-        part = _lines(now.levels, expected, actual)
-        part = part.join(_chance(part, now.effective[at], before.effective[0], itself))
-        part.index = pd.MultiIndex.from_product(
-            [[when], [now.signal], part.index], names=["period", "signal", "level"]
-        )
-        lines.append(part)
-    return pd.concat(lines)
-
-
-def _lines(levels: tuple[str, ...], expected: Floats, actual: Floats) -> pd.DataFrame:
-    psi, corrected = stability_index(expected, actual)
-    parts = {
-        "n": actual,
-        "share_before": expected / expected.sum(),
-        "share": actual / actual.sum(),
-        "psi": psi,
-        "corrected": corrected,
-    }
-    lines = pd.DataFrame(parts, index=[*levels])
-    seen = bool((corrected & (actual + expected > 0)).any())
-    lines.loc[TOTAL] = [actual.sum(), 1.0, 1.0, psi.sum(), seen]
-    return lines.astype({"corrected": bool})
-
-
-def _chance(lines: pd.DataFrame, n: float, m: float, itself: bool) -> pd.DataFrame:
-    """Return the chance columns of one period, filled on its line "total" only."""
-    out = pd.DataFrame(
-        np.nan, index=lines.index, columns=["psi_chance", "psi_limit", "p_value"], dtype=float
+    filled = np.flatnonzero(now.sizes.sum(axis=1) > 0)  # others have no shares
+    blocks = [_block(now, before, int(at), own and at == 0) for at in filled]
+    columns = {name: np.concatenate([one[name] for one in blocks]) for name in blocks[0]}
+    index = pd.MultiIndex.from_product(
+        [[now.periods[at] for at in filled], [now.signal], [*now.levels, TOTAL]],
+        names=["period", "signal", "level"],
     )
-    levels = lines.drop(index=TOTAL)
-    df = int(((levels["share"] > 0) | (levels["share_before"] > 0)).sum()) - 1
-    if itself or df < 1 or not n or not m:
-        return out
+    return pd.DataFrame(columns, index=index)
+
+
+def _block(now: Mix, before: Mix, at: int, itself: bool) -> dict[str, NDArray[Any]]:
+    """Return the columns of one period, its levels and then the line "total"."""
+    expected = before.sizes[0]
+    actual = now.sizes[at]
+    psi, corrected = stability_index(expected, actual)
+    seen = actual + expected > 0
+    total = float(psi.sum())
+    figures = UNTESTED
+    if not itself:
+        figures = _chance(total, int(seen.sum()) - 1, now.effective[at], before.effective[0])
+    blank = np.full(len(psi), np.nan)
+    return {
+        "n": np.append(actual, actual.sum()),
+        "share_before": np.append(expected / expected.sum(), 1.0),
+        "share": np.append(actual / actual.sum(), 1.0),
+        "psi": np.append(psi, total),
+        "corrected": np.append(corrected, bool((corrected & seen).any())),
+        "psi_chance": np.append(blank, figures[0]),
+        "psi_limit": np.append(blank, figures[1]),
+        "p_value": np.append(blank, figures[2]),
+    }
+
+
+UNTESTED = (np.nan, np.nan, np.nan)
+
+
+def _chance(psi: float, df: int, n: float, m: float) -> tuple[float, float, float]:
+    """Return the index's mean without drift, its 95% point, and the p-value of `psi`."""
+    if df < 1 or not n or not m:
+        return UNTESTED
     unit = 1 / n + 1 / m
-    psi = float(lines["psi"].iloc[-1])
-    out.loc[TOTAL] = [
-        df * unit,
-        chi_square_point(0.95, df) * unit,
-        chi_square_tail(psi / unit, df),
-    ]
-    return out
+    return df * unit, _point(df) * unit, chi_square_tail(psi / unit, df)
+
+
+@cache
+def _point(df: int) -> float:
+    return chi_square_point(0.95, df)
 
 
 def _finished(parts: list[pd.DataFrame], with_periods: bool, weighted: bool) -> Shown:

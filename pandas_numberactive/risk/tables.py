@@ -11,7 +11,13 @@ import pandas as pd
 from pandas_numberactive.risk._engine.covariance import Rows, intervals, level_rates
 from pandas_numberactive.risk._engine.formulas import evidence
 from pandas_numberactive.risk._engine.inputs import Missing
-from pandas_numberactive.risk._engine.population import Population, populations
+from pandas_numberactive.risk._engine.population import (
+    Population,
+    Reading,
+    populations,
+    readings,
+    refuse_one_class,
+)
 from pandas_numberactive.risk._engine.ranking import NONE, auc, gini, ks
 from pandas_numberactive.risk._engine.significance import (
     CHANCE,
@@ -99,32 +105,33 @@ def risk_table(
     >>> table.loc[("active_level", "low"), "bad_rate"].item()
     0.5
     """
-    found = populations(df, by, target, missing=missing, **common)
+    found = readings(df, by, target, missing=missing, **common)
     out = Shown(pd.concat([_lines(one) for one in found]))
-    return note_left_out(out, found)
+    return note_left_out(out, {one.signal.name: one.left_out() for one in found})
 
 
-def _lines(found: Population) -> pd.DataFrame:
+def _lines(found: Reading) -> pd.DataFrame:
     """Return the lines of one signal: tested levels, then lines apart."""
-    goods, bads = found.cells()
-    woe, iv, corrected = evidence(goods, bads)
-    blank = np.full(len(found.apart.levels), np.nan)
-    asked = _rates(found)
-    apart = _rates(found.apart)
-    columns = {name: np.concatenate([asked[name], apart[name]]) for name in asked}
-    columns["share"] = columns["n"] / columns["n"].sum()
-    lift = asked["bad_rate"] / (bads.sum() / (goods.sum() + bads.sum()))
+    name, tested = found.signal.name, found.signal.tested
+    rows = found.whole if found.whole.plain else found.counted()
+    columns = _rates(rows)
+    n, bads = columns["n"], columns["bads"]
+    asked = float(n[:tested].sum())
+    all_bads = float(bads[:tested].sum())
+    refuse_one_class(name, asked - all_bads, all_bads)
+    blank = np.full(len(n) - tested, np.nan)
+    woe, iv, corrected = evidence(n[:tested] - bads[:tested], bads[:tested])
+    lift = columns["bad_rate"][:tested] / (all_bads / asked)
+    columns["share"] = n / n.sum()
     columns["lift"] = np.concatenate([lift, blank])
     columns["woe"] = np.concatenate([woe, blank])
     columns["iv"] = np.concatenate([iv, blank])
     columns["corrected"] = np.concatenate([corrected, np.zeros(len(blank), bool)])
-    if found.weight is None:
-        columns["n"] = columns["n"].astype(np.int64)
-        columns["bads"] = columns["bads"].astype(np.int64)
-    index = pd.MultiIndex.from_product(
-        [[found.signal], [*found.levels, *found.apart.levels]], names=["signal", "level"]
-    )
-    return pd.DataFrame({name: columns[name] for name in RISK_COLUMNS}, index=index)
+    if rows.weight is None:
+        columns["n"] = n.astype(np.int64)
+        columns["bads"] = bads.astype(np.int64)
+    index = pd.MultiIndex.from_product([[name], rows.levels], names=["signal", "level"])
+    return pd.DataFrame({column: columns[column] for column in RISK_COLUMNS}, index=index)
 
 
 def _rates(rows: Rows) -> dict[str, NDArray[Any]]:

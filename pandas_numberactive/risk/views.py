@@ -6,7 +6,7 @@ The frame and its picture have one orientation, and one way to write each kind o
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
@@ -96,9 +96,13 @@ class Shown(pd.DataFrame):
         return draw(self)
 
 
-def note_left_out(table: Shown, found: Iterable[Population]) -> Shown:
+def note_left_out(
+    table: Shown, found: Iterable[Population] | Mapping[str, Mapping[str, int]]
+) -> Shown:
     """Store in the table how many rows each signal's population leaves out, and return it."""
-    table.attrs[LEFT_OUT] = {one.signal: dict(one.left_out) for one in found if one.left_out}
+    if not isinstance(found, Mapping):
+        found = {one.signal: one.left_out for one in found}
+    table.attrs[LEFT_OUT] = {signal: dict(rows) for signal, rows in found.items() if rows}
     return table
 
 

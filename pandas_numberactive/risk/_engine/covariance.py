@@ -8,6 +8,7 @@ repeat customers it equals the textbook one, times n / (n - 1).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -51,6 +52,10 @@ class Rows:
 
     def cells(self) -> tuple[Floats, Floats]:
         """Return goods and bads of each level, weighted."""
+        return self._cells
+
+    @cached_property
+    def _cells(self) -> tuple[Floats, Floats]:
         return split(self.codes, self.bad, self.load, len(self.levels))
 
     def units(self) -> tuple[Floats, Floats]:
@@ -98,12 +103,12 @@ def renumbered(cluster: NDArray[np.int64] | None) -> NDArray[np.int64] | None:
 def split(
     codes: NDArray[Any], bad: NDArray[np.int8], load: Floats | None, levels: int
 ) -> tuple[Floats, Floats]:
-    """Return goods and bads of each level, weighted."""
-    if codes.itemsize == 1:  # at most 127 levels, so that a pair fits a byte
+    """Return goods and bads of each level, weighted. Rows of code -1 are not counted."""
+    if codes.itemsize == 1:  # a pair fits a byte, that of code -1 is 254 or 255
         pair: NDArray[Any] = codes.view(np.uint8) * np.uint8(2) + bad.view(np.uint8)
     else:
         pair = codes * 2 + bad
-    both = np.bincount(pair, load, 2 * levels).astype(float).reshape(-1, 2)
+    both = np.bincount(pair, load, 2 * levels)[: 2 * levels].astype(float).reshape(-1, 2)
     return both[:, 0], both[:, 1]
 
 

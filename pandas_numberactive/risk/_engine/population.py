@@ -129,6 +129,51 @@ def populations(
     common
         The shared keywords, see `Terms`.
     """
+    found = [one.population() for one in readings(df, by, target, missing=missing, **common)]
+    for one in found:
+        _refuse_one_class(one)
+        _refuse_few(one, target, least)
+    return found
+
+
+@dataclass(frozen=True)
+class Reading:
+    """All rows of one signal: tested levels first, then lines apart, -1 where left out."""
+
+    signal: Signal
+    whole: Rows
+    in_time: NDArray[np.bool_] | None
+
+    def population(self) -> Population:
+        """Return the asked rows."""
+        return _population(self.whole, self.signal, self.in_time)
+
+    def counted(self) -> Rows:
+        """Return the rows that are in a level or on a line apart."""
+        kept = self.whole.codes >= 0
+        return self.whole if kept.all() else self.whole.take(kept)
+
+    def left_out(self) -> dict[str, int]:
+        """Return how many rows are not in the population, by reason."""
+        rows = self.whole
+        if rows.load is not None:
+            rows = replace(rows, weight=None, counts=None)
+        goods, bads = rows.cells()
+        sizes = (goods + bads).astype(np.int64)
+        lines = self.whole.levels[self.signal.tested :]
+        unread = len(self.whole) - int(sizes.sum())
+        return _left_out(lines, sizes[self.signal.tested :], unread)
+
+
+def readings(
+    df: pd.DataFrame,
+    by: str | Sequence[str],
+    target: str,
+    *,
+    missing: Missing = "own_levels",
+    **common: Unpack[Common],
+) -> list[Reading]:
+    """Return all rows of each signal, for a table that shows the lines apart, too."""
     terms = Terms(**common)
     names = signal_columns(df, by)
     read = signals(df, names, missing)
@@ -150,9 +195,7 @@ def populations(
         if prefix not in by_prefix:
             by_prefix[prefix] = customers(df, signal.name, terms.cluster)
         whole = Rows(tuple(lines), group, bits, load, counts, by_prefix[prefix])
-        out.append(_population(whole, signal, None if dropped is None else ~dropped))
-        _refuse_one_class(out[-1])
-        _refuse_few(out[-1], target, least)
+        out.append(Reading(signal, whole, None if dropped is None else ~dropped))
     return out
 
 
@@ -192,14 +235,17 @@ def _population(whole: Rows, signal: Signal, in_time: NDArray[np.bool_] | None) 
         signal.ordered,
         asked,
         apart,
-        _left_out(apart, len(whole) - len(asked) - len(others)),
+        _left_out(
+            lines,
+            np.bincount(apart.codes, minlength=len(lines)),
+            len(whole) - len(asked) - len(others),
+        ),
         in_time,
     )
 
 
-def _left_out(apart: Rows, unread: int) -> dict[str, int]:
-    sizes = np.bincount(apart.codes, minlength=len(apart.levels))
-    left_out = {line: int(n) for line, n in zip(apart.levels, sizes, strict=True) if n}
+def _left_out(lines: tuple[str, ...], sizes: NDArray[Any], unread: int) -> dict[str, int]:
+    left_out = {line: int(n) for line, n in zip(lines, sizes, strict=True) if n}
     if unread:
         left_out["without a level"] = unread
     return left_out
@@ -268,12 +314,17 @@ def _refuse_unripe(df: pd.DataFrame, terms: Terms) -> None:
 
 
 def _refuse_one_class(found: Population) -> None:
-    if not len(found):
-        raise RiskInputError(f"No row has a level of {found.signal!r}: nothing to compare.")
     goods, bads = found.cells()
-    if not goods.sum() or not bads.sum():
+    refuse_one_class(found.signal, float(goods.sum()), float(bads.sum()))
+
+
+def refuse_one_class(signal: str, goods: float, bads: float) -> None:
+    """Raise RiskInputError where no asked row has a level, or all are good, or all bad."""
+    if not goods + bads:
+        raise RiskInputError(f"No row has a level of {signal!r}: nothing to compare.")
+    if not goods or not bads:
         raise RiskInputError(
-            f"The rows with a level of {found.signal!r} are of one class only: nothing to compare."
+            f"The rows with a level of {signal!r} are of one class only: nothing to compare."
         )
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pandas_numberactive.risk._engine.covariance import intervals
-from pandas_numberactive.risk._engine.logistic import Fit, fit, sandwich
+from pandas_numberactive.risk._engine.logistic import Fit, fit, rates
 from pandas_numberactive.risk._engine.population import Population
 from pandas_numberactive.risk._engine.significance import SMALL, ChiSquare
 from pandas_numberactive.risk._engine.tails import Z95, chi_square_tail, normal_tail
@@ -84,12 +84,17 @@ def _effect(found: Population, chosen: NDArray[np.bool_], of: Floats, bands: Int
         return NO_EFFECT
     band = np.zeros(len(here), np.int64) if bands is None else bands[chosen]
     _, band = np.unique(band, return_inverse=True)
-    model, x, cell = fitted(here, band, [of])
-    covariance = covariance_of(here, model, x, cell)
+    return last_effect(here, band, [of])
+
+
+def last_effect(rows: Population, band: Ints, features: list[Floats]) -> Effect:
+    """Return the effect of the last feature beside band intercepts and the other features."""
+    model, x, cell = fitted(rows, band, features)
     estimate = float(model.beta[-1])
-    if abs(estimate) > FARTHEST or not covariance[-1, -1] > 0:
+    variance = _variance(rows, model, x, cell)
+    if abs(estimate) > FARTHEST or not variance > 0:
         return NO_EFFECT
-    return Effect(estimate, float(covariance[-1, -1]))
+    return Effect(estimate, variance)
 
 
 def fitted(rows: Population, band: Ints, features: list[Floats]) -> tuple[Fit, Floats, Ints]:
@@ -111,13 +116,25 @@ def fitted(rows: Population, band: Ints, features: list[Floats]) -> tuple[Fit, F
     return fit(x[filled], bads[filled], n[filled]), x, cell
 
 
-def covariance_of(rows: Population, model: Fit, x: Floats, cell: Ints) -> Floats:
-    """Return the covariance of the estimates: the model's, or the sandwich for dependent rows."""
+def _variance(rows: Population, model: Fit, x: Floats, cell: Ints) -> float:
+    """Return the variance of the last coefficient: the model's, or the sandwich for dependent rows.
+
+    The sandwich of one coefficient needs its efficient score only, one number a row (Liang and
+    Zeger 1986).
+    """
     if rows.plain:
-        return model.cov
-    cluster = np.arange(len(rows)) if rows.cluster is None else rows.cluster
+        return float(model.cov[-1, -1])
     load = np.ones(len(rows)) if rows.load is None else rows.load
-    return sandwich(x[cell], rows.bad.astype(float), model, load, cluster)
+    rate = rates(x, model.beta[None])[0]
+    information = np.bincount(cell, load, len(x)) * rate * (1 - rate)
+    root = np.sqrt(information)
+    others = np.linalg.lstsq(x[:, :-1] * root[:, None], x[:, -1] * root, rcond=None)[0]
+    alone = x[:, -1] - x[:, :-1] @ others
+    scores = alone[cell] * (rows.bad - rate[cell]) * load
+    if rows.cluster is not None:
+        scores = np.bincount(rows.cluster, scores)
+    total = float((information * alone**2).sum())
+    return float((scores**2).sum()) / total**2 if total > 0 else math.nan
 
 
 def homogeneity(found: list[Effect]) -> ChiSquare:
@@ -142,8 +159,4 @@ def growth(found: Population, groups: Ints, of: Floats) -> Effect:
     used, group = np.unique(groups, return_inverse=True)
     if len(used) < 2:
         return NO_EFFECT
-    model, x, cell = fitted(found, group, [of, np.outer(used, of)])
-    covariance = covariance_of(found, model, x, cell)
-    if abs(model.beta[-1]) > FARTHEST or not covariance[-1, -1] > 0:
-        return NO_EFFECT
-    return Effect(float(model.beta[-1]), float(covariance[-1, -1]))
+    return last_effect(found, group, [of, np.outer(used, of)])
