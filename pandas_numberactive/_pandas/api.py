@@ -305,17 +305,26 @@ def normalize(series: pd.Series[Any], *, max_digits: int | None = None) -> pd.Da
 
 
 @public
-def history(since: object = None, *, mask: bool = True) -> pd.DataFrame:
+def history(
+    since: object = None, *, mask: bool = True, environment: str | None = None
+) -> pd.DataFrame:
     """Return the ledger's events from `since` on (a date, UTC), numbers masked unless
     `mask=False`.
+
+    Of the settings' environment; `environment="all"` shows every one, in a column.
     """
-    return _with_store(lambda store: store.history(since, mask=mask))
+    return _with_store(lambda store: store.history(since, mask=mask, environment=environment))
 
 
 @public
-def spend(by: Literal["day", "run", "environment"] = "day") -> pd.DataFrame:
-    """Return charges and cost by day (UTC), run or environment, straight from the ledger."""
-    return _with_store(lambda store: store.spend(by))
+def spend(
+    by: Literal["day", "run", "environment"] = "day", *, environment: str | None = None
+) -> pd.DataFrame:
+    """Return charges and cost by day (UTC), run or environment, straight from the ledger.
+
+    Of the settings' environment; `environment="all"` shows every one, in a column.
+    """
+    return _with_store(lambda store: store.spend(by, environment=environment))
 
 
 def _with_store(read: Callable[[ledger.LookupStore], pd.DataFrame]) -> pd.DataFrame:

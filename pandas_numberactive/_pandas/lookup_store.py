@@ -7,7 +7,6 @@ import weakref
 from functools import partial
 from typing import Any, Literal, cast
 
-import numpy as np
 import pandas as pd
 
 from pandas_numberactive import _bridge as bridge
@@ -16,14 +15,25 @@ from pandas_numberactive._config.settings import settings
 from pandas_numberactive._display.html import bar, html_table, text_table
 from pandas_numberactive._display.tracebacks import sealed
 from pandas_numberactive._pandas.lookup_store_inputs import (
+    EVERY,
     all_nationals,
     bought_micros,
     imported_row,
     named_environment,
     need_frame,
     one_national,
+    our_names,
+    shows_all,
     since_micros,
+    within,
     worded_answer,
+)
+from pandas_numberactive._pandas.reconcile import (
+    Period,
+    Reconciled,
+    bounds,
+    compare,
+    invoice_ids,
 )
 from pandas_numberactive._phones.mask import mask
 from pandas_numberactive._phones.parse import parse_phone
@@ -76,55 +86,89 @@ class LookupStore:
         """Where it is; a password in it is masked."""
         return self._store.location
 
-    def summary(self) -> Summary:
-        """How many look-ups stand where (answered, no_data, pending, uncertain, ...): a dict with a
-        picture.
+    @sealed
+    def summary(self, *, environment: str | None = None) -> Summary:
+        """Return how many look-ups stand where (answered, pending, uncertain, ...).
+
+        Parameters
+        ----------
+        environment
+            "production", "sandbox", "simulator" or "all"; None is that of the settings.
+
+        Returns
+        -------
+        Summary
+            A dict of counts with a picture.
         """
-        return Summary(self._store.do(ledger.summary))
+        return Summary(self._store.do(ledger.summary, within(environment)))
 
     def _repr_html_(self) -> str:
-        return html_table(f"Store {self.location}", [], picture=self.summary()._repr_html_())
+        picture = self.summary(environment=EVERY)._repr_html_()
+        return html_table(f"Store {self.location}", [], picture=picture)
 
     @sealed
-    def history(self, since: object = None, *, mask: bool = True) -> pd.DataFrame:
-        """Return the ledger's events, oldest first: what was opened, bought, held, released, and
-        when.
+    def history(
+        self, since: object = None, *, mask: bool = True, environment: str | None = None
+    ) -> pd.DataFrame:
+        """Return the ledger's events, oldest first: opened, bought, held, released, and when.
 
-        `since` is a date, or text that pandas reads as one (UTC). Numbers are masked unless
-        `mask=False`. Raises ConfigurationError where `since` is no date.
+        Parameters
+        ----------
+        since
+            A date, or text that pandas reads as one (UTC).
+        mask
+            False shows the numbers whole.
+        environment
+            "production", "sandbox", "simulator", or "all" with a column that names it; None is
+            that of the settings.
+
+        Raises
+        ------
+        ConfigurationError
+            `since` is no date, or there is no such environment.
         """
         moment = 0 if since is None else since_micros(since)
-        rows = self._store.do(lambda db: ledger.history(db, moment))
+        rows = self._store.do(ledger.history, moment, within(environment))
         frame = _frame(rows, ledger.HISTORY_COLUMNS)
         frame["kind"] = frame["kind"].astype("category")
-        return _presentable(frame, mask)
+        return _only(_presentable(frame, mask), environment)
 
     @sealed
-    def charges(self, *, mask: bool = True) -> pd.DataFrame:
-        """Return what was paid for, one row a requestId; `charged` is missing where no isFee came
-        (counted as paid).
+    def charges(self, *, mask: bool = True, environment: str | None = None) -> pd.DataFrame:
+        """Return what was paid for, one row a requestId.
+
+        `charged` is missing where no isFee came (counted as paid). Parameters as in `history`.
         """
-        rows = self._store.do(ledger.charges)
-        return _presentable(_frame(rows, ledger.CHARGE_COLUMNS), mask)
+        return _only(self._charges(mask, environment), environment)
+
+    def _charges(self, masked: bool, environment: str | None) -> pd.DataFrame:
+        rows = self._store.do(ledger.charges, within(environment))
+        return _presentable(_frame(rows, ledger.CHARGE_COLUMNS), masked)
 
     @sealed
-    def spend(self, by: Literal["day", "run", "environment"] = "day") -> pd.DataFrame:
+    def spend(
+        self,
+        by: Literal["day", "run", "environment"] = "day",
+        *,
+        environment: str | None = None,
+    ) -> pd.DataFrame:
         """Return charges by day (UTC), run or environment: `charged`, `charge_unknown` and `cost`.
 
-        `cost` is in the currency of each run, missing where the run had no unit price.
+        `cost` is in the currency of each run, missing where the run had no unit price. Of the
+        settings' environment; `environment="all"` shows each beside the others.
         """
         if by not in ("day", "run", "environment"):
             raise ConfigurationError(f'by must be "day", "run" or "environment", not {by!r}.')
-        frame = self.charges()
+        frame = self._charges(True, environment)
         frame["day"] = frame["at"].dt.floor("D")
-        groups = frame.groupby(
-            [by, frame["currency"].fillna("")], observed=True, sort=True, dropna=False
-        )
+        frame["currency"] = frame["currency"].fillna("")
+        names = [by, "environment"] if shows_all(environment) and by != "environment" else [by]
+        groups = frame.groupby([*names, "currency"], observed=True, sort=True, dropna=False)
         out = groups.agg(
             charged=("at", "size"), known=("charged", "count"), cost=("price", _sum_or_missing)
         )
         out["charge_unknown"] = out["charged"] - out.pop("known")
-        return out.reset_index()[[by, "charged", "charge_unknown", "cost", "currency"]]
+        return out.reset_index()[[*names, "charged", "charge_unknown", "cost", "currency"]]
 
     @sealed
     def held(self, *, mask: bool = True) -> pd.DataFrame:
@@ -177,36 +221,52 @@ class LookupStore:
         return state.name.lower()
 
     @sealed
-    def reconcile(self, invoice: pd.DataFrame, *, request_id: str = "requestId") -> pd.DataFrame:
+    def reconcile(
+        self,
+        invoice: pd.DataFrame,
+        *,
+        request_id: str | None = None,
+        period: Period | None = None,
+        environment: str | None = None,
+    ) -> Reconciled:
         """Compare an invoice with the ledger, by requestId.
 
-        Returns a frame with `request_id`, `verdict`, `times` on the invoice, `charged` as our
-        ledger has it (missing: no isFee came), and `at`. The verdicts are matched; not_counted
-        (known here, but our books count no charge for it: still held, failed or released without
-        charge, or imported); only_on_invoice (unknown here); only_here; charged_twice (billed more
-        than once, or its number on another requestId of the same purchase, too).
+        Parameters
+        ----------
+        invoice
+            The vendor's lines, one a charge.
+        request_id
+            Its column of requestIds; by default `requestId`, else `request_id`.
+        period
+            What the invoice covers: "2026-10", a pandas Period, or its first moment and the one
+            after its last (UTC where they have no zone). Charges outside of it that are not on
+            the invoice are left out.
+        environment
+            As in `history`.
+
+        Returns
+        -------
+        Reconciled
+            A frame with `request_id`, `verdict`, `times` on the invoice, `charged` as our ledger
+            has it (missing: no isFee came), and `at`; its `headline` counts the verdicts:
+            matched; not_counted (known here, but our books count no charge for it: still held,
+            failed or released without charge, or imported); only_on_invoice (unknown here);
+            only_here; charged_twice (billed more than once, or its number on another requestId of
+            the same purchase, too).
+
+        Raises
+        ------
+        ColumnNotFoundError
+            The invoice has no such column.
+        ConfigurationError
+            The ids were read as decimals and lost digits, or the period cannot be read.
         """
         need_frame(invoice, "reconcile")
-        if request_id not in invoice.columns:
-            raise ColumnNotFoundError(request_id, invoice.columns)
-        times = invoice[request_id].dropna().astype(str).str.strip().value_counts()
-        ours = self.charges(mask=False).dropna(subset=["request_id"]).set_index("request_id")
-        out = pd.DataFrame(index=times.index.union(ours.index))
-        out.index.name = "request_id"
-        out["times"] = times.reindex(out.index).fillna(0).astype("int64")
-        out = out.join(ours[["at", "environment", "number", "generation", "charged"]])
-        billed = out[out["times"] > 0].dropna(subset=["number"])
-        twice = billed.duplicated(["environment", "number", "generation"], keep=False)
-        here = out.index.isin(ours.index)
-        known = out.index.isin(list(self._store.do(ledger.heard_of)))
-        billed_only = np.where(known, "not_counted", "only_on_invoice")
-        verdict = np.where(
-            out["times"] == 0, "only_here", np.where(here, "matched", billed_only)
-        ).astype(object)
-        again = (out["times"] > 1).to_numpy() | out.index.isin(billed.index[twice])
-        verdict[again] = "charged_twice"
-        out["verdict"] = pd.Categorical(verdict, _VERDICTS)
-        return out[["verdict", "times", "charged", "at"]].reset_index()
+        times = invoice_ids(invoice, request_id)
+        charges = self._charges(False, environment).dropna(subset=["request_id"])
+        known = self._store.do(ledger.heard_of, within(environment))
+        out = compare(times, charges.set_index("request_id"), known, bounds(period))
+        return Reconciled(_only(out, environment))
 
     @sealed
     def import_answers(
@@ -216,9 +276,11 @@ class LookupStore:
 
         Returns counts: imported, known, repeated, invalid, undated.
 
-        `answers` has the phone column, `looked_up_at`, any of `telco_type`, `active_level`,
-        `frequency_grade` (the vendor's codes or our words), and, where known, `request_id` and
-        `charged`. Numbers that this store knows already are left as they are (`known`); of several
+        `answers` has the phone column, `looked_up_at`, at least one of `telco_type`,
+        `active_level`, `frequency_grade` (the vendor's codes or our words), and, where known,
+        `request_id` and `charged`; the vendor's names telcoType, activeLevel, frequencyGrade,
+        requestId and isFee are read alike. Raises ColumnNotFoundError where no signal is found.
+        Numbers that this store knows already are left as they are (`known`); of several
         rows of a number the newest is taken, the others are `repeated`. `invalid` counts the rows
         that are not taken: those without a number, and those without a date that can be read
         (`undated` of them), which would serve nobody and be bought again.
@@ -227,6 +289,7 @@ class LookupStore:
         for name in (phone, "looked_up_at"):
             if name not in answers.columns:
                 raise ColumnNotFoundError(name, answers.columns)
+        answers = our_names(answers)
         items: dict[int, ledger.Imported] = {}
         invalid = undated = repeated = 0
         limit = settings().max_digits
@@ -289,9 +352,6 @@ class LookupStore:
         return found
 
 
-_VERDICTS = ["matched", "not_counted", "only_on_invoice", "only_here", "charged_twice"]
-
-
 def _sum_or_missing(prices: pd.Series) -> float:
     return float(prices.sum(min_count=len(prices)))
 
@@ -300,28 +360,38 @@ def _frame(rows: list[Any], columns: tuple[str, ...]) -> pd.DataFrame:
     return pd.DataFrame.from_records(rows, columns=list(columns))
 
 
+def _only(frame: pd.DataFrame, environment: str | None) -> pd.DataFrame:
+    """Leave the environment out where there is one."""
+    return frame if shows_all(environment) else frame.drop(columns="environment")
+
+
+_DTYPES: dict[str, Any] = {
+    "charged": "boolean",
+    "price": "float64",
+    "generation": "Int64",
+    "run": "Int64",
+}
+
+
 def _presentable(frame: pd.DataFrame, masked: bool) -> pd.DataFrame:
-    """Dates, words and typed columns in place of what is on disk; phones as text."""
-    frame["environment"] = pd.Categorical(
-        [_NAMES[int(code)] for code in frame["environment"]], list(ENVIRONMENTS)
-    )
-    for name in ("at", "opened_at"):
-        if name in frame:
-            micros = pd.to_numeric(frame[name]).astype("Int64")
-            frame[name] = pd.to_datetime(micros, unit="us", utc=True).dt.as_unit("us")
-    if "charged" in frame:
-        frame["charged"] = pd.to_numeric(frame["charged"]).astype("boolean")
-    if "price" in frame:
-        frame["price"] = pd.to_numeric(frame["price"]).astype("float64")
-    for name in ("generation", "run"):
-        if name in frame:
-            frame[name] = pd.to_numeric(frame[name]).astype("Int64")
-    shown = [
-        None if pd.isna(n) else mask(str(int(n))) if masked else str(int(n))
-        for n in frame["number"]
-    ]
+    """Return dates, words and typed columns in place of what is on disk; phones as text."""
+    names = [_NAMES[int(code)] for code in frame["environment"]]
+    frame["environment"] = pd.Categorical(names, list(ENVIRONMENTS))
+    for name in frame.columns.intersection(["at", "opened_at"]):
+        micros = pd.to_numeric(frame[name]).astype("Int64")
+        frame[name] = pd.to_datetime(micros, unit="us", utc=True).dt.as_unit("us")
+    for name in frame.columns.intersection(list(_DTYPES)):
+        frame[name] = pd.to_numeric(frame[name]).astype(_DTYPES[name])
+    shown = [_shown(number, masked) for number in frame["number"]]
     frame["number"] = pd.Series(shown, index=frame.index, dtype="string")
     return frame
+
+
+def _shown(number: Any, masked: bool) -> str | None:
+    if pd.isna(number):
+        return None
+    text = str(int(number))
+    return mask(text) if masked else text
 
 
 class Summary(dict[str, int]):

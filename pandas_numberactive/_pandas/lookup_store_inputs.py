@@ -15,7 +15,12 @@ from pandas_numberactive._phones.parse import parse_phone
 from pandas_numberactive._store import ledger
 from pandas_numberactive._store.rows import ENVIRONMENTS
 from pandas_numberactive._vendor.protocol import LEVELS, TELCO_TYPES, Answer
-from pandas_numberactive.errors import ConfigurationError, InvalidPhoneError
+from pandas_numberactive.errors import (
+    ColumnNotFoundError,
+    ConfigurationError,
+    InvalidPhoneError,
+    near_misses,
+)
 
 
 def _micros(moment: object) -> int:
@@ -88,6 +93,49 @@ def named_environment(given: str | None) -> str:
     return name
 
 
+EVERY = "all"
+
+
+def shows_all(environment: str | None) -> bool:
+    """Return True where books show every environment: asked for, or none is configured."""
+    return environment == EVERY or (environment is None and settings().environment is None)
+
+
+def within(environment: str | None) -> str | None:
+    """Return the environment that books are limited to; None is all of them."""
+    return None if shows_all(environment) else named_environment(environment)
+
+
+SIGNALS = {
+    "telco_type": "telcoType",
+    "active_level": "activeLevel",
+    "frequency_grade": "frequencyGrade",
+}
+_NAMES = SIGNALS | {"request_id": "requestId", "charged": "isFee"}
+
+
+def our_names(answers: pd.DataFrame) -> pd.DataFrame:
+    """Return answers under our names, the vendor's own taken where ours are missing.
+
+    Raises ColumnNotFoundError where no signal is found: all would be paid answers without data.
+    """
+    theirs = {
+        vendor: ours
+        for ours, vendor in _NAMES.items()
+        if ours not in answers.columns and vendor in answers.columns
+    }
+    renamed = answers.rename(columns=theirs)
+    if not any(name in renamed.columns for name in SIGNALS):
+        columns = [str(name) for name in answers.columns]
+        near = [miss for name in _every_name() for miss in near_misses(name, columns)]
+        raise ColumnNotFoundError("telco_type", answers.columns, first=near)
+    return renamed
+
+
+def _every_name() -> list[str]:
+    return [name for pair in SIGNALS.items() for name in pair]
+
+
 def worded_answer(telco_type: object, active_level: object, frequency_grade: object) -> Answer:
     """The small codes of an answer given in words."""
     return Answer(
@@ -132,5 +180,20 @@ def imported_row(number: int, bought_at: int, row: dict[str, Any]) -> ledger.Imp
         answer,
         bought_at,
         None if request_id is None or pd.isna(request_id) else str(request_id),
-        None if charged is None or pd.isna(charged) else bool(charged),
+        _charged(charged),
     )
+
+
+def _charged(value: Any) -> bool | None:
+    """Read our True and False or the vendor's isFee 1 and 0, also as text."""
+    if value is None or pd.isna(value):
+        return None
+    text = str(value).strip().lower().removesuffix(".0")
+    if text not in _CHARGES:
+        raise ConfigurationError(
+            "charged (or isFee) must be True, False, 1, 0 or missing. Nothing was imported."
+        )
+    return _CHARGES[text]
+
+
+_CHARGES = {"true": True, "1": True, "false": False, "0": False, "": None}

@@ -29,10 +29,17 @@ HISTORY_COLUMNS = (
 )
 
 
-def history(db: Database, since: int) -> list[Any]:
-    """Every event from a moment on, oldest first."""
-    sql = f"SELECT {', '.join(HISTORY_COLUMNS)} FROM events WHERE at >= ? ORDER BY id"
-    return list(db.execute(sql, (since,)).fetchall())
+def history(db: Database, since: int, environment: str | None) -> list[Any]:
+    """Return every event from a moment on, oldest first; of all environments for None."""
+    where, code = _within(environment, "environment")
+    sql = f"SELECT {', '.join(HISTORY_COLUMNS)} FROM events WHERE at >= ? {where} ORDER BY id"
+    return list(db.execute(sql, (since, *code)).fetchall())
+
+
+def _within(environment: str | None, column: str) -> tuple[str, tuple[int, ...]]:
+    if environment is None:
+        return "", ()
+    return f"AND {column} = ?", (ENVIRONMENTS[environment],)
 
 
 CHARGE_COLUMNS = (
@@ -50,33 +57,37 @@ CHARGE_COLUMNS = (
 
 # One group a requestId, however often its answer came. What a person was told, that nothing was
 # charged, goes before an unknown, not before the vendor's own isFee.
-CHARGED = (
+_CHARGED = (
     "FROM events e LEFT JOIN runs r ON r.run = e.run "
     f"WHERE e.kind IN ({', '.join(repr(kind) for kind in BOUGHT)}) "
     "AND (e.charged IS NULL OR e.charged = 1 OR e.reason = 'by_hand') "
+)
+_ONCE = (
     "GROUP BY e.environment, coalesce(e.request_id, '#' || CAST(e.id AS TEXT)) "
     "HAVING max(e.charged) = 1 OR sum(CASE WHEN e.reason = 'by_hand' AND e.charged = 0 THEN 1 ELSE "
     "0 END) = 0"
 )
 
 
-def charges(db: Database) -> list[Any]:
-    """What was paid for: one row a requestId; charged is 1, or None where unknown."""
-    return list(
-        db.execute(
-            "SELECT min(e.at), e.environment, min(e.number), min(e.generation), min(e.run), "
-            "min(e.request_id), "
-            f"max(e.charged), min(r.price), min(r.currency) {CHARGED} ORDER BY 1"
-        ).fetchall()
+CHARGED = _CHARGED + _ONCE
+
+
+def charges(db: Database, environment: str | None) -> list[Any]:
+    """Return what was paid for, one row a requestId; charged is 1, or None where unknown."""
+    where, code = _within(environment, "e.environment")
+    sql = (
+        "SELECT min(e.at), e.environment, min(e.number), min(e.generation), min(e.run), "
+        "min(e.request_id), max(e.charged), min(r.price), min(r.currency) "
+        f"{_CHARGED} {where} {_ONCE} ORDER BY 1"
     )
+    return list(db.execute(sql, code).fetchall())
 
 
-def heard_of(db: Database) -> set[str]:
-    """Every requestId that this store ever opened or was told of."""
-    rows = db.execute(
-        "SELECT DISTINCT request_id FROM events WHERE request_id IS NOT NULL"
-    ).fetchall()
-    return {request_id for (request_id,) in rows}
+def heard_of(db: Database, environment: str | None) -> set[str]:
+    """Return every requestId that this store ever opened or took over."""
+    where, code = _within(environment, "environment")
+    sql = f"SELECT DISTINCT request_id FROM events WHERE request_id IS NOT NULL {where}"
+    return {request_id for (request_id,) in db.execute(sql, code).fetchall()}
 
 
 HELD_COLUMNS = (
@@ -260,7 +271,10 @@ def older_than(db: Database, moment: int) -> list[int]:
     return [number for (number,) in rows]
 
 
-def summary(db: Database) -> dict[str, int]:
-    """How many look-ups stand where."""
-    rows = db.execute(f"SELECT {STATE_SQL}, count(*) FROM lookups GROUP BY {STATE_SQL}").fetchall()
-    return {LookupState(state).name.lower(): count for state, count in rows}
+def summary(db: Database, environment: str | None) -> dict[str, int]:
+    """Return how many look-ups stand where."""
+    where, code = _within(environment, "environment")
+    rows = db.execute(
+        f"SELECT {STATE_SQL}, count(*) FROM lookups WHERE 1 = 1 {where} GROUP BY {STATE_SQL}", code
+    ).fetchall()
+    return {LookupState(state).name.lower(): count for state, count in sorted(rows)}

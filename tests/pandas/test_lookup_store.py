@@ -8,7 +8,13 @@ import pandas as pd
 import pytest
 
 import pandas_numberactive as pna
-from pandas_numberactive.errors import ConfigurationError, InvalidPhoneError, StoreError
+from pandas_numberactive._store.store import LookupStore
+from pandas_numberactive.errors import (
+    ColumnNotFoundError,
+    ConfigurationError,
+    InvalidPhoneError,
+    StoreError,
+)
 from pandas_numberactive.simulator import Faults, Simulator
 
 PHONES = [f"8118899{i:03d}" for i in range(6)]
@@ -60,6 +66,112 @@ def test_an_invoice_is_matched_by_request_id(on_either, vendor, frame):
     assert out.loc[[ours[0], ours[5]], "verdict"].tolist() == ["only_here"] * 2
 
 
+def test_either_name_of_the_request_id_is_read(on_either, vendor, frame):
+    """The vendor's, and the one that `charges()` gives."""
+    on_either()
+    enrich(frame[:2])
+    with pna.LookupStore() as store:
+        own = store.charges(mask=False)[["request_id"]]
+        theirs = own.rename(columns={"request_id": "requestId"})
+        for invoice in (own, theirs):
+            assert store.reconcile(invoice)["verdict"].tolist() == ["matched"] * 2
+
+
+def test_ids_that_a_blank_line_made_floats_match(as_production):
+    """Some vendors' ids are whole numbers; pandas reads them as 1.0 beside a blank."""
+    as_production()
+    old = pd.DataFrame({"phone": PHONES[:2], "telco_type": [1, 2], "requestId": ["71", "72"]})
+    with pna.LookupStore() as store:
+        store.import_answers(old.assign(looked_up_at="2026-01-05", isFee=1))
+        out = store.reconcile(pd.DataFrame({"requestId": [71.0, None, 72.0]}))
+        assert out["verdict"].tolist() == ["not_counted"] * 2
+        with pytest.raises(ConfigurationError, match="last digits are lost"):
+            store.reconcile(pd.DataFrame({"requestId": [2.0**60]}))
+
+
+def test_a_months_invoice_leaves_other_months_out(on_either, vendor, frame):
+    """What was charged in another month, and is not billed now, is no finding."""
+    given = on_either()
+    enrich(frame[:4])
+    ids = [charge.request_id for charge in vendor.ledger.charges()]
+    with LookupStore.open(given.store) as store:
+        january = 1_767_700_000_000_000
+        sql = "UPDATE events SET at = ? WHERE request_id IN (?, ?)"
+        store.do(lambda db: db.execute(sql, (january, *ids[:2])))
+    invoice = pd.DataFrame({"requestId": ids[2:]})
+    month = pd.Timestamp.now("UTC").strftime("%Y-%m")
+    with pna.LookupStore() as store:
+        assert len(store.reconcile(invoice)) == 4
+        out = store.reconcile(invoice, period=month)
+        assert out["verdict"].tolist() == ["matched"] * 2
+        assert repr(out).startswith("2 requestIds: 2 matched\n")
+        assert len(store.reconcile(invoice, period=("2026-01-01", "2026-02-01"))) == 4
+        with pytest.raises(ConfigurationError, match="period must be"):
+            store.reconcile(invoice, period="soon")
+
+
+def test_books_show_the_settings_environment(on_either, vendor, frame):
+    """Trials in the sandbox are no part of production's bill, unless asked for."""
+    on_either()
+    enrich(frame[:3])
+    with pna.override(environment="sandbox"):
+        enrich(frame)
+    assert pna.spend()["charged"].tolist() == [3]
+    both = pna.spend(environment="all")
+    assert dict(zip(both["environment"], both["charged"], strict=True)) == {
+        "production": 3,
+        "sandbox": 6,
+    }
+    assert len(pna.history()) == 6
+    assert "environment" not in pna.history()
+    assert pna.history(environment="all")["environment"].value_counts().max() == 12
+    with pna.LookupStore() as store:
+        assert len(store.charges()) == 3
+        assert len(store.charges(environment="all")) == 9
+        assert sum(store.summary().values()) == 3
+        assert sum(store.summary(environment="all").values()) == 9
+        ids = store.charges(mask=False)[["request_id"]]
+        assert store.reconcile(ids)["verdict"].tolist() == ["matched"] * 3
+        assert len(store.reconcile(ids, environment="all")) == 9
+        with pytest.raises(ConfigurationError, match="Which environment"):
+            store.charges(environment="prod")
+
+
+def test_the_vendors_own_names_are_taken_in(on_either, vendor, frame):
+    """A loop that kept what came back has these columns."""
+    on_either()
+    old = pd.DataFrame(
+        {
+            "phone": PHONES[:2],
+            "telcoType": [1, 2],
+            "activeLevel": ["high", "NA"],
+            "frequencyGrade": ["low", "medium"],
+            "requestId": ["r1", "r2"],
+            "isFee": ["1", "0"],
+            "looked_up_at": ["2026-01-05"] * 2,
+        }
+    )
+    with pna.LookupStore() as store:
+        assert store.import_answers(old)["imported"] == 2
+        assert store.summary() == {"answered": 2}
+    out = enrich(frame[:2], details=True)
+    assert out["phone_telco_type"].tolist() == ["prepaid", "postpaid"]
+    assert out["phone_charged"].tolist() == [True, False]
+    assert vendor.ledger.total == 0
+
+
+def test_answers_without_any_signal_are_refused(as_production):
+    """They would be paid answers without data, served for ever."""
+    as_production()
+    old = pd.DataFrame(
+        {"phone": PHONES[:1], "Active_Level": ["high"], "looked_up_at": "2026-01-05"}
+    )
+    with pna.LookupStore() as store:
+        with pytest.raises(ColumnNotFoundError, match="Active_Level"):
+            store.import_answers(old)
+        assert len(store) == 0
+
+
 def test_answers_of_an_older_loop_are_taken_in_and_not_bought_again(on_either, vendor, frame):
     on_either()
     old = pd.DataFrame(
@@ -103,6 +215,7 @@ def test_an_older_answer_without_a_date_is_refused_and_not_said_to_be_there(as_p
     old = pd.DataFrame(
         {
             "phone": ["08118899001", "08118899002"],
+            "telco_type": [None, None],
             "looked_up_at": pd.Series([moment, "2026-01-05"], dtype=object),
         }
     )
@@ -348,7 +461,7 @@ def test_a_long_number_that_max_digits_allows_can_be_forgotten_settled_and_taken
     assert vendor.ledger.total == 1
     with pna.LookupStore() as store:
         assert store.forget(phone) == 1
-        old = pd.DataFrame({"phone": [phone], "looked_up_at": ["2026-01-05"]})
+        old = pd.DataFrame({"phone": [phone], "telco_type": [None], "looked_up_at": ["2026-01-05"]})
         assert store.import_answers(old)["imported"] == 1
         with pytest.raises(StoreError, match="can be resolved"):  # known: settled, not unreadable
             store.resolve(phone, "release")

@@ -1,0 +1,121 @@
+"""An invoice beside the ledger, by requestId."""
+
+from __future__ import annotations
+
+import math
+from numbers import Real
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from pandas_numberactive._display.text import said
+from pandas_numberactive.errors import ColumnNotFoundError, ConfigurationError
+
+ID_COLUMNS = ("requestId", "request_id")  # the vendor's name, and that of `charges()`
+VERDICTS = ["matched", "not_counted", "only_on_invoice", "only_here", "charged_twice"]
+EXACT = 2**53  # whole numbers above it are not exact as floats
+
+Period = str | pd.Period | tuple[Any, Any]
+
+
+class Reconciled(pd.DataFrame):
+    """A reconciliation, shown with its counts in front."""
+
+    @property
+    def headline(self) -> str:
+        """Return how many requestIds have each verdict."""
+        counts = self["verdict"].value_counts()
+        parts = [f"{counts[verdict]:,} {verdict}" for verdict in VERDICTS if counts.get(verdict)]
+        return f"{len(self):,} requestIds: {', '.join(parts) or 'none'}"
+
+    def __repr__(self) -> str:
+        return f"{self.headline}\n{super().__repr__()}"
+
+    def _repr_html_(self) -> str | None:
+        return f"<p><b>{self.headline}</b></p>{super()._repr_html_()}"  # type: ignore[misc, operator, unused-ignore]
+
+
+def invoice_ids(invoice: pd.DataFrame, request_id: str | None) -> pd.Series:
+    """Return how often each requestId stands on the invoice, by its text."""
+    wanted = ID_COLUMNS if request_id is None else (request_id,)
+    name = next((one for one in wanted if one in invoice.columns), None)
+    if name is None:
+        raise ColumnNotFoundError(wanted[0], invoice.columns)
+    texts = [_text(value, name) for value in invoice[name].dropna().tolist()]
+    return pd.Series([text for text in texts if text], dtype=object).value_counts()
+
+
+def _text(value: object, name: str) -> str:
+    """Return an id as it was printed: a blank line makes whole numbers floats."""
+    if not isinstance(value, Real) or not float(value).is_integer():
+        return str(value).strip()
+    if isinstance(value, (float, np.floating)) and abs(value) >= EXACT:
+        raise ConfigurationError(
+            f"The requestIds in {name!r} were read as decimals, and their last digits are lost. "
+            f'Read the file again with dtype={{"{name}": str}}; nothing was compared.'
+        )
+    return str(math.trunc(value))
+
+
+def bounds(period: Period | None) -> tuple[pd.Timestamp, pd.Timestamp] | None:
+    """Return a period's first moment and the one after its last, UTC where no zone is given."""
+    if period is None:
+        return None
+    try:
+        if isinstance(period, tuple):
+            first, last = (pd.Timestamp(one) for one in period)
+        else:
+            whole = pd.Period(period) if isinstance(period, str) else period
+            first, last = whole.start_time, (whole + 1).start_time
+    except (ValueError, TypeError, AttributeError):
+        raise ConfigurationError(
+            'period must be a month or a day such as "2026-10", or its first moment and the one '
+            f"after its last, not {said(period)}."
+        ) from None
+    return _utc(first), _utc(last)
+
+
+def _utc(moment: pd.Timestamp) -> pd.Timestamp:
+    return moment.tz_localize("UTC") if moment.tzinfo is None else moment.tz_convert("UTC")
+
+
+def compare(
+    times: pd.Series,
+    ours: pd.DataFrame,
+    known: set[str],
+    period: tuple[pd.Timestamp, pd.Timestamp] | None,
+) -> Reconciled:
+    """Return a verdict for each requestId.
+
+    Parameters
+    ----------
+    times
+        How often each id is on the invoice.
+    ours
+        The charges of the ledger, by request_id.
+    known
+        Every requestId that the ledger knows, charged or not.
+    period
+        What is in the ledger alone and was charged outside of it is left out.
+    """
+    out = pd.DataFrame(index=times.index.union(ours.index))
+    out.index.name = "request_id"
+    out["times"] = times.reindex(out.index).fillna(0).astype("int64")
+    out = out.join(ours[["at", "environment", "number", "generation", "charged"]])
+    out["verdict"] = pd.Categorical(_verdicts(out, out.index.isin(ours.index), known), VERDICTS)
+    if period is not None:
+        inside = (out["at"] >= period[0]) & (out["at"] < period[1])
+        out = out[(out["times"] > 0) | inside]
+    return Reconciled(out[["verdict", "times", "charged", "at", "environment"]].reset_index())
+
+
+def _verdicts(out: pd.DataFrame, here: Any, known: set[str]) -> Any:
+    heard_of = np.where(out.index.isin(list(known)), "not_counted", "only_on_invoice")
+    verdict = np.where(here, "matched", heard_of).astype(object)
+    verdict[(out["times"] == 0).to_numpy()] = "only_here"
+    billed = out[out["times"] > 0].dropna(subset=["number"])
+    twice = billed.duplicated(["environment", "number", "generation"], keep=False)
+    again = (out["times"] > 1).to_numpy() | out.index.isin(billed.index[twice])
+    verdict[again] = "charged_twice"
+    return verdict
