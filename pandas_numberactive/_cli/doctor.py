@@ -51,9 +51,9 @@ class Diagnosis:
     ready: bool = True
 
     def __repr__(self) -> str:
-        return text_table(
-            self.title, list(self.lines), "\n  ".join(f"! {text}" for text in self.warnings)
-        )
+        """Return the verdict, what should be mended, and the details."""
+        head = "\n".join([self.title, *(f"  ! {text}" for text in self.warnings)])
+        return text_table(head, list(self.lines))
 
     def _repr_html_(self) -> str:
         return html_table(self.title, list(self.lines), " ".join(self.warnings))
@@ -87,7 +87,9 @@ def doctor() -> Diagnosis:
         ("Python", platform.python_version()),
         ("pandas", _version("pandas")),
     ]
-    return Diagnosis("pandas-numberactive doctor", tuple(lines), (*stops, *warned), not stops)
+    ready = not stops
+    verdict = f"Ready: a run can start in {given.environment}" if ready else "Not ready"
+    return Diagnosis(f"{verdict} (doctor)", tuple(lines), (*stops, *warned), ready)
 
 
 def _stops(given: Settings) -> list[str]:

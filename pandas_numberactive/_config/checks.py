@@ -8,12 +8,14 @@ import math
 import os
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from pandas_numberactive._config.credentials import Address
+from pandas_numberactive._phones.mask import hide_numbers
 from pandas_numberactive.errors import ConfigurationError, near_misses
 
 CodeOutcomes = Mapping[int | str, str]
@@ -55,7 +57,7 @@ def _number(
             or value > high
             or (whole and value != int(value))
         ):
-            raise ConfigurationError(f"{name} must be {must}, not {value!r}.")
+            raise ConfigurationError(f"{name} must be {must}, not {hide_numbers(repr(value))}.")
         return int(value) if whole else value
 
     return check
@@ -64,7 +66,7 @@ def _number(
 def _one_of(*words: object) -> Callable[[str, Any], Any]:
     def check(name: str, value: Any) -> Any:
         if value not in words:
-            said = f", not {value!r}" if isinstance(value, (str, int)) else ""
+            said = f", not {hide_numbers(repr(value))}" if isinstance(value, (str, int)) else ""
             raise ConfigurationError(f"{name} must be one of {', '.join(map(repr, words))}{said}.")
         return value
 
@@ -88,7 +90,8 @@ def _timezone(name: str, value: Any) -> str:
         ZoneInfo(text)
     except (KeyError, ValueError, OSError):
         raise ConfigurationError(
-            f'{name} is the name of a time zone, such as "Asia/Jakarta", not {text!r}.'
+            f'{name} is the name of a time zone, such as "Asia/Jakarta", not '
+            f"{hide_numbers(repr(text))}."
         ) from None
     return text
 
@@ -167,50 +170,143 @@ def _outcome_code(code: object) -> int | str:
     return int(text) if re.fullmatch(r"-?[0-9]+", text) else text
 
 
-# Where a setting may stand in the environment.
-VARIABLES: Mapping[str, str] = {
-    "app_key": "NUMBERACTIVE_APP_KEY",
-    "secret": "NUMBERACTIVE_SECRET",
-    "environment": "NUMBERACTIVE_ENVIRONMENT",
-    "base_url": "NUMBERACTIVE_BASE_URL",
-    "store": "NUMBERACTIVE_STORE",
-    "unit_price": "NUMBERACTIVE_UNIT_PRICE",
-    "currency": "NUMBERACTIVE_CURRENCY",
-    "timezone": "NUMBERACTIVE_TIMEZONE",
-}
+def _progress(name: str, value: Any) -> Any:
+    words = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+    known = words.get(value.strip().lower(), value) if isinstance(value, str) else value
+    return _one_of("auto", True, False)(name, known)
 
-CHECKS: Mapping[str, Callable[[str, Any], Any]] = {
-    "environment": _environment,
-    "base_url": _base_url,
-    "app_key": _key,
-    "secret": _key,
-    "store": _store,
-    "encoding": _one_of("json", "form"),
-    "max_concurrency": _number(1, 1000, whole=True),
-    "max_rate": _number(0, above=True),
-    "unit_price": _number(0),
-    "currency": _text,
-    "timezone": _timezone,
-    "confirm_above": _number(0),
-    "handle_timeout": _number(0, above=True),
-    "query_timeout": _number(0, above=True),
-    "poll_for": _number(0),
-    "lease": _number(1),
-    "drain": _number(0),
-    "max_digits": _number(9, 13, whole=True),
-    "code_outcomes": _code_outcomes,
-    "proxy": _proxy,
-    "progress": _one_of("auto", True, False),
-}
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One setting: its check, its meaning, and how its environment variable is read."""
+
+    name: str
+    check: Callable[[str, Any], Any]
+    meaning: str
+    number: bool = False  # the variable's text is read as one
+    scalar: bool = True  # else it has no variable
+
+    @property
+    def variable(self) -> str:
+        """The environment variable of the setting."""
+        return f"NUMBERACTIVE_{self.name.upper()}"
+
+
+# The one table of all settings: checks, variables, configure()'s docstring and docs/settings.md
+# are made from it.
+SETTINGS = (
+    Setting(
+        "environment",
+        _environment,
+        '"production" (charged), "sandbox" or "simulator" (made-up answers on this machine); none '
+        'is assumed, and "formal" is another word for production',
+    ),
+    Setting(
+        "base_url",
+        _base_url,
+        "http:// or https:// address of the API; by default the vendor's for the environment",
+    ),
+    Setting("app_key", _key, "the vendor's appKey; never shown whole"),
+    Setting("secret", _key, "the secret that signs requests; never shown or sent"),
+    Setting(
+        "store",
+        _store,
+        "where the paid answers are kept: a path, or a postgresql:// URL; by default a file in "
+        "your data folder",
+    ),
+    Setting("encoding", _one_of("json", "form"), 'how requests are sent: "json" or "form"'),
+    Setting(
+        "max_concurrency",
+        _number(1, 1000, whole=True),
+        "the most calls in flight at once (1 to 1,000)",
+        number=True,
+    ),
+    Setting(
+        "max_rate",
+        _number(0, above=True),
+        "the most calls in a second (a look-up makes two); none: no limit",
+        number=True,
+    ),
+    Setting(
+        "unit_price",
+        _number(0),
+        "price of one charged answer, in currency; none: costs are unknown",
+        number=True,
+    ),
+    Setting("currency", _text, "the currency of unit_price and of all amounts"),
+    Setting(
+        "timezone",
+        _timezone,
+        "the clock of dates without a time zone, and of the days in spend() and the files",
+    ),
+    Setting(
+        "confirm_above",
+        _number(0),
+        "in production, buying more numbers than this needs a cap in the call",
+        number=True,
+    ),
+    Setting(
+        "handle_timeout",
+        _number(0, above=True),
+        "seconds to wait for the reply to handle, the first call of a look-up",
+        number=True,
+    ),
+    Setting(
+        "query_timeout",
+        _number(0, above=True),
+        "seconds to wait for the reply to query, the charged call",
+        number=True,
+    ),
+    Setting(
+        "poll_for",
+        _number(0),
+        "seconds to ask again for an answer that is not ready; after that it is pending",
+        number=True,
+    ),
+    Setting(
+        "lease",
+        _number(1),
+        "seconds after which other processes may take over the numbers of a process that died",
+        number=True,
+    ),
+    Setting(
+        "drain",
+        _number(0),
+        "seconds to wait for calls in flight after Stop or Ctrl-C",
+        number=True,
+    ),
+    Setting(
+        "max_digits",
+        _number(9, 13, whole=True),
+        "the longest national number that is read as a phone (9 to 13 digits)",
+        number=True,
+    ),
+    Setting(
+        "code_outcomes",
+        _code_outcomes,
+        'what the vendor\'s codes mean, such as {11008: "stop"}: failed, retry, stop; for query '
+        "also pending and no_data",
+        scalar=False,
+    ),
+    Setting("proxy", _proxy, "http://host:port of a proxy; the system's variables are not read"),
+    Setting(
+        "progress",
+        _progress,
+        '"auto" shows progress in a notebook or terminal; True and False; never in a pipe',
+    ),
+)
+CHECKS: Mapping[str, Callable[[str, Any], Any]] = {one.name: one.check for one in SETTINGS}
+VARIABLES: Mapping[str, str] = {one.name: one.variable for one in SETTINGS if one.scalar}
+NUMBERS = frozenset(one.name for one in SETTINGS if one.number)
 
 
 def checked(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Check the options; None stays and means: as if nobody had said."""
+    """Validate the options. None means "not set" and is kept."""
     for name in options:
         if name not in CHECKS:
             near = near_misses(name, CHECKS)
             hint = f"Did you mean {near[0]}?" if near else f"The settings are: {', '.join(CHECKS)}."
-            raise ConfigurationError(f"There is no setting {name!r}. {hint}")
+            raise ConfigurationError(f"There is no setting {hide_numbers(repr(name))}. {hint}")
     done = {
         name: None if value is None else CHECKS[name](name, value)
         for name, value in options.items()
@@ -222,3 +318,18 @@ def checked(options: Mapping[str, Any]) -> dict[str, Any]:
             if name in done:
                 done[f"simulator_{name}"] = done.pop(name)
     return done
+
+
+def refuse_mixed(environment: str | None, base_url: str | None) -> None:
+    """Raise where one environment is named and the address is the vendor's other one.
+
+    The sandbox asks for no confirmation, so its name with the production host would buy unasked.
+    """
+    hosts = {name: urlsplit(url).hostname for name, url in BASE_URLS.items()}
+    host = urlsplit(base_url or "").hostname
+    other = {"sandbox": "production", "production": "sandbox"}.get(environment or "")
+    if other and host == hosts[other]:
+        raise ConfigurationError(
+            f'environment="{environment}" and the {other} host {host} contradict each other: leave '
+            f'base_url out, or set environment="{other}". Nothing was sent.'
+        )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextvars
 import inspect
 import os
+import textwrap
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -17,7 +18,15 @@ from typing import Any, Literal, TypedDict, Unpack
 from urllib.parse import urlsplit
 
 from pandas_numberactive._bridge import keep_over_forks
-from pandas_numberactive._config.checks import BASE_URLS, CHECKS, CodeOutcomes, checked
+from pandas_numberactive._config.checks import (
+    BASE_URLS,
+    CHECKS,
+    NUMBERS,
+    SETTINGS,
+    CodeOutcomes,
+    checked,
+    refuse_mixed,
+)
 from pandas_numberactive._config.checks import VARIABLES as VARIABLES
 from pandas_numberactive._config.credentials import Credentials as Credentials
 from pandas_numberactive._config.credentials import is_loopback, masked_key, masked_url
@@ -184,15 +193,30 @@ _overridden: contextvars.ContextVar[dict[str, Any]] = contextvars.ContextVar(
 def configure(**options: Unpack[SettingOptions]) -> Settings:
     """Set options for this process and return the settings that now hold.
 
-    Options are the fields of `Settings`, with `app_key` and `secret` in place of `credentials`;
-    None forgets one. What nobody says here or in `override` comes from the environment variables
-    NUMBERACTIVE_APP_KEY, _SECRET, _ENVIRONMENT, _BASE_URL, _STORE, _UNIT_PRICE (a number) and
-    _CURRENCY; `doctor` names those it does not know.
+    None forgets an option. Without it here or in `override`, an option comes from its environment
+    variable, NUMBERACTIVE_ and its name in capitals (`code_outcomes` has none), app_key and secret
+    then from the system's keyring, and at last from its default. `doctor` names the variables that
+    look like ours and are read by nothing.
+
+    Parameters
+    ----------
+    SETTINGS
+
+    Returns
+    -------
+    Settings
+        The settings that now hold; secrets are masked wherever they are shown.
 
     Raises
     ------
     ConfigurationError
-        An option is unknown or its value cannot be used.
+        An option is unknown, its value cannot be used, or two contradict each other.
+
+    Examples
+    --------
+    >>> import pandas_numberactive as pna
+    >>> pna.configure(environment="simulator", unit_price=500).unit_price
+    500
     """
     global _configured
     said = checked(options)
@@ -203,6 +227,38 @@ def configure(**options: Unpack[SettingOptions]) -> Settings:
         except ConfigurationError:
             _configured = before
             raise
+
+
+def _described(name: str) -> str:
+    """Return the default of a setting as text."""
+    default = getattr(Settings(), name, None)
+    return "none" if default is None or default == {} else repr(default)
+
+
+def settings_list(indent: str = "    ") -> str:
+    """Return all settings as the parameters of a docstring."""
+    entries = [
+        f"{one.name} : default {_described(one.name)}\n"
+        + textwrap.fill(
+            one.meaning, 92, initial_indent=f"{indent}    ", subsequent_indent=f"{indent}    "
+        )
+        for one in SETTINGS
+    ]
+    return f"\n{indent}".join(entries)
+
+
+def settings_table() -> str:
+    """Return all settings as a Markdown table: docs/settings.md."""
+    head = "| Setting | Environment variable | Default | Meaning |\n|---|---|---|---|\n"
+    rows = [
+        f"| `{one.name}` | {f'`{one.variable}`' if one.scalar else '(none)'} "
+        f"| `{_described(one.name)}` | {one.meaning} |\n"
+        for one in SETTINGS
+    ]
+    return head + "".join(rows)
+
+
+configure.__doc__ = (configure.__doc__ or "").replace("SETTINGS", settings_list())
 
 
 @public(options=_options)
@@ -227,27 +283,32 @@ def settings(**explicit: Unpack[SettingOptions]) -> Settings:
     Secrets are masked however it is printed, and `Settings.source` says where each value was found.
     """
     said = checked({name: value for name, value in explicit.items() if value is not None})
-    values = {**_configured, **_overridden.get({}), **said}
-    sources = {
-        name: "explicit"
-        if name in said
-        else "override()"
-        if name in _overridden.get({})
-        else "configure()"
-        for name, value in values.items()
-        if value is not None
+    layers = {
+        "configure()": _configured,
+        "override()": _overridden.get({}),
+        "explicit": said,
     }
+    values: dict[str, Any] = {}
+    sources: dict[str, str] = {}
+    for layer, options in layers.items():
+        values |= options
+        sources |= dict.fromkeys(options, layer)
+    _add_variables(values, sources)
+    found = {name: value for name, value in values.items() if value is not None}
+    return _resolved(found, {name: text for name, text in sources.items() if name in found})
+
+
+def _add_variables(values: dict[str, Any], sources: dict[str, str]) -> None:
     for name, variable in VARIABLES.items():
         if values.get(name) is None and os.environ.get(variable, "").strip():
             values[name] = _from_variable(name, variable)
             sources[name] = f"environment variable {variable}"
-    return _resolved({name: value for name, value in values.items() if value is not None}, sources)
 
 
 def _from_variable(name: str, variable: str) -> Any:
     text = os.environ[variable].strip()
     try:
-        return CHECKS[name](name, _number(text) if name == "unit_price" else text)
+        return CHECKS[name](name, _number(text) if name in NUMBERS else text)
     except ConfigurationError as error:
         raise ConfigurationError(f"{variable}: {error}") from None
 
@@ -280,18 +341,16 @@ def _resolved(values: dict[str, Any], sources: dict[str, str]) -> Settings:
         _use_keyring(values, sources)
         if environment and "base_url" not in values:
             values["base_url"] = BASE_URLS[environment]
-    app_key, secret = values.get("app_key"), values.get("secret")
-    known = {f.name for f in fields(Settings)}
-    for name in (*known - {"credentials", "source"}, "app_key", "secret"):
-        sources.setdefault(name, "not found" if name in ("app_key", "secret") else "default")
+        refuse_mixed(environment, values.get("base_url"))
+    app_key = values.get("app_key")
+    secret = values.get("secret")
+    known = {f.name for f in fields(Settings)} - {"credentials", "source"}
+    unset = dict.fromkeys(known, "default") | dict.fromkeys(("app_key", "secret"), "not found")
+    every = unset | sources
     return Settings(
         **{name: value for name, value in values.items() if name in known},
         credentials=Credentials(app_key, secret) if app_key and secret else None,
-        source={
-            name: text
-            for name, text in sorted(sources.items())
-            if not name.startswith("simulator_")
-        },
+        source={name: every[name] for name in sorted(every) if not name.startswith("simulator_")},
     )
 
 
@@ -313,7 +372,8 @@ def _use_simulator(values: dict[str, Any], sources: dict[str, str]) -> None:
     }
     if rank["base_url"] <= rank["environment"]:
         raise ConfigurationError(
-            'environment="simulator" talks to this machine only: leave base_url out, or use http://127.0.0.1:PORT.'
+            'environment="simulator" talks to this machine only: leave base_url out, or use '
+            "http://127.0.0.1:PORT."
         )
     del values["base_url"], sources["base_url"]
 

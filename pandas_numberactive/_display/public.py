@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, ParamSpec, TypeVar, overload
 
 from pandas_numberactive._display.tracebacks import sealed
+from pandas_numberactive._phones.mask import hide_numbers
 from pandas_numberactive.errors import ConfigurationError, near_misses
 
 P = ParamSpec("P")
@@ -100,4 +101,4 @@ def refuse_unknown(
             continue
         near = [] if name in apart else near_misses(name, options)
         hint = f"Did you mean {near[0]!r}?" if near else f"The options are: {', '.join(options)}."
-        raise ConfigurationError(f"There is no option {name!r}{of}. {hint}")
+        raise ConfigurationError(f"There is no option {hide_numbers(repr(name))}{of}. {hint}")

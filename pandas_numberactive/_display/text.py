@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from pandas_numberactive._phones.mask import hide_numbers
+
 
 def said(value: object) -> str:
-    """A wrong value as an error shows it: short, and with its type."""
-    text = repr(value) if isinstance(value, (str, int, float)) else ""
+    """Return a wrong value as an error shows it: short, with its type, a phone masked."""
+    text = hide_numbers(repr(value)) if isinstance(value, (str, int, float)) else ""
     return (
         f"{text} ({type(value).__name__})" if 0 < len(text) <= 40 else f"a {type(value).__name__}"
     )
