@@ -1,5 +1,4 @@
-"""A whole column of cells becomes numbers and reasons, with the same verdict as `parse_phone` on
-every cell.
+"""A whole column of cells becomes numbers and reasons, as `parse_phone` reads each cell.
 
 Text is read by its layouts, numbers by arithmetic, whole arrays at once; what is left goes to
 `parse_phone`, each value once.
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from pandas_numberactive._phones.digits import POWERS, SLOW, count_digits, read_digits
+from pandas_numberactive._phones.digits import SLOW, is_rounded, lengths, read_digits
 from pandas_numberactive._phones.layouts import BLOCK, Layouts
 from pandas_numberactive._phones.parse import REASONS, parse_phone
 
@@ -38,20 +37,18 @@ class Normalized:
 
 
 def normalize_column(column: pd.Series[Any], *, max_digits: int = 12) -> Normalized:
-    """Read every cell of a column of any dtype; never raises on a cell.
+    """Read every cell of a column of any dtype.
 
-    `max_digits` is the longest national number taken. Both arrays of the result are as long as the
-    column.
+    It never raises on a cell. `max_digits` is the longest national number taken. Both arrays of
+    the result are as long as the column.
     """
     if isinstance(column.dtype, pd.CategoricalDtype):
         return _categories(column, max_digits)
     whole = Normalized(np.zeros(len(column), np.int64), np.zeros(len(column), np.int8))
     for start in range(0, len(column), CHUNK):
         part = _normalize_chunk(column.iloc[start : start + CHUNK], max_digits)
-        whole.number[start : start + CHUNK], whole.reason[start : start + CHUNK] = (
-            part.number,
-            part.reason,
-        )
+        whole.number[start : start + CHUNK] = part.number
+        whole.reason[start : start + CHUNK] = part.reason
     return whole
 
 
@@ -105,15 +102,17 @@ def _nullable(
     values[~blank] = (
         column[~blank].to_numpy(dtype=kind) if blank.any() else column.to_numpy(dtype=kind)
     )
-    done = read(values, max_digits)
-    done.number[blank], done.reason[blank] = 0, MISSING
+    return _without(blank, read(values, max_digits))
+
+
+def _without(blank: NDArray[np.bool_], done: Normalized) -> Normalized:
+    done.number[blank] = 0
+    done.reason[blank] = MISSING
     return done
 
 
 def _integers(values: NDArray[np.int64], max_digits: int) -> Normalized:
-    number, reason = read_digits(
-        values, count_digits(values), np.zeros(len(values), bool), max_digits
-    )
+    number, reason = read_digits(values, lengths(values), np.zeros(len(values), bool), max_digits)
     return _finish(number, reason, values, max_digits)
 
 
@@ -121,12 +120,11 @@ def _floats(values: NDArray[np.float64], max_digits: int) -> Normalized:
     with np.errstate(invalid="ignore"):
         whole = (values >= 1e8) & (values < 1e15) & (values == np.floor(values))
         integers = np.where(whole, values, 0).astype(np.int64)
-    digits = count_digits(integers)
+    digits = lengths(integers)
     number, reason = read_digits(integers, digits, np.zeros(len(values), bool), max_digits)
-    rounded = whole & (
-        integers % POWERS[np.maximum(digits - 6, 0)] == 0
-    )  # six significant digits or fewer
-    number[rounded], reason[rounded] = 0, PRECISION_LOST
+    rounded = is_rounded(integers, digits)
+    number[rounded] = 0
+    reason[rounded] = PRECISION_LOST
     return _finish(number, reason, values, max_digits)
 
 
@@ -134,11 +132,9 @@ def _narrow_floats(column: pd.Series[Any], max_digits: int) -> Normalized:
     blank = column.isna().to_numpy(bool)
     values = np.zeros(len(column), np.float32)
     values[~blank] = column[~blank].to_numpy(dtype=np.float32)
-    done = _finish(
-        np.zeros(len(values), np.int64), np.full(len(values), SLOW, np.int8), values, max_digits
-    )
-    done.number[blank], done.reason[blank] = 0, MISSING
-    return done
+    number = np.zeros(len(values), np.int64)
+    done = _finish(number, np.full(len(values), SLOW, np.int8), values, max_digits)
+    return _without(blank, done)
 
 
 def _finish(
@@ -149,7 +145,8 @@ def _finish(
     if len(left):
         distinct, place = np.unique(cells[left], return_inverse=True)
         slow = _each(distinct, max_digits)
-        number[left], reason[left] = slow.number[place], slow.reason[place]
+        number[left] = slow.number[place]
+        reason[left] = slow.reason[place]
     return Normalized(number, reason)
 
 
@@ -174,7 +171,8 @@ def _objects(cells: NDArray[Any], max_digits: int) -> Normalized:
     for kind, positions in groups.items():
         at = np.array(positions)
         done = _objects_of(kind, cells[at], max_digits)
-        number[at], reason[at] = done.number, done.reason
+        number[at] = done.number
+        reason[at] = done.reason
     return Normalized(number, reason)
 
 
@@ -220,13 +218,15 @@ def _strings(column: pd.Series[Any], max_digits: int) -> Normalized:
         encoded = cells.take(pa.array(left)).dictionary_encode()
         slow = _each(encoded.dictionary.to_pylist(), max_digits)
         place = encoded.indices.to_numpy()
-        number[left], reason[left] = slow.number[place], slow.reason[place]
+        number[left] = slow.number[place]
+        reason[left] = slow.reason[place]
     return Normalized(number, reason)
 
 
 def _texts(cells: Any, max_digits: int) -> tuple[NDArray[np.int64], NDArray[np.int8]]:
-    """Numbers and reasons of an Arrow array without nulls; the reason SLOW where parse_phone must
-    look.
+    """Return numbers and reasons of an Arrow array without nulls.
+
+    The reason is SLOW where parse_phone must look.
     """
     number = np.zeros(len(cells), np.int64)
     reason = np.zeros(len(cells), np.int8)
@@ -238,7 +238,10 @@ def _texts(cells: Any, max_digits: int) -> tuple[NDArray[np.int64], NDArray[np.i
 
 
 def national_text(number: NDArray[np.int64]) -> Any:
-    """Numbers as text, missing where 0; `str` on pandas 3, `string` before."""
+    """Return numbers as text, missing where 0.
+
+    The dtype is `str` on pandas 3, `string` before.
+    """
     import pyarrow as pa
     import pyarrow.compute as pc
 

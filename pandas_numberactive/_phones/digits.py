@@ -30,7 +30,10 @@ _PREFIXES = (
     ("062", 10, _NOT_MOBILE, False),
     ("0620", 10, _NOT_MOBILE, False),
     ("0062", 9, _TOO_SHORT, False),
+    ("6262", 10, _NOT_MOBILE, True),
 )
+# Five digits of a prefix that has its 8 behind them, or zeros alone: parse_phone must look.
+_LONG_PREFIXES = np.array([0, 162, 620, 626, 762, 862])
 _UNKNOWN = len(_PREFIXES)  # none of these, or one of seven digits
 _STRIP = np.array([len(prefix) for prefix, *_ in _PREFIXES] + [0])
 _FEWEST = np.array([fewest for _, fewest, *_ in _PREFIXES] + [99])
@@ -39,11 +42,12 @@ _AFTER_PLUS = np.array([plus for *_, plus in _PREFIXES] + [False])
 
 
 def _prefix_table() -> NDArray[np.uint8]:
-    """Which of _PREFIXES the first six digits of a number begin with."""
+    """Return the row of _PREFIXES that six digits begin with, for all of them."""
     table = np.full(1_000_000, _UNKNOWN, np.uint8)
     for row, (prefix, *_) in enumerate(_PREFIXES):
         for second in "12356789":
-            start, free = int(prefix + "8" + second), 10 ** (4 - len(prefix))
+            start = int(prefix + "8" + second)
+            free = 10 ** (4 - len(prefix))
             table[start * free : (start + 1) * free] = row
     return table
 
@@ -59,7 +63,8 @@ def read_digits(
     """
     fits = (digits >= 6) & (digits <= MOST)
     if not fits.all():
-        digits, value = np.where(fits, digits, 9), np.where(fits, value, 0)
+        digits = np.where(fits, digits, 9)
+        value = np.where(fits, value, 0)
     six = value // POWERS.take(digits - 6)
     row = _BY_SIX_DIGITS.take(six)
     length = digits - _STRIP.take(row)
@@ -80,16 +85,28 @@ def read_digits(
 def _why(
     six: NDArray[np.int64], row: NDArray[np.uint8], length: NDArray[Any], plus: NDArray[np.bool_]
 ) -> NDArray[np.int8]:
-    """Why digits of which these are the first six are no number: the order of the rules is
-    parse_phone's.
+    """Return the reasons for digits of which these are the first six.
+
+    The order of the rules is parse_phone's.
     """
     lengths = np.where(length < _FEWEST[row], _WHEN_FEWER[row], _TOO_LONG)
     abroad = np.where(plus, six // 10_000 != 62, (six < 10_000) & (six // 100 != 62))
     why = np.where(abroad, _NOT_INDONESIAN, _NOT_MOBILE)
-    why[~plus & (six // 10 == 620)] = SLOW  # 00620: the 8 may be the seventh digit
+    why[~plus & np.isin(six // 10, _LONG_PREFIXES)] = SLOW
+    why[six // 10 == 62_062] = SLOW
     return np.where((row != _UNKNOWN) & (_AFTER_PLUS[row] | ~plus), lengths, why).astype(np.int8)
 
 
-def count_digits(values: NDArray[np.int64]) -> NDArray[np.int64]:
-    """How many digits each integer has; 0 where it is not positive."""
+def lengths(values: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the number of digits of each integer, 0 where it is not positive."""
     return np.searchsorted(POWERS, values, side="right")
+
+
+def is_rounded(values: NDArray[np.int64], digits: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Return True for more than six digits of which six or fewer are significant.
+
+    `digits` holds the number of digits of each value, without zeros in front.
+    """
+    spare = np.maximum(digits - 6, 0)
+    rounded: NDArray[np.bool_] = (spare > 0) & (values % POWERS.take(spare) == 0)
+    return rounded

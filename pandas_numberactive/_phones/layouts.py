@@ -13,8 +13,26 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pandas_numberactive._phones.digits import MOST, POWERS, SLOW, read_digits
-from pandas_numberactive._phones.parse import PAIR_BEHIND, REASONS, _plain, parse_phone
+from pandas_numberactive._phones.digits import (
+    MOST,
+    POWERS,
+    SLOW,
+    is_rounded,
+    lengths,
+    read_digits,
+)
+from pandas_numberactive._phones.groups import (
+    BARE_DECIMAL,
+    FEWEST_BEFORE,
+    MIN_DIGITS,
+    count_digits,
+    cut,
+    has_group_behind,
+    without_tail,
+)
+from pandas_numberactive._phones.parse import REASONS, TWO_NUMBERS, parse_phone
+from pandas_numberactive._phones.text import plain
+from pandas_numberactive._phones.words import ADDRESS, CARD, FILLER, LINK
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -24,12 +42,18 @@ _LONGEST = 60  # characters of a layout
 _FORGET = 100_000  # layouts: free text has as many as cells
 _ZEROS = bytes(48 if 48 <= byte <= 57 else byte for byte in range(256))
 _NO_DIGITS = bytes(byte for byte in range(256) if not 48 <= byte <= 57)
-_E_NOTATION = re.compile(
-    r"\d[.,]?\d*e[+-]?\d", re.I | re.ASCII
-)  # its meaning is in the digits, as a PAIR_BEHIND's
 _BY_LAYOUT = {
     REASONS.index(why) for why in ("missing", "not_a_number", "bad_characters", "several_numbers")
 }
+# Shapes whose meaning is in the digits themselves; each digit is written as 0.
+_E_NOTATION = r"0[.,]?0*e[+-]?0"
+_DATE = (
+    r"\A0{1,4}([-./ ])0{1,2}\1(?:00?|0000)(?!0)|\A0{7,8}[ T,-]+00?[:. -]?00(?:[:. -]?00)?[ .,;-]*\Z"
+)
+_SECOND_PLUS = r"0[^0]*\+|\+[^0]*\+"
+_LABEL_DIGIT = r"[^\W\d_][ .-]?0(?!0)"
+_BY_DIGITS = re.compile("|".join((_E_NOTATION, _DATE, _SECOND_PLUS, _LABEL_DIGIT)), re.I | re.ASCII)
+_PRECISION_LOST = REASONS.index("precision_lost")
 _ENDLESS = 1000  # digits: no probe is too long
 
 Rule = tuple[
@@ -39,7 +63,7 @@ _SLOWLY: Rule = (SLOW, 0, 0)
 
 
 class Layouts:
-    """The layouts met so far; lives for one column."""
+    """The layouts met so far in one column."""
 
     def __init__(self, max_digits: int) -> None:
         self._max_digits = max_digits
@@ -77,20 +101,23 @@ class Layouts:
         number = np.zeros(len(row), np.int64)
         wanted = (tail > 0) | (rules[:, 0] == -1).take(row)
         at: Any = slice(None) if wanted.all() else np.flatnonzero(wanted)
-        value = (
-            (digits if wanted.all() else digits.filter(pa.array(wanted)))
-            .cast(pa.int64())
-            .to_numpy()
-        )
+        kept_digits = digits if wanted.all() else digits.filter(pa.array(wanted))
+        value = kept_digits.cast(pa.int64()).to_numpy()
         if tail.any():
-            row[at] += value % POWERS.take(tail[at]) != 0
+            row[at] += np.where(value % POWERS.take(tail[at]) != 0, 1, 0)
         reason = rules[:, 0].astype(np.int8).take(row)
         kept = rules[:, 1].take(row[at])
         if tail.any():
-            value = value // POWERS.take(count[at] - kept)
+            dropped = count[at] - kept
+            value = value // POWERS.take(dropped)
         read, why = read_digits(
             value, kept, rules[:, 2].astype(bool).take(row[at]), self._max_digits
         )
+        if tail.any():
+            lost = np.flatnonzero((dropped > 0) & (value % 10 == 0))
+            lost = lost[is_rounded(value[lost], lengths(value[lost]))]
+            read[lost] = 0
+            why[lost] = _PRECISION_LOST
         reads = reason[at] == -1
         number[at] = np.where(reads, read, 0)
         reason[at] = np.where(reads, why, reason[at])
@@ -114,23 +141,19 @@ def _texts(ends: NDArray[np.int64], text: bytes) -> Any:
 
 
 def _judge(layout: str) -> tuple[int, ...]:
-    """How many digits, how many of them in a decimal tail, the rule where that is all zeros, the
-    rule where not.
+    """Return the number of digits, how many of them are a decimal tail, and two rules.
+
+    The first rule is for a tail that is all zeros, the second for any other.
     """
     count = layout.count("0")
-    if len(layout) > _LONGEST:
+    text = plain(layout)
+    if len(layout) > _LONGEST or _has_other_digits(layout) or _is_read_by_digits(text, count):
         return (count, 0, *_SLOWLY, *_SLOWLY)
-    plain = _plain(layout)
-    if (
-        _E_NOTATION.search(plain)
-        or PAIR_BEHIND.search(plain)
-        or any(c.isdecimal() and c != "0" for c in layout)
-    ):
-        return (count, 0, *_SLOWLY, *_SLOWLY)
-    marked = "." in plain or "," in plain  # else every digit counts
-    runs = re.findall("0+", plain) if marked else []
+    marked = "." in text or "," in text  # else every digit counts
+    runs = re.findall("0+", text) if marked else []
     tail = len(runs[-1]) if len(runs) > 1 else 0  # digits with none before them are no tail
-    whole, decimal = _probe(layout, count, 0, marked), _probe(layout, count, tail, marked)
+    whole = _probe(layout, count, 0, marked)
+    decimal = _probe(layout, count, tail, marked)
     if whole == decimal:
         return (count, 0, *whole, *whole)
     if count > MOST:
@@ -138,24 +161,57 @@ def _judge(layout: str) -> tuple[int, ...]:
     return (count, tail, *decimal, *whole)
 
 
+def _has_other_digits(layout: str) -> bool:
+    """Return True for digits of another script, or of Excel's escapes."""
+    return "_x0" in layout.lower() or any(c.isdecimal() and c != "0" for c in layout)
+
+
+def _is_read_by_digits(text: str, count: int) -> bool:
+    """Return True where two cells of one layout may be judged by different rules."""
+    if count >= TWO_NUMBERS and not text.isdecimal():
+        return True
+    if _BY_DIGITS.search(text) or CARD.match(text) or ADDRESS.search(text) or LINK.search(text):
+        return True
+    if FILLER.fullmatch(text) and count_digits(re.split("[.,]", text)[0]) < FEWEST_BEFORE:
+        return True
+    if _has_prefix_before_dot(cut(text)[1]):
+        return True
+    return has_group_behind(without_tail(text)[0], lambda digits: len(digits) >= MIN_DIGITS)
+
+
+def _has_prefix_before_dot(body: str) -> bool:
+    """Return True for one dot behind a possible prefix: 0811 is one, 8118 is not."""
+    if body.count(".") != 1:
+        return False
+    return count_digits(body.partition(".")[0]) == 4 or not BARE_DECIMAL.fullmatch(body)
+
+
 def _probe(layout: str, count: int, zeros: int, marked: bool) -> Rule:
-    """What parse_phone does with a layout that ends in so many zeros: a reason, or how many digits
-    it reads.
-    """
-    ones = "1" * count
-    for head, plus in (("8", 0), ("628", 1)):
-        digits = (head + ones)[: count - zeros] + "0" * zeros
+    """Return the rule for a layout that ends in so many zeros, as parse_phone reads it."""
+    for head in ("8", "628"):
+        digits = (head + "1" * count)[: count - zeros] + "0" * zeros
         rest = iter(digits)
-        national, why = parse_phone(
-            "".join(next(rest) if c == "0" else c for c in layout), max_digits=_ENDLESS
-        )
+        cell = "".join(next(rest) if c == "0" else c for c in layout)
+        national, why = parse_phone(cell, max_digits=_ENDLESS)
+        plus = int(head == "628")
         if national is not None:
-            kept = len(national) + 2 * plus
-            read = count <= MOST and digits[:kept] == "62" * plus + national
-            return (-1, kept, plus) if read else _SLOWLY
+            return _reading("62" * plus + national, digits, zeros, plus)
         if why == "too_short" and not marked and 0 < count <= MOST:
             return -1, count, plus
         if why != "not_indonesian":
-            code = REASONS.index(str(why))
-            return (code, 0, 0) if code in _BY_LAYOUT else _SLOWLY
+            return _by_layout(str(why))
     return _SLOWLY
+
+
+def _reading(read: str, digits: str, zeros: int, plus: int) -> Rule:
+    """Return the rule to read the digits, all of them or all but the tail."""
+    if len(digits) > MOST or not digits.startswith(read):
+        return _SLOWLY
+    kept = len(read)
+    return (-1, kept, plus) if len(digits) - kept in (0, zeros) else _SLOWLY
+
+
+def _by_layout(reason: str) -> Rule:
+    """Return the rule of a reason that all cells of a layout share."""
+    code = REASONS.index(reason)
+    return (code, 0, 0) if code in _BY_LAYOUT else _SLOWLY

@@ -1,10 +1,10 @@
-"""What people may see of a number: masks for cells, labels and texts of somebody else."""
+"""Masks for numbers in cells, in labels and in texts of somebody else."""
 
 from __future__ import annotations
 
 import re
 
-from pandas_numberactive._phones.parse import MIN_DIGITS
+from pandas_numberactive._phones.groups import MIN_DIGITS
 
 
 def mask(national: str | int) -> str:
@@ -39,7 +39,9 @@ def mask_cell(cell: object) -> str:
 
 # What a text is told by, and may keep: dates, with a time or without, and the addresses of
 # machines.
-_YEAR, _MONTH, _DAY = r"(?:19|20)\d\d", r"(?:0[1-9]|1[0-2])", r"(?:0[1-9]|[12]\d|3[01])"
+_YEAR = r"(?:19|20)\d\d"
+_MONTH = r"(?:0[1-9]|1[0-2])"
+_DAY = r"(?:0[1-9]|[12]\d|3[01])"
 
 
 _BYTE = r"(?:25[0-5]|2[0-4]\d|1?\d?\d)"
@@ -63,8 +65,9 @@ _PHONE_LIKE = re.compile(
 
 
 def hide_numbers(text: str) -> str:
-    """Put *** for whatever may be a phone in a text of somebody else's; dates, short codes and IP
-    addresses stay.
+    """Put *** for whatever may be a phone in a text of somebody else's.
+
+    Dates, short codes and IP addresses stay.
 
     >>> hide_numbers("2026-11-25: code 11008, no data for +62 811-8899-532")
     '2026-11-25: code 11008, no data for +***'

@@ -1,4 +1,4 @@
-"""One cell becomes one Indonesian mobile number in national form, or a reason why it does not.
+"""One cell becomes one Indonesian mobile number in national form, or a reason.
 
 Every rule here refuses rather than guesses: a careless cleaner turns a damaged cell into some
 stranger's number, asks the vendor about that person, and pays for it. National form: 8, then
@@ -11,7 +11,20 @@ import decimal
 import math
 import numbers
 import re
-import unicodedata
+from collections.abc import Callable
+from functools import partial
+
+from pandas_numberactive._phones import groups
+from pandas_numberactive._phones.groups import MIN_DIGITS
+from pandas_numberactive._phones.text import plain
+from pandas_numberactive._phones.words import (
+    is_aside,
+    is_blank,
+    is_label,
+    is_note,
+    without_label_digit,
+    without_links,
+)
 
 REASONS: tuple[str, ...] = (
     "missing",
@@ -26,10 +39,11 @@ REASONS: tuple[str, ...] = (
 )
 
 _EXPLAIN = {
-    "missing": "The cell is blank; fill it in where the number is known.",
-    "not_a_number": "The cell is a truth value, a date, a negative or broken number; look it up at "
-    "its source.",
-    "bad_characters": "The cell holds letters or signs that no phone number has; clean it by hand.",
+    "missing": "The cell is blank or a filler; fill it in where the number is known.",
+    "not_a_number": "The cell is a truth value, a date, a decimal, or a negative or broken number; "
+    "look it up at its source.",
+    "bad_characters": "The cell holds letters, signs or gaps that no phone number has; clean it "
+    "by hand.",
     "several_numbers": "The cell holds more than one number; put each in a cell or column of "
     "its own.",
     "precision_lost": "Digits are lost in a rounded float or E-notation; export the column again "
@@ -40,41 +54,37 @@ _EXPLAIN = {
     "mobile number.",
     "too_short": "The number has fewer than 9 digits behind 0 or 62; look up the missing ones at "
     "its source.",
-    "too_long": "The number has more digits than the setting max_digits; correct it or raise that "
-    "setting.",
+    "too_long": "The number has more digits than the setting max_digits allows; look it up at its "
+    "source.",
 }
 
 Parsed = tuple[str | None, str | None]
 
-MIN_DIGITS = 9
 MAX_CELL = 200  # characters; a longer cell is no phone number
-_BLANK = frozenset(
-    {"", "nan", "none", "null", "na", "n/a", "#n/a", "<na>", "nat", "nil", "tidak ada"}
+_CLEAN = re.compile(r"\+?\d{1,4}(?:[ -]\d{3,4}){1,3}|\+?\d+", re.ASCII)
+_ALONE = re.compile(r"[(\[]?\+?[\d .()\[\]-]+", re.ASCII)  # a number without words
+_MARKS = re.compile(r"\D+", re.ASCII)
+_A_DIGIT = re.compile(r"\d", re.ASCII)
+E_NOTATION = re.compile(r"\+?(\d+)(?:[.,](\d*))?[eE]([+-]?)0*(\d{1,3})", re.ASCII)
+# A plus behind a digit begins another number.
+SEPARATORS = re.compile(
+    r"[/;|&,\t\n\r\\]|\b(?:or|atau|dan|and)\b|(?<=[\d)\]]) *-? *(?=\+)", re.I | re.ASCII
 )
-_LABEL = re.compile(
-    r"(?:(?:nomor|no|hp|handphone|telepon|telpon|telp|tel|phone|mobile|ponsel|cell|whatsapp|wa)"
-    r"\b[\s./]*)+[:=]?\s*",
-    re.I,
+# Marks that only hide digits: a slash run stands for them as a run of dots does.
+_MARK_RUN = re.compile(r"[/;|&,\\]{3}|[/|&\\]{2}\Z|\A[/|&\\]{2}")
+_DOUBLED_PLUS = re.compile(
+    r"(?<!\d)(?<!\d[ -])(?:[(\[]?\+?62[)\]]?[ -]?)?\+{1,2} ?(?=62)", re.ASCII
 )
-_E_NOTATION = re.compile(r"\+?(\d+)(?:[.,](\d*))?[eE]([+-]?)0*(\d{1,3})", re.ASCII)
-_THOUSANDS = re.compile(r"\d{1,3}(?:,\d{3}){2,}", re.ASCII)
-_TAIL = re.compile(r" *(\. *|,)(\d+)\Z", re.ASCII)
-_LONE_DIGIT = re.compile(r"\.\D*\d(?!\d)", re.ASCII)
-_SEVERAL = re.compile(r"[/;|&,\t\n\r\\]|\b(?:or|atau|dan|and)\b", re.I)
-# A count or an extension behind a number: "... (2)", "... - 33", "... 0". Glued on, it is a
-# stranger's number.
-_BEHIND = re.compile(r"[(\[]|(?<=\d{3})[ -]+\d\Z| -+ *\d\d\Z|-+ +\d\d\Z", re.ASCII)
-# Two digits behind nine or more in one group: no way to part a number, if what stands before is one
-# already.
-PAIR_BEHIND = re.compile(r"(?<=\d{9})[ \-)\]]+\d\d(?!\d)", re.ASCII)
-_FEWEST_BEFORE = 7  # digits: from here on a mark begins decimals
-_CLUTTER = " /;|&,\t\n\r"
-_IGNORED = str.maketrans("", "", " -.()[]")
-_DASHES = "\u2010\u2011\u2012\u2013\u2014\u2015\u2212\ufe58\ufe63\uff0d"
+_PIECES = re.compile(r"\+?\d[\d .()-]*\d", re.ASCII)
+_LANDLINE = re.compile(r"(?:0|62|0062)[2-79]\d{7,10}", re.ASCII)
+_CARRIERS = ("00162", "00762", "00862")  # call abroad through a carrier of one's choice
+TWO_NUMBERS = 16  # digits: a landline and a mobile number have no fewer
 
 
 def parse_phone(cell: object, *, max_digits: int = 12) -> Parsed:
-    """Return (national number, None) or (None, reason); never raises, whatever the cell is.
+    """Return (national number, None) or (None, reason).
+
+    It never raises, whatever the cell is.
 
     >>> parse_phone("+62 811-8899-532")
     ('8118899532', None)
@@ -95,9 +105,7 @@ def parse_phone(cell: object, *, max_digits: int = 12) -> Parsed:
 
 def _parse_number(cell: object, max_digits: int) -> Parsed:
     if isinstance(cell, decimal.Decimal):
-        if not cell.is_finite():
-            return None, "missing" if cell.is_nan() else "not_a_number"
-        return _parse_text(str(cell), max_digits) if cell >= 0 else (None, "not_a_number")
+        return _parse_decimal(cell, max_digits)
     if isinstance(cell, numbers.Integral):
         return _parse_integer(int(cell), max_digits)
     if isinstance(cell, numbers.Real):
@@ -105,6 +113,22 @@ def _parse_number(cell: object, max_digits: int) -> Parsed:
         return _parse_float(float(cell), narrow, max_digits)
     unequal: object = cell != cell  # NaN and NaT of any library
     return None, "missing" if bool(unequal) else "not_a_number"
+
+
+def _parse_decimal(value: decimal.Decimal, max_digits: int) -> Parsed:
+    """Read a whole decimal. One with decimals of zeros may have been rounded, as a float may."""
+    if value.is_nan():
+        return None, "missing"
+    if not value.is_finite() or value < 0:
+        return None, "not_a_number"
+    if value.adjusted() >= 20:
+        return None, "too_long"
+    if value != int(value):
+        return None, "not_a_number"
+    digits = str(int(value))
+    if value.as_tuple().exponent != 0 and is_rounded(digits):
+        return None, "precision_lost"
+    return _national(digits, max_digits)
 
 
 def _parse_integer(value: int, max_digits: int) -> Parsed:
@@ -119,62 +143,43 @@ def _parse_float(value: float, narrow: bool, max_digits: int) -> Parsed:
     if value < 0 or value != math.floor(value):  # infinity: floor raises, and is caught
         return None, "not_a_number"
     digits = str(int(value))
-    if value >= 2**53 or (narrow and value >= 2**24) or _is_rounded(digits):
+    if value >= 2**53 or (narrow and value >= 2**24) or is_rounded(digits):
         return None, "precision_lost"
     return _national(digits, max_digits)
 
 
-def _is_rounded(digits: str) -> bool:
-    """Excel shows and exports six significant digits: no more than that is no evidence of
-    the rest.
+def is_rounded(digits: str) -> bool:
+    """Return True where only six significant digits or fewer are left.
+
+    Excel shows and exports that many, so they are no evidence of the rest.
     """
+    digits = digits.lstrip("0")
     return len(digits) > 6 and len(digits.rstrip("0")) <= 6
 
 
 def _parse_text(cell: str, max_digits: int) -> Parsed:
     if len(cell) > MAX_CELL and len(cell := cell.strip()) > MAX_CELL:
         return None, "bad_characters"
-    text = _plain(cell)
-    lower = text.lower()
-    if lower in _BLANK or not text.strip(" -.?_'\""):
+    text = plain(cell)
+    if _CLEAN.fullmatch(text):  # as most cells are: the rules below change nothing
+        digits = _MARKS.sub("", text)
+        return (_international if text[0] == "+" else _national)(digits, max_digits)
+    if is_blank(text):
         return None, "missing"
     if text[:1] == "-" and text[1:2].isdigit():
         return None, "not_a_number"
-    label = _LABEL.match(text) if text[0].isalpha() else None
-    if label and label.end() < len(text):
-        text = text[label.end() :]
-    notation = _E_NOTATION.fullmatch(text) if "e" in lower else None
-    if notation:
+    if notation := E_NOTATION.fullmatch(text):
         return _parse_e_notation(notation, max_digits)
-    return _parse_digits(text, max_digits)
-
-
-def _plain(cell: str) -> str:
-    """Digits of any script as ASCII, every dash as "-", blanks (not tabs) as " ", no invisible
-    marks or quotes.
-    """
-    if cell.isascii():
-        return cell.strip(" \t\n\r\v\f'\"`")
-    return "".join(map(_plain_character, cell)).strip(" \t\n\r\v\f'\"`\u2018\u2019\u201c\u201d")
-
-
-def _plain_character(character: str) -> str:
-    if character.isdecimal():
-        return str(unicodedata.decimal(character))
-    if character in _DASHES:
-        return "-"
-    category = unicodedata.category(character)
-    if category == "Zs":
-        return " "
-    if category == "Cf":  # direction marks and the like, pasted along from a contact card
-        return ""
-    if "\uff01" <= character <= "\uff5e":
-        return chr(ord(character) - 0xFEE0)
-    return character
+    text = without_links(text).strip()
+    if groups.is_date(text):
+        return None, "not_a_number"
+    return _parse_parts(text, max_digits)
 
 
 def _parse_e_notation(found: re.Match[str], max_digits: int) -> Parsed:
-    whole, fraction, sign, exponent = found[1], found[2] or "", found[3], int(found[4])
+    whole, _, sign, power = found.groups()
+    fraction = found[2] or ""
+    exponent = int(power)
     if sign == "-" and exponent:
         return None, "not_a_number"
     if len(fraction) < exponent:
@@ -182,73 +187,109 @@ def _parse_e_notation(found: re.Match[str], max_digits: int) -> Parsed:
     if fraction[exponent:].strip("0"):
         return None, "not_a_number"
     digits = (whole + fraction[:exponent]).lstrip("0")
-    if _is_rounded(digits):
+    if is_rounded(digits):
         return None, "precision_lost"
     return (_international if found[0].startswith("+") else _national)(digits, max_digits)
 
 
-def _parse_digits(text: str, max_digits: int) -> Parsed:
-    if "." in text or "," in text:
-        whole = _without_decimals(text.rstrip(_CLUTTER + "-.()[]"))
-        if whole is None:
-            return None, "not_a_number"
-        text = whole.replace(",", "") if _THOUSANDS.fullmatch(whole) else whole
-    if (
-        _SEVERAL.search(text)
-        and sum(any(map(str.isdigit, part)) for part in _SEVERAL.split(text)) > 1
-    ):
+def _parse_parts(text: str, max_digits: int) -> Parsed:
+    """Read the one mobile number of a text."""
+    if _ALONE.fullmatch(text):
+        return _parse_part(*groups.without_tail(text), max_digits)
+    if _MARK_RUN.search(text):
+        return None, _unreadable(text, max_digits)
+    text, had_tail = groups.without_tail(groups.without_thousands(without_label_digit(text)))
+    if groups.is_comma_decimal(text):
+        return None, "not_a_number"
+    return _parse_separated(text, had_tail, max_digits)
+
+
+def _parse_separated(text: str, had_tail: bool, max_digits: int) -> Parsed:
+    """Read the one mobile number among parts that stand between separators."""
+    if "+" in text:
+        text = _DOUBLED_PLUS.sub("+", text, count=1)
+    parts = SEPARATORS.split(text)
+    filled = list(filter(_A_DIGIT.search, parts))
+    known = all(map(is_aside, set(parts).difference(filled)))
+    if len(filled) > 1 and known:
+        return _one_of([_parse_part(part, False, max_digits) for part in filled], filled)
+    if len(filled) == 1 and known:
+        return _parse_part(filled[0], had_tail, max_digits)
+    return None, "several_numbers" if len(filled) > 1 else "bad_characters"
+
+
+def _one_of(parsed: list[Parsed], parts: list[str]) -> Parsed:
+    """Return the only mobile number: written more than once, or beside landlines."""
+    nationals = {national for national, _ in parsed if national}
+    if len(nationals) == 1 and all(map(_is_whole, parsed, parts)):
+        return nationals.pop(), None
+    return None, "several_numbers"
+
+
+def _is_whole(parsed: Parsed, part: str) -> bool:
+    """Return True for a mobile number or a landline."""
+    national, reason = parsed
+    return national is not None or (reason == "not_mobile" and _is_landline(part))
+
+
+def _is_landline(part: str) -> bool:
+    return _LANDLINE.fullmatch(_MARKS.sub("", part)) is not None
+
+
+def _parse_part(part: str, had_tail: bool, max_digits: int) -> Parsed:
+    """Read one number with its label and notes."""
+    head, body, tail = groups.cut(part)
+    if not (is_label(head) and is_note(tail)):
+        return None, _unreadable(part, max_digits)
+    digits = _MARKS.sub("", body)
+    plus = "+" in body[:3]
+    read = partial(_international if plus else _national, max_digits=max_digits)
+    if len(digits) + plus < len(body) and (grouped := _parse_groups(body, read, max_digits)):
+        return grouped
+    if had_tail and is_rounded(digits):
+        return None, "precision_lost"
+    return read(digits)
+
+
+def _parse_groups(body: str, read: Callable[[str], Parsed], max_digits: int) -> Parsed | None:
+    """Return the verdict on marks among the digits. None means that they part one number."""
+    if not groups.has_single_marks(body):
+        return None, _unreadable(body, max_digits)
+    if two := _parse_two(body, read, max_digits):
+        return two
+    if groups.is_decimal(body):
+        return None, "not_a_number"
+    if groups.has_bracket_behind(body):
         return None, "several_numbers"
-    text = text.strip(_CLUTTER)
-    digits = text.translate(_IGNORED)
-    plus = digits.startswith("+")
-    digits = digits[1:] if plus else digits
-    if "+" in digits and text.count("+") > 1:
+    if groups.has_group_behind(body, lambda digits: read(digits)[0] is not None):
         return None, "several_numbers"
-    if not (digits.isascii() and digits.isdigit()):
-        return None, "bad_characters"
-    read = _international if plus else _national
-    if len(digits) + plus < len(text):
-        pair = PAIR_BEHIND.search(text)
-        if _number_behind(text) or (
-            pair and read(digits[: _digits_in(text[: pair.start()])], max_digits)[0]
-        ):
-            return None, "several_numbers"
-    return read(digits, max_digits)
+    return None if groups.has_pairs(body) else (None, "bad_characters")
 
 
-def _number_behind(text: str) -> bool:
-    """Whether something of its own stands behind what may be a whole number."""
-    return _BEHIND.search(text) is not None and any(
-        _digits_in(text[: found.start()]) >= MIN_DIGITS for found in _BEHIND.finditer(text)
-    )
+def _parse_two(body: str, read: Callable[[str], Parsed], max_digits: int) -> Parsed | None:
+    """Read two whole numbers, one behind the other. None means that there are not two."""
+    if groups.count_digits(body) < TWO_NUMBERS or not groups.has_pairs(body):
+        return None
+    for first, second in groups.splits(body):
+        parsed = [read(first), _national(second, max_digits)]
+        if second.startswith(("0", "62")) and all(map(_is_whole, parsed, (first, second))):
+            return _one_of(parsed, [first, second])
+    return None
 
 
-def _without_decimals(text: str) -> str | None:
-    """Drop a decimal tail of zeros, which glued on would make a stranger's number; None where
-    decimals remain.
-    """
-    tail = _TAIL.search(text)
-    before = _digits_in(text[: tail.start()]) if tail else 0
-    if tail and before >= _FEWEST_BEFORE:
-        alone = text.count(tail[1][0]) == 1  # a mark that groups digits comes more than once
-        if alone and not tail[2].strip("0"):
-            return text[: tail.start()]
-        if len(tail[2]) < 3 or (alone and before >= MIN_DIGITS):
-            return None
-    lone = any(
-        _digits_in(text[: found.start()]) >= _FEWEST_BEFORE for found in _LONE_DIGIT.finditer(text)
-    )
-    return None if lone else text
-
-
-def _digits_in(text: str) -> int:
-    return sum(map(str.isdigit, text))
+def _unreadable(text: str, max_digits: int) -> str:
+    """Return the reason for a text that has more than digits and single marks."""
+    found = [_MARKS.sub("", piece) for piece in _PIECES.findall(text)]
+    whole = [digits for digits in found if _national(digits, max_digits)[0]]
+    return "several_numbers" if len(whole) > 1 else "bad_characters"
 
 
 def _national(digits: str, max_digits: int) -> Parsed:
-    """Digits as they stand: with 00, 62, 062 or 0 in front, or none."""
+    """Read digits as they stand: with 00, 62, 062 or 0 in front, or none."""
+    if not digits.strip("0"):
+        return None, "missing"
     if digits.startswith("00"):
-        return _international(digits[2:], max_digits)
+        return _abroad(digits, max_digits)
     if digits.startswith("62"):
         return _international(digits, max_digits)
     if digits.startswith("062"):
@@ -258,10 +299,22 @@ def _national(digits: str, max_digits: int) -> Parsed:
     return _mobile(digits.removeprefix("0"), max_digits)
 
 
+def _abroad(digits: str, max_digits: int) -> Parsed:
+    """Read digits behind 00, or behind a carrier's 001, 007 or 008."""
+    rest = digits[5:].removeprefix("0")
+    # 0086 is China, too: only a full mobile number behind it makes this +62.
+    if digits.startswith(_CARRIERS) and rest.startswith("8") and len(rest) >= 10:
+        return _mobile(rest, max_digits)
+    return _international(digits[2:], max_digits)
+
+
 def _international(digits: str, max_digits: int) -> Parsed:
     if not digits.startswith("62"):
         return None, "not_indonesian"
-    return _mobile(digits[2:].removeprefix("0"), max_digits)
+    national = digits[2:].removeprefix("0")
+    if national.startswith("62") and len(national) >= 12:  # 62 twice; 0628 is an area code, too
+        national = national[2:]
+    return _mobile(national, max_digits)
 
 
 def _mobile(national: str, max_digits: int) -> Parsed:

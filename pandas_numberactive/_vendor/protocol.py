@@ -14,8 +14,9 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from pandas_numberactive._config.credentials import Credentials
+from pandas_numberactive._phones.groups import MIN_DIGITS
 from pandas_numberactive._phones.mask import hide_numbers
-from pandas_numberactive._phones.parse import MIN_DIGITS, _plain
+from pandas_numberactive._phones.text import plain
 
 HANDLE_PATH = "/api/data/numberActive/handle"
 QUERY_PATH = "/api/data/numberActive/query"
@@ -248,7 +249,7 @@ def names_other_phone(data: Any, number: int) -> bool:
     if not isinstance(said, str) or not said.strip():
         return False
     ours = [f"{prefix}{number}" for prefix in ("", "0", "62", "0062", "620")]
-    text = re.sub(r"[^0-9*xX#]", "", re.sub(r"\.0+$", "", _plain(said)))
+    text = re.sub(r"[^0-9*xX#]", "", re.sub(r"\.0+$", "", plain(said)))
     digits = re.sub(r"\D", "", text)
     if digits == text or digits in ours:
         return digits not in ours

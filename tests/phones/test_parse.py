@@ -1,4 +1,4 @@
-"""One cell: what it must become, and the damaged cells that must never become a stranger's number."""
+"""One cell becomes a number or a reason, and never a stranger's number."""
 
 from __future__ import annotations
 
@@ -57,6 +57,7 @@ READ = [
     decimal.Decimal("8118899532"),
     "No. HP / WA: 0811 8899 532",
     '"08118899532"',
+    "0811 8899 532 (WA)",
 ]
 
 REFUSED = {
@@ -65,7 +66,6 @@ REFUSED = {
         "0811CALLMEE",
         "08118899532 ext 12",
         "O8118899532",
-        "0811 8899 532 (WA)",
         "0811****532",
         "x" * 999,
     ],
@@ -120,7 +120,7 @@ def test_a_cell_that_is_no_single_indonesian_mobile_number_is_refused_with_its_r
     assert parse_phone(cell) == (None, reason)
 
 
-STRANGERS = {  # damaged cells: what they mean or why they are refused; glued together each is someone else's number
+STRANGERS = {  # damaged cells and their verdicts: glued together each is someone else's number
     "a decimal tail in brackets": ("[8118899532.0]", (OURS, None)),
     "a decimal tail with a semicolon": ("8118899532.0;", (OURS, None)),
     "a decimal tail with a comma": ("8118899532.0,", (OURS, None)),
@@ -155,6 +155,23 @@ STRANGERS = {  # damaged cells: what they mean or why they are refused; glued to
     "a float": (8118899532.0, (OURS, None)),
     "a plus of Japan": ("+8118899532", (None, "not_indonesian")),
     "an area code that looks like 62": ("0628-1188-9953", (None, "not_mobile")),
+    "a pair behind a grouped number": ("0811 8899 532 33", (None, "several_numbers")),
+    "a digit behind a grouped number": ("0811-8899-532 3", (None, "several_numbers")),
+    "a score": ("0.837469082", (None, "not_a_number")),
+    "an average": ("8261886.073", (None, "not_a_number")),
+    "a date with a time": ("08-12-2024 1030", (None, "not_a_number")),
+    "a rounded float as text": ("628119000000.0", (None, "precision_lost")),
+    "a rounded float with a comma": ("8119000000,00", (None, "precision_lost")),
+    "a mask of dots": ("0812....034567", (None, "bad_characters")),
+    "a mask of dashes": ("0812----034567", (None, "bad_characters")),
+    "a mask of blanks": ("0812    034567", (None, "bad_characters")),
+    "a number cut off": ("0812000345...", (None, "bad_characters")),
+    "one digit before a dot": ("8.81200034", (None, "not_a_number")),
+    "a Decimal with decimals": (decimal.Decimal("8261886.073"), (None, "not_a_number")),
+    "a rounded Decimal": (decimal.Decimal("628119000000.00"), (None, "precision_lost")),
+    "a Decimal of zeros": (decimal.Decimal("8118899532.00"), (OURS, None)),
+    "an exact round Decimal": (decimal.Decimal("8120000000"), ("8120000000", None)),
+    "a huge Decimal": (decimal.Decimal("1E+999999"), (None, "too_long")),
 }
 
 

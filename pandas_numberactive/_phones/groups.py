@@ -1,0 +1,144 @@
+"""The groups of one number's digits, and what looks alike: dates, decimals and masks."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+MIN_DIGITS = 9  # of a national number
+FEWEST_BEFORE = 7  # digits: from here on a mark begins decimals
+
+# One mark between two groups, or two blanks, or two dashes; more than that hides digits.
+_GAP = r"(?: ?[)\]])?(?:  ?| ?[-.] ?|--)?(?:[(\[] ?)?"
+_BODY = re.compile(rf"(?:[(\[] ?)?(?:\+ ?)?(?:[(\[] ?)?\d(?:{_GAP}\d)*(?: ?[)\]])?", re.ASCII)
+_BRACKETS = re.compile(r"[^()\[\]]+")
+_COMMA_DECIMAL = re.compile(r"(\d+),(\d+)", re.ASCII)
+BARE_DECIMAL = re.compile(r"[(\[]?\d+ ?\. ?\d+[)\]]?", re.ASCII)
+_BEFORE_ONE_DOT = re.compile(r"0?8\d\d|(?:00)?620?(?:8\d\d)?", re.ASCII)
+_TAIL = re.compile(r"(?<=\d)(?:\. ?| ?,)0+(?= *[)\]]? *[-.,;]? *\Z)", re.ASCII)
+_THOUSANDS = re.compile(r"\d{1,3}(?:,\d{3}){2,}", re.ASCII)
+_CUT = re.compile(
+    r"(?P<head>[^\d+]*?)(?P<body>[(\[ ]*[\d+](?:.*\d)?(?: *[)\]])?)(?P<tail>.*)", re.S | re.ASCII
+)
+_DIGITS = re.compile(r"\d+", re.ASCII)
+
+_D = r"(?:0?[1-9]|[12]\d|3[01])"
+_M = r"(?:0?[1-9]|1[0-2])"
+_Y = r"(?:19|20)\d\d"
+_HOUR = r"(?:[01]?\d|2[0-3])"
+_SIXTY = r"[0-5]\d"
+_TIME = rf"{_HOUR}[:. -]?{_SIXTY}(?:[:. -]?\d\d)?"
+_DATE = re.compile(
+    rf"(?:{_D}(?P<a>[-./ ]){_M}(?P=a)|{_M}(?P<b>[-./ ]){_D}(?P=b)){_Y}(?!\d)"
+    rf"|{_Y}(?P<c>[-./ ]){_M}(?P=c){_D}(?!\d)"
+    rf"|{_D}(?P<d>[-./ ]){_M}(?P=d)\d\d(?:[ T,]+{_TIME}|(?P=d){_HOUR}(?P=d){_SIXTY}(?:\d\d)?)?\Z"
+    rf"|0?8(?:0[1-9]|1[0-2]){_Y}[ T,-]+{_TIME}\Z",
+    re.ASCII,
+)
+
+
+def is_date(text: str) -> bool:
+    """Return True for a date in digits, with a time or without."""
+    return _DATE.match(text.rstrip(" .,;-")) is not None
+
+
+def without_tail(text: str) -> tuple[str, bool]:
+    """Return the text without a decimal tail of zeros, and True where it had one.
+
+    Glued on, the zeros would make a stranger's number. A mark that groups digits comes more than
+    once, so the tail's mark must be the only one of its kind.
+    """
+    tail = _TAIL.search(text)
+    if tail is None or count_digits(text[: tail.start()]) < FEWEST_BEFORE:
+        return text, False
+    mark = tail[0].lstrip()[0]
+    if text[: tail.end()].count(mark) > 1:
+        return text, False
+    return text[: tail.start()] + text[tail.end() :], True
+
+
+def without_thousands(text: str) -> str:
+    """Return 8,118,899,532 without its commas, and any other text as it is."""
+    return text.replace(",", "") if _THOUSANDS.fullmatch(text) else text
+
+
+def cut(part: str) -> tuple[str, str, str]:
+    """Return the text before a number, the number with its marks, and the text behind it."""
+    found = _CUT.match(part)
+    if found is None:
+        return part, "", ""
+    return found["head"], found["body"].strip(" "), found["tail"]
+
+
+def is_comma_decimal(text: str) -> bool:
+    """Return True for digits with one comma, where they are too few for two numbers."""
+    found = _COMMA_DECIMAL.fullmatch(text)
+    return found is not None and min(map(len, found.groups())) < MIN_DIGITS
+
+
+def has_single_marks(body: str) -> bool:
+    """Return True where one mark at a time parts the digits: a run of marks hides some."""
+    return _BODY.fullmatch(body) is not None
+
+
+def has_pairs(body: str) -> bool:
+    """Return True where every bracket and every double dash has its other half.
+
+    Two dashes alone may hide two digits. A bracket without a half may stand at an end.
+    """
+    if body.count("--") == 1:
+        return False
+    brackets = _BRACKETS.sub("", body)
+    if len(brackets) == 1:
+        return brackets in (body[0], body[-1])
+    return not brackets.replace("()", "").replace("[]", "")
+
+
+def has_bracket_behind(body: str) -> bool:
+    """Return True for a count or an extension in brackets behind a whole number."""
+    return any(
+        count_digits(body[: found.start()]) >= MIN_DIGITS for found in re.finditer(r"[(\[]", body)
+    )
+
+
+def has_group_behind(body: str, is_whole: Callable[[str], bool]) -> bool:
+    """Return True for an extension, a count or a second number behind a whole number.
+
+    People write a number in one group, or in groups of three and more, or in pairs: so nothing
+    belongs to a group that is whole, and a last pair does not belong to longer groups that are.
+    """
+    groups = _DIGITS.findall(body)
+    for at, group in enumerate(groups[:-1], 1):
+        if len(group) >= MIN_DIGITS and is_whole("".join(groups[:at])):
+            return True
+    longer = len(groups)
+    while longer and len(groups[longer - 1]) <= 2:
+        longer -= 1
+    return 0 < longer < len(groups) and is_whole("".join(groups[:longer]))
+
+
+def is_decimal(body: str) -> bool:
+    """Return True where a dot begins decimals, or ends a group as no phone number is written."""
+    dots = body.count(".")
+    if not dots:
+        return False
+    if dots == 1:
+        before = body.partition(".")[0]
+        prefix = "".join(_DIGITS.findall(before))
+        if BARE_DECIMAL.fullmatch(body) and not prefix.startswith("08"):
+            return True
+        return _BEFORE_ONE_DOT.fullmatch(prefix) is None
+    sizes = [count_digits(group) for group in body.split(".")]
+    thousands = sizes[0] == 1 and set(sizes[1:]) == {3}
+    return min(sizes) < 2 and not thousands
+
+
+def count_digits(text: str) -> int:
+    """Return the number of digits in a text."""
+    return sum(map(len, _DIGITS.findall(text)))
+
+
+def splits(body: str) -> list[tuple[str, str]]:
+    """Return the digits before and behind each gap, where a second number may begin."""
+    groups = _DIGITS.findall(body)
+    return [("".join(groups[:at]), "".join(groups[at:])) for at in range(1, len(groups))]

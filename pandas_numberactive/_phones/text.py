@@ -1,0 +1,80 @@
+"""The plain text of a cell: ASCII digits, one kind of dash and blank, no traces of an export."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+_EDGES = " \t\n\r\v\f'\"`"  # quotes and blanks around a cell
+_CURLED = "\u00b4\u2018\u2019\u201a\u201c\u201d\u201e"
+_DASHES = "\u2010\u2011\u2012\u2013\u2014\u2015\u2212\ufe58\ufe63\uff0d"
+_DOTS = "\u00b7\u2027\u2219\u22c5\u30fb"
+_FORMULA = re.compile(r"=\s*(?:T\((?P<quoted>.*)\)|(?P<plain>.*))", re.I | re.S)
+_ESCAPED = re.compile(r"_x00(?:0[9ad]|20)_", re.I)  # Excel's way to write a control character
+_MISREAD = {  # UTF-8 that was read as Windows-1252
+    "\u00c2\u00a0": " ",
+    "\u00c2 ": " ",
+    "\u00e2\u20ac\u2018": "-",
+    "\u00e2\u20ac\u201c": "-",
+    "\u00e2\u20ac\u201d": "-",
+    "\u00e2\u20ac\u2122": "'",
+}
+
+
+def plain(cell: str) -> str:
+    """Return the cell with digits of any script as ASCII, without quotes and invisible marks."""
+    text = cell if cell.isascii() else _ascii_digits(cell)
+    text = text.strip(_EDGES)
+    if "_x00" in text:
+        text = _ESCAPED.sub("\n", text).strip(_EDGES)
+    if text[:1] == "=" and (formula := _FORMULA.fullmatch(text)):
+        text = (formula["quoted"] or formula["plain"] or "").strip(_EDGES)
+    return text
+
+
+def _ascii_digits(cell: str) -> str:
+    for misread, meant in _MISREAD.items():
+        cell = cell.replace(misread, meant)
+    return "".join(map(_plain_character, cell)).strip(_EDGES + _CURLED)
+
+
+def _plain_character(character: str) -> str:
+    if character.isdecimal():
+        return str(unicodedata.decimal(character))
+    if character in _DASHES:
+        return "-"
+    if character in _DOTS:
+        return "."
+    if "\uff01" <= character <= "\uff5e":
+        return chr(ord(character) - 0xFEE0)
+    return _by_category(character)
+
+
+def _by_category(character: str) -> str:
+    category = unicodedata.category(character)
+    if category == "Zs":
+        return " "
+    if category in ("Zl", "Zp"):
+        return "\n"
+    # Direction marks and the like are pasted along from a contact card.
+    invisible = category == "Cf" or "\ufe00" <= character <= "\ufe0f"
+    return "" if invisible else character
+
+
+def is_picture(character: str) -> bool:
+    """Return True for a pictograph such as a telephone.
+
+    Squares, discs and stars may stand for hidden digits.
+    """
+    if "\u2500" <= character <= "\u25ff" or character in _MASKING:
+        return False
+    skin = "\U0001f3fb" <= character <= "\U0001f3ff"
+    return character >= "\u2100" and (skin or unicodedata.category(character) == "So")
+
+
+_MASKING = (
+    "\u2605\u2606\u26aa\u26ab\u2716\u2717\u2718\u274c\u274e\u2753\u2754\u2b1b\u2b1c\u2b1d\u2b1e"
+    "\u2b24\u2b50\u2b55\U0001f6ab\U0001f534\U0001f535\U0001f518\U0001f532\U0001f533"
+    "\U0001f7e0\U0001f7e1\U0001f7e2\U0001f7e3\U0001f7e4\U0001f7e5\U0001f7e6\U0001f7e7\U0001f7e8"
+    "\U0001f7e9\U0001f7ea\U0001f7eb\U0001f512\U0001f648"
+)

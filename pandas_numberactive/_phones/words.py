@@ -1,0 +1,130 @@
+"""The words around a number: labels and notes that change nothing, blank words, links."""
+
+from __future__ import annotations
+
+import re
+
+from pandas_numberactive._phones.text import is_picture
+
+# Neutral words only. A word that is not listed may change whose number it is ("istri") or what it
+# is worth ("salah"), so the cell is refused.
+_WORDS = frozenset(
+    # a telephone
+    "nomor nomer nmr no nr num number hp hape handphone hand phone phones ph telepon telefon "
+    "telpon telfon telephone telp telpn tlp tlpn tlf tel mobile mobil mob ponsel cellphone "
+    "cellular celular cell cel seluler selular selluler "
+    # a way to call
+    "whatsapp whatsap watsapp watsap wasap whats app wa sms smsto call callto chat telegram "
+    "kontak contact contacts cp person hub hubungi narahubung via only saja aja bisa "
+    # a use
+    "aktif active utama primary main pribadi personal baru kantor office rumah "
+    "home work nasabah pelanggan debitur konsumen pemohon customer saya sekarang ok ya "
+    # an operator
+    "telkomsel tsel simpati halo indosat xl axis tri smartfren "
+    # the fields of a contact card
+    "type value uri voice pref msg".split()
+)
+_ALPHANUMERIC = re.compile(r"[^\W_]")
+_DIGIT = re.compile(r"\d")
+_LETTERS = re.compile(r"[^\W\d_]+")
+_SLASHED = re.compile(r"\b(?:w[./]a|h[./]p)\b", re.I)
+_INITIAL = re.compile(r"\b[mtphw](?= ?[:.])")  # M: and T: on a business card
+_NUMBERED = re.compile(r"([^\W\d_])[ .-]?[1-5](?: ?[:=)] ?|\.? +(?=[(\[]?(?:\+62|0)))")
+_HEAD = re.compile(r"[-#.\u2022]?(?:[(\[]?w[)\]]?\.?[:=/#_&,-]?)*")
+_NOTES = re.compile(r"[-./,:&_]?(?:[(\[]?w[)\]]?[./,&-]?)*[(\[]?w[)\]]?[.!]?")
+_END = re.compile(r"[-.,;:!]?")
+
+_NOT = "tidak|tdk|tak|ga|gak|nggak|ngga|enggak|gk|belum|blm|blum|tanpa"
+_THERE = "ada|punya|diisi|terisi|tersedia|diketahui|tahu|tau|memiliki|mempunyai|tercantum|ada data"
+_BLANK = re.compile(
+    rf"nan|none|null|nil|na|n a|nat|kosong|nihil|undefined|unknown|missing|empty|blank|tba|tbd|"
+    rf"not (?:available|provided|applicable|given|found|set)|no (?:data|phone|number)|"
+    rf"tanpa|(?:{_NOT}) (?:{_THERE})"
+)
+_CROSSES = re.compile("xx+")
+_SPREADSHEET_ERROR = re.compile(r"#(?:N/A|[A-Z]+[?!]|DIV/0!)(?: .*)?", re.I)
+FILLER = re.compile(r"0+(?:[ -]0+)*(?:[.,]0{1,3})?", re.ASCII)
+
+# The number of a chat link or address; text behind it may hold any other number.
+LINK = re.compile(
+    r"(?<![\w./])(?:https?://)?(?:www\.|api\.|web\.|chat\.)?"
+    r"(?:(?:wa|t)\.me/|whatsapp(?:\.com|:/)/send/?\?(?:[^#\s]*&)?phone=)"
+    r"(?:\+|%2b)?(?P<digits>\d+)(?:[/?&#](?:(?!://|me/|phone=|@)[^\s;,|])*)?(?=[\s,;|)\]]|\Z)",
+    re.I | re.ASCII,
+)
+ADDRESS = re.compile(
+    r"(?<![\w.-])\+?(?P<digits>\d+)(?:\.\d\d?)?(?::\d{1,3})?@(?:c\.us|s\.whatsapp\.net)"
+    r"(?=[\s,;|)\]]|\Z)",
+    re.I | re.ASCII,
+)
+CARD = re.compile(r"\s*(?:BEGIN:VCARD|MECARD:)", re.I)
+_CARD_FIELD = re.compile(r"(?:^|[\r\n;:.]) *TEL(?:;[^:\r\n]+)?:([^;\r\n]+)", re.I)
+
+
+def is_blank(text: str) -> bool:
+    """Return True for a cell without a value: marks alone, zeros, a word for "none"."""
+    if FILLER.fullmatch(text) or not _ALPHANUMERIC.search(text):
+        return True
+    if _SPREADSHEET_ERROR.fullmatch(text) or text in (r"\N", r"\n"):
+        return True
+    if _DIGIT.search(text):
+        return False
+    words = _LETTERS.findall(text.lower())
+    said = [word for word in words if word not in _WORDS]
+    phrases = (" ".join(words), " ".join(said))
+    return any(map(_BLANK.fullmatch, phrases)) or _CROSSES.fullmatch("".join(words)) is not None
+
+
+def without_links(text: str) -> str:
+    """Return the text with each chat link, chat address and contact card as its numbers."""
+    if CARD.match(text):
+        fields = _CARD_FIELD.findall(text)
+        text = ";".join(fields) if len(fields) == text.upper().count("TEL") else text
+    if "@" in text:
+        text = ADDRESS.sub(_dialled, text)
+    return LINK.sub(_dialled, text) if "me/" in text or "phone=" in text else text
+
+
+def _dialled(link: re.Match[str]) -> str:
+    """Return a link's digits as dialled, in a part of their own.
+
+    They begin with the country's prefix, or with 0.
+    """
+    digits = link["digits"]
+    return f";{digits};" if digits.startswith("0") else f";+{digits};"
+
+
+def without_label_digit(text: str) -> str:
+    """Return the text with the digit of a label such as "HP 1:" removed, and W/A as one word."""
+    text = _SLASHED.sub("wa", text)
+    return _NUMBERED.sub(r"\1: ", text, count=1)
+
+
+def is_label(head: str) -> bool:
+    """Return True where only neutral words and single marks stand before a number."""
+    return not head or _HEAD.fullmatch(_skeleton(_INITIAL.sub("hp", head.lower()))) is not None
+
+
+def is_note(tail: str) -> bool:
+    """Return True where only neutral words or one single mark stand behind a number."""
+    if not tail:
+        return True
+    skeleton = _skeleton(tail.lower())
+    return (_END.fullmatch(skeleton) or _NOTES.fullmatch(skeleton)) is not None
+
+
+def is_aside(part: str) -> bool:
+    """Return True where a part of a cell holds only neutral words and single marks."""
+    return is_label(part) or is_note(part)
+
+
+def _skeleton(text: str) -> str:
+    """Return neutral words and pictographs as "w", unknown words as "?", without blanks."""
+    if not text.isascii():
+        text = "".join(" hp " if is_picture(character) else character for character in text)
+    return _LETTERS.sub(_kind, text).replace(" ", "")
+
+
+def _kind(word: re.Match[str]) -> str:
+    known = word[0] in _WORDS or word[0].removeprefix("nomor").removeprefix("no") in _WORDS
+    return "w" if known else "?"

@@ -1,0 +1,125 @@
+"""Cells as people and programs write them.
+
+Every number is made up, none is a real person's.
+{n} is a number's eleven digits, {a}, {b} and {c} its groups, {p} a part of one, {m} another number.
+"""
+
+from __future__ import annotations
+
+READ = (  # read as {n}
+    *("{n}", "0{n}", "62{n}", "+62{n}", "0062{n}", "+62 {a}-{b}-{c}", "(0{a}) {b}{c}"),
+    *("0{a}-{b}-{c}", "0{a} {b} {c}", "0{a}.{b}.{c}", "+62 (0){a}-{b}{c}", "0{a}.{b}{c}"),
+    *("620{n}", "+62 - {a} {b} {c}", "0{a}--{b}--{c}", "062{n}", "'0{n}", "{n}.0", "{n},00"),
+    # what an export leaves
+    *('="0{n}"', '=T("0{n}")', "\u00b40{n}", "0{n}_x000D_", "\u00c2\u00a00{n}", "\ufeff0{n}"),
+    *("0{a}\u00b7{b}\u00b7{c}", "\u2018+62{n}", "0{n}\n", "_x0009_0{n}", "0{a}\u2013{b}\u2013{c}"),
+    # labels
+    *("Tlp 0{n}", "Telp. 0{n}", "No. HP: 0{n}", "Kontak: 0{n}", "CP 0{n}", "M: +62 {a} {b} {c}"),
+    *("Ph. 0{a} {b} {c}", "SMS/Call/WA 0{n}", "W/A 0{n}", "HP0{n}", "nohp:0{n}", "WA+62{n}"),
+    *("hp1: 0{n}", "HP 2 0{n}", "No WA : 0{n}", "\u260e 0{n}", "\U0001f4f1\ufe0f +62{n}"),
+    *("Nomor HP 0{n}", "(WA) 0{n}", "telp/wa: 0{n}", "- 0{n}", "# 0{n}", "no_hp=0{n}"),
+    # links and addresses
+    *("https://wa.me/62{n}", "wa.me/62{n}?text=Halo%20123", "wa.me/+62{n}", "tel:+62{n}"),
+    *("https://api.whatsapp.com/send?phone=62{n}&text=1", "62{n}@c.us", "sms:+62{n}"),
+    *("62{n}:7@s.whatsapp.net", "WA: https://wa.me/62{n}", "whatsapp://send?phone=62{n}"),
+    *("TEL;TYPE=CELL:+62{n}", "TEL;TYPE=WORK,VOICE:0{n}", "MECARD:TEL:0{n};N:Budi;;"),
+    "BEGIN:VCARD\nVERSION:3.0\nFN:Budi\nTEL;TYPE=CELL:+62{n}\nEND:VCARD",
+    # notes
+    *("0{n} (WA)", "0{n} WA", "0{n} (aktif)", "0{n} / WA", "0{n}!", "0{n} - WA only", "0{n}(hp)"),
+    *("0{n} \U0001f4de", "0{n};", "0{n}.", "0{n} [WA]", "0{n} (WA/Telp)", "0{n}, WA", "0{n}wa"),
+    # twice, or beside a landline
+    *("0{n} / 0{n}", "0{n} / +62{n}", "0{n}\n0{n}", "0{a}-{b}-{c} 0{n}", "0{n} (0{n})"),
+    *("021-5550123 / 0{a}-{b}-{c}", "0{n}, 0215550123", "(021) 5550123 / 0{n}", "0{n} +62{n}"),
+    # prefixes
+    *("00862{n}", "007 62 {a} {b} {c}", "00162{n}", "++62{n}", "+62+62{n}", "+62 62{n}"),
+    *("+62 0{n}", "62 62{n}", "(+62) {a} {b} {c}"),
+    # pairs
+    *("08.{dots}", "08 {blanks}", "0{a} {b} 42 17"),
+)
+
+REFUSED = {  # with a reason that is true of the cell
+    "0{n} / 0{m}": "several_numbers",
+    "0{n} 0{m}": "several_numbers",
+    "0{n} - 0{m}": "several_numbers",
+    "0{a} {b} {c} 0{m}": "several_numbers",
+    "0{n} ::: 0{m}": "several_numbers",
+    "0{n}.0{m}": "several_numbers",
+    "0{n} +62{m}": "several_numbers",
+    "0{a} {b} {c} 33": "several_numbers",
+    "0{n} 123": "several_numbers",
+    "0{a}-{b}-{c} - 33": "several_numbers",
+    "0{n} / 33": "several_numbers",
+    "0{n} (2)": "several_numbers",
+    "0{n} ext 12": "bad_characters",
+    "0{n} pes. 12": "bad_characters",
+    "0{n} jam 08.00-16.00": "bad_characters",
+    "(021) 5550123 EXT. 123": "bad_characters",
+    "0{n} (istri)": "bad_characters",
+    "0{n} salah": "bad_characters",
+    "0{n} (tidak aktif)": "bad_characters",
+    "fax 0{n}": "bad_characters",
+    "Budi 0{n}": "bad_characters",
+    "O{n}": "bad_characters",
+    "0{n}?": "bad_characters",
+    "https://wa.me/819012345678": "not_indonesian",
+    "wa.me/message/ABC123": "bad_characters",
+    "+65 8118 8995": "not_indonesian",
+    "0086 28 8118 8995": "not_indonesian",
+    "021-5550123": "not_mobile",
+    "021-5550123 / 021-5550124": "several_numbers",
+    # masks
+    "0{a}{b}...": "bad_characters",
+    "0{a}-{b}-{p}..": "bad_characters",
+    "0{a}{b}{p}--": "bad_characters",
+    "0{a}{b}[...]": "bad_characters",
+    "0{a}....{b}{p}": "bad_characters",
+    "0{a} ---- {b}{p}": "bad_characters",
+    "0{a}    {b}{p}": "bad_characters",
+    "0{a}(..){b}{p}": "bad_characters",
+    "...0{a}{b}{p}": "bad_characters",
+    "0{a}--{b}{p}": "bad_characters",
+    "0{a}\u2026{b}{p}": "bad_characters",
+    "0{a}\u25cf\u25cf\u25cf{b}{p}": "bad_characters",
+    "0{a}{b}{p}\u25cf\u25cf": "bad_characters",
+    "0{a}****{c}": "bad_characters",
+    "0{a}xxxx{c}": "bad_characters",
+    "0{a}{b}{p}////": "bad_characters",
+    # decimals and dates
+    "0.837469082": "not_a_number",
+    "8261886.073": "not_a_number",
+    "837.469082": "not_a_number",
+    "0,837469082": "not_a_number",
+    "8.81200034": "not_a_number",
+    "62.8118899532": "not_a_number",
+    "08-12-2024 1030": "not_a_number",
+    "8-12-2024 10.30": "not_a_number",
+    "08-12-24 1030": "not_a_number",
+    "08122024 1030": "not_a_number",
+    "08/12/2024": "not_a_number",
+    "08/12/2024 10:30": "not_a_number",
+    "2024-12-08 10:30:00": "not_a_number",
+    "08.12.24.10.30": "not_a_number",
+    # rounded
+    "628119000000.0": "precision_lost",
+    "81234600000.0": "precision_lost",
+    "8119000000,00": "precision_lost",
+    "0811900000.0": "precision_lost",
+    "6.28119E+11": "precision_lost",
+}
+
+BLANK = (
+    *("0", "0000", "000000000000", "0,0", "0.0", "0-0", "kosong", "tdk ada", "belum ada", "nihil"),
+    *("Tidak punya", "gak ada", "blm punya HP", "HP: tidak ada", "no phone", "unknown", "[null]"),
+    *("\\N", "{}", "*", "xxx", "XXXX-XXXX", "#VALUE!", "#REF!", "#N/A", "########", "****", "N/A"),
+    *("(null)", "undefined", "?", "--", "~", "TBA", "not available", "\u2014", '""', "_x000D_"),
+)
+
+
+def filled(template: str, number: str = "81390004217", other: str = "85790002468") -> str:
+    """Return the template with the groups of one made-up number, and another number beside it."""
+    pairs = [number[at : at + 2] for at in range(1, len(number), 2)]
+    pieces = {"n": number, "a": number[:3], "b": number[3:7], "c": number[7:], "p": number[7:9]}
+    pieces |= {"m": other, "dots": ".".join(pairs), "blanks": " ".join(pairs)}
+    for name, digits in pieces.items():
+        template = template.replace(f"{{{name}}}", digits)
+    return template

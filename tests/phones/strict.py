@@ -1,0 +1,446 @@
+"""A strict reading of a phone cell: the number that a careful person reads, or None in any doubt.
+
+Written apart from the package, in another way (tokens and lists, no pattern over the cell), so that
+the two err independently: a number that the package reads and this reading refuses is a defect.
+"""
+
+from __future__ import annotations
+
+import decimal
+import unicodedata
+from dataclasses import dataclass
+
+WORDS = set(
+    """no nomor nomer nr num number hp handphone hape hand phone ph tel telp telpon telepon telephone
+    tlp tlpn mobile mob ponsel cell cellular seluler selular wa whatsapp app whats sms smsto call
+    callto chat telegram kontak contact cp person hub hubungi aktif active utama pribadi baru
+    kantor rumah home work saya nasabah telkomsel indosat xl axis tri smartfren simpati halo
+    only saja aja via bisa whatsap watsap wasap watsapp tele telefon telpn tlpn tlf cel celular selular cellphone contacts phones telfon ok ya type value uri voice pref msg m t p h w a""".split()
+)
+JOINERS = ("or", "and", "dan", "atau")
+SEPARATORS = "/;|&,\t\n\r\\"
+GAPS = ("", " ", "  ", "-", " -", "- ", " - ", ".", " .", ". ", " . ", "--")
+SITES = ("wa.me/", "t.me/", "whatsapp.com/send", "whatsapp://send")
+DASHES = "\u2010\u2011\u2012\u2013\u2014\u2015\u2212\ufe58\ufe63"
+QUOTES = " \t\r\n\v\f'\"`\u00b4\u2018\u2019\u201a\u201c\u201d\u201e"
+
+
+@dataclass(frozen=True)
+class Phrase:
+    """Digits in groups, with the marks before each group but the first."""
+
+    plus: bool
+    groups: list[str]
+    gaps: list[str]
+    opened: list[bool]  # a bracket stands before the group
+
+    @property
+    def digits(self) -> str:
+        """Return all digits in one."""
+        return "".join(self.groups)
+
+
+def strict(cell: object) -> str | None:
+    """Return the national number that a careful person reads in the cell, or None."""
+    if isinstance(cell, str):
+        return _text(cell)
+    if isinstance(cell, bool) or type(cell).__name__ == "bool":
+        return None
+    try:
+        exact = decimal.Decimal(cell.item() if hasattr(cell, "item") else cell)  # type: ignore[arg-type]
+    except (TypeError, ValueError, decimal.InvalidOperation):
+        return None
+    if not exact.is_finite() or exact <= 0 or exact >= 10**16 or exact != int(exact):
+        return None
+    digits = str(int(exact))
+    integer = not isinstance(cell, (float, decimal.Decimal)) and not hasattr(cell, "is_integer")
+    integer = integer or hasattr(cell, "bit_count") or type(cell).__name__.startswith("int")
+    integer = integer or (isinstance(cell, decimal.Decimal) and cell.as_tuple().exponent == 0)
+    if not integer and len(digits.rstrip("0")) <= 6:
+        return None
+    if type(cell).__name__ in ("float16", "float32"):
+        return None
+    return national(digits, plus=False)
+
+
+def national(digits: str, plus: bool) -> str | None:
+    """Return the number behind its prefix, or None where it is no Indonesian mobile number."""
+    rests = []
+    if digits.startswith("62"):
+        rests = [(digits[2:], 9), (digits[3:], 9) if digits[2:3] == "0" else ("", 9)]
+        rests += [(digits[4:], 10)] if digits[2:4] == "62" else []
+        rests += [(digits[5:], 10)] if digits[2:5] == "062" else []
+    if not plus:
+        rests += [(digits, 9)]
+        rests += [(digits[1:], 9)] if digits[:1] == "0" else []
+        rests += [(digits[3:], 10)] if digits[:3] == "062" else []
+        rests += [(digits[4:], 10)] if digits[:4] == "0620" else []
+        if digits[:4] == "0062":
+            return national(digits[2:], plus=True)
+        if digits[:5] in ("00162", "00762", "00862"):
+            rests += [(digits[5:].removeprefix("0"), 10)]
+    for rest, fewest in rests:
+        if rest[:1] == "8" and rest[1:2] in tuple("12356789") and fewest <= len(rest) <= 12:
+            return rest
+    return None
+
+
+def _text(cell: str) -> str | None:
+    text = _characters(cell)
+    if text.lower().startswith(("begin:vcard", "mecard:")):
+        text = _card(text)
+    text = _links(text)
+    if text is None or _is_date(text):
+        return None
+    number = _printed(text)
+    if number is not None:
+        return number or None
+    comma = text.find(",")
+    if comma >= 0 and _is_tail(text, comma):
+        text = text[:comma]
+        if len("".join(c for c in text if c.isdigit()).strip("0")) <= 6:
+            return None
+    if any(run in text for run in ("///", "||", ";;;", "&&&", ",,,")) or text[-2:] in (
+        "//",
+        "\\\\",
+    ):
+        return None
+    found = [_part(part) for part in _parts(text)]
+    read = {number for number in found if number}
+    return read.pop() if len(read) == 1 and None not in found else None
+
+
+def _characters(cell: str) -> str:
+    """Return the cell in ASCII digits, without quotes, formula and what cannot be seen."""
+    for misread, meant in (("\u00c2\u00a0", " "), ("\u00c2 ", " "), ("\u00e2\u20ac\u201c", "-")):
+        cell = cell.replace(misread, meant)
+    for code in ("09", "0A", "0D", "0a", "0d", "20"):
+        cell = cell.replace(f"_x00{code}_", "\n")
+    out = ""
+    for character in cell:
+        kind = unicodedata.category(character)
+        if kind == "Nd":
+            out += str(unicodedata.decimal(character))
+        elif character in DASHES:
+            out += "-"
+        elif character in "\u00b7\u2027\u2219\u22c5\u30fb":
+            out += "."
+        elif kind == "Zs":
+            out += " "
+        elif kind != "Cf" and not "\ufe00" <= character <= "\ufe0f":
+            out += unicodedata.normalize("NFKC", character) if character > "\uff00" else character
+    text = out.strip(QUOTES)
+    if text[:1] == "=":
+        text = text[1:].strip()
+        if text[:2] in ("T(", "t(") and text[-1:] == ")":
+            text = text[2:-1]
+    return text.strip(QUOTES)
+
+
+def _card(text: str) -> str:
+    """Return the values of the TEL fields of a contact card."""
+    values = []
+    at = text.upper().find("TEL")
+    while at >= 0:
+        value = text[at:].partition(":")[2]
+        end = min((value.find(mark) for mark in ";\r\n" if mark in value), default=len(value))
+        values.append(value[:end])
+        at = text.upper().find("TEL", at + 1)
+    return ";".join(values)
+
+
+def _links(text: str) -> str | None:
+    """Return the text with the number of a chat link or address in its place."""
+    for domain in ("@c.us", "@s.whatsapp.net"):
+        at = text.lower().find(domain)
+        if at >= 0:
+            name = text[:at].rpartition(" ")[2].partition(":")[0].partition(".")[0].lstrip("+/;,:")
+            text = name if name.startswith("0") else f"+{name}"
+    lower = text.lower()
+    if any(site in lower for site in SITES):
+        start = lower.find("phone=") + 6 if "phone=" in lower else lower.find("me/") + 3
+        rest = text[start:].removeprefix("+").removeprefix("%2B").removeprefix("%2b")
+        length = next((at for at, c in enumerate(rest) if not "0" <= c <= "9"), len(rest))
+        places = [
+            lower.find(word) for word in ("http", "www.", "api.", "wa.me", "whatsapp", "t.me")
+        ]
+        before = text[: min(at for at in places if at >= 0)]
+        return before + (rest[:length] if rest.startswith("0") else f"+{rest[:length]}")
+    return text
+
+
+def _printed(text: str) -> str | None:
+    """Return the number that a program printed (8,118,899,532 or 8.1E9); "" if it lost digits."""
+    lower = text.lower()
+    if lower.count("e") == 1 and set(lower) <= set("0123456789.,e+"):
+        mantissa, _, power = lower.replace(",", ".").partition("e")
+        try:
+            value = decimal.Decimal(f"{mantissa}e{power}")
+        except decimal.InvalidOperation:
+            return ""
+        shown = len(mantissa.partition(".")[2])
+        if shown < int(power) or value != int(value) or value >= 10**18:
+            return ""
+        digits = str(int(value))
+        kept = len(digits.rstrip("0")) > 6
+        return (national(digits, plus=lower.startswith("+")) if kept else "") or ""
+    whole, _, cents = text.partition(".")
+    thousands = whole.split(",")
+    if len(thousands) > 2 and all(len(group) == 3 and group.isdigit() for group in thousands[1:]):
+        digits = "".join(thousands)
+        if 0 < len(thousands[0]) <= 3 and digits.isdigit() and not cents.strip("0"):
+            lost = bool(cents) and len(digits.rstrip("0")) <= 6
+            return "" if lost else national(digits, plus=False) or ""
+    return None
+
+
+def _is_date(text: str) -> bool:
+    """Return True where the first three groups may be a day, a month and a year."""
+    groups, gaps = [""], []
+    for character in text:
+        if "0" <= character <= "9":
+            groups[-1] += character
+        elif groups[-1]:
+            gaps.append(character)
+            groups.append("")
+        else:
+            return False
+    if len(groups) >= 3 and gaps[0] == gaps[1] and gaps[0] in "-./ " and all(groups[:3]):
+        day, month, year = (int(group) for group in groups[:3])
+        small = len(groups[0]) <= 2 and len(groups[1]) <= 2 and 1 <= day <= 31 and 1 <= month <= 31
+        if small and len(groups[2]) == 4 and 1900 <= year <= 2099:
+            return True
+        time = [group for group in groups[3:] if group]
+        pairs = {len(group) for group in groups if group} == {2} and len(set(gaps)) == 1
+        pairs = pairs and len(groups) != 5
+        if small and month <= 12 and len(groups[2]) == 2 and not pairs:
+            clock = "".join(time)
+            return len(clock) in (0, 4, 6) and clock[:2] < "24" and clock[2:3] < "6"
+    head = groups[0]
+    year = head[-4:]
+    return (
+        len(head) in (7, 8)
+        and len(groups) == 2
+        and len(groups[1]) == 4
+        and ("1900" <= year <= "2099" and "01" <= head[-6:-4] <= "12" and groups[1] < "2400")
+    )
+
+
+def _parts(text: str) -> list[str]:
+    """Return the parts that a person reads one after the other, those without digits checked."""
+    out = [""]
+    word = ""
+    lower = text.replace("W/A", "WA").replace("w/a", "wa").replace("H/P", "HP").replace("h/p", "hp")
+    for at, character in enumerate(lower + " "):
+        word = word + character.lower() if character.isalpha() else ""
+        nxt = lower[at + 1 : at + 2]
+        if character in SEPARATORS:
+            out.append("")
+        elif character == "+" and sum(map(str.isdigit, out[-1])) > 1 and not _is_twice(out[-1]):
+            out.append("+")
+        else:
+            out[-1] += character
+        if word in JOINERS and not nxt.isalpha() and not nxt.isdigit():
+            out[-1] = out[-1][: -len(word)]
+            out.append("")
+    return out
+
+
+def _is_tail(text: str, at: int) -> bool:
+    """Return True for a comma before a decimal tail of zeros, the only comma of the text."""
+    behind = text[at + 1 :].strip(" -)];.,")
+    digits = sum(c.isdigit() for c in text[:at])
+    return (
+        text[at] == ","
+        and text[: at + 1].count(",") == 1
+        and digits >= 7
+        and (behind != "" and set(behind) == {"0"})
+    )
+
+
+def _is_twice(before: str) -> bool:
+    """Return True where nothing but a first +62 stands before a plus."""
+    return "".join(c for c in before if c.isdigit()) == "62"
+
+
+def _part(part: str) -> str | None:
+    """Return the number of a part, "" where it says nothing, None where it is in doubt."""
+    start = next((at for at, c in enumerate(part) if c.isdigit() or c == "+"), None)
+    if start is None:
+        return "" if _is_aside(part) else None
+    end = max(at for at, c in enumerate(part) if c.isdigit()) + 1 if _has_digit(part) else 0
+    if not end:
+        return None
+    while start and part[start - 1] in "([ ":
+        start -= 1
+    while end < len(part) and part[end] in " )]":
+        end += 1
+    head, tail = part[:start], part[end:]
+    label_digit = _label_digit(part)
+    if label_digit:
+        return _part("hp: " + part[label_digit:])
+    if not (_is_aside(head) and _is_aside(tail)):
+        return None
+    phrase = _phrase(part[start:end].strip(" "))
+    return None if phrase is None else _judged(phrase)
+
+
+def _has_digit(text: str) -> bool:
+    return any(c.isdigit() for c in text)
+
+
+def _label_digit(part: str) -> int:
+    """Return the place behind the digit of a label such as "HP 1:", 0 where there is none."""
+    at = next(at for at, c in enumerate(part) if c.isdigit() or c == "+")
+    alone = part[at : at + 1] in tuple("12345") and not part[at + 1 : at + 2].isdigit()
+    if not alone or not any(c.isalpha() for c in part[:at]) or not _is_aside(part[:at]):
+        return 0
+    rest = part[at + 1 :].lstrip(" ")
+    if rest[:1] in (":", "=", ")"):
+        return len(part) - len(rest) + 1
+    sure = rest.lstrip(". ([").startswith(("0", "+62"))
+    return len(part) - len(rest.lstrip(". ")) if sure else 0
+
+
+def _is_aside(text: str) -> bool:
+    """Return True for neutral words, pictures and single marks."""
+    word, marks = "", ""
+    for character in text.lower() + " ":
+        if character.isalpha():
+            word += character
+            continue
+        known = word in WORDS or word.removeprefix("nomor").removeprefix("no") in WORDS
+        if word and not known:
+            return False
+        closing = bool(word) and character in ")]"
+        if word:
+            marks, word = "", ""
+        if character == " " or closing:
+            continue
+        picture = unicodedata.category(character) in ("So", "Sk") and character > "\u2100"
+        if picture and not "\u2500" <= character <= "\u25ff" and character not in "\u2b1b\u274c":
+            marks = ""
+            continue
+        if character not in ".:=-#()[]!,;_/&\u2022":
+            return False
+        marks += character
+        if len(marks) == 3 or marks in ("..", "--", "()", "[]", "__", "-.", "!!"):
+            return False
+    return True
+
+
+def _phrase(text: str) -> Phrase | None:
+    """Return groups and gaps, or None where the marks are not those that part a number."""
+    plain = (
+        text.replace("+62+", "+")
+        .replace("++", "+")
+        .replace("+62 +", "+")
+        .replace("+62-+", "+")
+        .replace("(+62)+", "+")
+        .replace("62+", "+")
+    )
+    plus = "+" in plain[:3]
+    if plain.count("+") > 1 or (not plus and "+" in plain):
+        return None
+    plain = plain.replace("+ ", "").replace("+", "")
+    depth, groups, gaps, opened = 0, [""], [""], [False]
+    for character in plain:
+        if "0" <= character <= "9":
+            groups[-1] += character
+            continue
+        if groups[-1]:
+            groups.append("")
+            gaps.append("")
+            opened.append(False)
+        if character in "([":
+            depth += 1
+            opened[-1] = True
+        elif character in ")]":
+            depth -= 1
+        else:
+            gaps[-1] += character
+        if character in "()[]" and groups[-1] == "" and opened[-1] and character in ")]":
+            return None
+        if abs(depth) > 1:
+            return None
+    if not groups[-1]:
+        groups, gaps, opened = groups[:-1], gaps[:-1], opened[:-1]
+    if any(gap not in GAPS for gap in gaps[1:]) or gaps.count("--") == 1:
+        return None
+    return Phrase(plus, groups, gaps, opened)
+
+
+def _judged(phrase: Phrase) -> str | None:
+    """Return the number of a phrase, "" for a landline, None in doubt."""
+    groups = phrase.groups
+    tail = _zero_tail(phrase)
+    if tail:
+        kept = Phrase(phrase.plus, groups[:-1], phrase.gaps[:-1], phrase.opened[:-1])
+        lost = len(kept.digits.lstrip("0").rstrip("0")) <= 6
+        return None if lost else _judged(kept)
+    if len(phrase.digits) >= 16 and (two := _two(phrase)) is not None:
+        return two or None
+    if _is_decimal(phrase) or _is_behind(phrase):
+        return None
+    number = national(phrase.digits, phrase.plus)
+    return "" if number is None and _landline(phrase.digits, phrase.plus) else number
+
+
+def _zero_tail(phrase: Phrase) -> bool:
+    dots = [gap for gap in phrase.gaps if "." in gap]
+    behind = len(phrase.groups) > 1 and not phrase.groups[-1].strip("0")
+    before = sum(map(len, phrase.groups[:-1]))
+    return behind and before >= 7 and len(dots) == 1 and "." in phrase.gaps[-1]
+
+
+def _landline(digits: str, plus: bool) -> bool:
+    rest = digits[2:] if digits.startswith("62") else digits[1:] if digits[:1] == "0" else ""
+    if digits.startswith("0062"):
+        rest = digits[4:]
+    return rest[:1] in tuple("2345679") and 8 <= len(rest) <= 11
+
+
+def _two(phrase: Phrase) -> str | None:
+    """Return the one mobile number of two that stand behind each other; "" where they differ."""
+    for at in range(1, len(phrase.groups)):
+        first, second = "".join(phrase.groups[:at]), "".join(phrase.groups[at:])
+        numbers = [national(first, phrase.plus), national(second, False)]
+        lines = [_landline(first, phrase.plus), _landline(second, False)]
+        if second[:1] in ("0", "6") and all(n or x for n, x in zip(numbers, lines, strict=True)):
+            read = {number for number in numbers if number}
+            return read.pop() if len(read) == 1 else ""
+    return None
+
+
+def _is_decimal(phrase: Phrase) -> bool:
+    dotted = ["." in gap for gap in phrase.gaps]
+    if sum(dotted) == 1:
+        before = "".join(phrase.groups[: dotted.index(True)])
+        bare = not phrase.plus and len(phrase.groups) == 2 and before[:2] != "08"
+        local = before.removeprefix("00").removeprefix("62").removeprefix("0")
+        area = len(local) == 3 and local[0] == "8"
+        return bare or not (area or (local == "" and before != ""))
+    if sum(dotted) > 1:
+        runs, run = [], 0
+        for group, dot in zip(phrase.groups, dotted, strict=True):
+            if dot:
+                runs.append(run)
+                run = 0
+            run += len(group)
+        runs.append(run)
+        return min(runs) < 2 and not (runs[0] == 1 and set(runs[1:]) == {3})
+    return False
+
+
+def _is_behind(phrase: Phrase) -> bool:
+    """Return True for a count, an extension or a second number behind a whole number."""
+    for at in range(1, len(phrase.groups)):
+        before, rest = "".join(phrase.groups[:at]), phrase.groups[at:]
+        if phrase.opened[at] and len(before) >= 9:
+            return True
+        if national(before, phrase.plus) is None:
+            continue
+        longer_before = len(phrase.groups[at - 1]) > 2
+        if len(phrase.groups[at - 1]) >= 9 or (longer_before and max(map(len, rest)) <= 2):
+            return True
+    return False
