@@ -163,7 +163,7 @@ def _look(part: pd.DataFrame, *, names: list[Hashable], max_digits: int) -> _See
         prepared.shape,
         prepared.numbers,
         frames.problems(prepared),
-        frames.tallies(part, prepared.names, prepared.reasons),
+        prepared.tallies,
     )
 
 
@@ -184,17 +184,7 @@ def _merge(seen: list[_Seen]) -> _Seen:
         ),
         pd.unique(np.concatenate([one.numbers for one in seen])),
         pd.concat(bad, ignore_index=True).head(MAX_PROBLEMS),
-        [_whole(parts) for parts in zip(*(one.tallies for one in seen), strict=True)],
-    )
-
-
-def _whole(parts: Sequence[Tally]) -> Tally:
-    """One phone column's tally from those of its parts."""
-    told = [one.numeric for one in parts if one.numeric]
-    return Tally(
-        sum(one.invalid for one in parts),
-        sum(one.filled for one in parts),
-        told[0] if told else None,
+        [Tally.total(parts) for parts in zip(*(one.tallies for one in seen), strict=True)],
     )
 
 

@@ -12,6 +12,7 @@ import pandas as pd
 from pandas_numberactive._display.text import said
 from pandas_numberactive._pandas import columns
 from pandas_numberactive._phones.column import MISSING, Normalized, normalize_column
+from pandas_numberactive._phones.doubts import Doubts
 from pandas_numberactive._phones.mask import mask_cell, mask_label
 from pandas_numberactive._phones.parse import REASONS
 from pandas_numberactive._run.options import Options
@@ -46,6 +47,7 @@ class Prepared:
     reasons: list[NDArray[np.int8]]  # as in Normalized, a column each
     places: list[NDArray[Any]]  # int32 where that is enough; -1 for none
     numbers: NDArray[np.int64]
+    tallies: list[Tally]  # a column each
     shape: Shape
 
 
@@ -76,11 +78,11 @@ def prepare(frame: pd.DataFrame, column: Columns, options: Options, max_digits: 
     _check_output(frame, prefixes, options)
     cells = [normalize_column(frame[name], max_digits=max_digits) for name in names]
     reasons = [c.reason for c in cells]
+    seen = [_tally(frame[name], read) for name, read in zip(names, cells, strict=True)]
     numbers, places = _distinct(cells)
     del cells
-    prepared = Prepared(
-        frame, options, names, prefixes, reasons, places, numbers, _shape(frame, names, reasons)
-    )
+    shape = _shape(frame, names, reasons, seen)
+    prepared = Prepared(frame, options, names, prefixes, reasons, places, numbers, seen, shape)
     if options.errors == "raise":
         refuse_invalid(prepared.shape, problems(prepared, most=5))
     return prepared
@@ -169,7 +171,12 @@ def _check_output(frame: pd.DataFrame, prefixes: list[str], options: Options) ->
         )
 
 
-def _shape(frame: pd.DataFrame, names: list[Hashable], reasons: list[NDArray[np.int8]]) -> Shape:
+def _shape(
+    frame: pd.DataFrame,
+    names: list[Hashable],
+    reasons: list[NDArray[np.int8]],
+    seen: list[Tally],
+) -> Shape:
     every = [np.bincount(reason[reason >= 0], minlength=len(REASONS)) for reason in reasons]
     counts = np.sum(every, axis=0).tolist()
     return Shape(
@@ -181,40 +188,49 @@ def _shape(frame: pd.DataFrame, names: list[Hashable], reasons: list[NDArray[np.
             if reason != "missing"
         },
         valid_rows=sum(int((reason < 0).sum()) for reason in reasons),
-        warnings=oddities(names, tallies(frame, names, reasons)),
+        warnings=oddities(names, seen),
     )
 
 
 class Tally(NamedTuple):
-    """How one phone column, or a part of it, was read; counts are cells."""
+    """Counts of one phone column's cells, or of a part of it."""
 
     invalid: int
     filled: int
-    numeric: str | None  # what to tell of a numeric dtype
+    numeric: str | None  # the warning for a numeric dtype
+    doubts: Doubts
+
+    @classmethod
+    def total(cls, parts: Sequence[Tally]) -> Tally:
+        """Return one phone column's tally from those of its parts."""
+        warned = [one.numeric for one in parts if one.numeric]
+        return cls(
+            sum(one.invalid for one in parts),
+            sum(one.filled for one in parts),
+            warned[0] if warned else None,
+            Doubts.total(one.doubts for one in parts),
+        )
 
 
-def tallies(
-    frame: pd.DataFrame, names: Sequence[Hashable], reasons: Sequence[NDArray[np.int8]]
-) -> list[Tally]:
-    """One for each phone column; a column without a filled cell has no dtype to tell of."""
-    out = []
-    for name, reason in zip(names, reasons, strict=True):
-        filled = int((reason != MISSING).sum())
-        invalid = filled - int((reason < 0).sum())
-        out.append(Tally(invalid, filled, numeric_warning(frame[name]) if filled else None))
-    return out
+def _tally(column: pd.Series[Any], read: Normalized) -> Tally:
+    """Count a phone column's cells. A column without a filled cell has no dtype to warn of."""
+    filled = int((read.reason != MISSING).sum())
+    invalid = filled - int((read.reason < 0).sum())
+    numeric = numeric_warning(column) if filled else None
+    return Tally(invalid, filled, numeric, Doubts.of(column, read))
 
 
 def oddities(names: Sequence[Hashable], seen: Sequence[Tally]) -> tuple[str, ...]:
-    """What to tell of columns that were read wrongly or hold no phones at all."""
+    """Return the warnings for phone columns that look wrong."""
     warned = [one.numeric for one in seen if one.numeric]
-    warned += [
-        f"{one.invalid:,} of {one.filled:,} filled cells of column {mask_label(name)} are no "
-        "Indonesian mobile "
-        "numbers: is it the right column? pna.normalize() shows how each cell is read."
-        for name, one in zip(names, seen, strict=True)
-        if 2 * one.invalid > one.filled
-    ]
+    for name, one in zip(names, seen, strict=True):
+        if 2 * one.invalid > one.filled:
+            warned.append(
+                f"{one.invalid:,} of {one.filled:,} filled cells of column {mask_label(name)} are "
+                "no Indonesian mobile numbers: is it the right column? pna.normalize() shows how "
+                "each cell is read."
+            )
+        warned += one.doubts.sentences(mask_label(name))
     return tuple(warned)
 
 
