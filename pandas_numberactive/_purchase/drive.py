@@ -14,6 +14,7 @@ from typing import Any
 from pandas_numberactive._purchase.flow import (
     Halt,
     Handle,
+    LostHandle,
     Query,
     RetryPolicy,
     RetryQuota,
@@ -79,7 +80,7 @@ class Driver:
         save: Callable[[Purchase], Awaitable[bool]],
         halt: Callable[[Verdict], None],
         stopping: Callable[[], bool],
-        resumed: bool = False,
+        lost: LostHandle | None = None,
         handle_can_charge: Callable[[], bool] = lambda: False,
     ) -> Purchase | None:
         """Take a claimed look-up as far as it goes; at most one answer is charged.
@@ -102,7 +103,7 @@ class Driver:
         Purchase or None
             As it was saved last; None where another worker has it.
         """
-        flow = lookup_flow(lookup, self._rules(resumed, handle_can_charge))
+        flow = lookup_flow(lookup, self._rules(lost or LostHandle(), handle_can_charge))
         try:
             work = _Drive(lookup, next(flow), save, halt, stopping, asked=lookup.request_id)
             while True:
@@ -111,7 +112,7 @@ class Driver:
             done: Purchase | None = end.value
             return done
 
-    def _rules(self, resumed: bool, handle_can_charge: Callable[[], bool]) -> Rules:
+    def _rules(self, lost: LostHandle, handle_can_charge: Callable[[], bool]) -> Rules:
         return Rules(
             clock=self._client.clock,
             chance=self._chance,
@@ -123,7 +124,7 @@ class Driver:
             query_codes=self._client.settings.codes("query"),
             simulated=self._client.settings.simulated,
             handle_can_charge=handle_can_charge,
-            resumed=resumed,
+            lost=lost,
         )
 
     def _perform(self, work: _Drive) -> Awaitable[Reply | bool | None]:
@@ -149,7 +150,7 @@ class Driver:
         try:
             if not self._client.pacer.free_now():
                 await self._client.pacer.wait_turn(work.stopping)
-            if work.stopping() or (isinstance(work.step, Handle) and work.step.barred()):
+            if work.stopping() or (isinstance(work.step, Handle) and work.step.must_hold()):
                 return None
             reply = await self._call(work.step)
         finally:

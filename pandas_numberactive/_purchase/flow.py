@@ -10,12 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from pandas_numberactive._config.checks import CodeOutcomes
-from pandas_numberactive._purchase.purchase import LookupState, Purchase
+from pandas_numberactive._purchase.purchase import SETTLED, LookupState, Purchase
 from pandas_numberactive._vendor.protocol import Reply
 from pandas_numberactive._vendor.verdicts import (
     LOST_REPLY,
+    UNREADABLE,
     Outcome,
     Verdict,
     judge_handle,
@@ -75,8 +77,8 @@ class Handle:
     """Send handle for this number; answer with a Reply, or None where nothing was sent."""
 
     number: int = field(repr=False)
-    # Asked just before it goes: whether it must not.
-    barred: Callable[[], bool] = field(default=lambda: False, repr=False, compare=False)
+    # Asked just before it goes: other look-ups may have shown meanwhile that handle can charge.
+    must_hold: Callable[[], bool] = field(default=lambda: False, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,11 +129,49 @@ class Rules:
     handle_codes: CodeOutcomes | None = None
     query_codes: CodeOutcomes | None = None
     simulated: bool = False
-    handle_can_charge: Callable[[], bool] = lambda: (
-        False
-    )  # was this vendor seen to answer, and charge, at handle?
-    resumed: bool = False  # another call may have begun this look-up
+    handle_can_charge: Callable[[], bool] = lambda: False  # see `shows_handle_can_charge`
+    lost: LostHandle = field(default_factory=lambda: LostHandle())  # by an earlier call
 
+
+@dataclass(frozen=True, slots=True)
+class LostHandle:
+    """A handle whose reply nobody read, although the vendor may have acted on it.
+
+    Once this vendor was seen to answer or charge at handle, such a look-up is held and handle is
+    never asked again: it may be paid. `reason` is None where no handle was lost; it is kept on disk
+    as the look-up's, so that the rule holds over codes, waits, stops, kills and runs.
+    """
+
+    reason: str | None = None
+
+    @classmethod
+    def read(cls, state: LookupState, reason: str | None) -> LostHandle:
+        """Return what a look-up on disk, without a requestId, says of its last handle."""
+        if state is LookupState.RESERVED:  # whoever reserved it may have sent one
+            return cls(LOST_REPLY)
+        known = reason in (LOST_REPLY, UNREADABLE) or (reason or "").startswith("http_5")
+        return cls(reason if known and state is LookupState.FAILED else None)
+
+    def after(self, verdict: Verdict, reply: Reply) -> LostHandle:
+        """Return what is lost after one more reply that is to be retried."""
+        gateway = verdict.outcome is Outcome.RETRY and (reply.status or 0) >= 500
+        lost = gateway or verdict.outcome is Outcome.AMBIGUOUS  # a 502 or 504: nobody knows
+        return LostHandle(verdict.reason) if lost else self
+
+    def must_hold(self, rules: Rules) -> bool:
+        """Whether the look-up is held from now on; asked before each handle and after it."""
+        return self.reason is not None and rules.handle_can_charge()
+
+
+def shows_handle_can_charge(lookup: Purchase) -> bool:
+    """Whether a step to be saved shows that this vendor answers or charges at handle."""
+    if lookup.state is LookupState.PENDING:
+        return lookup.charged is True
+    return lookup.state in SETTLED and lookup.opened_at is None
+
+
+HANDLE_LOST = "handle_reply_lost"
+_RETRIED = frozenset({Outcome.RETRY, Outcome.THROTTLED, Outcome.AMBIGUOUS})
 
 _STATES = {
     Outcome.ANSWERED: LookupState.ANSWERED,
@@ -149,8 +189,6 @@ def lookup_flow(lookup: Purchase, rules: Rules) -> Flow:
     if lookup.request_id is None:
         if lookup.state is LookupState.UNCERTAIN:
             return lookup
-        if rules.resumed and rules.handle_can_charge():
-            return (yield from _hold(lookup, "handle_reply_lost"))
         opened = yield from _ask_handle(lookup, rules)
         if opened is None or opened.state is not LookupState.PENDING:
             return opened
@@ -182,51 +220,53 @@ def unsafe_to_resume(
 
 def _ask_handle(lookup: Purchase, rules: Rules) -> Flow:
     """Ask for a requestId; return the look-up PENDING once the id is on disk."""
-    attempt = 0
-    unheard = (
-        LOST_REPLY if rules.resumed else None
-    )  # why nobody read the reply to a handle that may have been sent
-
-    def barred() -> bool:
-        return unheard is not None and rules.handle_can_charge()
-
+    lost, attempt = rules.lost, 0
     while True:
-        reply = yield Handle(lookup.number, barred)
+        if lost.must_hold(rules):
+            return (yield from _hold(lookup, HANDLE_LOST))
+        reply = yield Handle(lookup.number, partial(lost.must_hold, rules))
         if not isinstance(reply, Reply):
-            return (yield from _give_back(lookup, "stopped", unheard, rules))
+            return (yield from _give_back(lookup, "stopped", lost, rules))
         verdict = judge_handle(
             reply, lookup.number, codes=rules.handle_codes, simulated=rules.simulated
         )
-        if verdict.outcome is Outcome.PENDING:
-            return (yield from _open(lookup, verdict, rules))
-        if verdict.outcome is Outcome.STOP:
-            yield Halt(verdict)
-            return (yield from _give_back(lookup, verdict.reason or "stopped", unheard, rules))
-        if verdict.outcome not in (Outcome.RETRY, Outcome.THROTTLED, Outcome.AMBIGUOUS):
-            return (yield from _settle(lookup, verdict, reply, rules))
-        # A gateway's 502 or 504: nobody knows.
-        if verdict.outcome is Outcome.AMBIGUOUS or (
-            verdict.outcome is Outcome.RETRY and (reply.status or 0) >= 500
-        ):
-            unheard = verdict.reason
-        if barred():
-            return (yield from _hold(lookup, "handle_reply_lost"))
+        if verdict.outcome not in _RETRIED:
+            return (yield from _after_handle(lookup, verdict, reply, lost, rules))
+        lost = lost.after(verdict, reply)
         attempt += 1
         if attempt >= rules.policy.handle_attempts or not rules.quota.take(verdict.outcome):
-            # The reason stays on disk, so that `went_unheard` tells the next run.
-            failed = replace(verdict, outcome=Outcome.FAILED, reason=unheard or verdict.reason)
-            return (yield from _settle(lookup, failed, reply, rules))
+            return (yield from _fail(lookup, verdict, reply, lost, rules))
         if not (yield _backoff(verdict, attempt, rules)):
-            return (yield from _give_back(lookup, "stopped", unheard, rules))
+            return (yield from _give_back(lookup, "stopped", lost, rules))
 
 
-def _give_back(lookup: Purchase, reason: str, unheard: str | None, rules: Rules) -> Flow:
-    """Release what was never sent; what may have been stays reserved, so that the next run knows
-    it, too.
-    """
-    if unheard is None:
-        return (yield from _release(lookup, reason))
-    return (yield from _hold(lookup, "handle_reply_lost")) if rules.handle_can_charge() else lookup
+def _after_handle(
+    lookup: Purchase, verdict: Verdict, reply: Reply, lost: LostHandle, rules: Rules
+) -> Flow:
+    """Write down the reply that ends the first step."""
+    if verdict.outcome is Outcome.PENDING:
+        return (yield from _open(lookup, verdict, rules))
+    if verdict.outcome is Outcome.STOP:
+        yield Halt(verdict)
+        return (yield from _give_back(lookup, verdict.reason or "stopped", lost, rules))
+    if verdict.outcome is Outcome.FAILED and not verdict.charged:
+        return (yield from _fail(lookup, verdict, reply, lost, rules))
+    return (yield from _settle(lookup, verdict, reply, rules))
+
+
+def _fail(lookup: Purchase, verdict: Verdict, reply: Reply, lost: LostHandle, rules: Rules) -> Flow:
+    """Write down a free failure; a lost handle before it stays on disk as its reason."""
+    if lost.must_hold(rules):
+        return (yield from _hold(lookup, HANDLE_LOST))
+    failed = replace(verdict, outcome=Outcome.FAILED, reason=lost.reason or verdict.reason)
+    return (yield from _settle(lookup, failed, reply, rules))
+
+
+def _give_back(lookup: Purchase, reason: str, lost: LostHandle, rules: Rules) -> Flow:
+    """Release a reservation; after a lost handle it stays, and tells the next run."""
+    if lost.must_hold(rules):
+        return (yield from _hold(lookup, HANDLE_LOST))
+    return lookup if lost.reason else (yield from _release(lookup, reason))
 
 
 def _open(lookup: Purchase, verdict: Verdict, rules: Rules) -> Flow:
@@ -234,6 +274,7 @@ def _open(lookup: Purchase, verdict: Verdict, rules: Rules) -> Flow:
         lookup,
         state=LookupState.PENDING,
         request_id=verdict.request_id,
+        charged=verdict.charged or None,  # True only where handle itself was charged
         opened_at=rules.clock(),
         host=rules.host,
         key=rules.key,
@@ -264,7 +305,7 @@ def _ask_query(lookup: Purchase, rules: Rules) -> Flow:
             polls += 1
             if rules.clock() - first_poll + wait.seconds > rules.policy.poll_for:
                 return lookup
-        elif verdict.outcome in (Outcome.RETRY, Outcome.THROTTLED, Outcome.AMBIGUOUS):
+        elif verdict.outcome in _RETRIED:
             attempt += 1
             if attempt >= rules.policy.query_attempts or not rules.quota.take(verdict.outcome):
                 return (
@@ -285,17 +326,19 @@ def _backoff(verdict: Verdict, attempt: int, rules: Rules) -> Wait:
 
 
 def _settle(lookup: Purchase, verdict: Verdict, reply: Reply, rules: Rules) -> Flow:
-    """Write the outcome down, charge and all."""
+    """Write the outcome down, charge and all; what handle charged stays charged."""
     state = _STATES.get(verdict.outcome, LookupState.FAILED)
-    if state is LookupState.FAILED and verdict.charged:
+    charged = True if lookup.charged else verdict.charged
+    if state is LookupState.FAILED and charged:
         state = LookupState.FAILED_CHARGED
     if state in (LookupState.ANSWERED, LookupState.NO_DATA):
         rules.quota.give()
     done = replace(
         lookup,
         state=state,
+        request_id=lookup.request_id or verdict.request_id,
         answer=verdict.answer,
-        charged=verdict.charged,
+        charged=charged,
         bought_at=rules.clock(),
         code=verdict.code,
         msg=verdict.msg,
@@ -306,7 +349,8 @@ def _settle(lookup: Purchase, verdict: Verdict, reply: Reply, rules: Rules) -> F
 
 
 def _hold(lookup: Purchase, reason: str | None) -> Flow:
-    held = replace(lookup, state=LookupState.UNCERTAIN, charged=None, reason=reason)
+    charged = True if lookup.charged else None
+    held = replace(lookup, state=LookupState.UNCERTAIN, charged=charged, reason=reason)
     if held == lookup:
         return lookup
     return held if (yield Save(held)) else None

@@ -10,7 +10,11 @@ from collections.abc import Awaitable
 
 from pandas_numberactive._config.settings import RunSettings
 from pandas_numberactive._purchase.drive import Driver
-from pandas_numberactive._purchase.flow import RetryPolicy
+from pandas_numberactive._purchase.flow import (
+    LostHandle,
+    RetryPolicy,
+    shows_handle_can_charge,
+)
 from pandas_numberactive._purchase.purchase import OPEN, SETTLED, LookupState, Purchase
 from pandas_numberactive._run.lease import Lease
 from pandas_numberactive._run.options import Options
@@ -51,7 +55,7 @@ class Buyer:
         self._options = options
         self._policy = RetryPolicy(poll_for=settings.poll_for)
         self._streaks = Streaks(settings)
-        self._queue: asyncio.Queue[tuple[Purchase, bool, int] | None] = asyncio.Queue(
+        self._queue: asyncio.Queue[tuple[Purchase, LostHandle, int] | None] = asyncio.Queue(
             settings.max_concurrency
         )
         self._busy: list[int] = []
@@ -221,8 +225,8 @@ class Buyer:
         self._tally.done += len(got.settled)
         self._tally.over += len(got.over)
         self._waiting += len(got.mine)
-        for lookup, resumed in got.mine:
-            await self._queue.put((lookup, resumed, term))
+        for lookup, lost in got.mine:
+            await self._queue.put((lookup, lost, term))
 
     async def _work(self, driver: Driver) -> None:
         while (item := await self._queue.get()) is not None:
@@ -231,9 +235,9 @@ class Buyer:
             self._waiting -= 1
             self._in_flight += 1
             place = self._streaks.begin()
-            lookup, resumed, term = item
+            lookup, lost, term = item
             try:
-                done = await self._drive(driver, lookup, resumed, term)
+                done = await self._drive(driver, lookup, lost, term)
                 self._ended(place, lookup, self._still_mine(lookup, done, term))
             except Exception as error:
                 self._halt(as_ours(error))
@@ -260,7 +264,7 @@ class Buyer:
             await asyncio.wait_for(self._changed.wait(), seconds)
 
     async def _drive(
-        self, driver: Driver, lookup: Purchase, resumed: bool, term: int
+        self, driver: Driver, lookup: Purchase, lost: LostHandle, term: int
     ) -> Purchase | None:
         done = await driver.drive(
             lookup,
@@ -268,7 +272,7 @@ class Buyer:
             halt=self._halted,
             # A process that slept past its lease asks nothing on its old claims.
             stopping=lambda: self._stopping or not self._lease.holds(term),
-            resumed=resumed,
+            lost=lost,
             handle_can_charge=lambda: self._handle_can_charge,
         )
         if done is not None and done.state in OPEN:
@@ -283,7 +287,7 @@ class Buyer:
         return None if cut_short and not self._stopping and not self._lease.holds(term) else done
 
     async def _save(self, lookup: Purchase) -> bool:
-        if lookup.state in SETTLED and lookup.request_id is None and lookup.charged is not False:
+        if shows_handle_can_charge(lookup):
             self._handle_can_charge = True  # the store marks it for good, with the answer
         try:
             saved = await self._store.write(
@@ -295,11 +299,10 @@ class Buyer:
             )
         except Exception as error:  # of whatever kind: a paid answer must not go with it
             ours = as_ours(error)
-            if lookup.state in SETTLED:
+            if lookup.state in SETTLED or shows_handle_can_charge(lookup):
                 self._keep_aside(lookup)
-                self._error = (
-                    self._error or ours
-                )  # also after Stop: the frame lacks an answer that is paid
+                # Also after Stop: the frame lacks an answer that is paid.
+                self._error = self._error or ours
             self._halt(ours)
             return False
         if saved == "collision":
@@ -314,7 +317,7 @@ class Buyer:
             where = (
                 f"The paid answer waits in {path.parent}; the next run on this store reads it back."
             )
-        elif lookup.request_id:
+        elif lookup.state in SETTLED and lookup.opened_at is not None:
             where = (
                 "A paid answer could not be kept anywhere; its requestId is in the store and "
                 "is asked again."
@@ -330,7 +333,7 @@ class Buyer:
         if done is None:  # another worker has it, or may have: its answer is waited for
             self._busy.append(claimed.number)
             return
-        self._tally.count(done)
+        self._tally.count(done, claimed)
         if done.state is LookupState.RELEASED:
             return
         error = self._streaks.see(place, done, self._in_flight)

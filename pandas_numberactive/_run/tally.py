@@ -41,19 +41,30 @@ class Tally:
         """What `stop` calls so that nobody sleeps through it."""
         self._wake = wake
 
-    def count(self, lookup: Purchase) -> None:
-        """Count a look-up that has come to its end in this run."""
+    def count(self, lookup: Purchase, claimed: Purchase | None = None) -> None:
+        """Count a look-up that has come to its end in this run, `claimed` as it stood before."""
         self.done += lookup.state is not LookupState.RELEASED  # given back: not done
         if lookup.state in SETTLED:
             self.mine.append(lookup.number)
             self.bought += lookup.state is not LookupState.FAILED_CHARGED
-            self.charged += lookup.charged is not False
-            self.charge_unknown += lookup.charged is None
-            self.free += lookup.charged is False
+        self._charge(lookup, claimed)
         self.uncertain += lookup.state is LookupState.UNCERTAIN
         if lookup.state in (LookupState.FAILED, LookupState.FAILED_CHARGED):
             self.failed += 1
             self.failures[_why(lookup)] += 1
+
+    def _charge(self, lookup: Purchase, claimed: Purchase | None) -> None:
+        """Count a charge once: one made at handle in the call that opened the requestId."""
+        if claimed is not None and claimed.charged:
+            return
+        if lookup.state not in SETTLED and not lookup.charged:
+            return
+        if lookup.charged is False:
+            self.free += 1
+            return
+        self.charged += 1
+        if lookup.charged is None:
+            self.charge_unknown += 1
 
 
 def _why(lookup: Purchase) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cache, partial
 
+from pandas_numberactive._purchase.flow import LostHandle
 from pandas_numberactive._purchase.purchase import LookupState, Purchase, Todo, pack, todo
 from pandas_numberactive._store.engines.journal import Database
 from pandas_numberactive._store.rows import (
@@ -21,7 +22,6 @@ from pandas_numberactive._store.rows import (
     to_lookup,
 )
 from pandas_numberactive._store.runs import Alive, Spending, get_flag, handle_flag, keep_spent
-from pandas_numberactive._vendor.verdicts import went_unheard
 
 MOST_AHEAD = 4096  # numbers claimed at once: what Stop has to give back
 
@@ -67,9 +67,7 @@ class Work:
 class Claims:
     """What became of the numbers asked for."""
 
-    mine: list[tuple[Purchase, bool]] = field(
-        default_factory=list
-    )  # with: may another call have begun it?
+    mine: list[tuple[Purchase, LostHandle]] = field(default_factory=list)
     busy: list[int] = field(default_factory=list)  # another live worker has them
     over: list[int] = field(default_factory=list)  # the cap is reached
     settled: list[int] = field(default_factory=list)  # nothing to do
@@ -102,9 +100,7 @@ def claim(db: Database, work: Work, numbers: Sequence[int]) -> Claims:
     if work.cap is not None:
         taken = _affordable(wanted, found, work, work.cap - claims.spent)
         claims.over = sorted(set(wanted).difference(taken))
-    claims.mine = [
-        (_lookup(work, number, found[number]), _begun(found[number])) for number in taken
-    ]
+    claims.mine = [(_lookup(work, number, found[number]), _lost(found[number])) for number in taken]
     _write(db, work, {number: found[number] for number in sorted(taken)})
     return claims
 
@@ -139,11 +135,11 @@ def _busy(row: Row | None, work: Work, alive: Callable[[int], bool]) -> bool:
     return alive(row.worker)
 
 
-def _begun(found: _Found) -> bool:
-    """Whether a handle may have been sent for it whose reply nobody read."""
-    if found.row is None or found.todo is not Todo.RETRY:
-        return found.todo is Todo.RESUME
-    return found.row.state is LookupState.FAILED and went_unheard(found.row.reason)
+def _lost(found: _Found) -> LostHandle:
+    """Return the handle that an earlier call may have sent without reading its reply."""
+    if found.row is None or found.todo is Todo.BUY_AGAIN:
+        return LostHandle()
+    return LostHandle.read(found.row.state, found.row.reason)
 
 
 def _affordable(

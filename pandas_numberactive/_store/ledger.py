@@ -59,7 +59,8 @@ CHARGE_COLUMNS = (
 # charged, goes before an unknown, not before the vendor's own isFee.
 _CHARGED = (
     "FROM events e LEFT JOIN runs r ON r.run = e.run "
-    f"WHERE e.kind IN ({', '.join(repr(kind) for kind in BOUGHT)}) "
+    f"WHERE (e.kind IN ({', '.join(repr(kind) for kind in BOUGHT)}) "
+    "OR (e.kind = 'opened' AND e.charged = 1)) "  # charged at handle
     "AND (e.charged IS NULL OR e.charged = 1 OR e.reason = 'by_hand') "
 )
 _ONCE = (

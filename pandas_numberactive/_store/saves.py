@@ -7,8 +7,10 @@ Each function runs inside one write transaction; times are microseconds since 19
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Literal
 
+from pandas_numberactive._purchase.flow import shows_handle_can_charge
 from pandas_numberactive._purchase.purchase import (
     OPEN,
     SETTLED,
@@ -67,7 +69,19 @@ def _save_opened(
     if any(number != lookup.number for number, _ in others):
         _hold_collision(db, lookup, code, others, worker, run, now)
         return "collision"
-    opened = {
+    if shows_handle_can_charge(lookup):
+        set_flag(db, handle_flag(lookup.environment))
+    kept = _update(db, lookup, _opened(lookup), _OURS, worker, lookup.epoch)
+    if not (
+        kept and any(tuple(other) == (lookup.number, lookup.generation) for other in others)
+    ):  # else: again
+        log(db, now, "opened" if kept else "orphaned", lookup, code, run)
+    return "kept" if kept else "fenced"
+
+
+def _opened(lookup: Purchase) -> dict[str, object]:
+    """Return the columns of a row that holds this requestId."""
+    return {
         "packed": packed(lookup),
         "request_id": lookup.request_id,
         "opened_at": round((lookup.opened_at or 0) * 1e6),
@@ -75,12 +89,6 @@ def _save_opened(
         "app_key": lookup.key,
         "reason": None,
     }
-    kept = _update(db, lookup, opened, _OURS, worker, lookup.epoch)
-    if not (
-        kept and any(tuple(other) == (lookup.number, lookup.generation) for other in others)
-    ):  # else: again
-        log(db, now, "opened" if kept else "orphaned", lookup, code, run)
-    return "kept" if kept else "fenced"
 
 
 def _hold_collision(
@@ -90,11 +98,10 @@ def _hold_collision(
     held = pack(LookupState.UNCERTAIN)
     sql = (
         "UPDATE lookups SET packed = ?, reason = 'request_id_collision', epoch = epoch + 1, worker "
-        "= NULL, "
-        "request_id = ? WHERE environment = ? AND number = ? AND generation = ? AND packed IN (?, "
-        "?, ?)"
+        f"= NULL, request_id = ? WHERE environment = ? AND number = ? AND generation = ? "
+        f"AND {STATE_SQL} IN (?, ?, ?)"
     )
-    states = (pack(LookupState.RESERVED), pack(LookupState.PENDING), pack(LookupState.UNCERTAIN))
+    states = (int(LookupState.RESERVED), int(LookupState.PENDING), int(LookupState.UNCERTAIN))
     db.execute(sql, (held, lookup.request_id, code, lookup.number, lookup.generation, *states))
     for number, generation in others:  # one that has another id by now has nothing to do with it
         db.execute(
@@ -108,11 +115,13 @@ def _save_settled(
     db: Database, lookup: Purchase, code: int, worker: int, run: int, now: int
 ) -> Saved:
     """Write a paid answer; nearly always the claim is still ours, and one statement says so."""
-    if lookup.request_id is None and lookup.charged is not False:
+    if shows_handle_can_charge(lookup):
         set_flag(db, handle_flag(lookup.environment))
     ours = f"{_OURS} AND {_UNSETTLED}"
     if _update(db, lookup, _settled(lookup, now), ours, worker, lookup.epoch):
         _keep_body(db, lookup, code, now)
+        if lookup.opened_at is None and lookup.request_id:  # answered at handle
+            log(db, now, "opened", replace(lookup, charged=None), code, run)
         log(db, now, lookup.state.name.lower(), lookup, code, run)
         return "kept"
     return _save_late(db, lookup, code, run, now)
@@ -144,9 +153,10 @@ def _save_late(db: Database, lookup: Purchase, code: int, run: int, now: int) ->
     if row is not None and _is_replay(row, lookup):
         return "kept"
     _keep_body(db, lookup, code, now)
+    at_handle = lookup.opened_at is None and row is not None and row[1] is None
     if (
         row is None
-        or row[1] != lookup.request_id
+        or not (at_handle or row[1] == lookup.request_id)
         or not _update(db, lookup, _settled(lookup, now), _UNSETTLED)
     ):
         log(db, now, "late", lookup, code, run)
@@ -176,9 +186,23 @@ def restore(db: Database, lookup: Purchase, *, now: int) -> bool:
         "SELECT number FROM events WHERE environment = ? AND request_id = ? AND kind = 'opened'",
         (code, lookup.request_id),
     ).fetchall()
-    if row is None or not (lookup.request_id is None or (lookup.number,) in opened):
+    at_handle = lookup.opened_at is None  # no requestId was opened for it
+    if lookup.state is LookupState.PENDING:  # charged at handle
+        return row is not None and _restore_opened(db, lookup, code, row[1] or 0, now)
+    if row is None or not (at_handle or (lookup.number,) in opened):
         return False
     _save_settled(db, lookup, code, row[0] or 0, row[1] or 0, now)
+    return True
+
+
+def _restore_opened(db: Database, lookup: Purchase, code: int, run: int, now: int) -> bool:
+    """Put a paid requestId on the row that was reserved for it; True where it needs no file."""
+    set_flag(db, handle_flag(lookup.environment))
+    reserved = f"request_id IS NULL AND {STATE_SQL} = {int(LookupState.RESERVED)}"
+    if _update(db, lookup, _opened(lookup), reserved):
+        log(db, now, "opened", lookup, code, run)
+    else:
+        log(db, now, "orphaned", lookup, code, run)
     return True
 
 

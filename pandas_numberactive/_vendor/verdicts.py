@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any
 
@@ -66,11 +66,8 @@ def judge_handle(
     if message.code is None:
         outcome = Outcome.AMBIGUOUS if reply.status == 200 else Outcome.FAILED
         return _verdict(message, outcome, reason=UNREADABLE)
-    if message.code in (200, 201):
-        if isinstance(message.data, dict) and any(name in message.data for name in SIGNALS):
-            return _judge_data(message, number)
-        if message.request_id:
-            return _verdict(message, Outcome.PENDING, request_id=message.request_id)
+    if message.code in (200, 201) and (sold := _judge_sale(message, number)):
+        return sold
     told = _told(message, codes)
     if told in (Outcome.STOP, Outcome.RETRY):
         return _verdict(message, told)
@@ -105,13 +102,6 @@ def judge_query(
     return _verdict(message, Outcome.FAILED, charged=message.is_fee, reason="code")
 
 
-def went_unheard(reason: str | None) -> bool:
-    """Whether a handle that failed for this reason may have been acted on: free, unless the vendor
-    charges there.
-    """
-    return reason in (LOST_REPLY, UNREADABLE) or (reason or "").startswith("http_5")
-
-
 def _verdict(message: Message, outcome: Outcome, **said: Any) -> Verdict:
     code = None if message.code is None else str(message.code)
     return Verdict(outcome, code=code, msg=message.msg, **said)
@@ -133,6 +123,24 @@ def _judge_transport(reply: Reply, message: Message, simulated: bool) -> Verdict
     if (reply.marked or message.marked) and not simulated:
         return _verdict(message, Outcome.STOP, reason="simulator_answer")
     return None
+
+
+def _judge_sale(message: Message, number: int) -> Verdict | None:
+    """Read what a good reply to handle gives: an answer, a requestId, or neither (None)."""
+    if _has_signals(message.data):
+        return replace(_judge_data(message, number), request_id=message.request_id)
+    paid = message.is_fee is True
+    if message.request_id:  # whatever skeleton of NAs stands beside it
+        return _verdict(message, Outcome.PENDING, request_id=message.request_id, charged=paid)
+    return _judge_data(message, number) if paid and message.data else None
+
+
+def _has_signals(data: Any) -> bool:
+    """Whether `data` holds a value other than NA and 0 in one of the three signals."""
+    if not isinstance(data, dict) or not any(name in data for name in SIGNALS):
+        return False
+    answer, unknown = read_answer(data)
+    return bool(answer) or unknown
 
 
 def _judge_data(message: Message, number: int) -> Verdict:

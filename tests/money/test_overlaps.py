@@ -198,5 +198,5 @@ def test_an_answer_that_is_kept_nowhere_is_told_so(configured, monkeypatch):  # 
         monkeypatch.setattr(store_saves, "_save_settled", full)
         monkeypatch.setattr(Rescue, "_write", no_place)
         with pytest.raises(NumberActiveError) as caught:
-            book(1).numberactive.enrich("phone")
+            book(1, first=1).numberactive.enrich("phone")
         assert any("which may pay again" in note for note in caught.value.__notes__)

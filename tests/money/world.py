@@ -13,7 +13,16 @@ from random import Random
 from typing import Any
 
 from pandas_numberactive._purchase import flow as real
-from pandas_numberactive._purchase.flow import Halt, Handle, Query, RetryQuota, Rules, Save, Wait
+from pandas_numberactive._purchase.flow import (
+    Halt,
+    Handle,
+    LostHandle,
+    Query,
+    RetryQuota,
+    Rules,
+    Save,
+    Wait,
+)
 from pandas_numberactive._purchase.purchase import OPEN, LookupState, Purchase
 from pandas_numberactive._store import claims, runs, saves
 from pandas_numberactive._store.engines.sqlite import connect
@@ -247,8 +256,8 @@ class World:
             got = claims.claim(self.db, work, left)
             left = got.busy
             yield
-            for lookup, resumed in got.mine:
-                done = yield from self._drive(lookup, resumed, worker, row.run)
+            for lookup, lost in got.mine:
+                done = yield from self._drive(lookup, lost, worker, row.run)
                 if done is None:
                     left.append(lookup.number)
                 elif done.state in OPEN:
@@ -261,7 +270,7 @@ class World:
         runs.leave(self.db, worker=worker, run=row.run, now=self.now(), finished=True)
 
     def _drive(
-        self, lookup: Purchase, resumed: bool, worker: int, run: int
+        self, lookup: Purchase, lost: LostHandle, worker: int, run: int
     ) -> Generator[None, None, Purchase | None]:
         rules = Rules(
             clock=lambda: self.time,
@@ -269,7 +278,7 @@ class World:
             quota=RetryQuota(),
             host="h",
             key="f",
-            resumed=resumed,
+            lost=lost,
         )
         flow = self.variant.flow(lookup, rules)
         answer: Reply | bool | None = None

@@ -191,8 +191,8 @@ def test_a_living_workers_claim_is_respected_and_a_dead_ones_is_taken_over(store
 
     busy, taken = run(work())
     assert busy.busy == [NUMBER]
-    lookup, resumed = taken.mine[0]
-    assert (lookup.epoch, resumed) == (2, True)
+    lookup, lost = taken.mine[0]
+    assert (lookup.epoch, lost.reason) == (2, "lost_reply")
 
 
 def test_a_late_worker_may_not_open_a_request_but_its_paid_answer_is_kept(store, clock):
@@ -304,7 +304,7 @@ def test_a_claim_is_one_statement_of_each_kind_in_sorted_order(store, clock):
         *range(21, 31),
         *range(70, 60, -1),
     ]
-    assert {lookup.number for lookup, resumed in claims.mine if resumed} == set(range(61, 71))
+    assert {lookup.number for lookup, lost in claims.mine if lost.reason} == set(range(61, 71))
     assert {
         lookup.number: lookup.epoch for lookup, _ in claims.mine if lookup.number < 80
     } == dict.fromkeys([*range(21, 31), *range(61, 71)], 2)

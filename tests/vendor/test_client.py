@@ -95,7 +95,7 @@ class Run:
         self.policy = policy
         self.can_save = save
         drive = {
-            name: options.pop(name) for name in ("resumed", "handle_can_charge") if name in options
+            name: options.pop(name) for name in ("lost", "handle_can_charge") if name in options
         }
         options = {"environment": "production", "base_url": BASE, **KEYS, **options}
         self.settings = settings(**options)
@@ -435,7 +435,7 @@ def open_lookup(**changes):
 
 
 def test_an_open_request_is_resumed_without_a_new_handle():
-    run = Run(Vendor(), lookup=open_lookup(), resumed=True)
+    run = Run(Vendor(), lookup=open_lookup())
     assert (run.state, run.calls, run.vendor.asked["query"][0]["requestId"]) == (
         "ANSWERED",
         (0, 1),
@@ -448,7 +448,7 @@ def test_an_open_request_is_resumed_without_a_new_handle():
     "change", [{"host": "other"}, {"key": "other"}, {"opened_at": 0.0}, {"opened_at": 2e6}]
 )
 def test_a_request_that_may_be_a_new_order_is_held_and_not_asked(change):
-    run = Run(Vendor(), lookup=open_lookup(**change), resumed=True)
+    run = Run(Vendor(), lookup=open_lookup(**change))
     assert (run.state, run.calls) == ("UNCERTAIN", (0, 0))
 
 
