@@ -1,4 +1,4 @@
-"""Pieces of HTML that every result is made of, and the one palette; all texts are escaped here."""
+"""Pieces of HTML that every result is made of, and the one palette. All texts are escaped."""
 
 from __future__ import annotations
 
@@ -59,9 +59,12 @@ AMBER = STATUS_COLOURS["uncertain"]
 
 _TABLE = f"color:{INK};border:none;border-collapse:collapse;font-size:inherit;line-height:1.5"
 _CELL = "padding:1px 16px 1px 0;text-align:left;vertical-align:top;background:none"
+_HEAD = "font-weight:600;white-space:normal"
 _RIGHT = "text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums"
 # A count or an amount of money, then what explains it.
-_FIGURE = re.compile(r"(?P<figure>(?:[A-Z]{3} )?-?\d[\d,]*(?:\.\d+)?%?(?: s)?)(?P<rest>(?: \(.*)?)")
+_FIGURE = re.compile(
+    r"(?P<figure>(?:about |[A-Z]{3} )?-?\d[\d,]*(?:\.\d+)?%?(?: s| min| h)?)(?P<rest>(?: \(.*)?)"
+)
 
 
 def colour_of(name: str) -> str:
@@ -76,18 +79,33 @@ def esc(text: object) -> str:
     return html.escape(str(text))
 
 
-def html_table(title: str, lines: list[tuple[str, str]], note: str = "", picture: str = "") -> str:
-    """Render a headline, a picture and a table of names and figures.
+def html_table(
+    title: str,
+    lines: list[tuple[str, str]],
+    note: str = "",
+    picture: str = "",
+    *,
+    under: str = "",
+    below: str = "",
+) -> str:
+    """Render a headline, a line under it, a picture and a table of names and figures.
 
-    Figures stand in a column of their own, right-aligned, with what explains them behind.
+    Figures stand in a column of their own, right-aligned, with what explains them behind. The
+    picture and what stands below the table are HTML already.
     """
-    rows = "".join(_line(name, text) for name, text in lines)
-    body = f'<table style="{_TABLE};margin:4px 0">{rows}</table>' if rows else ""
+    body = html_lines(lines)
     tail = f'<div style="color:{FAINT};max-width:46em">{esc(note)}</div>' if note else ""
     return (
         f'<div style="color:{INK};font-size:13px;line-height:1.5">'
-        f'<div style="font-weight:600;font-size:15px">{esc(title)}</div>{picture}{body}{tail}</div>'
+        f'<div style="font-weight:600;font-size:15px">{esc(title)}</div>'
+        f"{esc(under)}{picture}{body}{below}{tail}</div>"
     )
+
+
+def html_lines(lines: list[tuple[str, str]]) -> str:
+    """Render names and figures as a table, or nothing where there are none."""
+    rows = "".join(_line(name, text) for name, text in lines)
+    return f'<table style="{_TABLE};margin:4px 0">{rows}</table>' if rows else ""
 
 
 def _line(name: str, text: str) -> str:
@@ -223,7 +241,7 @@ def table(rows: Sequence[Sequence[object]], caption: str = "") -> str:
     columns = list(zip(*rows, strict=True))
     styles = [f"{_CELL};{_RIGHT}" if _all_figures(column[1:]) else _CELL for column in columns]
     head = "".join(
-        f'<th scope="col" style="{style};font-weight:600">{esc(name)}</th>'
+        f'<th scope="col" style="{style};{_HEAD}">{_breakable(name)}</th>'
         for name, style in zip(rows[0], styles, strict=True)
     )
     body = "".join(
@@ -247,9 +265,34 @@ def table(rows: Sequence[Sequence[object]], caption: str = "") -> str:
     )
 
 
+def _breakable(name: object) -> str:
+    """Escape a column's name, which may be broken behind its underscores on a narrow page."""
+    return esc(name).replace("_", "_<wbr>")
+
+
 def _all_figures(texts: Sequence[object]) -> bool:
     shown = [str(text) for text in texts if str(text)]
     return bool(shown) and all(_FIGURE.fullmatch(text) for text in shown)
+
+
+def invalid_html(cells: Mapping[str, int], examples: Mapping[str, str]) -> str:
+    """Render the refused cells, folded by reason, with an example of each."""
+    found = {reason: count for reason, count in cells.items() if count}
+    if not found:
+        return ""
+    rows = [(reason, f"{count:,}", examples.get(reason, "")) for reason, count in found.items()]
+    inside = table([("reason", "cells", "for example"), *rows])
+    total = sum(found.values())
+    title = f"{total:,} invalid cell{'' if total == 1 else 's'}, not sent: why?"
+    return folded(title, inside)
+
+
+def folded(title: str, body: str) -> str:
+    """Render HTML that a click on its title unfolds."""
+    return (
+        f'<details style="color:{INK};font-size:13px"><summary style="cursor:pointer">{esc(title)}'
+        f"</summary>{body}</details>"
+    )
 
 
 def block(title: str, body: str) -> str:

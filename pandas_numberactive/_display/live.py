@@ -19,7 +19,7 @@ _NOTHING = {"text/html": "", "text/plain": ""}
 
 
 def _shell() -> Any:
-    """Return the running IPython, or None; never imports it."""
+    """Return the running IPython without importing it, or None."""
     ipython = sys.modules.get("IPython")
     return None if ipython is None else ipython.get_ipython()
 
@@ -103,7 +103,7 @@ class Live:
 
 
 def widget_bundle(widget: Any, text: str = "") -> dict[str, Any]:
-    """Return what displays a widget; made here because ipywidgets 7 has no such method."""
+    """Return the bundle that displays a widget, which ipywidgets 7 cannot make."""
     view = {"version_major": 2, "version_minor": 0, "model_id": widget.model_id}
     return {"text/plain": text, WIDGET_VIEW: view}
 

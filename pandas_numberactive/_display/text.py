@@ -25,6 +25,15 @@ def money(amount: float | None, currency: str) -> str:
     return "unknown (set unit_price)" if amount is None else f"{currency} {amount:,.0f}"
 
 
+def numbers(count: int) -> str:
+    """Render a count of phone numbers.
+
+    >>> numbers(1), numbers(1500)
+    ('1 number', '1,500 numbers')
+    """
+    return f"{count:,} number{'' if count == 1 else 's'}"
+
+
 def duration(seconds: float) -> str:
     """A time as people say it."""
     if seconds < 90:

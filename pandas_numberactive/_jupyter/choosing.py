@@ -31,7 +31,7 @@ _OTHERS_PARTS = (
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The columns of a frame as a panel offers them; places are positions of columns."""
+    """The columns of a frame as a panel offers them, by their positions."""
 
     preselected: tuple[int, ...]
     likely: tuple[int, ...]  # those that may hold phones

@@ -454,7 +454,7 @@ class LookupForm(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no ty
 
     def _show(self, text: str, picture: str) -> None:
         self._shown.value = picture
-        self._say(text)
+        self._say(text, decided=True)
 
     def _fail(self, error: BaseException) -> None:
         self._show(_FAILED, error_card(error))

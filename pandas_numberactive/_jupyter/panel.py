@@ -120,7 +120,7 @@ class EnrichPanel(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no t
             description="Spend at most", placeholder="no budget", **_NARROW
         )
         self._age = ipywidgets.Text(
-            description="Buy again if older than", placeholder="never, or 180 days", **_NARROW
+            description="Buy again if older than", placeholder="180 days", **_NARROW
         )
         self._order = ipywidgets.Dropdown(options=_ORDERS, description="Order", **_NARROW)
         self._look = ipywidgets.Button(
@@ -266,7 +266,7 @@ class EnrichPanel(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no t
             widget.disabled = not on
 
     def _end(self, job: Job, wanted: Wanted) -> None:
-        """Show what a job that has ended leaves; called on the background loop."""
+        """Show the result of a job that has ended. Called on the background loop."""
         frame = job.result() if job.error is None else getattr(job.error, "partial", None)
         parts = []
         if frame is not None:
@@ -274,8 +274,6 @@ class EnrichPanel(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no t
             parts.append(frame_summary(frame, prefixes))
             parts.append(frame_preview(frame, wanted.columns))
             parts.append(code_block("The same in code", f"out = {wanted.call()}"))
-        if job.report is not None:
-            parts.append(job.report._repr_html_())
         self._summary.value = "".join(parts)
         self._running.children = ()
         self._enable(True)
@@ -322,7 +320,7 @@ def _free_path(name: str, kind: str) -> Path:
 
 
 def _write(frame: pd.DataFrame, path: Path) -> None:
-    """Write a frame; Excel takes no time zone, so its times stay UTC without one."""
+    """Write a frame. Excel takes no time zone, so its times stay UTC without one."""
     keep_index = not isinstance(frame.index, pd.RangeIndex)
     if path.suffix == ".csv":
         frame.to_csv(path, index=keep_index)
@@ -333,7 +331,7 @@ def _write(frame: pd.DataFrame, path: Path) -> None:
 
 
 def _count_of(text: str, field: str, unit: str) -> int | None:
-    """Return a count as it was typed, thousands grouped or not; None where the field is blank."""
+    """Return a count as it was typed, thousands grouped or not, or None for a blank field."""
     text = text.strip()
     if text and not _COUNT.fullmatch(text):
         raise ConfigurationError(
@@ -343,13 +341,13 @@ def _count_of(text: str, field: str, unit: str) -> int | None:
 
 
 def _age_of(text: str) -> str | None:
-    """Return an age as `max_age` takes it; a bare number means days."""
+    """Return an age as `max_age` takes it. A bare number means days."""
     text = text.strip()
     return f"{text} days" if text.isdecimal() else text or None
 
 
 def _label(plan: Plan) -> str:
-    """Return the label of the button: what a press does, and what it costs at most."""
+    """Return the label of the button, with the most that a press can cost."""
     count = plan.purchases
     if not count:
         return "Join the stored answers: free"

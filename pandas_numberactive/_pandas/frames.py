@@ -13,7 +13,7 @@ from pandas_numberactive._display.text import said
 from pandas_numberactive._pandas import columns
 from pandas_numberactive._phones.column import MISSING, Normalized, normalize_column
 from pandas_numberactive._phones.doubts import Doubts
-from pandas_numberactive._phones.mask import mask_cell, mask_label
+from pandas_numberactive._phones.mask import mask_cell, mask_example, mask_label
 from pandas_numberactive._phones.parse import REASONS
 from pandas_numberactive._run.options import Options
 from pandas_numberactive._run.report import Shape
@@ -189,7 +189,22 @@ def _shape(
         },
         valid_rows=sum(int((reason < 0).sum()) for reason in reasons),
         warnings=oddities(names, seen),
+        examples=_examples(frame, names, reasons),
     )
+
+
+def _examples(
+    frame: pd.DataFrame, names: Sequence[Hashable], reasons: Sequence[NDArray[np.int8]]
+) -> dict[str, str]:
+    """Return the first cell that was refused for each reason, masked."""
+    found: dict[str, str] = {}
+    for name, reason in zip(names, reasons, strict=True):
+        present = np.flatnonzero(np.bincount(reason[reason >= 0], minlength=len(REASONS)))
+        for code in present.tolist():
+            if code != MISSING:
+                first = int(np.argmax(reason == code))
+                found.setdefault(REASONS[code], mask_example(frame[name].iloc[first]))
+    return found
 
 
 class Tally(NamedTuple):

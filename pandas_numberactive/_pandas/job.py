@@ -16,7 +16,7 @@ from pandas_numberactive import _bridge as bridge
 from pandas_numberactive._bridge import keep_over_forks
 from pandas_numberactive._display.html import bar, error_card, html_table
 from pandas_numberactive._display.live import Live, StopRow, in_kernel
-from pandas_numberactive._display.text import duration, money
+from pandas_numberactive._display.text import duration, money, numbers
 from pandas_numberactive._run.report import Ending, Progress, ending_of, verdict
 
 if TYPE_CHECKING:
@@ -150,10 +150,10 @@ _running_lock = keep_over_forks(threading.Lock())
 
 
 def jobs() -> list[Job]:
-    """Return the jobs of this process that still run, oldest first; charges nothing.
+    """Return the jobs of this process that still run, oldest first.
 
     A job goes on when its cell has returned, its page is closed, or its variable is gone. An
-    interrupt of the kernel stops all of them.
+    interrupt of the kernel stops all of them. Nothing is charged by this call.
 
     Returns
     -------
@@ -220,10 +220,8 @@ def ending(job: Job) -> str:
     return f"{verdict(job.report)} ({text})."
 
 
-def job_html(job: Job) -> str:
-    """Render a job, running or ended, as a headline, a bar and a line."""
-    now = job.progress
-    over = job.done()
+def progress_html(now: Progress, state: str) -> str:
+    """Render how a run is going as a headline, a bar and a line."""
     held = now.done - now.bought - now.stored - now.failed
     parts = [
         ("bought", now.bought),
@@ -232,10 +230,19 @@ def job_html(job: Job) -> str:
         ("held", held),
         ("to do", now.total - now.done),
     ]
-    text = ending(job) if over else progress_text(now)
+    spent = "" if now.spent is None else f"{money(now.spent, now.currency)} for "
+    headline = f"{spent}{numbers(now.bought)} so far"
     picture = bar(parts, f"{now.total:,} distinct numbers")
-    shown = html_table(f"Job ({job.state})", [], text, picture)
-    return shown + ("" if job.error is None else error_card(job.error))
+    return html_table(headline, [], progress_text(now), picture, under=state)
+
+
+def job_html(job: Job) -> str:
+    """Render a job: its progress while it runs, then its bill."""
+    error = "" if job.error is None else error_card(job.error)
+    if job.report is not None:
+        return job.report.brief_html(ending(job)) + error
+    state = ending(job) if job.done() else f"Job ({job.state})"
+    return progress_html(job.progress, state) + error
 
 
 class JobView:

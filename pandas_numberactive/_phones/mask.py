@@ -37,6 +37,22 @@ def mask_cell(cell: object) -> str:
     return "".join(out) if len(text) <= 40 else "".join(out[:37]) + "..."
 
 
+def mask_example(cell: object) -> str:
+    """Render a raw cell so that its owner can find it: of its digits only the last three show.
+
+    >>> mask_example("0811-8899-53 / 33")
+    '****-****-*3 / 33'
+    """
+    text = str(cell)[:60]
+    digits = [at for at, character in enumerate(text) if character.isnumeric()]
+    shown = set(digits[-3:]) if len(digits) > 6 else set()
+    out = []
+    for at, character in enumerate(text):
+        hidden = "*" if at in digits and at not in shown else character
+        out.append(hidden if character.isprintable() else " ")
+    return "".join(out)[-40:]
+
+
 # What a text is told by, and may keep: dates, with a time or without, and the addresses of
 # machines.
 _YEAR = r"(?:19|20)\d\d"

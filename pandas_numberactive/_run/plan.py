@@ -6,7 +6,7 @@ import hashlib
 import math
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,8 +15,8 @@ import numpy as np
 
 from pandas_numberactive._config.credentials import masked_url
 from pandas_numberactive._config.settings import RunSettings
-from pandas_numberactive._display.html import bar, html_table, text_table
-from pandas_numberactive._display.text import duration, money, utc
+from pandas_numberactive._display.html import bar, html_table, invalid_html, text_table
+from pandas_numberactive._display.text import duration, money, numbers, utc
 from pandas_numberactive._purchase.flow import RetryPolicy
 from pandas_numberactive._purchase.purchase import BUYS, SETTLED, LookupState, Todo, todo
 from pandas_numberactive._run.options import Options
@@ -154,6 +154,7 @@ def make_plan(
         max_charges=cap_of(options, settings),
         warnings=shape.warnings,
         store=_shown(settings.store),
+        examples=dict(shape.examples),
     )
 
 
@@ -254,6 +255,7 @@ class Plan:
     asked_again: int = 0  # of the held: their own requestId is asked, which may charge
     run: int | None = None  # the run that the call goes on with
     run_charged: int = 0  # what that run has been charged
+    examples: Mapping[str, str] = field(default_factory=dict)  # reason: a masked cell
 
     @property
     def duplicates(self) -> int:
@@ -326,9 +328,21 @@ class Plan:
         return text_table(f"Plan ({self.environment})", self.lines(), "; ".join(self.warnings))
 
     def _repr_html_(self) -> str:
+        lines = [line for line in self.lines() if not line[0].startswith("invalid: ")]
         return html_table(
-            f"Plan ({self.environment})", self.lines(), "; ".join(self.warnings), self.picture()
+            self.headline(),
+            lines,
+            "; ".join(self.warnings),
+            self.picture(),
+            under=f"Plan ({self.environment}): nothing is bought yet.",
+            below=invalid_html(self.invalid, self.examples),
         )
+
+    def headline(self) -> str:
+        """Return the price first: it is what a reader looks for."""
+        if not self.purchases:
+            return "Nothing to buy: free"
+        return f"{money(self.cost, self.currency)} for {numbers(self.purchases)}"
 
     def picture(self) -> str:
         """The rows as a bar: blank, invalid, repeats, stored, to buy."""

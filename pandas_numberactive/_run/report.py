@@ -10,8 +10,15 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from pandas_numberactive._display.html import bar, html_table, text_table
-from pandas_numberactive._display.text import duration, money
+from pandas_numberactive._display.html import (
+    bar,
+    folded,
+    html_lines,
+    html_table,
+    invalid_html,
+    text_table,
+)
+from pandas_numberactive._display.text import duration, money, numbers
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +30,7 @@ class Shape:
     invalid: Mapping[str, int] = field(default_factory=dict)  # reason: cells
     valid_rows: int = 0
     warnings: tuple[str, ...] = ()
+    examples: Mapping[str, str] = field(default_factory=dict)  # reason: a masked cell
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +95,7 @@ class RunReport:
     capped: bool = False
     failures: Mapping[str, int] = field(default_factory=dict)  # code and message: numbers
     problems: Any = None
+    examples: Mapping[str, str] = field(default_factory=dict)  # reason: a masked cell
 
     @property
     def complete(self) -> bool:
@@ -156,7 +165,33 @@ class RunReport:
         return text_table(self._title(), self.lines())
 
     def _repr_html_(self) -> str:
-        return html_table(self._title(), self.lines(), picture=self._picture())
+        return html_table(
+            self._headline(),
+            self._html_lines(),
+            picture=self._picture(),
+            under=self._title(),
+            below=invalid_html(self.invalid, self.examples),
+        )
+
+    def brief_html(self, verdict: str) -> str:
+        """Render the bill as it stands below a call that has ended, its lines folded."""
+        return html_table(
+            self._headline(),
+            [],
+            picture=self._picture(),
+            under=verdict,
+            below=folded("The bill", html_lines(self._html_lines()))
+            + invalid_html(self.invalid, self.examples),
+        )
+
+    def _html_lines(self) -> list[tuple[str, str]]:
+        return [line for line in self.lines() if not line[0].startswith("invalid: ")]
+
+    def _headline(self) -> str:
+        """Return the price first: it is what a reader looks for."""
+        if not self.charged:
+            return "Nothing was charged"
+        return f"{money(self.cost, self.currency)} for {numbers(self.charged)}"
 
     def _picture(self) -> str:
         """The distinct numbers as a bar: bought, stored, and what is not there."""

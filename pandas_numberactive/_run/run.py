@@ -288,6 +288,7 @@ class Run:
             rows=shape.rows,
             missing_rows=shape.missing,
             invalid=dict(shape.invalid),
+            examples=dict(shape.examples),
             valid_rows=shape.valid_rows,
             distinct=len(self._numbers),
             bought=tally.bought,

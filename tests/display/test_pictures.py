@@ -11,7 +11,15 @@ from pathlib import Path
 import pytest
 
 import pandas_numberactive as pna
-from pandas_numberactive._display.html import bar, html_table
+from pandas_numberactive._display.html import (
+    LEVEL_COLOURS,
+    STATUS_COLOURS,
+    bar,
+    colour_of,
+    html_table,
+    level,
+    table,
+)
 from pandas_numberactive._jupyter.magic import numberactive
 from pandas_numberactive.errors import InvalidPhoneError
 
@@ -98,11 +106,58 @@ def test_a_jobs_picture_counts_what_is_done_and_what_is_left(
     job = book.numberactive.start("phone", max_charges=2)
     job.result()
     told = re.sub(r"\s+", " ", read(job._repr_html_()))
-    assert "Job (done)" in told
+    assert "2 of 3" in told
     assert "bought 2" in told
     assert "IDR 1,000" in told
     widths = [float(width) for width in re.findall(r"width:([\d.]+)%", job._repr_html_())]
     assert widths == pytest.approx([200 / 3, 100 / 3], abs=0.01)
+
+
+def test_a_plan_and_a_bill_begin_with_the_price(results):
+    """It is what a reader looks for, and stood among 14 lines."""
+    told = re.sub(r"\s+", " ", read(results["plan"]._repr_html_())).strip()
+    assert told.startswith("IDR 1,500 for 3 numbers Plan (production)")
+    told = re.sub(r"\s+", " ", read(results["report"]._repr_html_())).strip()
+    assert told.startswith("Nothing was charged Run ")
+
+
+def test_refused_cells_are_folded_by_reason_with_an_example(results):
+    """The last three digits of one cell show, so that its owner can find it."""
+    for name in ("plan", "report"):
+        html = results[name]._repr_html_()
+        assert "invalid: several" not in html
+        told = re.sub(r"\s+", " ", read(html))
+        assert "1 invalid cell, not sent: why? reason cells for example several_numbers 1" in told
+        assert "**** / *812" in told
+
+
+def test_figures_are_right_aligned_and_words_are_not():
+    html = table([("column", "cells"), ("phone", "1,234"), ("wa", "7")])
+    right = re.findall(r'<td style="[^"]*text-align:right[^"]*">([^<]*)<', html)
+    assert right == ["1,234", "7"]
+    lines = html_table("x", [("rows", "1,500 (3 blank)"), ("time", "about 12 s"), ("store", "a/1")])
+    right = re.findall(r'<td style="[^"]*text-align:right[^"]*">([^<]*)<', lines)
+    assert right == ["1,500", "about 12 s"]
+
+
+def test_one_status_has_one_colour_and_one_colour_one_status():
+    colours = [*STATUS_COLOURS.values()]
+    assert len(set(colours)) == len(colours)
+    assert not set(colours) & {LEVEL_COLOURS[name] for name in ("high", "medium", "low")}
+    assert colour_of("not bought") == colour_of("not_bought") == colour_of("to do")
+    assert colour_of("blank") == colour_of("missing")
+
+
+def test_every_status_of_a_column_has_a_colour():
+    for categories in (pna.LOOKUP_STATUS, pna.ACTIVE_LEVEL):
+        for name in categories.categories:
+            assert name in STATUS_COLOURS or name in LEVEL_COLOURS
+
+
+def test_a_signal_bears_the_name_of_its_column():
+    html = level("active_level", "high")
+    assert "background:#" not in html  # a light ground glares in the dark
+    assert "active_level" in html
 
 
 def test_text_from_outside_is_escaped():

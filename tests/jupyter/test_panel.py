@@ -71,7 +71,7 @@ def test_plan_is_free_and_the_button_buys_what_it_names(as_production, vendor, f
     assert (
         panel.result["hp_lookup_status"].isin(["answered", "no_data", "invalid", "missing"]).all()
     )
-    assert "complete" in panel._summary.value
+    assert "IDR 30,000 for 60 numbers" in panel._picture.value
     until(lambda: not panel._look.disabled)
     panel._look.click()
     button(panel, "free").click()
