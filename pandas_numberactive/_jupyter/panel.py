@@ -231,7 +231,8 @@ class EnrichPanel(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no t
         button = ipywidgets.Button(
             description=_label(plan), button_style=style, layout={"width": "auto"}
         )
-        bound = replace(wanted, max_charges=plan.purchases)
+        # A cap counts what the same run was charged before it was stopped.
+        bound = replace(wanted, max_charges=plan.run_charged + plan.purchases)
         button.on_click(lambda pressed: self._on_buy(pressed, bound, given))
         self._say(f"Nothing has been bought yet. Environment: {plan.environment}.", decided=True)
         self._place.children = (button,)
