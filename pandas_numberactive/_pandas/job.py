@@ -214,10 +214,9 @@ def progress_text(now: Progress, *, ended: bool = False) -> str:
 
 def ending(job: Job) -> str:
     """Render how a job ended in one line."""
-    text = progress_text(job.progress, ended=True)
     if job.report is None:
-        return f"{job.state.capitalize()}: {text}."
-    return f"{verdict(job.report)} ({text})."
+        return f"{job.state.capitalize()}: {progress_text(job.progress, ended=True)}."
+    return f"{verdict(job.report)}."
 
 
 def progress_html(now: Progress, state: str) -> str:

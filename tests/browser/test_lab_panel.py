@@ -69,14 +69,14 @@ def test_the_panel_plans_buys_stops_and_goes_on(notebook, bank):
     until(lambda: bank.ledger.total > 60)
     expect(button(book, "Stop")).to_be_enabled()
     button(book, "Stop").click()
-    shows(book, "Stopped: ")
+    shows(book, "Stopped by you: ")
     kept = bank.ledger.total
     assert 60 < kept < 300
     assert int(book.ask(COUNTS)) == kept
     bank.latency = 0.0
     button(book, "Plan").click()
     button(book, f"Buy {300 - kept} numbers").dblclick()
-    shows(book, "Done: 300 of 300")
+    shows(book, f"Complete: {300 - kept} bought")
     assert int(book.ask(COUNTS)) == 300
     assert bank.ledger.total == 300
     assert bank.ledger.double_charged() == []
@@ -91,7 +91,7 @@ def test_a_job_shown_twice_stops_from_either_view(notebook, bank):
     expect(stops).to_have_count(2)
     until(lambda: bank.ledger.total > 20)
     stops.nth(1).click()
-    shows(book, "Stopped: ")
+    shows(book, "Stopped by you: ")
     expect(stops).to_have_count(0)  # nor would a saved notebook show a widget that is gone
     kept = bank.ledger.total
     assert 20 < kept < 300
@@ -121,7 +121,7 @@ def test_stop_works_while_another_cell_runs(notebook, bank):
     after = bank.ledger.handles
     until(lambda: time.monotonic() - clicked > 4)
     assert bank.ledger.handles == after < 300
-    shows(book, "Stopped: ")
+    shows(book, "Stopped by you: ")
     assert time.monotonic() - begun < 12  # while the cell still sleeps
 
 
@@ -152,7 +152,7 @@ def shown(
     ):
         book = start(*RESULTS)
         book.run_all()
-        shows(book, "Done")
+        shows(book, "Complete: ")
         book.page.get_by_label("Phone number").fill("0811 8899 532")
         book.page.get_by_label("Phone number").press("Enter")
         button(book, "Buy 8118899532").click()

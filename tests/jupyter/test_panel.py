@@ -75,7 +75,7 @@ def test_plan_is_free_and_the_button_buys_what_it_names(as_production, vendor, f
     until(lambda: not panel._look.disabled)
     panel._look.click()
     button(panel, "free").click()
-    until(lambda: "Done: 60 of 60: bought 0, stored 60" in line(panel))
+    until(lambda: "Complete: nothing to buy." in line(panel))
     until(lambda: "panel.result" in panel._said.value)
     assert vendor.ledger.total == 60
 
@@ -127,12 +127,11 @@ def test_stop_keeps_exactly_what_was_charged_and_the_next_run_completes(tmp_path
         until(lambda: vendor.ledger.total > 10)
         panel._job.view.stop.button.click()
         until(lambda: panel.result is not None)
-        assert "Stopped: " in line(panel)
+        assert "Stopped by you: " in line(panel)
         report = pna.last_run()
-        assert f"not bought {report.not_bought}" in line(panel)
-        assert (f"pending {report.pending}" in line(panel)) == (report.pending > 0)
+        assert f"; {report.not_bought} left." in line(panel)
+        assert (f"{report.pending} pending" in line(panel)) == (report.pending > 0)
         assert report.bought + report.not_bought + report.pending == 60
-        assert " left" not in line(panel)
         kept = (
             panel.result["hp_lookup_status"].isin(["answered", "no_data"]).sum() - 1
         )  # a number stands there twice
@@ -181,7 +180,7 @@ def test_a_job_shown_twice_is_one_output_and_one_task(as_production, vendor, fra
     job._ipython_display_()
     assert job.view is view
     job.result()
-    assert "Done: 60 of 60" in outputs(page)[0]["text/html"]
+    assert "Complete: 60 bought." in outputs(page)[0]["text/html"]
     assert vendor.ledger.total == 60
 
 
@@ -195,7 +194,7 @@ def test_the_file_holds_the_end_when_result_returns(tmp_path, frame, page):
         assert live.WIDGET_VIEW in first[1][0]  # Stop, while there is something to stop
         job.result()
         progress, stop = outputs(page)
-        assert "Done: 60 of 60" in progress["text/html"]
+        assert "Complete: 60 bought." in progress["text/html"]
         assert stop == {"text/html": "", "text/plain": ""}  # no widget stays in the file
 
 
@@ -223,7 +222,7 @@ def test_voila_gets_a_widget_for_its_progress(as_production, frame, page, monkey
     job._ipython_display_()
     assert live.WIDGET_VIEW in page[0][0]
     job.result()
-    assert "Done: 60 of 60" in job.view.face._widget.value
+    assert "Complete: 60 bought." in job.view.face._widget.value
 
 
 def sandbox(vendor, folder, **options):
@@ -345,7 +344,7 @@ def test_without_widgets_a_job_has_no_stop(as_production, frame, page, monkeypat
     job._ipython_display_()
     assert job.view.stop is None
     job.result()
-    assert "Done: 60 of 60" in outputs(page)[0]["text/html"]
+    assert "Complete: 60 bought." in outputs(page)[0]["text/html"]
 
 
 def planned(panel):
@@ -522,7 +521,7 @@ def test_a_cap_of_nothing_joins_what_is_stored(as_production, vendor, frame):
     assert (
         panel.result["hp_lookup_status"] == "not_bought"
     ).sum() == 60  # 59 numbers, one of them twice
-    assert "not bought 59" in line(panel)
+    assert "; 59 left." in line(panel)
 
 
 def test_one_number_is_one_number(as_production):
@@ -658,7 +657,7 @@ def test_stop_before_the_first_call_buys_nothing(as_production, vendor, frame):
     held.set()
     until(lambda: panel.result is not None)
     assert vendor.calls == []
-    assert "Stopped: 0 of 60" in line(panel)
+    assert "Stopped by you: 0 of 60 bought; 60 left." in line(panel)
     assert (panel.result["hp_lookup_status"] == "not_bought").sum() == 61
 
 
@@ -682,7 +681,7 @@ def test_an_error_in_the_middle_keeps_what_is_paid_and_says_what_to_do(tmp_path,
         panel._place.children[0].click()
         until(lambda: panel.result is not None)
         until(lambda: "panel.result" in panel._said.value)
-        assert "Ended with an error: " in line(panel)
+        assert "Stopped by an error: " in line(panel)
         assert "Check the app key" in line(panel)
         assert "Traceback" not in line(panel)
         known = panel.result["hp_lookup_status"].isin(["answered", "no_data"]).sum()
@@ -746,7 +745,7 @@ def test_a_job_keeps_its_own_bill_and_its_rate(as_production, vendor, frame):
     assert rate == job.progress.rate > 0  # it does not go on falling
     assert repr(job).startswith("Job (done): 60 of 60 numbers")
     view = JobView(job)  # shown for the first time when it is over
-    assert "Done: 60 of 60: bought 60" in view.face.value
+    assert "Complete: 60 bought." in view.face.value
 
 
 def test_a_job_that_was_given_up_does_not_look_done(tmp_path, frame):
@@ -782,7 +781,7 @@ def test_a_job_stopped_in_code_shows_it(tmp_path, frame, quiet_incomplete):
         until(lambda: vendor.calls)
         job.stop()
         assert job.state in ("stopping", "stopped")
-        until(lambda: "Stopped: " in view.face.value)
+        until(lambda: "Stopped by you: " in view.face.value)
 
 
 @pytest.mark.parametrize(
@@ -909,6 +908,6 @@ def test_a_panel_is_widgets_for_input_and_html_that_stays(as_production, frame, 
     bought(panel)
     widget, picture, summary, reopened = outputs(page)
     assert live.WIDGET_VIEW in widget
-    assert "Done: 60 of 60" in picture["text/html"]
+    assert "Complete: 60 bought." in picture["text/html"]
     assert "hp_active_level" in summary["text/html"]
     assert "run this cell again" in reopened["text/html"]
