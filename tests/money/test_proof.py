@@ -36,7 +36,8 @@ def in_memory(database: Any) -> bool:
     return isinstance(database, partial)
 
 
-@pytest.mark.timeout(600)  # half a minute on an idle machine
+@pytest.mark.slow  # half a minute on an idle machine
+@pytest.mark.timeout(600)
 def test_two_workers_in_every_interleaving_with_every_fault_never_pay_twice_nor_lose_an_answer(
     database,
 ):
@@ -54,7 +55,9 @@ def test_a_broken_protocol_is_caught_by_the_model_check(name):
         explore(BROKEN[name], Bounds(faults=2, switches=2, restarts=2))
 
 
-@pytest.mark.parametrize("chunk", range(4))
+@pytest.mark.parametrize(
+    "chunk", [0, *(pytest.param(chunk, marks=pytest.mark.slow) for chunk in (1, 2, 3))]
+)
 def test_two_thousand_simulated_runs_hold_the_rules(chunk):
     simulate_all(range(chunk * 500, chunk * 500 + 500), Variant())
 
