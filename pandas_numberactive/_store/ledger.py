@@ -225,39 +225,54 @@ FORGET_AT_ONCE = 50_000  # numbers written into one statement: SQLite takes a mi
 
 
 def forget(db: Database, numbers: Iterable[int], now: int) -> int:
-    """Delete numbers, in every environment; the ledger keeps their charges without them. All or
-    none.
+    """Delete numbers, in every environment; the ledger keeps their charges without them.
 
-    Few statements over many numbers: the ledger has no index by number, so each statement reads it
-    once.
+    All or none. Few statements over many numbers: the ledger has no index by number, so each
+    statement reads it once.
     """
     wanted = sorted(set(numbers))
     groups = [wanted[at : at + FORGET_AT_ONCE] for at in range(0, len(wanted), FORGET_AT_ONCE)]
-    lists = [",".join(str(int(number)) for number in group) for group in groups]
-    places = ",".join(str(code) for code in ENVIRONMENTS.values())
-    found = 0
-    for some in lists:
-        rows = db.execute(
-            f"SELECT DISTINCT number, {STATE_SQL} FROM lookups WHERE environment IN ({places}) AND "
-            f"number IN ({some})"
-        ).fetchall()
-        if any(LookupState(state) in OPEN for _, state in rows):
-            raise StoreError(
-                "A number to forget has an open look-up that may have been charged: run it to its "
-                "end, or settle it "
-                "with LookupStore.resolve(), first. Nothing was forgotten."
-            )
-        found += len({number for number, _ in rows})
-    for some in lists:
-        db.execute(f"DELETE FROM lookups WHERE environment IN ({places}) AND number IN ({some})")
-        db.execute(f"DELETE FROM bodies WHERE environment IN ({places}) AND number IN ({some})")
-        db.execute(f"UPDATE events SET number = NULL WHERE number IN ({some})")
+    found = sum(_refuse_open(db, group) for group in groups)
+    for group in groups:
+        here, values = _among(db, group)
+        db.execute(f"DELETE FROM lookups WHERE {_EVERYWHERE} AND number {here}", values)
+        db.execute(f"DELETE FROM bodies WHERE {_EVERYWHERE} AND number {here}", values)
+        db.execute(f"UPDATE events SET number = NULL WHERE number {here}", values)
     note_moved(db)  # a forgotten charge still counts under the cap of its run
     # A run is known by a digest of its numbers: of one number, whoever tries all finds it.
     db.execute(
         "UPDATE runs SET key = '' WHERE ended_at IS NOT NULL OR seen_at < ?", (now - RESUMABLE,)
     )
     return found
+
+
+_EVERYWHERE = f"environment IN ({', '.join(str(code) for code in ENVIRONMENTS.values())})"
+
+
+def _refuse_open(db: Database, numbers: Sequence[int]) -> int:
+    """Return how many of the numbers are there; raise StoreError where one is open."""
+    here, values = _among(db, numbers)
+    sql = f"SELECT DISTINCT number, {STATE_SQL} FROM lookups WHERE {_EVERYWHERE} AND number {here}"
+    rows = db.execute(sql, values).fetchall()
+    if any(LookupState(state) in OPEN for _, state in rows):
+        raise StoreError(
+            "A number to forget has an open look-up that may have been charged: run it to its "
+            "end, or settle it with LookupStore.resolve(), first. Nothing was forgotten."
+        )
+    return len({number for number, _ in rows})
+
+
+def _among(db: Database, numbers: Sequence[int]) -> tuple[str, tuple[Any, ...]]:
+    """Return a condition for many numbers, and its parameters.
+
+    A server writes statements into its log and its list of activity, so there they are parameters.
+    SQLite has no list of them.
+    """
+    array = getattr(db, "among", None)
+    if array is not None:
+        condition: tuple[str, tuple[Any, ...]] = array(numbers)
+        return condition
+    return f"IN ({','.join(str(int(number)) for number in numbers)})", ()
 
 
 def older_than(db: Database, moment: int) -> list[int]:

@@ -456,3 +456,19 @@ def test_a_store_on_an_old_server_is_refused(dsn, monkeypatch):
     monkeypatch.setattr(store_connection, "OLDEST", 10**9)
     with pytest.raises(StoreError, match="older than"):
         LookupStore.open(dsn)
+
+
+def test_forgotten_numbers_stand_in_no_statement(dsn, monkeypatch):
+    """The server's log and its list of activity show statements, and not their parameters."""
+    seen = []
+    execute = store_connection.Translated.execute
+
+    def watched(self, sql, parameters=(), /):
+        seen.append(sql)
+        return execute(self, sql, parameters)
+
+    with pna.LookupStore(dsn) as store:
+        monkeypatch.setattr(store_connection.Translated, "execute", watched)
+        assert store.forget(["08118899532", "08118899533"]) == 0
+    assert any("UPDATE events" in sql for sql in seen)
+    assert not [sql for sql in seen if "81188995" in sql]

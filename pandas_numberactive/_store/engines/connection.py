@@ -64,6 +64,10 @@ class Translated:
     def execute(self, sql: str, parameters: Any = (), /) -> Any:
         return self._connection.execute(_percent(sql), parameters)
 
+    def among(self, numbers: Iterable[int]) -> tuple[str, tuple[list[int]]]:
+        """Return a condition for many numbers that keeps them out of the statement's text."""
+        return "= ANY(?)", (list(numbers),)
+
     def copy_in(self, table: str, columns: str, rows: Iterable[tuple[Any, ...]]) -> None:
         """Insert many rows that are not there yet, as a stream."""
         with (
