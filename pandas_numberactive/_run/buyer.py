@@ -71,6 +71,7 @@ class Buyer:
         self._handle_can_charge = False
         self._lease = Lease(settings.lease)
         self.worker = 0  # our number in the store, once joined
+        self.bought: dict[int, Purchase] = {}  # paid answers that the store has taken, by number
 
     async def buy(self, todo: list[int]) -> NumberActiveError | None:
         """Take every number as far as it goes; the worker stays registered until it leaves."""
@@ -305,6 +306,8 @@ class Buyer:
                 self._error = self._error or ours
             self._halt(ours)
             return False
+        if lookup.state in SETTLED:
+            self.bought[lookup.number] = lookup
         if saved == "collision":
             self._halt(collision())
         self._tally.orphaned += saved == "fenced" and lookup.state is LookupState.PENDING

@@ -33,6 +33,7 @@ from pandas_numberactive._run.plan import (
 )
 from pandas_numberactive._run.plan import plan as plan
 from pandas_numberactive._run.report import Progress, RunReport, Shape
+from pandas_numberactive._run.stopping import lost_and_kept
 from pandas_numberactive._run.tally import Tally
 from pandas_numberactive._store import runs
 from pandas_numberactive._store.runs import RunRow
@@ -178,6 +179,7 @@ class Run:
         buyer = self._buyer(store, run)
         try:
             error = await buyer.buy(self._in_order(sorted_))
+            error = await self._keep_again(store, list(buyer.bought.values()), run) or error
             result = await self._read_back(store, known, sorted_, run, error)
             if error is None:
                 result.report.run_charged = await store.write(runs.charged, run.run)
@@ -185,6 +187,16 @@ class Run:
             await buyer.leave()
             raise
         return replace(result, ending=Ending(store, buyer.worker, run.run, over=self._over))
+
+    async def _keep_again(
+        self, store: LookupStore, bought: list[Purchase], run: RunRow
+    ) -> NumberActiveError | None:
+        """Write again what the store has lost of this call, and return the error that says so."""
+        try:
+            count = await store.keep_again(self._settings.environment, bought, run.run)
+        except Exception:  # a store that fails here failed louder before, or fails below
+            return None
+        return lost_and_kept(count, len(bought)) if count else None
 
     async def _read_back(
         self,

@@ -6,7 +6,12 @@ from pandas_numberactive._config.settings import Settings
 from pandas_numberactive._purchase.purchase import LookupState, Purchase
 from pandas_numberactive._vendor.protocol import shown_code
 from pandas_numberactive._vendor.verdicts import Verdict
-from pandas_numberactive.errors import AuthenticationError, NumberActiveError, VendorError
+from pandas_numberactive.errors import (
+    AuthenticationError,
+    NumberActiveError,
+    StoreError,
+    VendorError,
+)
 
 PROBES = 5  # until the first good answer: a wrong key must not be asked 64 times
 
@@ -156,6 +161,16 @@ def stopped_by_vendor(verdict: Verdict) -> VendorError:
         kind, hint = VendorError, "Check base_url, encoding and proxy."
     message = f"The vendor's reply stopped the run: {said}. {hint} Everything paid is stored."
     return kind(message, code=verdict.code, msg=verdict.msg)
+
+
+def lost_and_kept(count: int, bought: int) -> StoreError:
+    """Return the error of a store that was put back to an older state under a run."""
+    return StoreError(
+        f"The store had forgotten {count:,} of the {bought:,} answers that this call bought: it "
+        "was put back to an older copy meanwhile. They were written again, and nothing was paid "
+        "twice. What others bought since that copy may be missing: compare the invoice with "
+        "LookupStore.reconcile()."
+    )
 
 
 def collision() -> VendorError:

@@ -6,7 +6,7 @@ Each function runs inside one write transaction; times are microseconds since 19
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -59,22 +59,15 @@ def save(db: Database, lookup: Purchase, *, worker: int, run: int, now: int) -> 
 def _save_opened(
     db: Database, lookup: Purchase, code: int, worker: int, run: int, now: int
 ) -> Saved:
-    others = db.execute(
-        "SELECT number, generation FROM events WHERE environment = ? AND request_id = ? AND kind = "
-        "'opened'",
-        (code, lookup.request_id),
-    ).fetchall()
-    # A forgotten number has left its row: whoever gets its requestId again is no collision.
-    others = [other for other in others if other[0] is not None]
+    others = _holders(db, lookup, code)
     if any(number != lookup.number for number, _ in others):
         _hold_collision(db, lookup, code, others, worker, run, now)
         return "collision"
     if shows_handle_can_charge(lookup):
         set_flag(db, handle_flag(lookup.environment))
     kept = _update(db, lookup, _opened(lookup), _OURS, worker, lookup.epoch)
-    if not (
-        kept and any(tuple(other) == (lookup.number, lookup.generation) for other in others)
-    ):  # else: again
+    again = (lookup.number, lookup.generation) in others
+    if not (kept and again):
         log(db, now, "opened" if kept else "orphaned", lookup, code, run)
     return "kept" if kept else "fenced"
 
@@ -89,6 +82,19 @@ def _opened(lookup: Purchase) -> dict[str, object]:
         "app_key": lookup.key,
         "reason": None,
     }
+
+
+def _holders(db: Database, lookup: Purchase, code: int) -> list[tuple[int, int]]:
+    """Return the purchases, number and generation, that opened this requestId before.
+
+    A forgotten number has left its row: whoever gets its requestId again is no collision.
+    """
+    rows = db.execute(
+        "SELECT number, generation FROM events "
+        "WHERE environment = ? AND request_id = ? AND kind = 'opened'",
+        (code, lookup.request_id),
+    ).fetchall()
+    return [(number, generation) for number, generation in rows if number is not None]
 
 
 def _hold_collision(
@@ -142,8 +148,9 @@ def _settled(lookup: Purchase, now: int) -> dict[str, object]:
 
 
 def _save_late(db: Database, lookup: Purchase, code: int, run: int, now: int) -> Saved:
-    """A paid answer by whoever has lost the claim: it fills its own open requestId, and is never
-    dropped.
+    """Write a paid answer without a claim: it fills its own open requestId, and is never dropped.
+
+    A store that lost the row, put back to an older state, gets it again.
     """
     row = db.execute(
         "SELECT packed, request_id, epoch, worker, bought_at FROM lookups "
@@ -153,16 +160,68 @@ def _save_late(db: Database, lookup: Purchase, code: int, run: int, now: int) ->
     if row is not None and _is_replay(row, lookup):
         return "kept"
     _keep_body(db, lookup, code, now)
-    at_handle = lookup.opened_at is None and row is not None and row[1] is None
-    if (
-        row is None
-        or not (at_handle or row[1] == lookup.request_id)
-        or not _update(db, lookup, _settled(lookup, now), _UNSETTLED)
-    ):
+    if row is None:
+        _insert(db, lookup, run, now)
+    elif not _fills(db, row, lookup, now):
         log(db, now, "late", lookup, code, run)
-    else:
-        log(db, now, lookup.state.name.lower(), lookup, code, run)
-    return "fenced"
+        return "fenced"
+    log(db, now, lookup.state.name.lower(), lookup, code, run)
+    return "kept" if row is None else "fenced"
+
+
+def _fills(db: Database, row: Any, lookup: Purchase, now: int) -> bool:
+    """Write an answer into the row of its own requestId, or of the handle that gave it."""
+    at_handle = lookup.opened_at is None and row[1] is None
+    if not (at_handle or row[1] == lookup.request_id):
+        return False
+    return _update(db, lookup, _settled(lookup, now), _UNSETTLED)
+
+
+def _insert(db: Database, lookup: Purchase, run: int, now: int) -> None:
+    """Write the row of an answer that the store has lost."""
+    columns = {
+        "environment": ENVIRONMENTS[lookup.environment],
+        "number": lookup.number,
+        "generation": lookup.generation,
+        "epoch": lookup.epoch,
+        "run": run,
+        "opened_at": None if lookup.opened_at is None else round(lookup.opened_at * 1e6),
+        "host": lookup.host,
+        "app_key": lookup.key,
+    } | _settled(lookup, now)
+    marks = ", ".join("?" * len(columns))
+    db.execute(
+        f"INSERT INTO lookups ({', '.join(columns)}) VALUES ({marks})", tuple(columns.values())
+    )
+
+
+def keep_again(db: Database, bought: Sequence[Purchase], *, run: int, now: int) -> int:
+    """Write again what this process bought and the store lost; return how many answers.
+
+    A number that was forgotten meanwhile stays forgotten.
+    """
+    return sum(_keep_again(db, lookup, run, now) for lookup in bought)
+
+
+def _keep_again(db: Database, lookup: Purchase, run: int, now: int) -> bool:
+    code = ENVIRONMENTS[lookup.environment]
+    opened = db.execute(
+        "SELECT number FROM events WHERE environment = ? AND request_id = ? AND kind = 'opened'",
+        (code, lookup.request_id),
+    ).fetchall()
+    if any(number is None for (number,) in opened):
+        return False
+    row = db.execute(
+        "SELECT packed FROM lookups WHERE environment = ? AND number = ? AND generation = ?",
+        (code, lookup.number, lookup.generation),
+    ).fetchone()
+    if row is None:
+        _insert(db, lookup, run, now)
+    elif not _update(db, lookup, _settled(lookup, now), _UNSETTLED):
+        return False
+    _keep_body(db, lookup, code, now)
+    log(db, now, lookup.state.name.lower(), lookup, code, run)
+    return True
 
 
 def _is_replay(row: Any, lookup: Purchase) -> bool:

@@ -170,6 +170,24 @@ class LookupStore:
             )
         return rescue
 
+    async def keep_again(self, environment: str, bought: Sequence[Purchase], run: int) -> int:
+        """Write again the answers of this call that the store no longer has; return how many.
+
+        A server or a file that was put back to an older copy has forgotten them.
+        """
+        numbers = np.array([lookup.number for lookup in bought], np.int64)
+        there = (await self.read(environment, numbers)).bought_at.tolist()
+        gone = [
+            lookup
+            for lookup, bought_at in zip(bought, there, strict=True)
+            if bought_at < round((lookup.bought_at or 0) * 1e6)
+        ]
+        kept = 0
+        for at in range(0, len(gone), DETAILED):  # others may write in between
+            some = gone[at : at + DETAILED]
+            kept += await self.write(saves.keep_again, some, run=run, now=self.now())
+        return kept
+
     def alive(self, db: Database, worker: int) -> bool:
         """Return True while a worker holds its lease and its process lives."""
         return workers.alive(db, self.engine, worker)

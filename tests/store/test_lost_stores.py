@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 
 import pandas_numberactive as pna
+from pandas_numberactive._store.store import LookupStore
 from pandas_numberactive._testing import journal_mode, patience
 from pandas_numberactive.errors import NumberActiveError, StoreError
 from pandas_numberactive.simulator import Simulator
@@ -222,3 +223,43 @@ def test_an_odd_place_is_an_error_of_ours(path, vendor, odd):
     with pytest.raises(NumberActiveError), use(vendor, odd(path)):
         book(3).numberactive.enrich("phone")
     assert vendor.ledger.total == 0
+
+
+def wipe(db):
+    for table in ("lookups", "events", "bodies"):
+        db.execute(f"DELETE FROM {table}")
+
+
+def test_what_the_store_forgot_is_written_again(place):
+    """A server that was put back to an older copy, as if the first answers had never been."""
+    with Simulator(stand_in=True, latency=0.02, **KEYS) as vendor, use(vendor, place):
+        job = book(120).numberactive.start("phone")
+        while vendor.ledger.total < 40:
+            assert not job.done()
+        with LookupStore.open(place) as store:
+            store.do(wipe)
+        with pytest.raises(StoreError, match="had forgotten"):
+            job.result(60)
+        assert vendor.ledger.double_charged() == []
+        total = vendor.ledger.total
+        out = book(120).numberactive.enrich("phone", details=True)
+        assert vendor.ledger.total == total == 120
+        assert out["phone_lookup_status"].isin(GOOD).all()
+        assert (out["phone_source"] == "stored").all()
+        assert int(pna.spend()["charged"].sum()) == 120
+
+
+def test_what_was_forgotten_by_hand_stays_forgotten(tmp_path):
+    """It is not the store that lost it."""
+    path = str(tmp_path / "s.sqlite3")
+    with Simulator(stand_in=True, latency=0.02, **KEYS) as vendor, use(vendor, path):
+        job = book(60).numberactive.start("phone")
+        while job.progress.bought < 10:
+            assert not job.done()
+        with pna.LookupStore() as store:
+            done = store.charges(mask=False)["number"].tolist()
+            assert store.forget(done) == len(done)
+        job.result(60)
+        assert vendor.ledger.total == 60
+        with pna.LookupStore() as store:
+            assert len(store) == 60 - len(done)
