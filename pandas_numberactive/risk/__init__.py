@@ -7,6 +7,7 @@ that you merge are your own choice, and every number is a person: use it with a 
 (Indonesia's UU PDP, Law 27 of 2022), and `forget` after.
 """
 
+from pandas_numberactive.risk.added import incremental as incremental
 from pandas_numberactive.risk.crossing import cross_table as cross_table
 from pandas_numberactive.risk.drift import stability as stability
 from pandas_numberactive.risk.groups import segments as segments
@@ -18,6 +19,10 @@ from pandas_numberactive.risk.plots import plot_cross_table as plot_cross_table
 from pandas_numberactive.risk.plots import plot_odds_ratios as plot_odds_ratios
 from pandas_numberactive.risk.plots import plot_risk_table as plot_risk_table
 from pandas_numberactive.risk.plots import plot_stability as plot_stability
+from pandas_numberactive.risk.prices import break_even as break_even
+from pandas_numberactive.risk.samples import SampleSize as SampleSize
+from pandas_numberactive.risk.samples import sample_size as sample_size
+from pandas_numberactive.risk.swaps import swap_set as swap_set
 from pandas_numberactive.risk.tables import iv_table as iv_table
 from pandas_numberactive.risk.tables import risk_table as risk_table
 from pandas_numberactive.risk.trends import trend as trend
@@ -25,9 +30,12 @@ from pandas_numberactive.risk.worth import coverage as coverage
 from pandas_numberactive.risk.worth import value as value
 
 __all__ = [
+    "SampleSize",
+    "break_even",
     "by_period",
     "coverage",
     "cross_table",
+    "incremental",
     "iv_table",
     "lateness",
     "plot_by_period",
@@ -37,8 +45,10 @@ __all__ = [
     "plot_risk_table",
     "plot_stability",
     "risk_table",
+    "sample_size",
     "segments",
     "stability",
+    "swap_set",
     "trend",
     "value",
 ]

@@ -5,16 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from numbers import Real
 from typing import TYPE_CHECKING, Unpack
 
 import numpy as np
 import pandas as pd
 
-from pandas_numberactive._config.settings import settings
-from pandas_numberactive._display.text import said
 from pandas_numberactive._purchase.purchase import STATUSES
 from pandas_numberactive.errors import RiskInputError
+from pandas_numberactive.risk._engine.checks import price_of
 from pandas_numberactive.risk._engine.covariance import intervals
 from pandas_numberactive.risk._engine.dates import late_rows
 from pandas_numberactive.risk._engine.inputs import (
@@ -81,7 +79,7 @@ def coverage(
     found = [str(name) for name in dict.fromkeys(df.columns) if str(name).endswith("lookup_status")]
     if not found:
         raise RiskInputError("No column ends in lookup_status: call enrich first.")
-    price = _price(unit_price)
+    price = price_of(unit_price)
     terms = Terms(as_of=as_of, late=late, within=within, tz=tz)
     rows = {}
     for prefix in (name.removesuffix("lookup_status") for name in found):
@@ -94,21 +92,6 @@ def _in_time(df: pd.DataFrame, prefix: str, terms: Terms) -> pd.DataFrame:
     signal = prefix + SIGNALS[0]
     late = late_rows(df, [signal], terms)[signal]
     return df[~late] if terms.late == "drop" else df
-
-
-def _price(unit_price: float | None) -> float | None:
-    price = settings().unit_price if unit_price is None else unit_price
-    if price is None:
-        return None
-    if (
-        isinstance(price, bool)
-        or not isinstance(price, Real)
-        or not (math.isfinite(price) and price >= 0)
-    ):
-        raise RiskInputError(
-            f"unit_price is what an answer costs, a number of 0 or more, not {said(price)}."
-        )
-    return float(price)
 
 
 def _covered(df: pd.DataFrame, prefix: str, price: float | None) -> dict[str, object]:
@@ -232,7 +215,7 @@ def value(
     >>> table["cost_per_extra_bad"].item()
     2000.0
     """
-    price = _price(unit_price)
+    price = price_of(unit_price)
     if price is None:
         raise RiskInputError(
             "Say what an answer costs: unit_price=500, or pna.configure(unit_price=...)."

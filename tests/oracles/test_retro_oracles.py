@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pandas_numberactive.risk._engine import logistic, mantel, power
+from pandas_numberactive.risk._engine import auc, logistic, mantel, power
 
 HOW = "in an environment of its own: pip install -e . --group oracles"
 pytestmark = [
@@ -127,3 +127,24 @@ def test_power_matches_statsmodels():
             np.sqrt(design.effect(ratio)), customers, 0.05, n_bins=3
         )
         assert design.power(ratio, customers) == pytest.approx(theirs, abs=1e-9)
+
+
+def test_auc_matches_sklearn_and_delong_its_definition():
+    """AUC of ordered levels to 1e-12, and DeLong's variance by its brute-force placements."""
+    metrics = pytest.importorskip("sklearn.metrics", reason=HOW)
+    for goods, bads in strata(levels=4):
+        good = goods.sum(axis=0)
+        bad = bads.sum(axis=0)
+        risk = np.arange(4)[::-1]
+        outcomes = np.r_[np.ones(int(bad.sum())), np.zeros(int(good.sum()))]
+        scores = np.r_[np.repeat(risk, bad.astype(int)), np.repeat(risk, good.astype(int))]
+        found = auc.separation(good, bad)
+        assert found.auc == pytest.approx(metrics.roc_auc_score(outcomes, scores), abs=1e-12)
+        x = np.repeat(risk, bad.astype(int))[:, None]
+        y = np.repeat(risk, good.astype(int))[None]
+        wins = (x > y) + 0.5 * (x == y)
+        variance = wins.mean(axis=1).var(ddof=1) / len(wins)
+        variance += wins.mean(axis=0).var(ddof=1) / wins.shape[1]
+        half = (np.log(found.high / (1 - found.high)) - np.log(found.auc / (1 - found.auc))) / 1.96
+        seen = (half * found.auc * (1 - found.auc)) ** 2
+        assert seen == pytest.approx(variance, rel=1e-4)

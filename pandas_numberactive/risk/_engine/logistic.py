@@ -49,17 +49,18 @@ def fit(x: Floats, bads: Floats, n: Floats | None = None) -> Fit:
     return Fit(beta, cov, _loglik(np.asarray(bads, float), size, rate))
 
 
-def fit_many(x: Floats, bads: Floats, n: Floats) -> Floats:
+def fit_many(x: Floats, bads: Floats, n: Floats, close: float = _CLOSE) -> Floats:
     """Fit one design to many sets of counts at once, as a bootstrap needs it.
 
-    x is (rows, columns), bads and n are (sets, rows); returns (sets, columns).
+    x is (rows, columns), bads and n are (sets, rows); returns (sets, columns). `close` is the
+    relative change of the deviance at which the steps end.
     """
     beta = np.zeros((len(bads), x.shape[1]))
     before = np.full(len(bads), np.inf)
     for _ in range(_STEPS):
         rate = rates(x, beta)
         deviance = -2 * _logliks(bads, n, rate)
-        if (np.abs(before - deviance) <= _CLOSE * (np.abs(deviance) + 0.1)).all():
+        if (np.abs(before - deviance) <= close * (np.abs(deviance) + 0.1)).all():
             break
         before = deviance
         beta = _bounded(x, beta + _step(x, bads, n, rate))

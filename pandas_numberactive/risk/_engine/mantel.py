@@ -104,7 +104,7 @@ def general_association(goods: Floats, bads: Floats) -> Test:
     The generalised Cochran-Mantel-Haenszel statistic (Landis, Heyman and Koch 1978).
     """
     used = (goods + bads).sum(axis=0) > 0
-    return _quadratic(*_score_and_variance(goods[:, used], bads[:, used]))
+    return quadratic(*score_and_variance(goods[:, used], bads[:, used]))
 
 
 def trend_within(goods: Floats, bads: Floats) -> tuple[float, float]:
@@ -112,14 +112,12 @@ def trend_within(goods: Floats, bads: Floats) -> tuple[float, float]:
 
     Their ratio score / sqrt(variance) is Mantel's extension test (1963); both add up over batches.
     """
-    score, variance = _score_and_variance(goods, bads, full=True)
+    score, variance = score_and_variance(goods, bads, full=True)
     steps = np.arange(goods.shape[1], dtype=float)
     return float(steps @ score), float(steps @ variance @ steps)
 
 
-def _score_and_variance(
-    goods: Floats, bads: Floats, *, full: bool = False
-) -> tuple[Floats, Floats]:
+def score_and_variance(goods: Floats, bads: Floats, *, full: bool = False) -> tuple[Floats, Floats]:
     """Return observed less expected bads a level, and their hypergeometric covariance."""
     n = goods + bads
     size = n.sum(axis=1)
@@ -131,12 +129,15 @@ def _score_and_variance(
     score = (bads[kept] - bad[:, None] * share).sum(axis=0)
     scale = bad * (size - bad) / (size - 1)
     variance = np.diag((scale[:, None] * share).sum(axis=0)) - (share * scale[:, None]).T @ share
-    if full:
-        return score, variance
+    return (score, variance) if full else without_last(score, variance)
+
+
+def without_last(score: Floats, variance: Floats) -> tuple[Floats, Floats]:
+    """Return scores and covariance without the last level, which the others determine."""
     return score[:-1], variance[:-1, :-1]
 
 
-def _quadratic(score: Floats, variance: Floats) -> Test:
+def quadratic(score: Floats, variance: Floats) -> Test:
     """Return the chi-square test that a score vector is zero."""
     if not len(score):
         return Test(math.nan, 0, math.nan)
@@ -160,7 +161,7 @@ def dependent_association(
     squared sums of the rows' contributions, which is right under weights and repeat customers.
     """
     score, variance = dependent_score(level, stratum, bits, load, cluster)
-    return _quadratic(score[:-1], variance[:-1, :-1])
+    return quadratic(*without_last(score, variance))
 
 
 def dependent_score(

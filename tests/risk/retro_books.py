@@ -1,0 +1,88 @@
+"""Made-up portfolios with a known effect beside a score, as arrays and as frames."""
+
+from __future__ import annotations
+
+from statistics import NormalDist
+
+import numpy as np
+import pandas as pd
+
+import pandas_numberactive as pna
+from pandas_numberactive.risk._engine.banded import Banded
+from pandas_numberactive.risk._engine.bands import Bands
+from pandas_numberactive.risk._engine.population import Population
+
+LEVELS = ("low", "medium", "high", "no data")
+SHARES = (0.25, 0.3, 0.3, 0.15)
+CORRELATION = 0.4  # of the signal with the score
+NAME = "phone_active_level"
+
+
+def portfolio(rng, n, odds_ratio=1.0, base=0.1, correlation=CORRELATION, spread=0.8):
+    """Draw scores, levels and outcomes; a step down in level multiplies the odds."""
+    score = rng.standard_normal(n)
+    level = levels_of(rng, score, correlation)
+    step = np.log(odds_ratio) * np.array([1.0, 0.0, -1.0, 0.0])
+    odds = step[level] - spread * score
+    bits = rng.random(n) < 1 / (1 + np.exp(-(odds + centre(odds, base))))
+    return score, level, bits.astype(np.int8)
+
+
+def levels_of(rng, score, correlation=CORRELATION):
+    """Draw levels that follow a score."""
+    hidden = correlation * score + np.sqrt(1 - correlation**2) * rng.standard_normal(len(score))
+    own = np.cumsum(SHARES[:3]) / sum(SHARES[:3])
+    points = [NormalDist().inv_cdf(at) for at in own[:-1]]
+    level = np.searchsorted(points, hidden)
+    return np.where(rng.random(len(score)) < SHARES[3], 3, level)
+
+
+def centre(odds, base):
+    """Find the intercept with which the mean rate is the base rate."""
+    low, high = -20.0, 20.0
+    for _ in range(50):
+        middle = (low + high) / 2
+        if (1 / (1 + np.exp(-(odds + middle)))).mean() < base:
+            low = middle
+        else:
+            high = middle
+    return high
+
+
+def banded(score, level, bits, cut=10, cluster=None, weight=None):
+    """Put arrays into the shape that the questions work on."""
+    rows = Population(
+        LEVELS,
+        level.astype(np.int8),
+        bits.astype(np.int8),
+        weight,
+        None,
+        cluster,
+        NAME,
+        3,
+        True,
+        np.arange(len(level)),
+    )
+    points = np.quantile(score, np.arange(1, cut) / cut)
+    codes = np.searchsorted(points, score, side="right").astype(np.int64)
+    return Banded(rows, Bands(codes, tuple(str(at + 1) for at in range(cut))))
+
+
+def frame(score, level, bits, *, lag_days=0):
+    """Put arrays into a frame as enrich makes it, bought `lag_days` after the decision."""
+    n = len(level)
+    applied = pd.Timestamp("2024-01-01") + pd.to_timedelta(np.arange(n) % 500, unit="D")
+    words = [None if one == 3 else LEVELS[one] for one in level]
+    status = np.where(level == 3, "no_data", "answered")
+    bought = applied + pd.to_timedelta(np.broadcast_to(lag_days, n), unit="D")
+    return pd.DataFrame(
+        {
+            "defaulted": bits.astype(int),
+            "score": score,
+            "applied": applied.as_unit("us"),
+            "product": np.where(np.arange(n) % 3, "micro", "pay later"),
+            NAME: pd.Categorical(words, dtype=pna.ACTIVE_LEVEL),
+            "phone_lookup_status": pd.Categorical(status, dtype=pna.LOOKUP_STATUS),
+            "phone_looked_up_at": bought.as_unit("us").tz_localize("UTC"),
+        }
+    )
