@@ -1,7 +1,8 @@
 """Exploratory risk analysis on the typed columns: does the signal separate good from bad, is it
 stable, is it worth it?
 
-Plain functions, frames in and out; nothing here sends or charges anything. What the signal is not:
+Plain functions, frames in and out. None of them sends or charges anything but `Pilot`, which says
+so. What the signal is not:
 neither income nor character. It tells how a phone number is used. Small cells say little, levels
 that you merge are your own choice, and every number is a person: use it with a purpose and consent
 (Indonesia's UU PDP, Law 27 of 2022), and `forget` after.
@@ -13,6 +14,7 @@ from pandas_numberactive.risk.drift import stability as stability
 from pandas_numberactive.risk.groups import segments as segments
 from pandas_numberactive.risk.lags import lateness as lateness
 from pandas_numberactive.risk.periods import by_period as by_period
+from pandas_numberactive.risk.pilot import Pilot as Pilot
 from pandas_numberactive.risk.plots import plot_by_period as plot_by_period
 from pandas_numberactive.risk.plots import plot_coverage as plot_coverage
 from pandas_numberactive.risk.plots import plot_cross_table as plot_cross_table
@@ -20,6 +22,7 @@ from pandas_numberactive.risk.plots import plot_odds_ratios as plot_odds_ratios
 from pandas_numberactive.risk.plots import plot_risk_table as plot_risk_table
 from pandas_numberactive.risk.plots import plot_stability as plot_stability
 from pandas_numberactive.risk.prices import break_even as break_even
+from pandas_numberactive.risk.retro import RetroTest as RetroTest
 from pandas_numberactive.risk.samples import SampleSize as SampleSize
 from pandas_numberactive.risk.samples import sample_size as sample_size
 from pandas_numberactive.risk.swaps import swap_set as swap_set
@@ -30,6 +33,8 @@ from pandas_numberactive.risk.worth import coverage as coverage
 from pandas_numberactive.risk.worth import value as value
 
 __all__ = [
+    "Pilot",
+    "RetroTest",
     "SampleSize",
     "break_even",
     "by_period",

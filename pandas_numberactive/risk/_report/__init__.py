@@ -1,0 +1,1 @@
+"""The report of a retro test: its evidence, its rule, and one self-contained page."""

@@ -1,0 +1,263 @@
+"""RetroTest: terms, the three-valued decision, and the report."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import pandas_numberactive as pna
+from pandas_numberactive.errors import RiskInputError
+from pandas_numberactive.risk import RetroTest
+from pandas_numberactive.risk._report.page import FEW, masked
+from pandas_numberactive.risk._report.rule import Decision, Finding, decide
+from pandas_numberactive.simulator.loanbook import loan_book, seen_too_late, with_answers
+from tests.display.test_pictures import read
+from tests.risk.retro_books import NAME, frame, portfolio
+
+TERMS = {
+    "target": "defaulted",
+    "as_of": "applied",
+    "score": "score",
+    "margin": 800_000,
+    "loss": 6_000_000,
+    "unit_price": 500,
+}
+
+
+@pytest.fixture
+def terms():
+    return RetroTest(**TERMS)
+
+
+@pytest.fixture
+def real():
+    """An odds ratio of 2 a step, bought on the day."""
+    return frame(*portfolio(np.random.default_rng(3), 10_000, 2.0))
+
+
+@pytest.fixture
+def null():
+    """No effect, bought on the day."""
+    return frame(*portfolio(np.random.default_rng(2), 10_000, 1.0, correlation=0.0))
+
+
+# --- terms
+
+
+def test_terms_are_frozen(terms):
+    """Nobody changes them after the data are seen."""
+    with pytest.raises(AttributeError):
+        terms.margin = 1
+
+
+def test_the_fingerprint_follows_each_term(terms):
+    """Equal terms share it, and every change moves it."""
+    assert terms.fingerprint == RetroTest(**TERMS).fingerprint
+    changes = [{"margin": 800_001}, {"score": None}, {"within": "2D"}, {"seed": 1}]
+    prints = {RetroTest(**(TERMS | change)).fingerprint for change in changes}
+    assert len(prints | {terms.fingerprint}) == 5
+
+
+def test_the_price_is_fixed_when_terms_are_made():
+    """A later change of the settings does not move it."""
+    open_terms = {name: value for name, value in TERMS.items() if name != "unit_price"}
+    with pna.override(unit_price=700):
+        made = RetroTest(**open_terms)
+    assert made.price == 700
+    with pytest.raises(RiskInputError, match="unit_price=500"):
+        RetroTest(**open_terms)
+
+
+@pytest.mark.parametrize(
+    "change", [{"margin": -1}, {"loss": 0}, {"folds": 1}, {"within": 3}, {"bands": "grade"}]
+)
+def test_wrong_terms_are_refused(change):
+    """Before any data are seen."""
+    with pytest.raises(RiskInputError):
+        RetroTest(**(TERMS | change))
+
+
+def test_terms_are_shown(terms):
+    """As text and as a table, with their fingerprint."""
+    assert terms.fingerprint in repr(terms)
+    assert terms.fingerprint in read(terms._repr_html_())
+
+
+def test_the_size_is_known_before_the_data(terms, real):
+    """From usual shares, or with the base rate of a table without answers."""
+    assert terms.sample_size(base_rate=0.1).lookups < terms.sample_size(base_rate=0.03).lookups
+    assert terms.sample_size(real[["defaulted"]]).cost > 0
+
+
+def test_a_pilot_of_late_rows_is_refused(terms):
+    """It says so before it spends."""
+    book = loan_book(300).rename(columns={"application_date": "applied"})
+    with pytest.raises(RiskInputError, match="Nothing was charged"):
+        terms.pilot(book, "phone", max_charges=100)
+
+
+# --- the decision
+
+
+def test_the_rule():
+    """One that pays is enough to buy; to decline, all must be refuted."""
+    pays = Finding("a", 900, 600, 1200, 0.01)
+    chance = Finding("b", 900, 600, 1200, 0.2)
+    refuted = Finding("c", 10, -5, 30, 0.5)
+    unsure = Finding("d", 400, 100, 900, 0.01)
+    assert decide([pays, refuted], 500, 2) is Decision.BUY
+    assert decide([chance], 500, 1) is Decision.NOT_ENOUGH_DATA
+    assert decide([refuted, refuted], 500, 2) is Decision.DO_NOT_BUY
+    assert decide([refuted, unsure], 500, 2) is Decision.NOT_ENOUGH_DATA
+    assert decide([refuted], 500, 2) is Decision.NOT_ENOUGH_DATA
+    assert decide([], 500, 1) is Decision.NOT_ENOUGH_DATA
+
+
+def test_a_real_signal_is_bought(terms, real):
+    """On rows that were bought on their day."""
+    report = terms.run(real)
+    assert report.decision == "BUY"
+    assert report.warnings == ()
+    assert "is worth IDR" in report.reasons[0]
+
+
+@pytest.mark.parametrize(("price", "expected"), [(500, "NOT ENOUGH DATA"), (50_000, "DO NOT BUY")])
+def test_a_null_signal_is_not_bought(null, price, expected):
+    """At stakes of millions even a small effect pays 500, so noise cannot refute it there."""
+    report = RetroTest(**(TERMS | {"unit_price": price})).run(null)
+    assert report.decision == expected
+
+
+def test_a_late_signal_does_not_decide(terms):
+    """However strong it looks, all its answers may have seen the outcome."""
+    strong = frame(*portfolio(np.random.default_rng(3), 5_000, 4.0), lag_days=180)
+    report = terms.run(strong)
+    assert report.decision == "NOT ENOUGH DATA"
+    assert "on their day" in report.reasons[1]
+    assert report.needs.lookups > 0
+
+
+def test_a_small_sample_does_not_decide(terms, real):
+    """Whether it can be tested or not."""
+    assert terms.run(real.head(150)).decision == "NOT ENOUGH DATA"
+    report = terms.run(real.head(700))
+    assert report.decision == "NOT ENOUGH DATA"
+    assert "more look-ups are needed" in " ".join(report.reasons)
+
+
+def test_late_rows_that_saw_the_outcome_stay_out(terms):
+    """The fresh half decides, and the report says so."""
+    rng = np.random.default_rng(4)
+    late = rng.random(12_000) < 0.5
+    loans = frame(*portfolio(rng, 12_000, 1.6), lag_days=np.where(late, 200, 0))
+    gone = late & (loans["defaulted"] == 1) & loans[NAME].notna() & (rng.random(12_000) < 0.6)
+    loans.loc[gone, NAME] = "low"
+    report = terms.run(loans)
+    assert "Only the fresh rows decide" in report.warnings[0]
+    assert int(report.facts["deciding rows"].replace(",", "")) == (~late).sum()
+    assert "lateness" in report.tables
+
+
+def test_clean_late_rows_join(terms):
+    """Enough fresh rows show that the effect does not grow with the lag."""
+    rng = np.random.default_rng(5)
+    loans = frame(*portfolio(rng, 12_000, 1.6), lag_days=np.where(rng.random(12_000) < 0.5, 200, 0))
+    report = terms.run(loans)
+    assert "decide together" in report.warnings[0]
+    assert report.facts["deciding rows"] == "12,000"
+
+
+def test_a_row_without_its_purchase_date_is_refused(terms, real):
+    """It would count as in time (A3)."""
+    real.loc[:9, "phone_looked_up_at"] = pd.NaT
+    with pytest.raises(RiskInputError, match="10 rows"):
+        terms.run(real)
+
+
+def test_young_outcomes_are_refused(real):
+    """They are not settled."""
+    real["applied"] = pd.Timestamp.now().floor("s") - pd.Timedelta("20D")
+    real["phone_looked_up_at"] = real["applied"].dt.tz_localize("UTC")
+    with pytest.raises(RiskInputError, match="not"):
+        RetroTest(**(TERMS | {"mature": "90D"})).run(real)
+
+
+def test_without_a_score_it_says_so(real):
+    """The signal is judged alone."""
+    report = RetroTest(**(TERMS | {"score": None})).run(real)
+    assert "No score" in report.warnings[-1]
+    assert "separates good from bad" in " ".join(report.reasons)
+
+
+# --- the report
+
+
+@pytest.fixture(scope="module")
+def report():
+    """The report of a made-up loan book with repeat customers and three signals."""
+    loans = with_answers(loan_book(6_000, seed=1))
+    terms = TERMS | {"as_of": "application_date", "segment": "product"}
+    return RetroTest(**terms).run(seen_too_late(loans, share=0.3))
+
+
+def test_the_page_is_one_small_file(report, tmp_path):
+    """No script, no link, no other host, and below 300 kB."""
+    path = report.to_html(tmp_path / "retro.html")
+    text = path.read_text(encoding="utf-8")
+    assert path.stat().st_size < 300_000
+    assert not re.search(r"<script|https?://|src=|href=|url\(|@import|<[^>]*\son[a-z]+=", text)
+
+
+def test_the_page_answers_eight_questions(report, tmp_path):
+    """The decision first, then the evidence, then what it cannot tell."""
+    text = report.to_html(tmp_path / "retro.html").read_text(encoding="utf-8")
+    heads = re.findall(r"<h2[^>]*>(.*?)</h2>", text)
+    assert report.decision in heads[0]
+    assert [head[21:22] for head in heads[1:9]] == list("12345678")
+    assert report.terms.fingerprint in text
+
+
+def test_the_page_holds_no_phone_and_no_small_cell(report, tmp_path):
+    """Neither in its tables nor in the CSV of the appendix."""
+    text = report.to_html(tmp_path / "retro.html").read_text(encoding="utf-8")
+    assert not re.search(r"(?<![\d.])(?:\+?62|0)?8[\d -]{8,12}\d(?![\d.])", text)
+    for table in report.tables.values():
+        shown = masked(table)
+        for name in ("n", "bads"):
+            if name in shown:
+                counts = [one for one in shown[name] if one is not None and one != FEW]
+                assert min(counts) >= 10
+
+
+def test_masking_hides_what_would_reveal_a_cell():
+    """A rate beside its n gives the bads away."""
+    table = pd.DataFrame(
+        {"n": [9.0, 500, 500, 12], "bads": [1.0, 3, 50, 11], "bad_rate": [0.1, 0.006, 0.1, 0.9]}
+    )
+    shown = masked(table)
+    assert shown["n"].tolist() == [FEW, 500, 500, 12]
+    assert shown["bads"].tolist() == [None, FEW, 50, FEW]
+    assert shown["bad_rate"].tolist() == [None, None, 0.1, None]
+
+
+def test_a_segment_named_like_a_phone_is_masked(real, tmp_path):
+    """Labels come from the user's column."""
+    real["product"] = np.where(np.arange(len(real)) % 2, "0811 8899 532", "micro")
+    report = RetroTest(**(TERMS | {"segment": "product"})).run(real)
+    assert "8899 532" not in report.to_html(tmp_path / "retro.html").read_text(encoding="utf-8")
+
+
+def test_the_report_is_shown_in_a_notebook(report):
+    """The decision and its reasons, in few bytes."""
+    assert report.decision in read(report._repr_html_())
+    assert repr(report).startswith(f"Retro test: {report.decision}")
+
+
+def test_every_decision_has_a_page(terms, null, real, tmp_path):
+    """Reports without rows, too."""
+    for name, loans in {"null": null, "tiny": real.head(60)}.items():
+        text = terms.run(loans).to_html(tmp_path / f"{name}.html").read_text(encoding="utf-8")
+        assert "NOT ENOUGH DATA" in text
