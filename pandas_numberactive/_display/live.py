@@ -25,8 +25,14 @@ def _shell() -> Any:
 
 
 def in_kernel() -> bool:
-    """Return True in a Jupyter kernel, False in a terminal."""
-    return getattr(_shell(), "kernel", None) is not None
+    """Return True where HTML can be shown: in a Jupyter kernel or in marimo."""
+    return getattr(_shell(), "kernel", None) is not None or _marimo() is not None
+
+
+def _marimo() -> Any:
+    """Return the module of marimo inside a running marimo notebook, or None."""
+    marimo = sys.modules.get("marimo")
+    return marimo if marimo is not None and marimo.running_in_notebook() else None
 
 
 def in_voila() -> bool:
@@ -35,14 +41,25 @@ def in_voila() -> bool:
 
 
 def _publish(data: dict[str, Any], display_id: str, *, update: bool) -> None:
-    if _shell() is None:
+    if marimo := _marimo():
+        _show_in_marimo(marimo, data, update)
+    elif _shell() is None:
         print(data["text/plain"])
-        return
-    # Imported here because only a notebook shows anything, and IPython takes long to import.
-    from IPython.display import publish_display_data
+    else:
+        # Imported here because only a notebook shows anything, and IPython takes long to import.
+        from IPython.display import publish_display_data
 
-    publish: Any = publish_display_data  # it has no types
-    publish(data, transient={"display_id": display_id}, update=update)
+        publish: Any = publish_display_data  # it has no types
+        publish(data, transient={"display_id": display_id}, update=update)
+
+
+def _show_in_marimo(marimo: Any, data: dict[str, Any], update: bool) -> None:
+    """Show HTML as the running cell's output, which marimo keeps in place of display_id."""
+    shown = marimo.Html(data.get("text/html", ""))
+    if update:
+        marimo.output.replace(shown)
+    else:
+        marimo.output.append(shown)
 
 
 class Live:

@@ -911,3 +911,25 @@ def test_a_panel_is_widgets_for_input_and_html_that_stays(as_production, frame, 
     assert "Complete: 60 bought." in picture["text/html"]
     assert "hp_active_level" in summary["text/html"]
     assert "run this cell again" in reopened["text/html"]
+
+
+# --- other pages than Jupyter's
+
+
+def test_marimo_shows_progress_as_the_output_of_its_cell(as_production, frame, monkeypatch):
+    """It has no display_id; what comes later takes the place of the first."""
+    as_production()
+    shown = []
+    output = SimpleNamespace(append=shown.append, replace=lambda html: shown.__setitem__(-1, html))
+    marimo = SimpleNamespace(running_in_notebook=lambda: True, Html=str, output=output)
+    monkeypatch.setitem(sys.modules, "marimo", marimo)
+    frame.numberactive.enrich("hp")
+    (html,) = shown
+    assert "Complete: 60 bought" in html
+
+
+def test_marimo_imported_elsewhere_changes_nothing(as_production, frame, monkeypatch):
+    as_production()
+    marimo = SimpleNamespace(running_in_notebook=lambda: False)
+    monkeypatch.setitem(sys.modules, "marimo", marimo)
+    assert len(frame.numberactive.enrich("hp")) == len(frame)
