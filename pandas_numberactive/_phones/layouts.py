@@ -104,17 +104,19 @@ class Layouts:
         kept_digits = digits if wanted.all() else digits.filter(pa.array(wanted))
         value = kept_digits.cast(pa.int64()).to_numpy()
         if tail.any():
-            row[at] += np.where(value % POWERS.take(tail[at]) != 0, 1, 0)
+            power = POWERS.take(tail[at])
+            whole = value // power
+            row[at] += (whole * power != value).astype(row.dtype)
         reason = rules[:, 0].astype(np.int8).take(row)
         kept = rules[:, 1].take(row[at])
         if tail.any():
-            dropped = count[at] - kept
-            value = value // POWERS.take(dropped)
+            dropped = count[at] > kept  # the tail, or nothing
+            value = np.where(dropped, whole, value)
         read, why = read_digits(
             value, kept, rules[:, 2].astype(bool).take(row[at]), self._max_digits
         )
         if tail.any():
-            lost = np.flatnonzero((dropped > 0) & (value % 10 == 0))
+            lost = np.flatnonzero(dropped & (value // 10 * 10 == value))  # as % 10, faster
             lost = lost[is_rounded(value[lost], lengths(value[lost]))]
             read[lost] = 0
             why[lost] = _PRECISION_LOST
