@@ -9,13 +9,15 @@ from __future__ import annotations
 import decimal
 import unicodedata
 from dataclasses import dataclass
+from typing import Any
 
 WORDS = set(
-    """no nomor nomer nr num number hp handphone hape hand phone ph tel telp telpon telepon telephone
-    tlp tlpn mobile mob ponsel cell cellular seluler selular wa whatsapp app whats sms smsto call
+    """no nomor nomer nr num number hp handphone hape hand phone ph tel telp telpon telepon
+    telephone     tlp tlpn mobile mob ponsel cell cellular seluler selular wa whatsapp app whats sms smsto call
     callto chat telegram kontak contact cp person hub hubungi aktif active utama pribadi baru
     kantor rumah home work saya nasabah telkomsel indosat xl axis tri smartfren simpati halo
-    only saja aja via bisa whatsap watsap wasap watsapp tele telefon telpn tlpn tlf cel celular selular cellphone contacts phones telfon ok ya type value uri voice pref msg m t p h w a""".split()
+    only saja aja via bisa whatsap watsap wasap watsapp tele telefon telpn tlpn tlf cel
+    celular selular cellphone contacts phones telfon ok ya type value uri voice pref msg m t p h w a""".split()
 )
 JOINERS = ("or", "and", "dan", "atau")
 SEPARATORS = "/;|&,\t\n\r\\"
@@ -47,7 +49,8 @@ def strict(cell: object) -> str | None:
     if isinstance(cell, bool) or type(cell).__name__ == "bool":
         return None
     try:
-        exact = decimal.Decimal(cell.item() if hasattr(cell, "item") else cell)  # type: ignore[arg-type]
+        plain: Any = cell.item() if hasattr(cell, "item") else cell
+        exact = decimal.Decimal(plain)
     except (TypeError, ValueError, decimal.InvalidOperation):
         return None
     if not exact.is_finite() or exact <= 0 or exact >= 10**16 or exact != int(exact):
@@ -170,7 +173,7 @@ def _links(text: str) -> str | None:
 
 
 def _printed(text: str) -> str | None:
-    """Return the number that a program printed (8,118,899,532 or 8.1E9); "" if it lost digits."""
+    """Return the number that a program printed (8,118,899,532 or 8.1E9), "" if digits are lost."""
     lower = text.lower()
     if lower.count("e") == 1 and set(lower) <= set("0123456789.,e+"):
         mantissa, _, power = lower.replace(",", ".").partition("e")
@@ -196,7 +199,8 @@ def _printed(text: str) -> str | None:
 
 def _is_date(text: str) -> bool:
     """Return True where the first three groups may be a day, a month and a year."""
-    groups, gaps = [""], []
+    groups = [""]
+    gaps: list[str] = []
     for character in text:
         if "0" <= character <= "9":
             groups[-1] += character
@@ -275,7 +279,8 @@ def _part(part: str) -> str | None:
         start -= 1
     while end < len(part) and part[end] in " )]":
         end += 1
-    head, tail = part[:start], part[end:]
+    head = part[:start]
+    tail = part[end:]
     label_digit = _label_digit(part)
     if label_digit:
         return _part("hp: " + part[label_digit:])
@@ -304,7 +309,8 @@ def _label_digit(part: str) -> int:
 
 def _is_aside(text: str) -> bool:
     """Return True for neutral words, pictures and single marks."""
-    word, marks = "", ""
+    word = ""
+    marks = ""
     for character in text.lower() + " ":
         if character.isalpha():
             word += character
@@ -314,7 +320,8 @@ def _is_aside(text: str) -> bool:
             return False
         closing = bool(word) and character in ")]"
         if word:
-            marks, word = "", ""
+            marks = ""
+            word = ""
         if character == " " or closing:
             continue
         picture = unicodedata.category(character) in ("So", "Sk") and character > "\u2100"
@@ -343,7 +350,10 @@ def _phrase(text: str) -> Phrase | None:
     if plain.count("+") > 1 or (not plus and "+" in plain):
         return None
     plain = plain.replace("+ ", "").replace("+", "")
-    depth, groups, gaps, opened = 0, [""], [""], [False]
+    depth = 0
+    groups = [""]
+    gaps = [""]
+    opened = [False]
     for character in plain:
         if "0" <= character <= "9":
             groups[-1] += character
@@ -364,7 +374,7 @@ def _phrase(text: str) -> Phrase | None:
         if abs(depth) > 1:
             return None
     if not groups[-1]:
-        groups, gaps, opened = groups[:-1], gaps[:-1], opened[:-1]
+        del groups[-1], gaps[-1], opened[-1]
     if any(gap not in GAPS for gap in gaps[1:]) or gaps.count("--") == 1:
         return None
     return Phrase(plus, groups, gaps, opened)
@@ -394,16 +404,19 @@ def _zero_tail(phrase: Phrase) -> bool:
 
 
 def _landline(digits: str, plus: bool) -> bool:
-    rest = digits[2:] if digits.startswith("62") else digits[1:] if digits[:1] == "0" else ""
+    rest = digits[1:] if digits[:1] == "0" else ""
+    if digits.startswith("62"):
+        rest = digits[2:]
     if digits.startswith("0062"):
         rest = digits[4:]
     return rest[:1] in tuple("2345679") and 8 <= len(rest) <= 11
 
 
 def _two(phrase: Phrase) -> str | None:
-    """Return the one mobile number of two that stand behind each other; "" where they differ."""
+    """Return the one mobile number of two that stand behind each other, "" where they differ."""
     for at in range(1, len(phrase.groups)):
-        first, second = "".join(phrase.groups[:at]), "".join(phrase.groups[at:])
+        first = "".join(phrase.groups[:at])
+        second = "".join(phrase.groups[at:])
         numbers = [national(first, phrase.plus), national(second, False)]
         lines = [_landline(first, phrase.plus), _landline(second, False)]
         if second[:1] in ("0", "6") and all(n or x for n, x in zip(numbers, lines, strict=True)):
@@ -421,7 +434,8 @@ def _is_decimal(phrase: Phrase) -> bool:
         area = len(local) == 3 and local[0] == "8"
         return bare or not (area or (local == "" and before != ""))
     if sum(dotted) > 1:
-        runs, run = [], 0
+        runs: list[int] = []
+        run = 0
         for group, dot in zip(phrase.groups, dotted, strict=True):
             if dot:
                 runs.append(run)
@@ -435,7 +449,8 @@ def _is_decimal(phrase: Phrase) -> bool:
 def _is_behind(phrase: Phrase) -> bool:
     """Return True for a count, an extension or a second number behind a whole number."""
     for at in range(1, len(phrase.groups)):
-        before, rest = "".join(phrase.groups[:at]), phrase.groups[at:]
+        before = "".join(phrase.groups[:at])
+        rest = phrase.groups[at:]
         if phrase.opened[at] and len(before) >= 9:
             return True
         if national(before, phrase.plus) is None:

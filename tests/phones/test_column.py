@@ -192,7 +192,7 @@ def test_max_digits_holds_for_columns():
 
 @pytest.mark.parametrize("scale", [0, 2, 6])
 def test_arrow_decimals_agree_with_single_cells(scale):
-    """An amount is no phone number; a number with decimals of zeros may be rounded."""
+    """An amount is no phone number, and decimals of zeros may hide a rounding."""
     cells = [
         decimal.Decimal(text).quantize(decimal.Decimal(1).scaleb(-scale))
         for text in ("8118899532", "8261886.07", "628119000000", "0", "-8118899532", "8120000000")

@@ -17,7 +17,7 @@ def mutated() -> Result:
 
 
 def test_nothing_is_read_that_the_strict_reading_refuses(mutated):
-    """What is asked is only what a careful person reads in the cell."""
+    """Only a number that a careful person reads in the cell may be asked."""
     assert mutated.wrong == []
 
 
