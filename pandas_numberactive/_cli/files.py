@@ -1,59 +1,154 @@
-"""Tables as files (CSV, Excel, Parquet): read as the text that stands in them, written without
-surprises.
-"""
+"""Tables as files: read as the text that stands in them, written without surprises."""
 
 from __future__ import annotations
 
+import csv
+import io
+import re
+import sys
+from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
+from pandas_numberactive._pandas.formats import plain_dtypes
 from pandas_numberactive.errors import ConfigurationError, missing_extra
 
+STANDARD = "-"  # the name of standard input and standard output
+SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
+TEXT_ENDINGS = (".csv", ".tsv", ".txt")
+EXCEL_ENDINGS = (".xlsx", ".xlsm")
+SAMPLED_LINES = 50
+_HARMLESS = re.compile(r"[+-]?[0-9][0-9 ().,/-]*")  # phones and numbers, which no sheet executes
 
-def read_table(name: str) -> pd.DataFrame:
-    """Read a table, every cell as the text that stands in it."""
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A table as it was read; `how` says what was decided, and is empty for a plain CSV."""
+
+    frame: pd.DataFrame
+    how: str = ""
+
+
+def read_table(name: str, *, sheet: str | None = None, header_row: int = 1) -> Taken:
+    """Read a table, every cell as the text that stands in it.
+
+    The content decides the format, not the name: offices save CSV files as .xlsx.
+    """
+    content = _content(name)
+    if content.startswith(b"PK\x03\x04"):
+        return _read_excel(name, content, sheet, header_row)
+    if content.startswith(b"PAR1"):
+        return Taken(pd.read_parquet(io.BytesIO(content)))
+    if content.startswith(b"\xd0\xcf\x11\xe0"):
+        raise ConfigurationError(f"{name!r} is an old Excel file (.xls): save it as .xlsx or .csv.")
+    return _read_text(name, content, header_row)
+
+
+def _content(name: str) -> bytes:
+    if name == STANDARD:
+        return sys.stdin.buffer.read()
     path = Path(name)
     if not path.exists():
         raise ConfigurationError(f"There is no file {name!r}.")
-    kind = path.suffix.lower()
-    if kind == ".csv":
-        return _read_csv(path)
-    if kind == ".parquet":
-        return pd.read_parquet(path)
-    if kind in (".xlsx", ".xlsm"):
-        _need_openpyxl()
-        return pd.read_excel(path, dtype=str, keep_default_na=False)
-    raise ConfigurationError(f"{name!r} must be a .csv, .xlsx or .parquet file.")
+    if path.suffix.lower() not in (*TEXT_ENDINGS, *EXCEL_ENDINGS, ".parquet", ".xls"):
+        raise ConfigurationError(f"{name!r} must be a .csv, .tsv, .txt, .xlsx or .parquet file.")
+    return path.read_bytes()
 
 
-def _read_csv(path: Path) -> pd.DataFrame:
-    with path.open("rb") as file:
-        wide = b"\0" in file.read(1000)
+def _read_excel(name: str, content: bytes, sheet: str | None, header_row: int) -> Taken:
+    _need_openpyxl()
+    book = pd.ExcelFile(io.BytesIO(content), engine="openpyxl")
+    sheets = [str(one) for one in book.sheet_names]
+    chosen = sheets[0] if sheet is None else _sheet(name, sheet, sheets)
+    frame = pd.read_excel(
+        book, sheet_name=chosen, dtype=str, keep_default_na=False, header=header_row - 1
+    )
+    parts = [f"sheet {chosen!r} of {len(sheets)}"] if len(sheets) > 1 else []
+    return Taken(frame, _said(name, [*parts, *_header(header_row)]))
+
+
+def _sheet(name: str, wanted: str, sheets: list[str]) -> str:
+    if wanted in sheets:
+        return wanted
+    if wanted.isdigit() and 0 < int(wanted) <= len(sheets):
+        return sheets[int(wanted) - 1]
+    raise ConfigurationError(
+        f"{name!r} has no sheet {wanted!r}. Its sheets are: {', '.join(map(repr, sheets))}."
+    )
+
+
+def _read_text(name: str, content: bytes, header_row: int) -> Taken:
+    text, encoding = _decoded(name, content)
+    lines = text.splitlines(keepends=True)[header_row - 1 :]
+    if not "".join(lines).strip():
+        raise ConfigurationError(f"{name!r} is empty.")
+    separator = _separator(lines[:SAMPLED_LINES])
     try:
-        if wide:
-            raise ValueError("it seems to be UTF-16")
-        return pd.read_csv(path, dtype=str, keep_default_na=False)
-    except pd.errors.EmptyDataError:
-        raise ConfigurationError(f"{path.name!r} is empty.") from None
+        frame = pd.read_csv(
+            io.StringIO("".join(lines)), sep=separator, dtype=str, keep_default_na=False
+        )
     except pd.errors.ParserError as error:
-        raise ConfigurationError(f"{path.name!r} cannot be read: {error}.") from None
-    except ValueError as error:
-        what = f"byte {error.start:,}" if isinstance(error, UnicodeDecodeError) else str(error)
+        raise ConfigurationError(f"{name!r} cannot be read: {error}.") from None
+    parts = [encoding] if encoding != "UTF-8" else []
+    if separator != ",":
+        parts.append(f"separated by {SEPARATORS[separator]}")
+    if name.lower().endswith(EXCEL_ENDINGS):
+        parts.insert(0, "text, although it is named as Excel")
+    return Taken(frame, _said(name, [*parts, *_header(header_row)]))
+
+
+def _header(row: int) -> list[str]:
+    return [] if row == 1 else [f"names in row {row}"]
+
+
+def _said(name: str, parts: list[str]) -> str:
+    return f"{name} was read as: {', '.join(parts)}." if parts else ""
+
+
+def _decoded(name: str, content: bytes) -> tuple[str, str]:
+    """Return the text and its encoding; Excel's "Unicode text" is UTF-16."""
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return content.decode("utf-16"), "UTF-16"
+    nulls = content[:1000].count(b"\0")
+    if nulls:
+        wide = "utf-16-le" if content[1:2] == b"\0" else "utf-16-be"
+        return content.decode(wide, errors="replace"), "UTF-16"
+    try:
+        return content.decode("utf-8-sig"), "UTF-8"
+    except UnicodeDecodeError as error:
         raise ConfigurationError(
-            f'{path.name!r} is no UTF-8 text ({what}): save it again, in Excel as "CSV UTF-8".'
+            f"{name!r} is no UTF-8 text (byte {error.start:,}): save it again, in Excel as "
+            '"CSV UTF-8".'
         ) from None
+
+
+def _separator(lines: list[str]) -> str:
+    """Return the mark that cuts the lines into the same number of cells, two or more."""
+    best = ","
+    most = 1
+    for mark in SEPARATORS:
+        widths = Counter(len(row) for row in csv.reader(lines, delimiter=mark) if row)
+        width, count = widths.most_common(1)[0] if widths else (1, 0)
+        if width > most and 10 * count >= 9 * widths.total():
+            best = mark
+            most = width
+    return best
 
 
 def check_target(name: str, source: str) -> None:
     """Refuse, before anything is bought, a name that the result could not be written to."""
+    if name == STANDARD:
+        return
     path = Path(name)
     if path.exists() and Path(source).exists() and path.samefile(source):
         raise ConfigurationError(
             f"--out {name!r} is the file that is read: name another, so that it is kept."
         )
-    if path.suffix.lower() not in (".csv", ".xlsx", ".parquet"):
-        raise ConfigurationError(f"--out {name!r} must end in .csv, .xlsx or .parquet.")
+    if path.suffix.lower() not in (*TEXT_ENDINGS, ".xlsx", ".parquet"):
+        raise ConfigurationError(f"--out {name!r} must end in .csv, .tsv, .txt, .xlsx or .parquet.")
     if path.suffix.lower() == ".xlsx":
         _need_openpyxl()
     if not path.absolute().parent.is_dir():
@@ -63,20 +158,60 @@ def check_target(name: str, source: str) -> None:
 def _need_openpyxl() -> None:
     """Raise MissingExtraError where Excel files cannot be read or written."""
     try:
+        # Imported here because it is an extra.
         import openpyxl  # noqa: F401
     except ImportError as error:
         raise missing_extra("excel", "openpyxl") from error
 
 
 def write_table(df: pd.DataFrame, name: str) -> None:
-    """Write a table in the format that the name ends in."""
-    kind = Path(name).suffix.lower()
-    if kind == ".csv":
-        df.to_csv(name, index=False)
-    elif kind == ".parquet":
-        df.to_parquet(name, index=False)
+    """Write a table in the format that the name ends in.
+
+    The file has its name only once it is whole.
+    """
+    if name == STANDARD:
+        sys.stdout.write(_as_text(df).to_csv(index=False))
+        return
+    path = Path(name)
+    part = path.with_name(f".{path.stem}.part{path.suffix}")
+    try:
+        _write(df, part, path.suffix.lower())
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _write(df: pd.DataFrame, path: Path, kind: str) -> None:
+    if kind == ".parquet":
+        df.to_parquet(path, index=False)
+    elif kind == ".xlsx":
+        _write_excel(plain_dtypes(df), path)
     else:
-        dates = df.select_dtypes(
-            "datetimetz"
-        ).columns  # Excel knows no time zones; the values are UTC
-        df.assign(**{str(c): df[c].dt.tz_localize(None) for c in dates}).to_excel(name, index=False)
+        _as_text(df).to_csv(path, index=False, sep="," if kind == ".csv" else "\t")
+
+
+def _as_text(df: pd.DataFrame) -> pd.DataFrame:
+    """Put an apostrophe before cells that a spreadsheet would execute, names included."""
+    out = df.rename(columns=_inert)
+    for name in df.select_dtypes(["object", "string", "category"]).columns:
+        cells = df[name]
+        if any(_inert(cell) is not cell for cell in cells.unique()):
+            out[_inert(name)] = [_inert(cell) for cell in cells]
+    return out
+
+
+def _inert(cell: Any) -> Any:
+    if not isinstance(cell, str) or not cell.startswith(("=", "+", "-", "@", "\t", "\r")):
+        return cell
+    return cell if _HARMLESS.fullmatch(cell) else f"'{cell}"
+
+
+def _write_excel(df: pd.DataFrame, path: Path) -> None:
+    """Write every text as text: openpyxl takes one that begins with = for a formula."""
+    with pd.ExcelWriter(path, engine="openpyxl") as writer:
+        df.to_excel(writer, index=False)
+        for sheet in writer.book.worksheets:
+            for row in sheet.iter_rows():
+                for cell in row:
+                    if cell.data_type == "f":
+                        cell.data_type = "s"

@@ -36,6 +36,7 @@ from pandas_numberactive._display.public import public
 from pandas_numberactive.errors import ConfigurationError, near_misses
 
 SIMULATOR_KEY = "simulator"
+COMMAND_VARIABLES = ("NUMBERACTIVE_PHONE",)  # read by the command line alone
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -326,7 +327,7 @@ def unknown_variables() -> list[str]:
     known = [variable.removeprefix(ours) for variable in VARIABLES.values()]
     told = []
     for name in sorted(os.environ):
-        if name.upper().startswith(ours) and name not in VARIABLES.values():
+        if name.upper().startswith(ours) and name not in (*VARIABLES.values(), *COMMAND_VARIABLES):
             near = near_misses(name[len(ours) :], known)
             hint = f"Did you mean {ours}{near[0]}?" if near else "There is no such variable."
             told.append(f"{name} is not read. {hint}")

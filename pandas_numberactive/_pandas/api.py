@@ -174,6 +174,24 @@ def enrich(df: pd.DataFrame, column: Columns, **options: Unpack[EnrichOptions]) 
 
 
 @public(options=Options)
+def enrich_into(
+    df: pd.DataFrame,
+    column: Columns,
+    keep: Callable[[pd.DataFrame], None],
+    **options: Unpack[EnrichOptions],
+) -> None:
+    """Do `enrich` and hand its frame to `keep`; the run ends when that has returned.
+
+    For a front whose result is a file: a process that dies before the file stands goes on with the
+    same run.
+    """
+    call = _Call.of(df, column, options)
+    result = buy(call.run, call.settings, call.prepared.options.progress)
+    with result.ending:
+        keep(call.end(result))
+
+
+@public(options=Options)
 async def aenrich(
     df: pd.DataFrame, column: Columns, **options: Unpack[EnrichOptions]
 ) -> pd.DataFrame:

@@ -44,6 +44,20 @@ def names(prefix: str, details: bool) -> list[str]:
     return [prefix + name for name in COLUMNS + (DETAILS if details else ())]
 
 
+def prefixes(phones: Sequence[Hashable], prefix: str | None) -> list[str]:
+    """Return the prefix of the new columns for each phone column."""
+    if prefix is None:
+        return [f"{phone}_" for phone in phones]
+    return [prefix] if len(phones) == 1 else [f"{prefix}{phone}_" for phone in phones]
+
+
+def foreign(frame: pd.DataFrame, prefixes: Sequence[str], details: bool) -> list[str]:
+    """Return the columns that a result would replace and that no call of ours has made."""
+    known = ours(frame, prefixes)
+    new = [name for prefix in prefixes for name in names(prefix, details)]
+    return [name for name in new if name in frame.columns and name not in known]
+
+
 def ours(frame: pd.DataFrame, prefixes: Sequence[str]) -> set[Hashable]:
     """Return the columns that an earlier call of ours made, known by name and dtype.
 

@@ -74,7 +74,7 @@ def prepare(frame: pd.DataFrame, column: Columns, options: Options, max_digits: 
             f"{said(frame)}: {_way_to_a_frame(frame)}."
         )
     names = phone_columns(frame, column)
-    prefixes = _prefixes(names, options.prefix)
+    prefixes = columns.prefixes(names, options.prefix)
     _check_output(frame, prefixes, options)
     cells = [normalize_column(frame[name], max_digits=max_digits) for name in names]
     reasons = [c.reason for c in cells]
@@ -150,19 +150,11 @@ def phone_columns(frame: pd.DataFrame, column: Columns) -> list[Hashable]:
     return wanted
 
 
-def _prefixes(names: list[Hashable], prefix: str | None) -> list[str]:
-    if prefix is None:
-        return [f"{name}_" for name in names]
-    return [prefix] if len(names) == 1 else [f"{prefix}{name}_" for name in names]
-
-
 def _check_output(frame: pd.DataFrame, prefixes: list[str], options: Options) -> None:
     """Raise where a result would replace a column that no call of ours has made."""
     if options.overwrite:
         return
-    new = [name for prefix in prefixes for name in columns.names(prefix, options.details)]
-    ours = columns.ours(frame, prefixes)
-    foreign = [name for name in new if name in frame.columns and name not in ours]
+    foreign = columns.foreign(frame, prefixes, options.details)
     if foreign:
         raise ConfigurationError(
             f"The frame has {', '.join(map(mask_label, foreign[:3]))} already, and not as enrich() "

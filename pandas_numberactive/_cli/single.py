@@ -1,0 +1,138 @@
+"""The commands on one number and on this machine: lookup, verify, doctor, login, simulate."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import sys
+
+import click
+
+from pandas_numberactive._cli.books import PHONE_VARIABLE
+from pandas_numberactive._cli.doctor import doctor as diagnose
+from pandas_numberactive._cli.words import from_stdin, plain, put_json, tell
+from pandas_numberactive._config.checks import VARIABLES
+from pandas_numberactive._config.keyring import require_keyring, save_to_keyring
+from pandas_numberactive.errors import ConfigurationError, NumberActiveError
+
+COMPLETE, BROKEN, INCOMPLETE = 0, 1, 3
+
+
+@click.command()
+@click.option("--refresh", is_flag=True, help="Buy it again.")
+@click.option("--max-age", metavar="AGE", help="Buy again what is older, such as 180D.")
+@click.option("--json", "as_json", is_flag=True, help="Print the answers as JSON.")
+def lookup(refresh: bool, max_age: str | None, as_json: bool) -> int:
+    """Look numbers up; give them on standard input, one a line.
+
+    A number that is stored is free, another one is charged once. They are read from standard
+    input, or from the variable NUMBERACTIVE_PHONE, to keep them out of the process list.
+    """
+    # Imported here because it loads pandas, which other commands need not.
+    from pandas_numberactive._pandas.lookup import lookup as ask
+
+    found = [ask(phone, refresh=refresh, max_age=max_age) for phone in _phones()]
+    if as_json:
+        put_json([plain(one) | {"phone": one.masked} for one in found])
+    else:
+        for one in found:
+            click.echo(str(one))
+    final = all(one.status in ("answered", "no_data") for one in found)
+    return COMPLETE if final else INCOMPLETE
+
+
+def _phones() -> list[str]:
+    stated = os.environ.get(PHONE_VARIABLE, "").strip()
+    if stated:
+        return [stated]
+    if sys.stdin.isatty():
+        return [from_stdin("Phone")]
+    phones = [line.strip() for line in sys.stdin if line.strip()]
+    if not phones:
+        raise ConfigurationError("Give a number on standard input. Nothing was sent.")
+    return phones
+
+
+@click.command()
+@click.option(
+    "--phone", help=f"A number of your own; better on standard input or in {PHONE_VARIABLE}."
+)
+@click.option("--max-charges", type=int, help="Production: must be 1.")
+def verify(phone: str | None, max_charges: int | None) -> int:
+    """Check the README's assumptions with one look-up."""
+    # Imported here because it loads the client, which other commands need not.
+    from pandas_numberactive._cli.verify import verify as check
+
+    asked = phone or os.environ.get(PHONE_VARIABLE, "").strip() or from_stdin("Phone")
+    try:
+        found = check(asked, max_charges=max_charges)
+    except NumberActiveError as error:
+        error.report = None  # a check that could not be made has no bill to show
+        raise
+    click.echo(repr(found))
+    return INCOMPLETE if found.refuted else COMPLETE
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
+def doctor(as_json: bool) -> int:
+    """Show what is configured, without spending; exit code 1 where no run could start."""
+    found = diagnose()
+    if as_json:
+        details = {"ready": found.ready, "warnings": found.warnings, **dict(found.lines)}
+        put_json(details)
+    else:
+        click.echo(repr(found))
+    return COMPLETE if found.ready else BROKEN
+
+
+@click.command()
+def login() -> int:
+    """Keep app key and secret in the system's keyring."""
+    keys = f"{VARIABLES['app_key']} and {VARIABLES['secret']}"
+    require_keyring()
+    if not sys.stdin.isatty():
+        raise ConfigurationError(
+            f"login asks for the keys in a terminal, and there is none: set {keys} instead."
+        )
+    try:
+        app_key = input("App key: ").strip()
+        secret = getpass.getpass("Secret (not shown): ").strip()
+    except EOFError:
+        raise ConfigurationError("Nothing was kept: login needs both keys.") from None
+    save_to_keyring(app_key, secret)
+    click.echo("Kept in the system's keyring.")
+    return COMPLETE
+
+
+@click.command()
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=8900, help="0 for any that is free.  [8900]"
+)
+@click.option("--latency", type=float, default=0.0, help="Seconds before each reply.")
+def simulate(port: int, latency: float) -> int:
+    """Serve the simulator on the loopback."""
+    # Imported here because only this command serves.
+    from pandas_numberactive.simulator import serve_forever
+
+    serve_forever(port, latency=latency)
+    return COMPLETE
+
+
+@click.command()
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+@click.pass_context
+def completion(context: click.Context, shell: str) -> int:
+    """Print the script that completes commands and options in your SHELL.
+
+    For example: numberactive completion bash > ~/.numberactive-complete, and source it.
+    """
+    # Imported here because only this command needs it.
+    from click.shell_completion import get_completion_class
+
+    kind = get_completion_class(shell)
+    assert kind is not None
+    group = context.find_root().command
+    click.echo(kind(group, {}, "numberactive", "_NUMBERACTIVE_COMPLETE").source())
+    tell("# Load it from your shell's start-up file.")
+    return COMPLETE

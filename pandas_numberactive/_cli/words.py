@@ -1,0 +1,116 @@
+"""Print results and errors in the words of the command line."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+import click
+import pandas as pd
+
+from pandas_numberactive._config.settings import settings
+from pandas_numberactive._display.html import text_table
+from pandas_numberactive._run.plan import Plan
+from pandas_numberactive._run.report import Ending as RunEnding
+from pandas_numberactive._run.report import RunReport, ending_of, verdict
+from pandas_numberactive.errors import (
+    ConfigurationError,
+    ConfirmationRequiredError,
+    NumberActiveError,
+)
+
+UNKNOWN_COST = "unknown: add --unit-price"
+_COSTS = ("cost", "cost at most")
+AGAIN = {
+    RunEnding.CAPPED: "The same command buys nothing more today; a higher --max-charges or "
+    "--budget goes on.",
+    RunEnding.STOPPED: "The same command goes on where this ended.",
+    RunEnding.BROKEN: "The same command goes on where this ended.",
+    RunEnding.OPEN: "The same command goes on where this ended.",
+    RunEnding.COMPLETE: "The same command goes on where this ended.",
+}
+
+
+def tell(text: str) -> None:
+    """Print a line that is no result to stderr."""
+    click.echo(text, err=True)
+
+
+def put_json(value: object) -> None:
+    """Print a result as JSON."""
+    click.echo(json.dumps(value, indent=2, default=str))
+
+
+def put_frame(frame: pd.DataFrame, as_json: bool, empty: str = "Nothing.") -> None:
+    """Print rows as a table or as JSON."""
+    if as_json:
+        click.echo(frame.to_json(orient="records", date_format="iso", indent=2))
+    else:
+        click.echo(frame.to_string(index=False) if len(frame) else empty)
+
+
+def _priced(lines: list[tuple[str, str]], cost: float | None) -> list[tuple[str, str]]:
+    """Name the flag of the price where the cost is unknown."""
+    if cost is not None:
+        return lines
+    return [(name, UNKNOWN_COST if name in _COSTS else text) for name, text in lines]
+
+
+def plan_text(plan: Plan) -> str:
+    """Return a plan as text."""
+    lines = _priced(plan.lines(), plan.cost)
+    return text_table(f"Plan ({plan.environment})", lines, "; ".join(plan.warnings))
+
+
+def report_text(report: RunReport) -> str:
+    """Return a bill as text, the verdict first."""
+    title = f"Run {report.run or '-'} ({report.environment}): {verdict(report)}"
+    return text_table(title, _priced(report.lines(), report.cost))
+
+
+def again(report: RunReport) -> str:
+    """Return what the same command would do."""
+    return AGAIN[ending_of(report)]
+
+
+def error_text(error: NumberActiveError) -> str:
+    """Return an error in the words of the command line."""
+    if isinstance(error, ConfirmationRequiredError) and isinstance(error.plan, Plan):
+        plan = error.plan
+        return (
+            f"This would buy {plan.to_buy:,} numbers, more than confirm_above="
+            f"{settings().confirm_above:,}. Nothing was bought. If that is meant, add "
+            f"--max-charges {plan.purchases}.\n{plan_text(plan)}"
+        )
+    return str(error)
+
+
+def print_error(error: NumberActiveError) -> None:
+    """Print an error with its notes and its bill to stderr."""
+    tell(f"Error: {error_text(error)}")
+    for note in getattr(error, "__notes__", []):
+        tell(note)
+    if error.report is not None:
+        tell(report_text(error.report))
+
+
+def refuse_budget_without_price(budget: float | None) -> None:
+    """Raise where a budget cannot be turned into a number of charges."""
+    if budget is not None and not settings().unit_price:
+        raise ConfigurationError("--budget needs a price: add --unit-price, or use --max-charges.")
+
+
+def from_stdin(name: str) -> str:
+    """Read one line of standard input, such as a number or an address with a password."""
+    if sys.stdin.isatty():
+        return str(click.prompt(name, err=True))
+    line = sys.stdin.readline().strip()
+    if not line:
+        raise ConfigurationError(f"Give the {name.lower()} on standard input. Nothing was sent.")
+    return line
+
+
+def plain(value: Any) -> Any:
+    """Return the fields of a small result for JSON."""
+    return {name: getattr(value, name) for name in value.__dataclass_fields__}

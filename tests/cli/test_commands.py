@@ -1,0 +1,303 @@
+"""Each command as a person used to `gh` or `pip` would call it."""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import sys
+
+import pandas as pd
+import pytest
+
+import pandas_numberactive as pna
+from pandas_numberactive._cli.main import cli, main
+
+PHONES = ["0811 8899 532", "0812-3456-7890"]  # made up
+
+
+@pytest.fixture
+def keys(monkeypatch, vendor, tmp_path):
+    """Configure the stand-in by variables, with a store in the test's folder."""
+    values = {
+        "APP_KEY": "made-up-key",
+        "SECRET": "made-up-secret",
+        "ENVIRONMENT": "production",
+        "BASE_URL": vendor.base_url,
+        "STORE": str(tmp_path / "cli.sqlite3"),
+        "UNIT_PRICE": "500",
+    }
+    for name, value in values.items():
+        monkeypatch.setenv(f"NUMBERACTIVE_{name}", value)
+
+
+@pytest.fixture
+def typed(monkeypatch):
+    """Give text on standard input."""
+
+    def give(text: str | bytes) -> None:
+        content = text if isinstance(text, bytes) else text.encode()
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(content), "utf-8"))
+
+    return give
+
+
+@pytest.fixture
+def book(tmp_path):
+    """A CSV of two customers."""
+    path = tmp_path / "book.csv"
+    pd.DataFrame({"id": ["1", "2"], "phone": PHONES}).to_csv(path, index=False)
+    return str(path)
+
+
+# --- the command itself
+
+
+def test_both_names_of_the_command_give_the_version():
+    start = "import sys; from pandas_numberactive._cli.main import main; sys.exit(main())"
+    for way in (["-m", "pandas_numberactive"], ["-c", start]):  # the second is the script
+        command = [sys.executable, *way, "--version"]
+        out = subprocess.run(command, capture_output=True, text=True, check=True)
+        assert out.stdout == f"numberactive, version {pna.__version__}\n"
+
+
+def test_all_commands_are_there():
+    wanted = "plan enrich lookup history spend reconcile held resolve forget import doctor verify "
+    wanted += "store simulate demo login completion"
+    assert set(wanted.split()) == set(cli.commands)
+
+
+@pytest.mark.parametrize("name", sorted(cli.commands))
+def test_each_command_explains_itself(name, capsys):
+    assert main([name, "--help"]) == 0
+    assert "Usage: numberactive" in capsys.readouterr().out
+
+
+def test_a_mistyped_command_shows_the_usage(capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(["plann"])
+    assert caught.value.code == 2
+    assert "No such command 'plann'" in capsys.readouterr().err
+
+
+def test_the_shell_completes_commands(capsys):
+    assert main(["completion", "bash"]) == 0
+    assert "_NUMBERACTIVE_COMPLETE=bash_complete" in capsys.readouterr().out
+
+
+# --- plan and enrich
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--column", "phone", "FILE"],
+        ["FILE", "--column", "phone", "other"],
+        ["FILE", "-c", "phone", "-c", "other"],
+        ["--column", "phone", "other", "FILE"],
+    ],
+    ids=" ".join,
+)
+def test_the_file_may_stand_anywhere(arguments, tmp_path, keys, capsys):
+    path = tmp_path / "two.csv"
+    pd.DataFrame({"phone": PHONES, "other": ["", ""]}).to_csv(path, index=False)
+    assert main(["plan", *[str(path) if one == "FILE" else one for one in arguments]]) == 0
+    blank = 2 if "other" in arguments else 0
+    assert f"blank             {blank}" in capsys.readouterr().out
+
+
+def test_a_pipe_is_read_and_written(typed, keys, capsys):
+    typed("phone\n0811 8899 532\n")
+    assert main(["enrich", "-"]) == 0
+    out, err = capsys.readouterr()
+    frame = pd.read_csv(io.StringIO(out), dtype=str)
+    assert frame["phone"].tolist() == ["0811 8899 532"]
+    assert frame["phone_lookup_status"].isin(["answered", "no_data"]).all()
+    assert err.startswith("Run 1 (production): Complete: 1 bought")
+
+
+def test_a_random_pilot_takes_a_sample_and_a_prefix(book, tmp_path, keys):
+    out = str(tmp_path / "out.csv")
+    options = ["--order", "random", "--max-charges", "1", "--prefix", "p_", "--max-rate", "100"]
+    assert main(["enrich", book, "--out", out, *options]) == 3
+    assert pd.read_csv(out)["p_lookup_status"].tolist() != ["not_bought", "not_bought"]
+
+
+def test_json_is_all_that_stands_on_standard_output(book, tmp_path, keys, capsys):
+    assert main(["plan", book, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["to_buy"] == 2
+    assert main(["enrich", book, "--out", str(tmp_path / "o.csv"), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["cost"] == 1000
+
+
+def test_a_cap_is_told_with_the_flag_that_goes_on(book, tmp_path, keys, capsys):
+    assert main(["enrich", book, "--out", str(tmp_path / "o.csv"), "--max-charges", "1"]) == 3
+    out, err = capsys.readouterr()
+    assert "Stopped at your cap: 1 of 2 bought; 1 left" in out
+    assert err == (
+        "Incomplete. The same command buys nothing more today; a higher --max-charges or "
+        "--budget goes on.\n"
+    )
+
+
+def test_a_large_purchase_asks_for_the_flag(book, tmp_path, keys, capsys, monkeypatch, vendor):
+    monkeypatch.setenv("NUMBERACTIVE_CONFIRM_ABOVE", "1")
+    assert main(["enrich", book, "--out", str(tmp_path / "o.csv")]) == 2
+    assert "add --max-charges 2." in capsys.readouterr().err
+    assert vendor.calls == []
+
+
+# --- files of offices
+
+TABLE = "id;phone\n1;0811 8899 532\n2;0812-3456-7890\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        ("a.csv", TABLE.encode(), "separated by semicolons"),
+        ("a.csv", TABLE.replace(";", "\t").encode("utf-16"), "UTF-16, separated by tabs"),
+        ("a.csv", TABLE.replace(";", ",").encode("utf-16-le"), "UTF-16"),
+        ("a.tsv", TABLE.replace(";", "\t").encode(), "separated by tabs"),
+        ("a.txt", TABLE.replace(";", "|").encode(), "separated by bars"),
+        ("a.xlsx", TABLE.encode(), "text, although it is named as Excel, separated by semicolons"),
+        ("a.csv", TABLE.replace(";", ",").encode("utf-8-sig"), ""),
+    ],
+)
+def test_a_table_of_an_office_is_read(name, content, says, tmp_path, keys, capsys):
+    (tmp_path / name).write_bytes(content)
+    assert main(["plan", str(tmp_path / name), "--json"]) == 0
+    out, err = capsys.readouterr()
+    assert json.loads(out)["to_buy"] == 2
+    assert says in err if says else err == ""
+
+
+def test_a_sheet_and_the_row_of_names_are_chosen(tmp_path, keys, capsys):
+    path = tmp_path / "book.xlsx"
+    with pd.ExcelWriter(path) as writer:
+        pd.DataFrame({"a": ["x"]}).to_excel(writer, sheet_name="Info", index=False)
+        rows = pd.DataFrame([["Data nasabah", ""], ["id", "phone"], ["1", PHONES[0]]])
+        rows.to_excel(writer, sheet_name="Data", index=False, header=False)
+    assert main(["plan", str(path), "--sheet", "Data", "--header-row", "2", "--json"]) == 0
+    out, err = capsys.readouterr()
+    assert json.loads(out)["to_buy"] == 1
+    assert "sheet 'Data' of 2, names in row 2" in err
+    assert main(["plan", str(path), "--sheet", "Date"]) == 2
+    assert "Its sheets are: 'Info', 'Data'" in capsys.readouterr().err
+
+
+FORMULAS = ["=1+1", "@SUM(A1)", "+cmd|' /C calc'!A0", "-2+3"]
+
+
+def test_excel_shows_formulas_of_a_table_as_text(tmp_path, keys):
+    import openpyxl
+
+    df = pd.DataFrame({"phone": [PHONES[0]] * 4, "note": FORMULAS, "=x": "y"})
+    df.to_csv(tmp_path / "in.csv", index=False)
+    assert main(["enrich", str(tmp_path / "in.csv"), "--out", str(tmp_path / "out.xlsx")]) == 0
+    sheet = openpyxl.load_workbook(tmp_path / "out.xlsx").active
+    assert {cell.data_type for row in sheet.iter_rows() for cell in row} <= {"s", "n", "d"}
+    assert [cell.value for cell in sheet["B"]] == ["note", *FORMULAS]
+
+
+def test_a_csv_keeps_phones_and_disarms_formulas(tmp_path, keys):
+    phones = ["+62 811-8899-532"] * 4
+    pd.DataFrame({"phone": phones, "note": FORMULAS}).to_csv(tmp_path / "in.csv", index=False)
+    assert main(["enrich", str(tmp_path / "in.csv"), "--out", str(tmp_path / "out.csv")]) == 0
+    out = pd.read_csv(tmp_path / "out.csv", dtype=str)
+    assert out["phone"].tolist() == phones
+    assert out["note"].str.startswith("'").tolist() == [True] * 4
+
+
+def test_a_file_that_fails_half_way_leaves_no_file(tmp_path, keys, book, monkeypatch):
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(pd.DataFrame, "to_parquet", full)
+    out = tmp_path / "out.parquet"
+    assert main(["enrich", book, "--out", str(out)]) == 2
+    assert [one.name for one in tmp_path.iterdir() if "out" in one.name] == []
+
+
+# --- the ledger
+
+
+def test_lookup_reads_numbers_from_standard_input(typed, keys, capsys, vendor):
+    typed("0811 8899 532\n0812-3456-7890\n")
+    assert main(["lookup"]) in (0, 3)
+    out = capsys.readouterr().out
+    assert out.count("Lookup(") == 2
+    assert "8118899532" not in out
+    assert vendor.ledger.total == 2
+    with pytest.raises(SystemExit):  # a number here would stand in the process list
+        main(["lookup", "08118899532"])
+
+
+def test_lookup_gives_json(monkeypatch, keys, capsys):
+    monkeypatch.setenv("NUMBERACTIVE_PHONE", "0811 8899 532")
+    main(["lookup", "--json"])
+    (found,) = json.loads(capsys.readouterr().out)
+    assert found["phone"] == "8118****532"
+
+
+def test_verify_takes_its_number_from_a_variable(monkeypatch, keys, capsys):
+    monkeypatch.setenv("NUMBERACTIVE_PHONE", "08118899532")
+    assert main(["verify", "--max-charges", "1"]) == 0
+    assert "confirmed" in capsys.readouterr().out
+
+
+def test_spend_and_history_give_json(book, tmp_path, keys, capsys):
+    main(["enrich", book, "--out", str(tmp_path / "o.csv")])
+    capsys.readouterr()
+    assert main(["spend", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)[0]["charged"] == 2
+    assert main(["history", "--json"]) == 0
+    assert len(json.loads(capsys.readouterr().out)) == 4
+
+
+def test_an_invoice_is_reconciled(book, tmp_path, keys, capsys):
+    main(["enrich", book, "--out", str(tmp_path / "o.csv")])
+    ids = pna.LookupStore().charges()["request_id"]
+    invoice = tmp_path / "invoice.csv"
+    pd.DataFrame({"requestId": ids}).to_csv(invoice, index=False)
+    capsys.readouterr()
+    assert main(["reconcile", str(invoice)]) == 0
+    assert "2 matched" in capsys.readouterr().out
+    pd.DataFrame({"requestId": [ids[0], "unknown-1"]}).to_csv(invoice, index=False)
+    assert main(["reconcile", str(invoice)]) == 3
+    assert "only_on_invoice" in capsys.readouterr().out
+
+
+def test_held_resolve_and_forget_work_on_the_store(typed, tmp_path, keys, book, capsys):
+    assert main(["held"]) == 0
+    assert capsys.readouterr().out == "Nothing is held.\n"
+    main(["enrich", book, "--out", str(tmp_path / "o.csv")])
+    typed("0811 8899 532\n")
+    assert main(["resolve", "release"]) == 2  # an answer is final
+    capsys.readouterr()
+    typed("0811 8899 532\n0813 0000 0000\n")
+    assert main(["forget"]) == 0
+    assert capsys.readouterr().out == "1 of 2 numbers were there and are forgotten.\n"
+
+
+def test_answers_of_another_program_are_imported(tmp_path, keys, capsys):
+    answers = pd.DataFrame(
+        {"phone": PHONES, "active_level": ["high", "low"], "looked_up_at": "2026-01-31"}
+    )
+    answers.to_csv(tmp_path / "old.csv", index=False)
+    assert main(["import", str(tmp_path / "old.csv")]) == 0
+    assert "2 imported" in capsys.readouterr().out
+
+
+def test_a_store_is_named_by_a_variable(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("MY_STORE", str(tmp_path / "s.sqlite3"))
+    assert main(["store", "init", "env:MY_STORE"]) == 0
+    assert "is ready: 0 look-ups" in capsys.readouterr().out
+    assert main(["store", "init", "env:NOBODYS"]) == 2
+
+
+def test_a_password_in_the_process_list_is_warned_of(capsys):
+    main(["store", "init", "postgresql://me:pa55@127.0.0.1:1/db"])
+    err = capsys.readouterr().err
+    assert err.startswith("Warning: the password of this address can be read in the process list")
+    assert "pa55" not in err
