@@ -39,7 +39,7 @@ _DATE = re.compile(
 
 def is_date(text: str) -> bool:
     """Return True for a date in digits, with a time or without."""
-    return _DATE.match(text.rstrip(" .,;-")) is not None
+    return _DATE.match(text.rstrip(" .,;-)]")) is not None
 
 
 def without_tail(text: str) -> tuple[str, bool]:

@@ -48,7 +48,8 @@ _BY_LAYOUT = {
 # Shapes whose meaning is in the digits themselves; each digit is written as 0.
 _E_NOTATION = r"0[.,]?0*e[+-]?0"
 _DATE = (
-    r"\A0{1,4}([-./ ])0{1,2}\1(?:00?|0000)(?!0)|\A0{7,8}[ T,-]+00?[:. -]?00(?:[:. -]?00)?[ .,;-]*\Z"
+    r"\A0{1,4}([-./ ])0{1,2}\1(?:00?|0000)(?!0)"
+    r"|\A0{7,8}[ T,-]+00?[:. -]?00(?:[:. -]?00)?[ .,;)\]-]*\Z"
 )
 _SECOND_PLUS = r"0[^0]*\+|\+[^0]*\+"
 _LABEL_DIGIT = r"[^\W\d_][ .-]?0(?!0)"

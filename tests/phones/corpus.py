@@ -94,6 +94,7 @@ REFUSED = {  # with a reason that is true of the cell
     "08-12-2024 1030": "not_a_number",
     "8-12-2024 10.30": "not_a_number",
     "08-12-24 1030": "not_a_number",
+    "08-12-24 1030)": "not_a_number",
     "08122024 1030": "not_a_number",
     "08/12/2024": "not_a_number",
     "08/12/2024 10:30": "not_a_number",
