@@ -7,6 +7,7 @@ real borrowers.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -36,8 +37,10 @@ SCORE_SPREAD = 50  # points a standard deviation
 APPROVED = 0.7  # share of loans above the cut-off
 
 
-def loan_book(n: int = 20_000, seed: int = 0) -> pd.DataFrame:
-    """Return `n` made-up loans.
+def loan_book(
+    n: int = 20_000, seed: int = 0, *, loans: int = 1, person: float = 0.0, months: int = 18
+) -> pd.DataFrame:
+    """Return `n` made-up loans, `loans` of each customer, in months of 30 days from 2025 on.
 
     Columns: customer_id, name, city, product, amount_idr, phone (text, messy), application_date,
     defaulted (0 or 1), score (points, higher is safer), approved (True for the best APPROVED of the
@@ -45,8 +48,9 @@ def loan_book(n: int = 20_000, seed: int = 0) -> pd.DataFrame:
 
     The log-odds of default are BASE plus ACTIVITY, FREQUENCY, POSTPAID or NO_DATA of what the
     simulator answers about the phone; a phone that nobody can read has BASE. Of the applicants with
-    a low activity level, SHIFTED came in the last five of the 18 months, as if a new channel had
-    brought them. The scores of bad loans lie SCORE_GAP standard deviations below those of good
+    a low activity level, SHIFTED came in the last five months, as if a new channel had brought
+    them. `person` is the spread of the log-odds that all loans of a number share, so that they
+    default together. The scores of bad loans lie SCORE_GAP standard deviations below those of good
     ones. Given the outcome they do not depend on the phone, so what the phone adds to the log-odds
     is the same with the score and without. Equal for equal arguments.
 
@@ -55,18 +59,31 @@ def loan_book(n: int = 20_000, seed: int = 0) -> pd.DataFrame:
     True
     """
     rng = np.random.default_rng(seed)
-    book = customers(n, seed=seed)
+    people = customers(-(-n // loans), seed=seed)
+    book = people.loc[people.index.repeat(loans)].head(n).reset_index(drop=True)
     answers = _answers(book["phone"])
     odds = BASE + np.array([_added(data) for data in answers])
+    if person:
+        odds = odds + _shared(book["phone"], person, seed)
     book["defaulted"] = (rng.random(n) < 1 / (1 + np.exp(-odds))).astype(np.int64)
-    days = rng.integers(0, 18 * 30, n)
+    days = rng.integers(0, months * 30, n)
     low = np.array([data is not None and data["activeLevel"] == "low" for data in answers])
     moved = low & (rng.random(n) < SHIFTED)
-    days[moved] = rng.integers(13 * 30, 18 * 30, int(moved.sum()))
+    days[moved] = rng.integers(max(0, months - 5) * 30, months * 30, int(moved.sum()))
     book["application_date"] = (np.datetime64("2025-01-01") + days.astype("m8[D]")).astype("M8[us]")
     book["score"] = _scores(book["defaulted"].to_numpy(), seed)
     book["approved"] = book["score"] >= book["score"].quantile(1 - APPROVED)
     return book
+
+
+def _shared(phones: pd.Series[Any], spread: float, seed: int) -> NDArray[np.float64]:
+    """Draw what each number adds to the log-odds of its loans, from a stream of their own."""
+    numbers = normalize_column(phones).number
+    alone = np.where(numbers > 0, numbers, -1 - np.arange(len(numbers)))
+    _, who = np.unique(alone, return_inverse=True)
+    drawn = np.random.default_rng([seed, 4]).normal(0, spread, int(who.max()) + 1)
+    out: NDArray[np.float64] = drawn[who]
+    return out
 
 
 def _scores(defaulted: NDArray[np.int64], seed: int) -> NDArray[np.float64]:
@@ -80,16 +97,20 @@ def _scores(defaulted: NDArray[np.int64], seed: int) -> NDArray[np.float64]:
 
 
 def seen_too_late(
-    enriched: pd.DataFrame, *, prefix: str = "phone_", share: float = 0.5, seed: int = 0
+    enriched: pd.DataFrame,
+    *,
+    prefix: str = "phone_",
+    share: float = 0.5,
+    seed: int = 0,
+    days: int | Sequence[int] = 180,
+    gone: float = 0.5,
 ) -> pd.DataFrame:
-    """Return the enriched book as if `share` of its answers had been bought too late: the trap,
-    made on purpose.
+    """Return the enriched book with `share` of its answers bought too late, on purpose.
 
-    Those were bought half a year after the application, the others on its day.
-
-    Of the late ones' defaulters, half have stopped using the phone by then: their activity level
-    became "low" because they defaulted. Nothing but `{prefix}active_level` and
-    `{prefix}looked_up_at` changes.
+    Those were bought `days` after the application (drawn from several, if there are), the others on
+    its day. Of the late ones' defaulters the share `gone` has stopped using the phone by then:
+    their activity level became "low" because they defaulted. Nothing but `{prefix}active_level` and
+    `{prefix}looked_up_at` changes. With gone=0 the answers are late and have seen nothing.
 
     >>> import pandas_numberactive as pna
     >>> with pna.override(environment="simulator", store=":memory:", progress=False):
@@ -100,12 +121,14 @@ def seen_too_late(
     rng = np.random.default_rng([seed, 1])  # not the stream that drew the outcomes
     out = enriched.copy()
     late = rng.random(len(out)) < share
-    gone = (
-        late & (out["defaulted"] == 1).to_numpy() & out[prefix + "active_level"].notna().to_numpy()
-    )
-    gone &= rng.random(len(out)) < 0.5
-    out.loc[gone, prefix + "active_level"] = "low"
-    bought = out["application_date"] + pd.to_timedelta(np.where(late, 180, 0), unit="D")
+    defaulted = (out["defaulted"] == 1).to_numpy()
+    silent = late & defaulted & out[prefix + "active_level"].notna().to_numpy()
+    silent &= rng.random(len(out)) < gone
+    out.loc[silent, prefix + "active_level"] = "low"
+    lag = np.resize(days, len(out))
+    if np.size(days) > 1:
+        lag = np.random.default_rng([seed, 3]).choice(days, len(out))
+    bought = out["application_date"] + pd.to_timedelta(np.where(late, lag, 0), unit="D")
     bought = bought.where(out[prefix + "looked_up_at"].notna())
     out[prefix + "looked_up_at"] = bought.dt.tz_localize("UTC").dt.as_unit("us")
     return out

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import zlib
+
 import numpy as np
 import pytest
 
 import pandas_numberactive as pna
+from pandas_numberactive import risk
 from pandas_numberactive.risk._engine.logistic import fit
 from pandas_numberactive.simulator.loanbook import (
     ACTIVITY,
@@ -77,3 +80,45 @@ def test_the_late_share_is_late(loans):
     late = seen_too_late(loans, share=0.5)
     lag = late["phone_looked_up_at"].dt.tz_localize(None) - late["application_date"]
     assert (lag.dropna().dt.days >= 180).mean() == pytest.approx(0.5, abs=0.03)
+
+
+LEVEL = "phone_active_level"
+
+
+def test_the_keywords_leave_the_default_book_alone():
+    """Equal to the last cell, as notebooks and tests are drawn from it."""
+    book = loan_book(500, seed=3)
+    assert zlib.crc32(book.to_csv(index=False).encode()) == 1629640884
+
+
+def test_loans_of_one_person_default_together():
+    """Two loans of a customer with a spread of the log-odds, and what the intervals say to it."""
+    loans = with_answers(loan_book(6000, seed=1, loans=2, person=1.0))
+    by_person = loans.groupby("customer_id")["defaulted"].agg(["size", "sum"])
+    pairs = by_person[by_person["size"] == 2]["sum"]
+    assert (pairs == 2).mean() > 1.3 * loans["defaulted"].mean() ** 2
+    plain, honest = (
+        risk.risk_table(loans, LEVEL, "defaulted", late="keep", cluster=cluster)
+        for cluster in (None, "auto")
+    )
+    widths = [
+        (table["bad_rate_high"] - table["bad_rate_low"]).iloc[:3] for table in (plain, honest)
+    ]
+    assert widths[1].sum() > widths[0].sum()
+
+
+def test_late_answers_that_saw_nothing_are_clean(loans):
+    """The lag test tells them from those that saw the outcome."""
+    lags = [20, 45, 75, 120, 300]
+    verdicts = []
+    for gone in (0, 0.6):
+        late = seen_too_late(loans, days=lags, gone=gone, seed=2)
+        table = risk.lateness(late, LEVEL, "defaulted", as_of="application_date")
+        verdicts.append(table.tests["verdict"].item())
+    assert verdicts == ["clean", "grows with the lag: use the fresh rows"]
+
+
+def test_months_are_as_many_as_asked():
+    """Six months of 30 days end in June."""
+    dates = loan_book(2000, months=6)["application_date"]
+    assert (dates.min().year, dates.max().month) == (2025, 6)
