@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -10,7 +11,12 @@ import pytest
 
 import pandas_numberactive as pna
 from pandas_numberactive import risk
+from pandas_numberactive.risk._engine.covariance import Rows, rates_covariance
 from pandas_numberactive.risk._engine.formulas import cochran_armitage
+from pandas_numberactive.risk._engine.population import Population
+from pandas_numberactive.risk._engine.ranking import auc
+from pandas_numberactive.risk._engine.significance import holm, pool
+from pandas_numberactive.risk._engine.strata import feature, whole
 
 HOW = "in an environment of its own: pip install -e . --group oracles"
 pytestmark = [
@@ -40,7 +46,7 @@ def frames(filled: bool):
 
 
 def table(frame):
-    return risk.risk_table(frame, LEVEL, "bad", missing="drop").xs(LEVEL, level="signal")
+    return risk.risk_table(frame, LEVEL, "bad", missing="drop", bad=1).xs(LEVEL, level="signal")
 
 
 def test_optbinning_agrees_on_weight_of_evidence_and_information_value():
@@ -103,7 +109,7 @@ def test_statsmodels_agrees_on_the_trend():
 def test_an_independent_formula_and_scipy_agree_on_the_trend():
     stats = pytest.importorskip("scipy.stats", reason=HOW)
     for frame in frames(filled=False):
-        row = risk.trend(frame, LEVEL, "bad").loc[LEVEL]
+        row = risk.trend(frame, LEVEL, "bad", bad=1).loc[LEVEL]
         if not row["tested"]:
             continue
         score, bad = frame[LEVEL].cat.codes.to_numpy(), frame["bad"].to_numpy()
@@ -130,15 +136,116 @@ def test_scipy_agrees_on_what_chance_alone_does():
     stats = pytest.importorskip("scipy.stats", reason=HOW)
     for frame in frames(filled=False):
         cells = pd.crosstab(frame[LEVEL], frame["bad"]).to_numpy()
-        p = risk.iv_table(frame, LEVEL, "bad", missing="drop").loc[LEVEL, "p_value"]
-        if len(cells) > 1:
+        p = risk.iv_table(frame, LEVEL, "bad", missing="drop", bad=1).loc[LEVEL, "p_value"]
+        groups = pool(cells[:, 0].astype(float), cells[:, 1].astype(float))
+        pooled = np.array([cells[groups == at].sum(axis=0) for at in range(groups.max() + 1)])
+        if len(pooled) > 1:
             assert p == pytest.approx(
-                stats.chi2_contingency(cells, correction=False).pvalue, rel=1e-9, abs=1e-300
+                stats.chi2_contingency(pooled, correction=False).pvalue, rel=1e-9, abs=1e-300
             )
-        row = risk.value(frame, LEVEL, "bad", unit_price=1).loc[LEVEL]
+        row = risk.value(frame, LEVEL, "bad", unit_price=1, bad=1).loc[LEVEL]
         mine = [row["bads_caught"], row["goods_lost"]]
         rest = [frame["bad"].sum() - mine[0], (1 - frame["bad"]).sum() - mine[1]]
         exact = stats.fisher_exact([mine, rest], alternative="greater").pvalue
         assert row["p_value_corrected"] == pytest.approx(
-            min(1, exact * len(cells)), rel=1e-8, abs=1e-300
+            min(1, exact * row["levels_tried"]), rel=1e-8, abs=1e-300
         )
+
+
+def dependent_rows(seed):
+    """Random rows with weights and customers, as the covariance takes them."""
+    rng = np.random.default_rng([7, seed])
+    n = int(rng.integers(200, 1500))
+    codes = rng.choice(3, n, p=rng.dirichlet([4, 4, 4])).astype(np.int8)
+    bad = (rng.random(n) < rng.uniform(0.1, 0.5, 3)[codes]).astype(np.int8)
+    _, who = np.unique(rng.integers(0, n // 3, n), return_inverse=True)
+    return Rows(("a", "b", "c"), codes, bad, rng.uniform(0.5, 8, n), None, who)
+
+
+@pytest.mark.parametrize("kind", ["weighted", "clustered", "both"])
+def test_statsmodels_agrees_on_the_covariance_of_rates(kind):
+    """Weighted least squares on level dummies, whose coefficients are the rates."""
+    api = pytest.importorskip("statsmodels.api", reason=HOW)
+    for seed in range(200):
+        rows = dependent_rows(seed)
+        if kind == "weighted":
+            rows = replace(rows, cluster=None)
+        if kind == "clustered":
+            rows = replace(rows, weight=None)
+        rates, covariance = rates_covariance(rows)
+        weight = np.ones(len(rows)) if rows.weight is None else rows.weight
+        model = api.WLS(rows.bad.astype(float), np.eye(3)[rows.codes], weights=weight)
+        if rows.cluster is None:
+            theirs = model.fit(cov_type="HC0").cov_params() * len(rows) / (len(rows) - 1)
+        else:
+            options = {"groups": rows.cluster, "use_correction": False}
+            groups = rows.cluster.max() + 1
+            theirs = model.fit(cov_type="cluster", cov_kwds=options).cov_params()
+            theirs = theirs * groups / (groups - 1)
+        assert rates == pytest.approx(model.fit().params, rel=1e-8)
+        assert covariance == pytest.approx(theirs, rel=1e-8, abs=1e-14)
+
+
+def test_statsmodels_agrees_on_an_effect_with_repeat_customers():
+    """The sandwich of a logistic regression with month intercepts, without its correction."""
+    api = pytest.importorskip("statsmodels.api", reason=HOW)
+    for seed in range(200):
+        rows = replace(dependent_rows(seed), weight=None)
+        month = np.random.default_rng(seed).integers(0, 3, len(rows))
+        found = Population(
+            rows.levels, rows.codes, rows.bad, None, None, rows.cluster, "x", 3, True,
+            np.arange(len(rows)),
+        )  # fmt: skip
+        effect = whole(found, feature(found), month)
+        x = np.column_stack([np.eye(3)[month], -rows.codes.astype(float)])
+        options = {"groups": rows.cluster, "use_correction": False}
+        model = api.GLM(rows.bad.astype(float), x, family=api.families.Binomial())
+        theirs = model.fit(tol=1e-12, cov_type="cluster", cov_kwds=options)
+        assert effect.log_odds == pytest.approx(theirs.params[-1], rel=1e-7, abs=1e-9)
+        assert effect.variance == pytest.approx(theirs.cov_params()[-1, -1], rel=1e-6)
+
+
+def test_sklearn_agrees_on_the_area():
+    metrics = pytest.importorskip("sklearn.metrics", reason=HOW)
+    for frame in frames(filled=False):
+        row = risk.iv_table(frame, LEVEL, "bad", missing="drop", bad=1).loc[LEVEL]
+        if not 1 < frame["bad"].sum() < len(frame) - 1:
+            continue  # no variance, so no figure
+        theirs = metrics.roc_auc_score(frame["bad"], -frame[LEVEL].cat.codes)
+        assert row["auc"] == pytest.approx(theirs, rel=1e-12)
+
+
+def test_sklearn_agrees_on_the_weighted_area():
+    metrics = pytest.importorskip("sklearn.metrics", reason=HOW)
+    for seed in range(200):
+        rows = dependent_rows(seed)
+        theirs = metrics.roc_auc_score(rows.bad, -rows.codes, sample_weight=rows.weight)
+        assert auc(rows).value == pytest.approx(theirs, rel=1e-12)
+
+
+def test_scipy_agrees_on_ks():
+    stats = pytest.importorskip("scipy.stats", reason=HOW)
+    for frame in frames(filled=True):
+        row = risk.iv_table(frame, LEVEL, "bad", missing="drop", bad=1).loc[LEVEL]
+        codes = frame[LEVEL].cat.codes
+        theirs = stats.ks_2samp(codes[frame["bad"] == 1], codes[frame["bad"] == 0]).statistic
+        assert row["ks"] == pytest.approx(theirs, rel=1e-12)
+
+
+def test_scipy_agrees_on_the_limit_of_the_stability_index():
+    stats = pytest.importorskip("scipy.stats", reason=HOW)
+    for frame in frames(filled=True):
+        half = len(frame) // 2
+        now, before = frame.iloc[:half], frame.iloc[half:]
+        row = risk.stability(now, LEVEL, baseline=before, missing="drop").loc[(LEVEL, "total")]
+        unit = 1 / half + 1 / (len(frame) - half)
+        assert row["psi_limit"] == pytest.approx(stats.chi2.ppf(0.95, 2) * unit, rel=1e-12)
+        assert row["p_value"] == pytest.approx(stats.chi2.sf(row["psi"] / unit, 2), rel=1e-12)
+
+
+def test_statsmodels_agrees_on_holm():
+    multitest = pytest.importorskip("statsmodels.stats.multitest", reason=HOW)
+    rng = np.random.default_rng(3)
+    for _ in range(200):
+        p = rng.random(int(rng.integers(1, 12))) ** 2
+        assert holm(p) == pytest.approx(multitest.multipletests(p, method="holm")[1], rel=1e-12)
