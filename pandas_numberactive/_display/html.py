@@ -63,7 +63,8 @@ _HEAD = "font-weight:600;white-space:normal"
 _RIGHT = "text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums"
 # A count or an amount of money, then what explains it.
 _FIGURE = re.compile(
-    r"(?P<figure>(?:about |[A-Z]{3} )?-?\d[\d,]*(?:\.\d+)?%?(?: s| min| h)?)(?P<rest>(?: \(.*)?)"
+    r"(?P<figure>(?:about |[A-Z]{3} )?-?\d+(?:,\d{3})*(?:\.\d+)?%?(?: s| min| h)?)"
+    r"(?P<rest>(?:,? .*)?)"
 )
 
 
@@ -103,15 +104,20 @@ def html_table(
 
 
 def html_lines(lines: list[tuple[str, str]]) -> str:
-    """Render names and figures as a table, or nothing where there are none."""
-    rows = "".join(_line(name, text) for name, text in lines)
+    """Render names and figures as a table, or nothing where there are none.
+
+    A lone figure among words stands with the words.
+    """
+    figures = [text for _, text in lines if _FIGURE.fullmatch(text)]
+    aligned = 2 * len(figures) > len(lines)
+    rows = "".join(_line(name, text, aligned) for name, text in lines)
     return f'<table style="{_TABLE};margin:4px 0">{rows}</table>' if rows else ""
 
 
-def _line(name: str, text: str) -> str:
+def _line(name: str, text: str, aligned: bool) -> str:
     head = f'<td style="{_CELL};color:{FAINT}">{esc(name)}</td>'
     found = _FIGURE.fullmatch(text)
-    if found is None:
+    if found is None or not aligned:
         rest = f'<td colspan="2" style="{_CELL};overflow-wrap:anywhere">{esc(text)}</td>'
     else:
         rest = (

@@ -541,7 +541,7 @@ def _past(lookups: list[Lookup]) -> str:
             found.masked,
             words(found.status),
             when(found.looked_up_at),
-            _PAID[found.charged] if found.source == "new" else "free: stored",
+            "free: stored" if found.source == "stored" else _PAID[found.charged],
             found.environment,
         ]
         rows.append(row[: len(rows[0])])

@@ -138,6 +138,8 @@ def test_figures_are_right_aligned_and_words_are_not():
     lines = html_table("x", [("rows", "1,500 (3 blank)"), ("time", "about 12 s"), ("store", "a/1")])
     right = re.findall(r'<td style="[^"]*text-align:right[^"]*">([^<]*)<', lines)
     assert right == ["1,500", "about 12 s"]
+    words = html_table("x", [("Python", "3.11"), ("store", "a/1"), ("host", "b")])
+    assert "text-align:right" not in words
 
 
 def test_one_status_has_one_colour_and_one_colour_one_status():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import threading
 import time
 from datetime import UTC, datetime
@@ -11,7 +12,7 @@ import ipywidgets
 import pytest
 
 import pandas_numberactive as pna
-from pandas_numberactive._jupyter.form import QUIET_SECONDS, STILL_SECONDS, LookupForm
+from pandas_numberactive._jupyter.form import QUIET_SECONDS, STILL_SECONDS, LookupForm, _past
 from pandas_numberactive._pandas.lookup import Lookup, lookup_card
 from pandas_numberactive.simulator import Faults, Simulator
 
@@ -388,9 +389,8 @@ def test_what_is_paid_and_final_is_shown_and_not_offered_again(as_production, st
     until(lambda: "in your store since 3 Nov 2026: free" in said(form))
     assert words in form._shown.value
     until(lambda: form._answered == form._asked)
-    offered = [button.description for button in form._place.children]
-    again = ["Buy 8118899532 again for IDR 500"]
-    assert offered == (again if stored.status == "no_data" else [])
+    again = ["Buy 8118899532 again for IDR 500"] if stored.status == "no_data" else []
+    until(lambda: [button.description for button in form._place.children] == again)
     assert form.value is stored
 
 
@@ -470,6 +470,13 @@ def test_history_is_typed_newest_first_and_holds_a_number_once(as_production):
     assert (history.dtypes == empty).all()
     assert history["charged"].dtype == "boolean"
     assert form._past.value.index("8118****532") < form._past.value.index("8123****789")
+
+
+def test_the_past_says_of_each_look_up_what_it_cost(as_production):
+    as_production()
+    free = answer(OTHER, status="failed", charged=False, source=None)
+    rows = re.findall("<td[^>]*>([^<]*)</td>", _past([answer(), free, answer(source="stored")]))
+    assert rows[3::4] == ["charged", "free", "free: stored"]
 
 
 def test_the_past_says_where_each_answer_is_from(as_production):
