@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import Literal
 
@@ -12,7 +11,7 @@ from pandas_numberactive._cli.files import read_table, write_table
 from pandas_numberactive._cli.words import from_stdin, put_frame, put_json, tell
 from pandas_numberactive._config.checks import VARIABLES
 from pandas_numberactive._config.credentials import masked_url
-from pandas_numberactive._config.settings import settings
+from pandas_numberactive._config.settings import from_variable, settings
 from pandas_numberactive._pandas import api
 from pandas_numberactive._pandas.lookup_store import LookupStore
 from pandas_numberactive.errors import ConfigurationError
@@ -138,7 +137,7 @@ def resolve(
 
 
 def _phone() -> str:
-    return os.environ.get(PHONE_VARIABLE, "").strip() or from_stdin("Phone")
+    return from_variable(PHONE_VARIABLE) or from_stdin("Phone")
 
 
 PHONE_VARIABLE = "NUMBERACTIVE_PHONE"
@@ -225,7 +224,7 @@ def _address(given: str | None) -> str:
     if given == "-":
         return from_stdin("Store")
     if given.startswith("env:"):
-        value = os.environ.get(given.removeprefix("env:"), "").strip()
+        value = from_variable(given.removeprefix("env:"))
         if not value:
             raise ConfigurationError(f"The variable {given.removeprefix('env:')} is not set.")
         return value

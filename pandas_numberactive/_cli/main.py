@@ -6,6 +6,7 @@ configuration, 1 from doctor where no run could start.
 
 from __future__ import annotations
 
+import sys
 import warnings
 from collections.abc import Sequence
 from importlib import import_module
@@ -19,6 +20,7 @@ from pandas_numberactive._config.credentials import masked_url
 from pandas_numberactive.errors import IncompleteRunWarning, NumberActiveError
 
 USAGE, INCOMPLETE = 2, 3
+_SHOWS = {"-h", "--help", "--version"}
 # By its name, because the package at the top imports the rooms below it.
 _VERSION: str = import_module("pandas_numberactive").__version__
 
@@ -48,8 +50,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", IncompleteRunWarning)  # a line of our own says it
             warnings.showwarning = _one_line
-            given = None if arguments is None else list(arguments)
-            return int(cli.main(given, prog_name="numberactive", standalone_mode=False) or 0)
+            given = list(sys.argv[1:] if arguments is None else arguments)
+            code = int(cli.main(given, prog_name="numberactive", standalone_mode=False) or 0)
     except click.ClickException as error:
         safe = masked_url(error.message) or ""  # an address may hold a password
         click.UsageError(safe, getattr(error, "ctx", None)).show()
@@ -63,6 +65,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (KeyboardInterrupt, click.Abort):
         tell("Interrupted: what was paid is stored; the same command goes on where this ended.")
         return INCOMPLETE
+    if _SHOWS & set(given):  # as a console script ends
+        raise SystemExit(code)
+    return code
 
 
 def _one_line(

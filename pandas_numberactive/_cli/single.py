@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import getpass
-import os
 import sys
 
 import click
@@ -13,6 +12,7 @@ from pandas_numberactive._cli.doctor import doctor as diagnose
 from pandas_numberactive._cli.words import from_stdin, plain, put_json, tell
 from pandas_numberactive._config.checks import VARIABLES
 from pandas_numberactive._config.keyring import require_keyring, save_to_keyring
+from pandas_numberactive._config.settings import from_variable
 from pandas_numberactive.errors import ConfigurationError, NumberActiveError
 
 COMPLETE, BROKEN, INCOMPLETE = 0, 1, 3
@@ -42,7 +42,7 @@ def lookup(refresh: bool, max_age: str | None, as_json: bool) -> int:
 
 
 def _phones() -> list[str]:
-    stated = os.environ.get(PHONE_VARIABLE, "").strip()
+    stated = from_variable(PHONE_VARIABLE)
     if stated:
         return [stated]
     if sys.stdin.isatty():
@@ -63,7 +63,7 @@ def verify(phone: str | None, max_charges: int | None) -> int:
     # Imported here because it loads the client, which other commands need not.
     from pandas_numberactive._cli.verify import verify as check
 
-    asked = phone or os.environ.get(PHONE_VARIABLE, "").strip() or from_stdin("Phone")
+    asked = phone or from_variable(PHONE_VARIABLE) or from_stdin("Phone")
     try:
         found = check(asked, max_charges=max_charges)
     except NumberActiveError as error:

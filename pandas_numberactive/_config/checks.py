@@ -192,7 +192,7 @@ class Setting:
         return f"NUMBERACTIVE_{self.name.upper()}"
 
 
-# The one table of all settings: checks, variables, configure()'s docstring and docs/settings.md
+# The one table of all settings: checks, variables, configure()'s docstring and .github/SETTINGS.md
 # are made from it.
 SETTINGS = (
     Setting(

@@ -249,7 +249,7 @@ def settings_list(indent: str = "    ") -> str:
 
 
 def settings_table() -> str:
-    """Return all settings as a Markdown table: docs/settings.md."""
+    """Return all settings as a Markdown table: .github/SETTINGS.md."""
     head = "| Setting | Environment variable | Default | Meaning |\n|---|---|---|---|\n"
     rows = [
         f"| `{one.name}` | {f'`{one.variable}`' if one.scalar else '(none)'} "
@@ -319,6 +319,11 @@ def _number(text: str) -> float | str:
         return float(text)
     except ValueError:
         return text
+
+
+def from_variable(name: str) -> str:
+    """Return the text of any environment variable, empty where there is none."""
+    return os.environ.get(name, "").strip()
 
 
 def unknown_variables() -> list[str]:
