@@ -163,7 +163,7 @@ class Simulator:
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         params, refusal = await self._params(request, "phone")
         if params is None:
-            return refusal or web.Response(status=400)
+            return web.Response(status=400) if refusal is None else refusal
         phone = params.get("phone", "")
         self.calls.append((time.monotonic(), "handle", phone))
         kind = self.faults.next("handle", phone)
@@ -188,7 +188,7 @@ class Simulator:
     async def _query(self, request: web.Request) -> web.StreamResponse:
         params, refusal = await self._params(request, "requestId")
         if params is None:
-            return refusal or web.Response(status=400)
+            return web.Response(status=400) if refusal is None else refusal
         request_id = params.get("requestId", "")
         book = self._ids.get(request_id)
         phone = book.phone if book else ""
