@@ -169,22 +169,25 @@ def _look(part: pd.DataFrame, *, names: list[Hashable], max_digits: int) -> _See
 
 def _merge(seen: list[_Seen]) -> _Seen:
     """Several partitions as one, their order kept; runs on a worker."""
-    invalid: Counter[str] = Counter()
-    bad = [one.problems for one in seen if len(one.problems)] or [
-        seen[0].problems
-    ]  # an empty one has no dtypes
-    for one in seen:
-        invalid.update(one.shape.invalid)
+    filled = [one.problems for one in seen if len(one.problems)]
+    bad = filled or [seen[0].problems]  # an empty one has no dtypes
     return _Seen(
-        Shape(
-            rows=sum(one.shape.rows for one in seen),
-            missing=sum(one.shape.missing for one in seen),
-            invalid=dict(invalid),
-            valid_rows=sum(one.shape.valid_rows for one in seen),
-        ),
+        _whole([one.shape for one in seen]),
         pd.unique(np.concatenate([one.numbers for one in seen])),
         pd.concat(bad, ignore_index=True).head(MAX_PROBLEMS),
         [Tally.total(parts) for parts in zip(*(one.tallies for one in seen), strict=True)],
+    )
+
+
+def _whole(shapes: list[Shape]) -> Shape:
+    invalid: Counter[str] = Counter()
+    for shape in shapes:
+        invalid.update(shape.invalid)
+    return Shape(
+        rows=sum(shape.rows for shape in shapes),
+        missing=sum(shape.missing for shape in shapes),
+        invalid=dict(invalid),
+        valid_rows=sum(shape.valid_rows for shape in shapes),
     )
 
 

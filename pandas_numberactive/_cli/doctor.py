@@ -1,6 +1,4 @@
-"""What is configured and what might go wrong, without sending anything: doctor() and
-show_versions().
-"""
+"""Tell what is configured and what might go wrong: doctor() and show_versions()."""
 
 from __future__ import annotations
 
@@ -93,7 +91,7 @@ def doctor() -> Diagnosis:
 
 
 def _stops(given: Settings) -> list[str]:
-    """What would keep a run from starting."""
+    """Return what would keep a run from starting."""
     try:
         require(given)
     except ConfigurationError as error:
@@ -126,7 +124,11 @@ def _store_lines(given: Settings, stops: list[str], warned: list[str]) -> list[t
     sqlite = ("SQLite", f"{sqlite3.sqlite_version}, journal {'wal' if WAL_IS_SAFE else 'truncate'}")
     if location == ":memory:":
         return [("store", location), sqlite]
-    path = Path(location)
+    return [("store", _file_line(Path(location), stops, warned)), sqlite]
+
+
+def _file_line(path: Path, stops: list[str], warned: list[str]) -> str:
+    """Describe a store that is a file, and note what is wrong with its place."""
     size = f"{path.stat().st_size / 1e6:,.1f} MB" if path.exists() else "not made yet"
     system = _file_system(path)
     if system in _NETWORK:
@@ -137,7 +139,7 @@ def _store_lines(given: Settings, stops: list[str], warned: list[str]) -> list[t
     folder = next(parent for parent in path.parents if parent.exists())
     if not os.access(path if path.exists() else folder, os.W_OK):
         stops.append("The store cannot be written: name another place with store=.")
-    return [("store", f"{path} ({size}{', ' + system if system else ''})"), sqlite]
+    return f"{path} ({', '.join(part for part in (size, system) if part)})"
 
 
 def _file_system(path: Path) -> str:

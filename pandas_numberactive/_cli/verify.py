@@ -8,13 +8,13 @@ import numpy as np
 
 from pandas_numberactive import _bridge as bridge
 from pandas_numberactive._config.readiness import require
-from pandas_numberactive._config.settings import Settings, settings
+from pandas_numberactive._config.settings import RunSettings, Settings, settings
 from pandas_numberactive._display.html import text_table
 from pandas_numberactive._display.public import public
 from pandas_numberactive._pandas.ending import conclude, go, left_open_unless_returned
 from pandas_numberactive._phones.mask import mask
 from pandas_numberactive._phones.parse import parse_phone
-from pandas_numberactive._purchase.purchase import STATUSES, LookupState
+from pandas_numberactive._purchase.purchase import STATUSES, LookupState, Purchase
 from pandas_numberactive._run.options import Options
 from pandas_numberactive._run.report import Shape
 from pandas_numberactive._run.run import Run
@@ -74,33 +74,38 @@ def verify(phone: object, *, max_charges: int | None = None) -> Findings:
         result = bridge.call(lambda: go(run), stop=run.stop, drain=ready.drain)
     with result.ending:
         conclude(result, lambda answers: answers, warns=False)
+    new = bool(result.answers.new[0])
     lookup = result.answers.lookups.get(int(national))
-    if not result.answers.new[0] and lookup is not None and lookup.bought_at:
+    if not new and lookup is not None and lookup.bought_at:
         raise ConfigurationError(
             f"{mask(national)} is in the store already: verify with a number that is not."
         )
-    reply: Reply | None = None
-    opened = lookup is not None and lookup.request_id is not None
-    # Only what this call settled or left pending may be asked again: what is held may be another
-    # number's.
-    if (
-        lookup is not None
-        and lookup.request_id
-        and (result.answers.new[0] or lookup.state is LookupState.PENDING)
-    ):
-        request_id = lookup.request_id
-
-        async def again() -> Reply:
-            async with Client(ready) as client:
-                return await client.query(request_id)
-
-        reply = bridge.call(again, stop=lambda: None, drain=ready.drain)
+    reply = _repeated(lookup, new, ready)
     status = STATUSES[result.answers.status[0]]
     charged = lookup.charged if lookup is not None else None
+    opened = lookup is not None and lookup.request_id is not None
     verdicts = tuple(
         _judge(ready, int(national), status, charged, result.report.handles, reply, opened)
     )
     return Findings(ready.environment, status, charged, verdicts)
+
+
+def _repeated(lookup: Purchase | None, new: bool, ready: RunSettings) -> Reply | None:
+    """Query the same requestId again.
+
+    Only one that this call settled or left pending: what is held may be another number's.
+    """
+    if lookup is None or not lookup.request_id:
+        return None
+    if not new and lookup.state is not LookupState.PENDING:
+        return None
+    request_id = lookup.request_id
+
+    async def again() -> Reply:
+        async with Client(ready) as client:
+            return await client.query(request_id)
+
+    return bridge.call(again, stop=lambda: None, drain=ready.drain)
 
 
 def _judge(

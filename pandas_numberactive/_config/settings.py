@@ -348,16 +348,18 @@ def _resolved(values: dict[str, Any], sources: dict[str, str]) -> Settings:
         if environment and "base_url" not in values:
             values["base_url"] = BASE_URLS[environment]
         refuse_mixed(environment, values.get("base_url"))
-    app_key = values.get("app_key")
-    secret = values.get("secret")
     known = {f.name for f in fields(Settings)} - {"credentials", "source"}
     unset = dict.fromkeys(known, "default") | dict.fromkeys(("app_key", "secret"), "not found")
     every = unset | sources
     return Settings(
         **{name: value for name, value in values.items() if name in known},
-        credentials=Credentials(app_key, secret) if app_key and secret else None,
+        credentials=_credentials(values.get("app_key"), values.get("secret")),
         source={name: every[name] for name in sorted(every) if not name.startswith("simulator_")},
     )
+
+
+def _credentials(app_key: str | None, secret: str | None) -> Credentials | None:
+    return Credentials(app_key, secret) if app_key and secret else None
 
 
 def _use_simulator(values: dict[str, Any], sources: dict[str, str]) -> None:

@@ -200,7 +200,8 @@ async def aenrich(
     Cancelling it, or the kernel's interrupt, stops the run and keeps what is paid.
     """
     call = _Call.of(df, column, options)
-    run, drain = call.run, call.settings.drain
+    run = call.run
+    drain = call.settings.drain
     with (
         Bar(run, call.prepared.options.progress, call.settings) as bar,
         left_open_unless_returned(run),

@@ -117,7 +117,7 @@ def _by_row(numbers: list[NDArray[np.int64]]) -> NDArray[np.int64]:
 
 
 def phone_columns(frame: pd.DataFrame, column: Columns) -> list[Hashable]:
-    """The names asked for, each of which must be one column of the frame."""
+    """Return the names asked for, each of which must be one column of the frame."""
     if isinstance(frame.columns, pd.MultiIndex):
         raise ConfigurationError(
             "The frame has columns of several levels. Flatten them first, for example with "
@@ -126,8 +126,7 @@ def phone_columns(frame: pd.DataFrame, column: Columns) -> list[Hashable]:
     if isinstance(column, (pd.Series, pd.DataFrame)):
         raise ConfigurationError(
             'Pass the column\'s name, not the column: df.numberactive.enrich("phone"); of a Series '
-            "alone, use "
-            "series.numberactive.enrich()."
+            "alone, use series.numberactive.enrich()."
         )
     wanted: list[Hashable] = (
         list(column) if isinstance(column, (list, tuple, pd.Index)) else [column]
@@ -135,19 +134,24 @@ def phone_columns(frame: pd.DataFrame, column: Columns) -> list[Hashable]:
     if not wanted:
         raise ConfigurationError("Name at least one phone column.")
     for name in wanted:
-        if not isinstance(name, Hashable):
-            raise ConfigurationError(
-                f"Name the phone column, or a list of them: {said(name)} is no column's name."
-            )
-        found = int((frame.columns == name).sum()) if name in frame.columns else 0
-        if not found:
-            raise ColumnNotFoundError(name, frame.columns)
-        if found > 1 or wanted.count(name) > 1:
-            raise ConfigurationError(
-                f"There are {max(found, 2)} columns {mask_label(name)}: rename them, or name it "
-                "once."
-            )
+        _check_name(frame, name)
+        if wanted.count(name) > 1:
+            raise ConfigurationError(f"You named {mask_label(name)} twice: name it once.")
     return wanted
+
+
+def _check_name(frame: pd.DataFrame, name: object) -> None:
+    if not isinstance(name, Hashable):
+        raise ConfigurationError(
+            f"Name the phone column, or a list of them: {said(name)} is no column's name."
+        )
+    found = int((frame.columns == name).sum()) if name in frame.columns else 0
+    if not found:
+        raise ColumnNotFoundError(name, frame.columns)
+    if found > 1:
+        raise ConfigurationError(
+            f"There are {found} columns {mask_label(name)}: rename all but one."
+        )
 
 
 def _check_output(frame: pd.DataFrame, prefixes: list[str], options: Options) -> None:

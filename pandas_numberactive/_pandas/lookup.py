@@ -139,7 +139,8 @@ def lookup(
     'answered'
     """
     call = _Call.of(phone, _options(refresh, max_age))
-    run, drain = call.run, call.settings.drain
+    run = call.run
+    drain = call.settings.drain
     with left_open_unless_returned(run):
         result = bridge.call(lambda: go(run), stop=run.stop, drain=drain)
     with result.ending:
@@ -152,7 +153,8 @@ async def alookup(
 ) -> Lookup:
     """Await `lookup`, in a notebook or any other event loop."""
     call = _Call.of(phone, _options(refresh, max_age))
-    run, drain = call.run, call.settings.drain
+    run = call.run
+    drain = call.settings.drain
     with left_open_unless_returned(run):
         result = await bridge.wait(bridge.submit(lambda: go(run)), stop=run.stop, drain=drain)
     async with result.ending:
@@ -177,14 +179,12 @@ async def apeek(phone: object) -> Lookup | None:
 
 
 def _found(national: str, answers: Answers, environment: str) -> Lookup:
-    status, packed, bought = (
-        STATUSES[answers.status[0]],
-        int(answers.packed[0]),
-        int(answers.bought_at[0]),
-    )
+    status = STATUSES[answers.status[0]]
+    packed = int(answers.packed[0])
+    bought = int(answers.bought_at[0])
     row = answers.lookups.get(int(national))
     telco, level, grade = signal_codes(packed if status == "answered" else 0)
-    source = None if not bought else "new" if answers.new[0] else "stored"
+    source = "new" if answers.new[0] else "stored"
     return Lookup(
         phone=national,
         status=status,
@@ -193,7 +193,7 @@ def _found(national: str, answers: Answers, environment: str) -> Lookup:
         frequency_grade=_word(grade, FREQUENCY_GRADE),
         looked_up_at=utc(bought) if bought else None,
         charged=row.charged if row else False,
-        source=source,
+        source=source if bought else None,
         request_id=row.request_id if row else None,
         code=row.code if row else None,
         msg=row.msg if row else "",
@@ -240,9 +240,17 @@ def lookup_card(found: Lookup) -> str:
         names = ("active_level", "frequency_grade", "telco_type")
         signals = "".join(level(name, getattr(found, name)) for name in names)
         return card(found.masked, f"<div>{signals}</div>{facts}")
-    why = _WHY.get(found.status, found.status)
-    if found.status == "failed":
-        why = _FAILED_FREE if found.charged is False else _FAILED_CHARGED
-    said = f"code {found.code}: {found.msg}" if found.code else found.reason or ""
-    body = f"<div>{esc(why)}</div>{note(said)}{facts}"
+    body = f"<div>{esc(_why(found))}</div>{note(_told(found))}{facts}"
     return card(f"{found.masked}: {words(found.status)}", body, accent=colour_of(found.status))
+
+
+def _why(found: Lookup) -> str:
+    """Return what a status without an answer means, and what to do."""
+    if found.status != "failed":
+        return _WHY.get(found.status, found.status)
+    return _FAILED_FREE if found.charged is False else _FAILED_CHARGED
+
+
+def _told(found: Lookup) -> str:
+    """Return the vendor's words, or our own reason."""
+    return f"code {found.code}: {found.msg}" if found.code else found.reason or ""

@@ -224,6 +224,7 @@ class Buyer:
         self._spent = got.spent
         self._handle_can_charge |= got.handle_can_charge
         self._tally.done += len(got.settled)
+        self._tally.elsewhere += len(got.settled)
         self._tally.over += len(got.over)
         self._waiting += len(got.mine)
         for lookup, lost in got.mine:

@@ -286,7 +286,7 @@ class Plan:
             ("stored, free", self._ages()),
         ]
         if self.outdated:
-            out.append(("stored, bought again", f"{self.outdated:,} (older than you asked for)"))
+            out.append(("stored, bought again", f"{self.outdated:,} (as max_age or refresh asks)"))
         if self.open:
             out.append(("begun earlier, to finish", f"{self.open:,}"))
         if self.held:

@@ -129,7 +129,7 @@ class Run:
             total=len(self._numbers),
             done=self._stored + tally.done,
             bought=tally.bought,
-            stored=self._stored,
+            stored=self._stored + tally.elsewhere,
             failed=tally.failed,
             uncertain=tally.uncertain,
             spent=None if price is None else price * tally.charged,

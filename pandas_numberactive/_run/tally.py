@@ -26,6 +26,7 @@ class Tally:
     mine: list[int] = field(default_factory=list)
     failures: Counter[str] = field(default_factory=Counter)
     client: ClientStats = field(default_factory=ClientStats)
+    elsewhere: int = 0  # settled by another run while this one went
     over: int = 0  # not begun, because the cap was reached
     stopped_by: str | None = None
     _wake: Callable[[], None] | None = None

@@ -283,6 +283,17 @@ def test_the_progress_line_begins_with_the_cost():
     assert progress_line(Progress(total=5)) == "0 bought, 0 of 5"
 
 
+def test_what_another_run_buys_counts_as_stored(as_production, vendor):
+    as_production(max_concurrency=2)
+    vendor.latency = 0.005
+    df = pd.DataFrame({"phone": [f"0811{i:07d}" for i in range(60)]})
+    jobs = [pna.start(df, "phone"), pna.start(df.iloc[::-1], "phone")]
+    for job in jobs:
+        job.result()
+    assert vendor.ledger.total == 60
+    assert {job.progress.stored + job.progress.bought for job in jobs} == {60}
+
+
 def test_no_progress_goes_into_a_pipe(as_production, capsys):
     as_production(max_concurrency=1)
     df = pd.DataFrame({"phone": [f"0811{i:07d}" for i in range(40)]})
