@@ -1,0 +1,390 @@
+"""Simulations of the retro test: python -m tests.risk.simulate_retro [portfolios] [section].
+
+Prints the table that is committed as simulations_retro.md. The short forms stand in
+test_simulated_retro.py.
+"""
+
+from __future__ import annotations
+
+import datetime
+import math
+import os
+import sys
+from dataclasses import dataclass
+
+import numpy as np
+
+from pandas_numberactive.risk import sample_size
+from pandas_numberactive.risk._engine import added, lag, payoff
+from pandas_numberactive.risk._engine.cells import band_rates, both_rates, ginis
+from pandas_numberactive.risk._engine.payoff import Stakes, paid_out
+from pandas_numberactive.risk._engine.sequential import bounds, conditional_power
+from pandas_numberactive.risk._engine.significance import holm
+from pandas_numberactive.risk._engine.tails import normal_tail
+from pandas_numberactive.risk._report.rule import Decision, Finding, decide
+from pandas_numberactive.risk.pilot import HOPELESS_BELOW
+from pandas_numberactive.risk.prices import ALL, Worth
+from tests.risk.retro_books import banded, levels_of, portfolio
+
+STAKES = Stakes(800_000, 6_000_000)
+CHANCE = 0.05
+
+
+def rngs(count, seed):
+    """One stream a portfolio, so that a cell can be run again alone."""
+    return (np.random.default_rng([seed, at]) for at in range(count))
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of the table: a cell, a figure in it, its target, and what was seen."""
+
+    cell: str
+    figure: str
+    target: str
+    seen: str
+
+    def __str__(self):
+        return f"| {self.cell} | {self.figure} | {self.target} | {self.seen} |"
+
+
+def share(hits):
+    return f"{100 * np.mean(hits):.1f}%"
+
+
+# --- false positives and power of the test
+
+
+def false_positives(count, how):
+    return np.mean([_null(rng, how).association().p < CHANCE for rng in rngs(count, 1)])
+
+
+def _null(rng, how, n=5_000):
+    if how == "repeat":
+        people = portfolio(rng, n // 4)
+        score, level = (np.repeat(one, 4) for one in people[:2])
+        ill = np.repeat(rng.random(n // 4) < 0.25, 4)
+        bits = (rng.random(n) < np.where(ill, 0.3, 0.033)).astype(np.int8)
+        return banded(score, level, bits, cluster=np.repeat(np.arange(n // 4), 4))
+    score, level, bits = portfolio(rng, n)
+    if how == "weights":
+        weight = np.where(rng.random(n) < 0.1, 10.0, 1.0)
+        return banded(score, level, bits, weight=weight)
+    return banded(score, level, bits)
+
+
+def power_against_formula(count, odds_ratio, test):
+    """Return the power seen with the size that the formula gives, for 80%."""
+    plan = sample_size(0.1, SHARES_OF_THREE, odds_ratio, test=test)
+    hits = []
+    for rng in rngs(count, 2):
+        score, level, bits = portfolio(
+            rng, int(plan.answered / 0.85), odds_ratio, correlation=0.0, spread=0.0
+        )
+        own = level < 3
+        one = banded(score[own], level[own], bits[own], cut=2)
+        if test == "trend":
+            top, variance = one.trend()
+            hits.append(normal_tail(top / math.sqrt(variance)) < CHANCE)
+        else:
+            hits.append(one.association().p < CHANCE)
+    return np.mean(hits)
+
+
+SHARES_OF_THREE = (0.25 / 0.85, 0.3 / 0.85, 0.3 / 0.85)
+
+
+# --- gain in Gini
+
+
+def true_gain(odds_ratio):
+    rng = np.random.default_rng(99)
+    cells = banded(*portfolio(rng, 2_000_000, odds_ratio)).cells()
+    alone, both = ginis(cells.goods[None], cells.bads[None])
+    return float(both[0] - alone[0])
+
+
+TRUE_GAIN = 0.0134  # of an odds ratio of 1.3, by true_gain
+
+
+def gains(count, n, odds_ratio, truth=None):
+    """Return the bias of d_gini, its coverage, and that where the test is significant."""
+    truth = true_gain(odds_ratio) if truth is None else truth
+    values, held, where = [], [], []
+    for rng in rngs(count, 3):
+        one = banded(*portfolio(rng, n, odds_ratio))
+        test = one.association()
+        found = added.gain(one.tested(), test, 1.0, 0, 200)
+        values.append(found.value)
+        held.append(found.low <= truth <= found.high)
+        if test.p < CHANCE:
+            where.append(held[-1])
+    return np.mean(values) - truth, np.mean(held), np.mean(where or [np.nan])
+
+
+def odds_ratio_coverage(count, n, odds_ratio):
+    """Return how often the interval of one level's odds ratio holds the truth."""
+    rng = np.random.default_rng(98)
+    big = banded(*portfolio(rng, 2_000_000, odds_ratio))
+    truth = big.odds_ratio(0).value
+    held = []
+    for rng in rngs(count, 4):
+        found = banded(*portfolio(rng, n, odds_ratio)).odds_ratio(0)
+        held.append(found.low <= truth <= found.high)
+    return np.mean(held)
+
+
+# --- swap set
+
+
+def avoided_on_null(count, folds):
+    """Return the bads that a swap avoids on noise, cross-fitted or (0 folds) in sample."""
+    out = []
+    for rng in rngs(count, 5):
+        score, _, bits = portfolio(rng, 2_000)
+        one = banded(score, levels_of(rng, rng.standard_normal(2_000)), bits)
+        table = one.table(max(folds, 2), 0)
+        goods, bads = payoff.training(table)
+        if not folds:
+            cells = one.cells()
+            goods = np.broadcast_to(cells.goods, goods.shape)
+            bads = np.broadcast_to(cells.bads, bads.shape)
+        at = (table.fold, table.band, table.level)
+        old = question_best(band_rates(goods, bads)[at], -score, table)
+        new = question_best(both_rates(goods, bads)[at], -score, table)
+        out.append(bits[old & ~new].sum() - bits[new & ~old].sum())
+    return np.mean(out), np.std(out) / math.sqrt(len(out))
+
+
+def question_best(rate, score, table):
+    from pandas_numberactive.risk.swaps import _best
+
+    return _best(rate, score, table, 0.7)
+
+
+# --- the decision
+
+
+@dataclass(frozen=True)
+class Setting:
+    n: int
+    base: float
+    odds_ratio: float
+    price: float
+
+    def __str__(self):
+        return f"n {self.n:,}, base {self.base:.0%}, OR {self.odds_ratio}, price {self.price:,.0f}"
+
+
+SETTINGS = [
+    Setting(n, base, odds_ratio, price)
+    for n in (2_000, 10_000)
+    for base in (0.03, 0.1)
+    for odds_ratio in (1.0, 1.5)
+    for price in (500, 20_000)
+]
+REAL = Setting(10_000, 0.1, 2.0, 500)
+
+
+def true_worth(setting):
+    """Return the worth of a look-up to a lender who knows the rates."""
+    rng = np.random.default_rng(97)
+    cells = banded(*portfolio(rng, 2_000_000, setting.odds_ratio, setting.base)).cells()
+    rate = cells.bads / cells.n
+    if setting.odds_ratio == 1.0:
+        return 0.0
+    profit = STAKES.profit(rate)
+    informed = (cells.n * np.maximum(profit, 0)).sum()
+    blind = np.maximum((cells.n * profit).sum(axis=1), 0).sum()
+    return float((informed - blind) / cells.n.sum())
+
+
+def decision_of(rng, setting, signals=1):
+    """Return the decision on one portfolio; further signals are noise."""
+    score, level, bits = portfolio(rng, setting.n, setting.odds_ratio, setting.base)
+    several = [level, *(levels_of(rng, score) for _ in range(signals - 1))]
+    findings, p_values = [], []
+    for one in (banded(score, each, bits) for each in several):
+        worth = Worth(
+            one, paid_out(one.table(5, 0), STAKES, setting.price), STAKES, setting.price, 0
+        )
+        line = worth.table.loc[ALL]
+        p_values.append(one.association().p)
+        findings.append((line["worth"], line["worth_low"], line["worth_high"]))
+    corrected = holm(p_values)
+    return decide(
+        [Finding("s", *one, p) for one, p in zip(findings, corrected, strict=True)],
+        setting.price,
+        signals,
+    )
+
+
+def decisions(count, setting, signals=1):
+    made = [decision_of(rng, setting, signals) for rng in rngs(count, 6)]
+    return {one: np.mean([each is one for each in made]) for one in Decision}
+
+
+def naive(count, n):
+    """Return how often the plain rule buys noise: the in-sample worth is above the price."""
+    hits = []
+    for rng in rngs(count, 7):
+        score, _, bits = portfolio(rng, n)
+        cells = banded(score, levels_of(rng, rng.standard_normal(n)), bits).cells()
+        profit = STAKES.profit(cells.bads / np.maximum(cells.n, 1))
+        informed = (cells.n * np.maximum(profit, 0)).sum()
+        blind = np.maximum((cells.n * profit).sum(axis=1), 0).sum()
+        hits.append((informed - blind) / n > 500)
+    return np.mean(hits)
+
+
+# --- lag
+
+
+def lag_alarms(count, late_ratio, n=5_000):
+    """Return how often the lag test alarms at an odds ratio of 1.5, shown as another when late."""
+    hits = []
+    for rng in rngs(count, 8):
+        days = np.where(rng.random(n) < 0.5, 0.0, rng.uniform(30, 400, n))
+        late = days > 1
+        level = rng.integers(0, 3, n)
+        ratio = np.where(late, late_ratio, 1.5)
+        odds = -2.2 + np.log(ratio) * (level == 0)
+        bits = (rng.random(n) < 1 / (1 + np.exp(-odds))).astype(float)
+        found = lag.growth(
+            (level == 0).astype(float),
+            lag.groups(days),
+            np.where(late, days / days.max(), 0.0),
+            bits,
+            np.ones(n),
+            np.arange(n),
+        )
+        hits.append(found.p < CHANCE)
+    return np.mean(hits)
+
+
+# --- pilot
+
+
+def pilots(count, odds_ratio, n=10_000, looks=5, smallest=1.3, peek=False):
+    """Return how often a pilot finds the signal, and the share of look-ups that it saves."""
+    found, saved = [], []
+    limits = [1.96] * looks if peek else bounds(looks)
+    for rng in rngs(count, 9):
+        score, level, bits = portfolio(rng, n, odds_ratio)
+        own = level < 3
+        batch = rng.permutation(n) * looks // n
+        for look in range(1, looks + 1):
+            at = own & (batch < look)
+            top, variance = banded(score[at], level[at], bits[at]).trend()
+            z = top / math.sqrt(variance)
+            drift = math.copysign(math.log(smallest) * math.sqrt(variance * looks / look), z)
+            hopeless = conditional_power(z, look, looks, drift) < HOPELESS_BELOW
+            if abs(z) >= limits[look - 1] or (hopeless and not peek):
+                break
+        found.append(abs(z) >= limits[look - 1])
+        saved.append(1 - look / looks)
+    return np.mean(found), np.mean(saved)
+
+
+# --- the table
+
+
+def lines_of_test(count):
+    """The test of incremental: false positives, and the power that sample_size promises."""
+    for how, words in (
+        ("plain", "null, signal follows the score (0.4), n 5,000"),
+        ("repeat", "null, 4 loans a number, n 5,000"),
+        ("weights", "null, weight 10 on a tenth, n 5,000"),
+    ):
+        seen = share(false_positives(count, how))
+        yield Line(words, "incremental: false positives", "5 +/- 1.5%", seen)
+    for odds_ratio, test in ((1.3, "trend"), (1.5, "trend"), (1.3, "levels")):
+        seen = share(power_against_formula(count, odds_ratio, test))
+        yield Line(f"size for OR {odds_ratio}, {test}", "power", "80 +/- 3%", seen)
+
+
+def gain_lines(count):
+    """The gain in Gini: bias and coverage."""
+    for n in (2_000, 10_000):
+        for odds_ratio in (1.0, 1.3, 2.0):
+            bias, held, where = gains(count, n, odds_ratio)
+            cell = f"n {n:,}, OR {odds_ratio}"
+            both = f"{share(held)}, {share(where)}"
+            yield Line(cell, "d_gini: bias", "below 0.0005", f"{bias:+.4f}")
+            yield Line(cell, "d_gini: coverage, where significant", "93% or more", both)
+
+
+def table_lines(count):
+    """The odds ratio's interval, and the swap set."""
+    for odds_ratio in (1.0, 2.0):
+        seen = share(odds_ratio_coverage(count, 5_000, odds_ratio))
+        yield Line(f"n 5,000, OR {odds_ratio}", "odds ratio: coverage", "95 +/- 1.5%", seen)
+    for folds, words in ((5, "cross-fitted"), (0, "in sample")):
+        mean, error = avoided_on_null(count, folds)
+        seen = f"{mean:+.2f} +/- {2 * error:.2f}"
+        yield Line(f"noise, n 2,000, {words}", "swap set: bads avoided", "at most 0", seen)
+
+
+def look_lines(count):
+    """The lag test, and the pilot."""
+    for ratio, target in ((1.5, "5 +/- 1.5%"), (3.0, "95% or more")):
+        seen = share(lag_alarms(count, ratio))
+        yield Line(f"OR 1.5, late {ratio}, n 5,000", "lag test: alarms", target, seen)
+    for odds_ratio in (1.0, 1.3, 1.4, 1.8):
+        found, saved = pilots(count, odds_ratio)
+        target = "at most 5.5%" if odds_ratio == 1 else "41 to 80% saved at OR 1.4 to 1.8"
+        both = f"{share(found)}, {share(saved)}"
+        yield Line(f"OR {odds_ratio}, 5 looks, 10,000", "pilot: significant, saved", target, both)
+    found, _ = pilots(count, 1.0, peek=True)
+    yield Line("OR 1, 5 looks at 1.96", "peeking: significant", "(14% expected)", share(found))
+
+
+def decision_lines(count):
+    """The three-valued rule."""
+    for setting in SETTINGS:
+        worth = true_worth(setting)
+        made = decisions(count, setting)
+        false = Decision.DO_NOT_BUY if worth > setting.price else Decision.BUY
+        seen = f"BUY {share(made[Decision.BUY])}, DO NOT {share(made[Decision.DO_NOT_BUY])}"
+        yield Line(
+            f"{setting}; true worth {worth:,.0f}",
+            f"false {false}",
+            "at most 2.5%",
+            f"{share(made[false])} ({seen})",
+        )
+    made = decisions(count, Setting(5_000, 0.1, 1.0, 500), signals=3)
+    yield Line(
+        "three null signals, n 5,000", "false BUY", "at most 2.5%", share(made[Decision.BUY])
+    )
+    yield Line(
+        str(REAL), "right BUY", "(86% in the design)", share(decisions(count, REAL)[Decision.BUY])
+    )
+    yield Line(
+        "noise, n 2,000, plain rule", "false BUY", "(93% in the design)", share(naive(count, 2_000))
+    )
+
+
+SECTIONS = {
+    "test": lines_of_test,
+    "decision": decision_lines,
+    "look": look_lines,
+    "table": table_lines,
+    "gain": gain_lines,
+}
+
+
+def main():
+    count = int(sys.argv[1]) if len(sys.argv) > 1 else 2_000
+    sections = sys.argv[2:] or list(SECTIONS)
+    day = datetime.date.today()
+    print("# Simulations of the retro test\n")
+    print(f"`python -m tests.risk.simulate_retro {count}`, {day}, {count:,} portfolios a cell.\n")
+    print("| cell | figure | target | seen |\n|---|---|---|---|", flush=True)
+    for name in sections:
+        for line in SECTIONS[name](count):
+            print(line, flush=True)
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    main()
