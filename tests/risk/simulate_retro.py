@@ -253,7 +253,7 @@ def lag_alarms(count, late_ratio, n=5_000):
         found = lag.growth(
             (level == 0).astype(float),
             lag.groups(days),
-            np.where(late, days / days.max(), 0.0),
+            lag.reach(days, late),
             bits,
             np.ones(n),
             np.arange(n),

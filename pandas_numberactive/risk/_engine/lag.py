@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     Ints = NDArray[np.int64]
 
 EDGES = (7, 30, 60, 90, 180)  # days, of the groups of lags
+FULL = 90.0  # days after which a default shows in the use of the phone
 DOUBLING = math.log(2)  # growth of the log odds ratio that the fresh rows must be able to show
 ENOUGH = 2.8  # standard errors of an effect that is seen with 80% power at 5%
 CHANCE = 0.05
@@ -65,6 +66,12 @@ def names() -> tuple[str, ...]:
 def groups(days: Floats) -> Ints:
     """Return the group of each lag. Answers before the decision are in the first."""
     return np.searchsorted(np.asarray(EDGES, float), days, side="left").astype(np.int64)
+
+
+def reach(days: Floats, late: NDArray[np.bool_]) -> Floats:
+    """Return how far an answer may have seen the outcome: 0 if fresh, 1 from three months on."""
+    grown: Floats = np.where(late, np.clip(days / FULL, 0.0, 1.0), 0.0)
+    return grown
 
 
 def growth(

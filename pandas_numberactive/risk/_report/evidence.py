@@ -142,8 +142,7 @@ def _growth(rows: Population, groups: NDArray[np.int64], late: Mask, days: Float
     if not late.any() or late.all():
         return lag.Growth(np.nan, np.nan, np.nan)
     worst = rows.codes == added.worst_level(rows)
-    longest = max(float(days[late].max()), 1.0)
-    reach = np.where(late, np.maximum(days, 0.0) / longest, 0.0)
+    reach = lag.reach(days, late)
     load = np.ones(len(rows)) if rows.load is None else rows.load
     cluster = np.arange(len(rows)) if rows.cluster is None else rows.cluster
     return lag.growth(worst.astype(float), groups, reach, rows.bad.astype(float), load, cluster)
