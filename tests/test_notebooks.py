@@ -20,21 +20,14 @@ CLAIMS = {
         "2257000.0",  # Stop and the same call again are one run, below that budget
     ),
     "04_risk_analysis": (
-        "1459",  # "no data": whole answers ...
-        "2494",  # ... and rows answered, but not in this signal
-        "109645",  # the telco type: more than five times ...
-        "19436",  # ... what a further bad costs by the top-ups
-        "545.4",  # "about 545 rupiah, not 500"
-        "0.218636",  # low activity defaults about five times as often ...
-        "0.042733",  # ... as high
-        "0.90   0.96                0.22",  # put in, found, give or take: all four within the error
-        "-0.60  -0.57                0.35",
-        "0.35   0.31                0.26",
-        "-0.25  -0.41                0.33",
-        "2026-01            0.013750",  # "in February 2026 the mix moved"
-        "2026-02            0.170761",
-        "more than 3.6 good ones earn. Here: 7.5",  # with half the loss hardly anything is left
-        "0.673       0.395",  # "rose by more than half"
+        "odds ratio a step       1.7",  # "a pilot of 500 would show nothing"
+        "All 4,519 answers were bought after the decision",  # the trap decides nothing
+        "significant",  # the pilot stops by itself
+        "Retro test: BUY",
+        "1,381 of 4,519 answers are late, and the effect grows",  # "the report finds them out"
+        "one file for the committee",
+        "avoided    368.0",
+        "verdict      grows with the lag",
     ),
 }
 ROOT = Path(os.environ.get("NUMBERACTIVE_SOURCE", Path(__file__).parent.parent))
