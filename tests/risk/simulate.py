@@ -283,23 +283,27 @@ def the_same_everywhere(rng):
 
 
 def main(arguments: list[str]) -> None:
+    """Run the cells named, or all, and write the table after each cell of a full run."""
     books = int(arguments[0]) if arguments else 2000
     names = arguments[1:] or list(CELLS)
-    lines = []
+    lines: list[str] = []
     started = time.time()
     for name in names:
-        function, bounds = CELLS[name]
-        found = run(name, books)
-        for key, (low, high) in bounds.items():
-            seen = 100 * found[key]
-            verdict = "yes" if low <= seen <= high else "NO"
-            what = function.__doc__ or ""
-            lines.append(
-                f"| {name} | {what} | {key} | {seen:.1f}% | {low:g} to {high:g}% | {verdict} |"
-            )
-            print(lines[-1], flush=True)
-    if not arguments:
-        _write(lines, books, time.time() - started)
+        lines += _lines(name, run(name, books))
+        print("\n".join(lines[-len(CELLS[name][1]) :]), flush=True)
+        if not arguments:
+            _write(lines, books, time.time() - started)
+
+
+def _lines(name: str, found: dict[str, float]) -> list[str]:
+    function, bounds = CELLS[name]
+    out = []
+    for key, (low, high) in bounds.items():
+        seen = 100 * found[key]
+        verdict = "yes" if low <= seen <= high else "NO"
+        wanted = f"{low:g} to {high:g}%"
+        out.append(f"| {name} | {function.__doc__} | {key} | {seen:.1f}% | {wanted} | {verdict} |")
+    return out
 
 
 def _write(lines: list[str], books: int, seconds: float) -> None:
