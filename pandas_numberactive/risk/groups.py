@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from pandas_numberactive.errors import RiskInputError
+from pandas_numberactive.risk._engine.bands import bands_of
 from pandas_numberactive.risk._engine.covariance import intervals, level_rates
 from pandas_numberactive.risk._engine.population import LEAST, Population, populations, values_at
 from pandas_numberactive.risk._engine.significance import holm
@@ -74,7 +75,7 @@ def segments(
     tests: dict[str, dict[str, Any]] = {}
     for one in found:
         codes, names = _segments(df, segment, one)
-        bands = None if score is None else _bands(df, one, score, cut)
+        bands = None if score is None else bands_of(df, one, score, None, cut).codes
         of = feature(one)
         by_part = effects(one, codes, len(names), of, bands)
         worst = _worst(one)
@@ -109,16 +110,6 @@ def _segments(
             "them first."
         )
     return codes, names
-
-
-def _bands(df: pd.DataFrame, found: Population, score: str, cut: int) -> np.ndarray[Any, Any]:
-    """Return the band of each asked row, of `cut` equal parts and one without a score."""
-    values = values_at(df, score, found)
-    if not pd.api.types.is_numeric_dtype(values.dtype):
-        raise RiskInputError(f"score={score!r} is {values.dtype}, not a number.")
-    scores = values.to_numpy(dtype=float, na_value=np.nan)
-    points = np.unique(np.nanquantile(scores, np.arange(1, cut) / cut))
-    return np.where(np.isnan(scores), cut, np.searchsorted(points, scores, side="right"))
 
 
 def _worst(found: Population) -> int:

@@ -21,6 +21,7 @@ BENCHES: dict[str, Callable[[bool], list[Row]]] = {
     "plan": warm.plan,
     "growth": growth.growth,
     "risk": risk.risk_tables,
+    "questions": risk.questions,
 }
 
 
