@@ -155,6 +155,28 @@ def test_the_legend_stands_clear_of_the_picture(name):
     assert ax.figure.bbox.y1 >= ax.get_legend().get_window_extent().y1
 
 
+def test_each_level_has_a_mark_of_its_own_over_the_months():
+    """Marks and dashes differ, so that print without colour can be read."""
+    table = risk.by_period(book(), "active_level", "bad", "day")
+    ax = risk.plot_by_period(table)
+    styles = {(line[0].get_marker(), line[0].get_linestyle()) for line in ax.containers}
+    assert len(styles) == 3
+    drawn = ax.containers[0][0].get_ydata()
+    low = table["bad_rate"].xs("low", level="level")
+    assert drawn == pytest.approx(low.to_numpy())
+
+
+def test_odds_ratios_stand_on_a_logarithmic_scale():
+    """The line of no effect is 1, and a segment without an estimate has no point."""
+    frame = book().assign(city=["A"] * 890 + ["B"] * 10)
+    table = risk.segments(frame, "active_level", "bad", "city")
+    ax = risk.plot_odds_ratios(table)
+    assert ax.get_xscale() == "log"
+    points = ax.containers[0][0].get_xdata()
+    assert points == pytest.approx(table["odds_ratio"].to_numpy(), nan_ok=True)
+    assert np.isnan(points[1])
+
+
 def contrast(one, other):
     """WCAG's contrast ratio of two colours."""
     light = []
