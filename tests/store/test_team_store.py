@@ -366,19 +366,20 @@ def test_a_network_that_swallows_packets_is_noticed_and_the_address_may_say_othe
 # Roles.
 
 
-def readme_sql() -> list[str]:
-    """The statements that the README tells an owner to run."""
-    (block,) = re.findall(r"```sql\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
+def guide_sql() -> list[str]:
+    """The statements that the guide tells an owner to run."""
+    page = ROOT / ".github" / "docs" / "howto" / "team-store.md"
+    (block,) = re.findall(r"```sql\n(.*?)```", page.read_text(), re.S)
     return [line for line in block.splitlines() if line.strip()]
 
 
 @pytest.fixture
 def analyst(dsn):
-    """The address of the role that the README makes, word for word."""
+    """The address of the role that the guide makes, word for word."""
     LookupStore.open(dsn).close()
     with psycopg.connect(dsn, autocommit=True) as owner:
         owner.execute("DROP ROLE IF EXISTS analyst")
-        for statement in readme_sql():
+        for statement in guide_sql():
             owner.execute(statement)
         owner.execute("CREATE SCHEMA payroll CREATE TABLE salaries (amount INTEGER)")
         yield dsn.replace("owner:", "analyst:")
@@ -436,7 +437,7 @@ def test_a_right_that_is_missing_is_said_before_anything_is_paid(dsn, analyst, v
                 StoreError, match=f"lacks {right} on numberactive.{table}"
             ) as caught:
                 FRAME.numberactive.enrich("phone")
-            assert "README" in str(caught.value)
+            assert "team-store" in str(caught.value)
             owner.execute(f"GRANT {right} ON numberactive.{table} TO analyst")
         assert vendor.calls == []
         owner.execute(

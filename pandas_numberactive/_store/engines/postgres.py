@@ -143,7 +143,7 @@ class PostgresEngine(Connection):
             missing = ", ".join(f"{right} on {table}" for table, right in rows)
             raise StoreError(
                 f"The role may not buy with the store {self._address!r}: it lacks {missing}. Let "
-                "the owner grant the rights that the README lists; nothing was bought."
+                "the owner grant the rights that the guide team-store.md lists. Nothing was bought."
             )
 
     def read_rows(self, db: Database, code: int, wanted: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -173,7 +173,7 @@ class PostgresEngine(Connection):
                 f"The role may not use the store {self._address!r} ({self.said(error)}). Let its "
                 "owner run "
                 "`python -m pandas_numberactive store init` once and grant the rights that the "
-                "README lists."
+                "guide team-store.md lists."
             )
         except self._psycopg.Error as error:
             refused = StoreError(
