@@ -232,6 +232,15 @@ def test_the_page_holds_no_phone_and_no_small_cell(report, tmp_path):
                 assert min(counts) >= 10
 
 
+def test_a_page_without_deciding_rows_says_so(tmp_path):
+    """It names the questions that it cannot answer, and claims nothing about the terms."""
+    late = frame(*portfolio(np.random.default_rng(6), 1_000, 2.0), lag_days=180)
+    report = RetroTest(**(TERMS | {"segment": "product"})).run(late)
+    text = report.to_html(tmp_path / "late.html").read_text(encoding="utf-8")
+    assert "Questions 2 to 6 and 8 need rows" in text
+    assert "name no segment" not in text
+
+
 def test_masking_hides_what_would_reveal_a_cell():
     """A rate beside its n gives the bads away."""
     table = pd.DataFrame(

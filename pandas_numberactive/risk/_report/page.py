@@ -328,6 +328,9 @@ def _coverage(report: Contents) -> str:
         "Matched against unmatched: applications without an answer may differ from the others. "
         "They are known for free and not part of any test."
     )
+    if "levels" not in report.tables:
+        note = "Questions 2 to 6 and 8 need rows that may decide. There are too few of them."
+        body += f'<p class="note">{note}</p>'
     return _section("1", "How many are covered?", lead, body)
 
 
@@ -405,6 +408,8 @@ def _holds(report: Contents) -> str:
 
 
 def _whom(report: Contents) -> str:
+    if "levels" not in report.tables:
+        return ""
     if "segments" not in report.tables:
         text = "The terms name no segment, so this was not asked. RetroTest(segment=...) asks it."
         return _section("5", "For whom?", text, "")

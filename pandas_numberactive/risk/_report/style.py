@@ -41,6 +41,7 @@ ul{padding-left:20px;margin:6px 0}li{margin:3px 0}
 @media(max-width:600px){body{font-size:14px}main{padding:0 10px}}
 @media print{:root{color-scheme:light;--ink:#000;--faint:#444;--line:#999;--bg:#fff;--soft:#f5f5f5;
 --point:#333;--frame:#000}body{font-size:11px}main{max-width:none;margin:0;padding:0}
-h2{break-after:avoid;margin-top:16px}tr,.decision{break-inside:avoid}caption{break-after:avoid}
+h2{break-after:avoid;margin-top:16px}tr,.decision{break-inside:avoid}
+caption{break-after:avoid}caption,thead th,pre{font-size:10.5px}
 *{print-color-adjust:exact}}
 """
