@@ -21,6 +21,7 @@ from pandas_numberactive._purchase.flow import RetryPolicy
 from pandas_numberactive._purchase.purchase import BUYS, SETTLED, LookupState, Todo, todo
 from pandas_numberactive._run.options import Options
 from pandas_numberactive._run.report import Shape
+from pandas_numberactive._store.elsewhere import refuse_paid_elsewhere
 from pandas_numberactive._store.rows import Asker
 from pandas_numberactive._store.runs import RunRow, find_run
 from pandas_numberactive._store.store import LookupStore, Stored
@@ -197,6 +198,7 @@ async def plan(
     """Plan a run over distinct numbers; reads the store, sends and spends nothing."""
     store = LookupStore.open(settings.store)
     try:
+        await refuse_paid_elsewhere(store, settings.environment)
         earlier = await earlier_run(store, run_key(numbers, settings, options))
         since = options.since(earlier.started_at if earlier else store.now())
         known, sorted_ = await look(store, numbers, settings, options, since)

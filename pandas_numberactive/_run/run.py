@@ -36,6 +36,7 @@ from pandas_numberactive._run.report import Progress, RunReport, Shape
 from pandas_numberactive._run.stopping import lost_and_kept
 from pandas_numberactive._run.tally import Tally
 from pandas_numberactive._store import runs
+from pandas_numberactive._store.elsewhere import refuse_paid_elsewhere
 from pandas_numberactive._store.runs import RunRow
 from pandas_numberactive._store.store import LookupStore, Stored
 from pandas_numberactive.errors import NumberActiveError
@@ -162,6 +163,7 @@ class Run:
 
     async def _go(self, store: LookupStore) -> Result:
         self._rescue = await store.recover()
+        await refuse_paid_elsewhere(store, self._settings.environment)
         key = run_key(self._numbers, self._settings, self._options)
         earlier = await earlier_run(store, key)
         began_at = earlier.started_at if earlier else store.now()

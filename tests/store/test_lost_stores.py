@@ -15,7 +15,7 @@ import pytest
 import pandas_numberactive as pna
 from pandas_numberactive._store.store import LookupStore
 from pandas_numberactive._testing import journal_mode, patience
-from pandas_numberactive.errors import NumberActiveError, StoreError
+from pandas_numberactive.errors import ConfigurationError, NumberActiveError, StoreError
 from pandas_numberactive.simulator import Simulator
 
 KEYS = {"app_key": "made-up-key", "secret": "made-up-secret"}
@@ -263,3 +263,25 @@ def test_what_was_forgotten_by_hand_stays_forgotten(tmp_path):
         assert vendor.ledger.total == 60
         with pna.LookupStore() as store:
             assert len(store) == 60 - len(done)
+
+
+def test_another_default_store_with_paid_answers_is_named(monkeypatch, tmp_path):
+    """A new base_url, https or a gateway, must not buy everything again without a word."""
+    folder = tmp_path / "data" / "pandas-numberactive"
+    production = {"environment": "production", "progress": False, **KEYS}
+    with Simulator(stand_in=True, **KEYS) as old, Simulator(stand_in=True, **KEYS) as new:
+        with pna.override(base_url=old.base_url, **production):
+            book(3).numberactive.enrich("phone")
+        (first,) = folder.glob("lookups*.sqlite3")
+        with pna.override(base_url=new.base_url, **production):
+            for ask in (book(3).numberactive.plan, book(3).numberactive.enrich):
+                with pytest.raises(ConfigurationError, match="holds 3 paid answers") as caught:
+                    ask("phone")
+            assert f'store="{first}"' in str(caught.value)
+            assert len(list(folder.glob("lookups*.sqlite3"))) == 2
+        assert new.calls == []
+        with pna.override(base_url=new.base_url, store=str(first), **production):
+            assert book(3).numberactive.plan("phone").to_buy == 0
+        with pna.override(base_url=new.base_url, store=str(tmp_path / "n.sqlite3"), **production):
+            book(3).numberactive.enrich("phone")
+        assert new.ledger.total == 3

@@ -72,6 +72,15 @@ def _ready(connection: sqlite3.Connection, name: str) -> sqlite3.Connection:
     return connection
 
 
+def look_into(path: Path, sql: str) -> int:
+    """Return the number that a query finds in another store, read only; 0 where it cannot."""
+    try:
+        with contextlib.closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as other:
+            return int(other.execute(sql).fetchone()[0])
+    except sqlite3.Error:
+        return 0
+
+
 def _set_journal(connection: sqlite3.Connection, wanted: str) -> None:
     """Keep the mode of a file in WAL: another SQLite may have it open.
 
