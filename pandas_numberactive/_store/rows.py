@@ -164,25 +164,28 @@ def packed(lookup: Purchase) -> int:
     return pack(lookup.state, lookup.answer, lookup.charged, lookup.reason == "unknown_value")
 
 
+def event(now: int, kind: str, lookup: Purchase, code: int, run: int | None) -> dict[str, object]:
+    """Return the columns of one line of the ledger."""
+    return {
+        "at": now,
+        "kind": kind,
+        "environment": code,
+        "number": lookup.number,
+        "generation": lookup.generation,
+        "run": run,
+        "request_id": lookup.request_id,
+        "charged": None if lookup.charged is None else int(lookup.charged),
+        "code": lookup.code,
+        "reason": lookup.reason,
+    }
+
+
 def log(db: Database, now: int, kind: str, lookup: Purchase, code: int, run: int | None) -> None:
     """Append to the ledger."""
-    charged = None if lookup.charged is None else int(lookup.charged)
+    line = event(now, kind, lookup, code, run)
     db.execute(
-        "INSERT INTO events (at, kind, environment, number, generation, run, request_id, charged, "
-        "code, reason) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (
-            now,
-            kind,
-            code,
-            lookup.number,
-            lookup.generation,
-            run,
-            lookup.request_id,
-            charged,
-            lookup.code,
-            lookup.reason,
-        ),
+        f"INSERT INTO events ({', '.join(line)}) VALUES ({', '.join('?' * len(line))})",
+        tuple(line.values()),
     )
 
 

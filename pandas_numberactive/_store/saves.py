@@ -27,7 +27,7 @@ MAX_KEPT_BODY = 4096
 
 Saved = Literal["kept", "fenced", "collision"]
 
-_UNSETTLED = f"{STATE_SQL} NOT IN ({', '.join(str(int(state)) for state in sorted(SETTLED))})"
+UNSETTLED = f"{STATE_SQL} NOT IN ({', '.join(str(int(state)) for state in sorted(SETTLED))})"
 _OURS = "worker = ? AND epoch = ?"  # the fence: the claim, and no later one
 
 
@@ -65,14 +65,14 @@ def _save_opened(
         return "collision"
     if shows_handle_can_charge(lookup):
         set_flag(db, handle_flag(lookup.environment))
-    kept = _update(db, lookup, _opened(lookup), _OURS, worker, lookup.epoch)
+    kept = _update(db, lookup, opened_columns(lookup), _OURS, worker, lookup.epoch)
     again = (lookup.number, lookup.generation) in others
     if not (kept and again):
         log(db, now, "opened" if kept else "orphaned", lookup, code, run)
     return "kept" if kept else "fenced"
 
 
-def _opened(lookup: Purchase) -> dict[str, object]:
+def opened_columns(lookup: Purchase) -> dict[str, object]:
     """Return the columns of a row that holds this requestId."""
     return {
         "packed": packed(lookup),
@@ -123,9 +123,9 @@ def _save_settled(
     """Write a paid answer; nearly always the claim is still ours, and one statement says so."""
     if shows_handle_can_charge(lookup):
         set_flag(db, handle_flag(lookup.environment))
-    ours = f"{_OURS} AND {_UNSETTLED}"
-    if _update(db, lookup, _settled(lookup, now), ours, worker, lookup.epoch):
-        _keep_body(db, lookup, code, now)
+    ours = f"{_OURS} AND {UNSETTLED}"
+    if _update(db, lookup, settled_columns(lookup, now), ours, worker, lookup.epoch):
+        _keep_body(db, lookup, now)
         if lookup.opened_at is None and lookup.request_id:  # answered at handle
             log(db, now, "opened", replace(lookup, charged=None), code, run)
         log(db, now, lookup.state.name.lower(), lookup, code, run)
@@ -133,7 +133,7 @@ def _save_settled(
     return _save_late(db, lookup, code, run, now)
 
 
-def _settled(lookup: Purchase, now: int) -> dict[str, object]:
+def settled_columns(lookup: Purchase, now: int) -> dict[str, object]:
     """Return the columns of a row that holds this answer."""
     return {
         "packed": packed(lookup),
@@ -159,7 +159,7 @@ def _save_late(db: Database, lookup: Purchase, code: int, run: int, now: int) ->
     ).fetchone()
     if row is not None and _is_replay(row, lookup):
         return "kept"
-    _keep_body(db, lookup, code, now)
+    _keep_body(db, lookup, now)
     if row is None:
         _insert(db, lookup, run, now)
     elif not _fills(db, row, lookup, now):
@@ -174,7 +174,7 @@ def _fills(db: Database, row: Any, lookup: Purchase, now: int) -> bool:
     at_handle = lookup.opened_at is None and row[1] is None
     if not (at_handle or row[1] == lookup.request_id):
         return False
-    return _update(db, lookup, _settled(lookup, now), _UNSETTLED)
+    return _update(db, lookup, settled_columns(lookup, now), UNSETTLED)
 
 
 def _insert(db: Database, lookup: Purchase, run: int, now: int) -> None:
@@ -188,7 +188,7 @@ def _insert(db: Database, lookup: Purchase, run: int, now: int) -> None:
         "opened_at": None if lookup.opened_at is None else round(lookup.opened_at * 1e6),
         "host": lookup.host,
         "app_key": lookup.key,
-    } | _settled(lookup, now)
+    } | settled_columns(lookup, now)
     marks = ", ".join("?" * len(columns))
     db.execute(
         f"INSERT INTO lookups ({', '.join(columns)}) VALUES ({marks})", tuple(columns.values())
@@ -217,9 +217,9 @@ def _keep_again(db: Database, lookup: Purchase, run: int, now: int) -> bool:
     ).fetchone()
     if row is None:
         _insert(db, lookup, run, now)
-    elif not _update(db, lookup, _settled(lookup, now), _UNSETTLED):
+    elif not _update(db, lookup, settled_columns(lookup, now), UNSETTLED):
         return False
-    _keep_body(db, lookup, code, now)
+    _keep_body(db, lookup, now)
     log(db, now, lookup.state.name.lower(), lookup, code, run)
     return True
 
@@ -258,7 +258,7 @@ def _restore_opened(db: Database, lookup: Purchase, code: int, run: int, now: in
     """Put a paid requestId on the row that was reserved for it; True where it needs no file."""
     set_flag(db, handle_flag(lookup.environment))
     reserved = f"request_id IS NULL AND {STATE_SQL} = {int(LookupState.RESERVED)}"
-    if _update(db, lookup, _opened(lookup), reserved):
+    if _update(db, lookup, opened_columns(lookup), reserved):
         log(db, now, "opened", lookup, code, run)
     else:
         log(db, now, "orphaned", lookup, code, run)
@@ -284,18 +284,23 @@ def _update(
     return bool(cursor.rowcount == 1)
 
 
-def _keep_body(db: Database, lookup: Purchase, code: int, now: int) -> None:
+def body_columns(lookup: Purchase, now: int) -> dict[str, object]:
+    """Return the columns of a kept body."""
+    return {
+        "environment": ENVIRONMENTS[lookup.environment],
+        "number": lookup.number,
+        "generation": lookup.generation,
+        "at": now,
+        "request_id": lookup.request_id,
+        "body": lookup.raw[:MAX_KEPT_BODY],
+    }
+
+
+def _keep_body(db: Database, lookup: Purchase, now: int) -> None:
     if lookup.raw:
+        kept = body_columns(lookup, now)
         db.execute(
-            "INSERT INTO bodies (environment, number, generation, at, request_id, body) VALUES (?, "
-            "?, ?, ?, ?, ?) "
+            f"INSERT INTO bodies ({', '.join(kept)}) VALUES (?, ?, ?, ?, ?, ?) "
             "ON CONFLICT DO NOTHING",
-            (
-                code,
-                lookup.number,
-                lookup.generation,
-                now,
-                lookup.request_id,
-                lookup.raw[:MAX_KEPT_BODY],
-            ),
+            tuple(kept.values()),
         )

@@ -34,6 +34,7 @@ from pandas_numberactive._store.rows import (
     serving,
     to_lookup,
 )
+from pandas_numberactive._store.together import Step
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -131,13 +132,21 @@ class LookupStore:
         >>> asyncio.run(run())
         0
         """
-        return self._journal.write(partial(_work, work, args, kwargs))
+        return self._journal.write(self._job(work, args, kwargs))
 
     def do(
         self, work: Callable[Concatenate[Database, P], T], /, *args: P.args, **kwargs: P.kwargs
     ) -> T:
         """Do as `write` does and wait for it; not from an event loop."""
         return self._journal.do(partial(_work, work, args, kwargs))
+
+    def _job(
+        self, work: Callable[..., T], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Callable[[Database], Any]:
+        """Bind the arguments; saves go together where each statement is a round trip."""
+        if self.engine.far and work is saves.save:
+            return Step(*args, **kwargs)
+        return partial(_work, work, args, kwargs)
 
     def compact(self) -> None:
         """Rewrite the file so that nothing deleted is left in it."""

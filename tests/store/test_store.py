@@ -227,6 +227,70 @@ def test_one_request_id_for_two_numbers_holds_both(store, clock):
     assert {state_of(store, n).state for n in (NUMBER, NUMBER + 1)} == {LookupState.UNCERTAIN}
 
 
+def test_many_saves_at_once_end_as_one_by_one(store, clock):
+    """Sharing a requestId, fenced out, or neither: on a server they go in few statements."""
+
+    async def work():
+        row, worker = await begin(store)
+        numbers = list(range(8_118_000_000, 8_118_000_008))
+        mine = [
+            one for one, _ in (await store.write(claim, terms(store, row, worker), numbers)).mine
+        ]
+        ids = ["r0", "r1", "r2", "same", "same", "r5", "r6", "r7"]
+        open_ = [opened(one, clock, name) for one, name in zip(mine, ids, strict=True)]
+        open_[7] = replace(open_[7], epoch=9)  # another worker's by now
+        first = await asyncio.gather(*(save(store, one, worker, row.run) for one in open_))
+        done = [
+            answered(one, clock, charged) for one, charged in zip(open_[:3], CHARGES, strict=True)
+        ]
+        second = await asyncio.gather(*(save(store, one, worker, row.run) for one in done))
+        again = await asyncio.gather(*(save(store, one, worker, row.run) for one in done))
+        found = await store.details("sandbox", numbers)
+        return first, second, again, [found[number].state.name for number in numbers]
+
+    first, second, again, states = run(work())
+    assert sorted(first) == ["collision", "fenced", *["kept"] * 6]
+    assert (second, again) == (["kept"] * 3, ["kept"] * 3)
+    assert states == [*["ANSWERED"] * 3, *["UNCERTAIN"] * 2, *["PENDING"] * 2, "RESERVED"]
+    kinds = [row[0] for row in store.do(lambda db: db.execute(KINDS).fetchall())]
+    assert sorted(kinds) == sorted([*["opened"] * 6, *["answered"] * 3, "collision", "orphaned"])
+    bodies = store.do(lambda db: db.execute("SELECT count(*) FROM bodies").fetchone()[0])
+    assert bodies == 3
+
+
+CHARGES = (True, False, None)
+KINDS = "SELECT kind FROM events"
+
+
+@pytest.mark.postgres
+def test_a_group_of_saves_is_few_round_trips(dsn, monkeypatch):
+    """A server that is 1 ms away would else allow some 70 look-ups a second."""
+    psycopg = pytest.importorskip("psycopg")
+    clock = Clock()
+    with LookupStore.open(dsn) as store:
+        set_clock(store, clock)
+
+        async def work():
+            row, worker = await begin(store)
+            numbers = list(range(8_118_000_000, 8_118_000_100))
+            mine = (await store.write(claim, terms(store, row, worker), numbers)).mine
+            open_ = [opened(one, clock, f"r{one.number}") for one, _ in mine]
+            trips = []
+            execute = psycopg.Connection.execute
+
+            def counted(self, *args, **options):
+                trips.append(1)
+                return execute(self, *args, **options)
+
+            monkeypatch.setattr(psycopg.Connection, "execute", counted)
+            for steps in (open_, [answered(one, clock) for one in open_]):
+                saved = await asyncio.gather(*(save(store, one, worker, row.run) for one in steps))
+                assert set(saved) == {"kept"}
+            return len(trips)
+
+        assert run(work()) <= 24
+
+
 def test_a_forgotten_numbers_request_id_collides_with_none(store, clock):
     """A vendor that repeats requestIds does not stop every run after a number was forgotten."""
     run(buy(store, clock, number=NUMBER, request_id="same"))

@@ -11,7 +11,7 @@ import sqlite3
 import threading
 import weakref
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
@@ -36,6 +36,7 @@ class Engine(Protocol):
     """One way to keep the journal: its transactions, its clock, and its living workers."""
 
     errors: tuple[type[Exception], ...]  # raised by a failing store
+    far: bool  # a statement costs a round trip
 
     def passing(self, error: BaseException) -> bool:
         """Return True where nothing was written and the same work may be tried again."""
@@ -93,6 +94,22 @@ class Engine(Protocol):
 
 
 Work = Callable[[Database], T]
+
+
+class Together:
+    """Work that a far server can do for many of its kind in few round trips."""
+
+    __slots__ = ()
+
+    def __call__(self, db: Database) -> Any:
+        """Do it by itself."""
+        raise NotImplementedError
+
+    def many(self, db: Database, steps: Sequence[Any]) -> list[Any]:
+        """Do all of `steps`, this one among them; return what each returns by itself."""
+        raise NotImplementedError
+
+
 # A job without work asks to compact: that cannot stand inside a transaction, so it runs alone.
 _Job = tuple[
     Work[Any] | None, Callable[[Any, BaseException | None], None], asyncio.AbstractEventLoop | None
@@ -234,11 +251,10 @@ class Journal:
     def _in_transaction(
         self, database: Database, group: list[_Job]
     ) -> list[tuple[Any, BaseException | None]]:
-        results: list[tuple[Any, BaseException | None]] = [
-            (work(database), None) for work, _, _ in group if work is not None
-        ]
+        works = [work for work, _, _ in group if work is not None]
+        results = [(result, None) for result in _results(database, works)]
         self._engine.commit()
-        return results
+        return [*results]
 
     def _undo(self, error: BaseException) -> None:
         try:
@@ -259,6 +275,15 @@ class Journal:
         ):  # a driver's frames may hold a password, and its words a row
             ours.__cause__ = error
         return ours
+
+
+def _results(database: Database, works: Sequence[Work[Any]]) -> list[Any]:
+    together = [work for work in works if isinstance(work, Together)]
+    if len(together) < 2:
+        return [work(database) for work in works]
+    results = together[0].many(database, together)
+    done = {id(work): result for work, result in zip(together, results, strict=True)}
+    return [done[id(work)] if id(work) in done else work(database) for work in works]
 
 
 _journals: weakref.WeakSet[Journal] = weakref.WeakSet()

@@ -45,6 +45,7 @@ class PostgresEngine(Connection):
     def __init__(self, address: Address) -> None:
         super().__init__(address)
         self.errors: tuple[type[Exception], ...] = (self._psycopg.Error,)
+        self.far = True
         self.tokens: set[str] = set()
         self._unheld: set[str] = set()
         self.on_connect = self._hold_again

@@ -195,6 +195,7 @@ class SQLiteEngine:
     """The journal in one SQLite file; `path` None is a store in memory."""
 
     errors: tuple[type[Exception], ...] = (sqlite3.Error, OSError)
+    far = False
 
     def __init__(self, path: Path | None, clock: Callable[[], float] = time.time) -> None:
         self._path = path
