@@ -1,9 +1,13 @@
 """Build the site: sphinx-build -W -n .github/docs DIR."""
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
+import click
+
 import pandas_numberactive
+from pandas_numberactive._cli.main import cli
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
@@ -12,6 +16,19 @@ ROOT = HERE.parent.parent
 for notebook in sorted((ROOT / "notebooks").glob("*.ipynb")):
     (HERE / "tutorial").mkdir(exist_ok=True)
     shutil.copy(notebook, HERE / "tutorial" / notebook.name)
+
+
+def helps(command: click.Command, name: str) -> Iterator[str]:
+    """Yield the help of a command and of the commands below it, as Markdown."""
+    context = click.Context(command, info_name=name, max_content_width=90)
+    yield f"## {name}\n\n```text\n{command.get_help(context)}\n```\n"
+    for word, inner in sorted(getattr(command, "commands", {}).items()):
+        yield from helps(inner, f"{name} {word}")
+
+
+# The page of the command line is what --help prints.
+page = "# Command line\n\n`python -m pandas_numberactive` is the same command.\n\n"
+(HERE / "reference" / "command-line.md").write_text(page + "\n".join(helps(cli, "numberactive")))
 
 project = "pandas-numberactive"
 author = "pandas-numberactive maintainers"

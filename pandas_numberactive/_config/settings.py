@@ -195,7 +195,7 @@ def configure(**options: Unpack[SettingOptions]) -> Settings:
     """Set options for this process and return the settings that now hold.
 
     None forgets an option. Without it here or in `override`, an option comes from its environment
-    variable, NUMBERACTIVE_ and its name in capitals (`code_outcomes` has none), app_key and secret
+    variable, `NUMBERACTIVE_` and its name in capitals (`code_outcomes` has none), app_key and secret
     then from the system's keyring, and at last from its default. `doctor` names the variables that
     look like ours and are read by nothing.
 

@@ -42,8 +42,9 @@ class _Book:
 
 @dataclass
 class Simulator:
-    """The vendor's double, as a context manager: `with Simulator() as sim: ... sim.base_url ...
-    sim.ledger`.
+    """Serve the vendor's documented protocol on this machine, as a context manager.
+
+    `base_url` is where it listens, `ledger` is what it was asked and what it charged.
 
     Parameters
     ----------
