@@ -194,10 +194,10 @@ _overridden: contextvars.ContextVar[dict[str, Any]] = contextvars.ContextVar(
 def configure(**options: Unpack[SettingOptions]) -> Settings:
     """Set options for this process and return the settings that now hold.
 
-    None forgets an option. Without it here or in `override`, an option comes from its environment
-    variable, `NUMBERACTIVE_` and its name in capitals (`code_outcomes` has none), app_key and secret
-    then from the system's keyring, and at last from its default. `doctor` names the variables that
-    look like ours and are read by nothing.
+    None forgets an option. An option that is set neither here nor in `override` comes from its
+    environment variable: `NUMBERACTIVE_` and its name in capitals (`code_outcomes` has none).
+    app_key and secret then come from the system's keyring, and the rest from the defaults. `doctor`
+    names variables that look like ours and that nothing reads.
 
     Parameters
     ----------
