@@ -52,7 +52,7 @@ _NOT_BOUGHT = STATUSES.index("not_bought")
 
 
 class FrameAccessor:
-    """Buy and look at phone-number signals for the columns of a Dask frame; options are those of
+    """Buy and look at phone-number signals for the columns of a Dask frame. Options are those of
     `pna.enrich`.
     """
 
@@ -61,12 +61,12 @@ class FrameAccessor:
 
     @public(options=Options)
     def enrich(self, column: Columns, **options: Unpack[EnrichOptions]) -> Any:
-        """Buy what is not stored and return a lazy frame; see `pandas_numberactive.dask.enrich`."""
+        """Buy what is not stored and return a lazy frame. See `pandas_numberactive.dask.enrich`."""
         return enrich(self._frame, column, **options)
 
     @public(options=Options)
     def plan(self, column: Columns, **options: Unpack[EnrichOptions]) -> Plan:
-        """What `enrich` would do and cost; spends nothing; see `pandas_numberactive.dask.plan`."""
+        """Return what `enrich` would do and cost. See `pandas_numberactive.dask.plan`."""
         return plan(self._frame, column, **options)
 
 
@@ -135,7 +135,7 @@ def plan(ddf: Any, column: Columns, **options: Unpack[EnrichOptions]) -> Plan:
 
 @dataclass(frozen=True, slots=True, repr=False)  # numbers would stand in tracebacks with locals
 class _Seen:
-    """What some partitions hold."""
+    """The findings of some partitions."""
 
     shape: Shape
     numbers: NDArray[np.int64]  # distinct, in the order of the rows
@@ -157,7 +157,7 @@ def _distinct(ddf: Any, column: Columns, options: Options, max_digits: int) -> _
 
 
 def _look(part: pd.DataFrame, *, names: list[Hashable], max_digits: int) -> _Seen:
-    """Find one partition's numbers; runs on a worker."""
+    """Find one partition's numbers. Runs on a worker."""
     prepared = frames.prepare(part, names, Options(), max_digits)
     return _Seen(
         prepared.shape,
@@ -168,7 +168,7 @@ def _look(part: pd.DataFrame, *, names: list[Hashable], max_digits: int) -> _See
 
 
 def _merge(seen: list[_Seen]) -> _Seen:
-    """Several partitions as one, their order kept; runs on a worker."""
+    """Several partitions as one, their order kept. Runs on a worker."""
     filled = [one.problems for one in seen if len(one.problems)]
     bad = filled or [seen[0].problems]  # an empty one has no dtypes
     return _Seen(
@@ -195,7 +195,7 @@ def _whole(shapes: list[Shape]) -> Shape:
 
 
 class _Piece:
-    """A range of the answers, sorted by number; no dataclass, for Dask would take it apart."""
+    """A range of the answers, sorted by number. No dataclass, for Dask would take it apart."""
 
     __slots__ = ("bought_at", "codes", "numbers", "texts")
 
@@ -224,8 +224,10 @@ def _pieces(numbers: NDArray[np.int64], answers: Answers, details: bool) -> list
     them again.
     """
     order = np.argsort(numbers)
-    codes, texts = _code(answers), np.array(answers.details(numbers), object).T if details else None
-    pieces, size = [], PIECE // WITH_TEXTS if details else PIECE
+    codes = _code(answers)
+    texts = np.array(answers.details(numbers), object).T if details else None
+    size = PIECE // WITH_TEXTS if details else PIECE
+    pieces = []
     for start in range(0, len(order), size):
         at = order[start : start + size]
         piece = _Piece(
@@ -253,13 +255,13 @@ def _attach(
     options: Options,
     max_digits: int,
 ) -> pd.DataFrame:
-    """Return one partition with its new columns; runs on a worker."""
+    """Return one partition with its new columns. Runs on a worker."""
     prepared = frames.prepare(part, names, options, max_digits)
     return frames.attach(prepared, _answers(prepared.numbers, pieces))
 
 
 def _answers(numbers: NDArray[np.int64], pieces: Sequence[_Piece]) -> Answers:
-    """What the pieces hold of some distinct numbers; one that they do not hold was not bought."""
+    """Return the answers for distinct numbers. One that no piece holds was not bought."""
     codes = np.full(len(numbers), _NOT_BOUGHT << 16, np.int32)
     bought_at = np.zeros(len(numbers), np.int64)
     lookups: dict[int, Purchase] = {}
@@ -269,12 +271,15 @@ def _answers(numbers: NDArray[np.int64], pieces: Sequence[_Piece]) -> Answers:
         low, high = np.searchsorted(wanted, [piece.numbers[0], piece.numbers[-1] + 1])
         place = np.searchsorted(piece.numbers, wanted[low:high])
         hit = piece.numbers[place] == wanted[low:high]
-        place, target = place[hit], order[low:high][hit]
-        codes[target], bought_at[target] = piece.codes[place], piece.bought_at[place]
+        place = place[hit]
+        target = order[low:high][hit]
+        codes[target] = piece.codes[place]
+        bought_at[target] = piece.bought_at[place]
         if piece.texts is not None:
             for number, (request_id, reason) in zip(
                 numbers[target].tolist(), piece.texts[place], strict=True
             ):
                 lookups[number] = Purchase("", number, request_id=request_id, reason=reason)
-    status, new = (codes >> 16 & 0xFF).astype(np.int8), (codes >> 24).astype(bool)
+    status = (codes >> 16 & 0xFF).astype(np.int8)
+    new = (codes >> 24).astype(bool)
     return Answers(status, codes & 0xFFFF, bought_at, new, lookups)

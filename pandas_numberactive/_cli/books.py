@@ -7,6 +7,7 @@ from typing import Literal
 
 import click
 
+from pandas_numberactive._cli.codes import Exit
 from pandas_numberactive._cli.files import read_table, write_table
 from pandas_numberactive._cli.words import from_stdin, put_frame, put_json, tell
 from pandas_numberactive._config.checks import VARIABLES
@@ -16,7 +17,6 @@ from pandas_numberactive._pandas import api
 from pandas_numberactive._pandas.lookup_store import LookupStore
 from pandas_numberactive.errors import ConfigurationError
 
-COMPLETE, INCOMPLETE = 0, 3
 SHOWN = 50  # events of the ledger
 By = Literal["day", "run", "environment"]
 _json = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
@@ -36,7 +36,7 @@ def history(
     """Show the ledger's events, numbers masked."""
     if by:
         put_frame(api.spend(by, environment=environment), as_json, "The ledger is empty.")
-        return COMPLETE
+        return Exit.COMPLETE
     frame = api.history(since, environment=environment)
     shown = frame if every else frame.tail(SHOWN)
     after = f" since {since}" if since else ""
@@ -44,7 +44,7 @@ def history(
     put_frame(shown, as_json, empty)
     if len(shown) < len(frame) and not as_json:
         click.echo(f"The last {len(shown)} of {len(frame):,} events{after}; --all shows them all.")
-    return COMPLETE
+    return Exit.COMPLETE
 
 
 @click.command()
@@ -54,7 +54,7 @@ def history(
 def spend(by: By, environment: str | None, as_json: bool) -> int:
     """Show charges and cost by day, run or environment."""
     put_frame(api.spend(by, environment=environment), as_json, "The ledger is empty.")
-    return COMPLETE
+    return Exit.COMPLETE
 
 
 @click.command()
@@ -90,7 +90,7 @@ def reconcile(
     else:
         click.echo(found.headline)
         put_frame(found[found["verdict"] != "matched"], False, "Every line matches.")
-    return COMPLETE if (found["verdict"] == "matched").all() else INCOMPLETE
+    return Exit.COMPLETE if (found["verdict"] == "matched").all() else Exit.INCOMPLETE
 
 
 @click.command()
@@ -99,7 +99,7 @@ def held(as_json: bool) -> int:
     """Show the look-ups that wait for a person, numbers masked."""
     with LookupStore() as store:
         put_frame(store.held(), as_json, "Nothing is held.")
-    return COMPLETE
+    return Exit.COMPLETE
 
 
 @click.command()
@@ -117,7 +117,7 @@ def resolve(
     frequency_grade: str | None,
     environment: str | None,
 ) -> int:
-    """Decide about a held look-up; give its number on standard input.
+    """Decide about a held look-up. Give its number on standard input.
 
     release: the next run buys it again. settle: it is final, with the answer given or without one.
     """
@@ -133,7 +133,7 @@ def resolve(
             environment=environment,
         )
     click.echo(f"It is {state} now.")
-    return COMPLETE
+    return Exit.COMPLETE
 
 
 def _phone() -> str:
@@ -145,14 +145,14 @@ PHONE_VARIABLE = "NUMBERACTIVE_PHONE"
 
 @click.command()
 def forget() -> int:
-    """Remove numbers from the store; give them on standard input, one a line."""
+    """Remove numbers from the store. Give them on standard input, one a line."""
     if sys.stdin.isatty():
         tell("One number a line, then Ctrl-D:")
     phones = [line.strip() for line in sys.stdin if line.strip()]
     with LookupStore() as store:
         count = store.forget(phones)
     click.echo(f"{count:,} of {len(phones):,} numbers were there and are forgotten.")
-    return COMPLETE
+    return Exit.COMPLETE
 
 
 @click.command("import")
@@ -171,7 +171,7 @@ def import_(answers: str, column: str, environment: str | None, as_json: bool) -
         put_json(counts)
     else:
         click.echo(", ".join(f"{count:,} {name}" for name, count in counts.items()))
-    return COMPLETE
+    return Exit.COMPLETE
 
 
 @click.group()
@@ -197,7 +197,7 @@ def copy(source: str, target: str | None) -> int:
 
     done = copied(_address(source), _address(target))
     click.echo(str(done))
-    return INCOMPLETE if getattr(done, "left", 0) else COMPLETE
+    return Exit.INCOMPLETE if getattr(done, "left", 0) else Exit.COMPLETE
 
 
 @store.command()
@@ -209,7 +209,7 @@ def init(target: str | None) -> int:
 
     with Journalled.open(_address(target)) as opened:
         click.echo(f"{opened!r} is ready: {opened.count():,} look-ups.")
-    return COMPLETE
+    return Exit.COMPLETE
 
 
 def _address(given: str | None) -> str:

@@ -26,7 +26,7 @@ _HARMLESS = re.compile(r"[+-]?[0-9][0-9 ().,/-]*")  # phones and numbers, which 
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """A table as it was read; `how` says what was decided, and is empty for a plain CSV."""
+    """A table as it was read. `how` says what was decided, and is empty for a plain CSV."""
 
     frame: pd.DataFrame
     how: str = ""
@@ -109,7 +109,7 @@ def _said(name: str, parts: list[str]) -> str:
 
 
 def _decoded(name: str, content: bytes) -> tuple[str, str]:
-    """Return the text and its encoding; Excel's "Unicode text" is UTF-16."""
+    """Return the text and its encoding. Excel's "Unicode text" is UTF-16."""
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
         return content.decode("utf-16"), "UTF-16"
     nulls = content[:1000].count(b"\0")

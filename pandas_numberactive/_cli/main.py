@@ -15,11 +15,11 @@ from typing import Any
 import click
 
 from pandas_numberactive._cli import books, single, tables
+from pandas_numberactive._cli.codes import Exit
 from pandas_numberactive._cli.words import print_error, tell
 from pandas_numberactive._config.credentials import masked_url
 from pandas_numberactive.errors import IncompleteRunWarning, NumberActiveError
 
-USAGE, INCOMPLETE = 2, 3
 _SHOWS = {"-h", "--help", "--version"}
 # By its name, because the package at the top imports the rooms below it.
 _VERSION: str = import_module("pandas_numberactive").__version__
@@ -45,7 +45,7 @@ for command in (
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code; errors are one line on stderr."""
+    """Run one command and return its exit code. Errors are one line on stderr."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", IncompleteRunWarning)  # a line of our own says it
@@ -55,16 +55,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except click.ClickException as error:
         safe = masked_url(error.message) or ""  # an address may hold a password
         click.UsageError(safe, getattr(error, "ctx", None)).show()
-        raise SystemExit(USAGE) from None
+        raise SystemExit(Exit.USAGE) from None
     except NumberActiveError as error:
         print_error(error)
-        return USAGE if error.report is None else INCOMPLETE
+        return Exit.USAGE if error.report is None else Exit.INCOMPLETE
     except (OSError, ValueError) as error:
         tell(f"Error: {error}")
-        return USAGE
+        return Exit.USAGE
     except (KeyboardInterrupt, click.Abort):
         tell("Interrupted: what was paid is stored; the same command goes on where this ended.")
-        return INCOMPLETE
+        return Exit.INCOMPLETE
     if _SHOWS & set(given):  # as a console script ends
         raise SystemExit(code)
     return code

@@ -8,6 +8,7 @@ import sys
 import click
 
 from pandas_numberactive._cli.books import PHONE_VARIABLE
+from pandas_numberactive._cli.codes import Exit
 from pandas_numberactive._cli.doctor import doctor as diagnose
 from pandas_numberactive._cli.words import from_stdin, plain, put_json, tell
 from pandas_numberactive._config.checks import VARIABLES
@@ -15,15 +16,13 @@ from pandas_numberactive._config.keyring import require_keyring, save_to_keyring
 from pandas_numberactive._config.settings import from_variable
 from pandas_numberactive.errors import ConfigurationError, NumberActiveError
 
-COMPLETE, BROKEN, INCOMPLETE = 0, 1, 3
-
 
 @click.command()
 @click.option("--refresh", is_flag=True, help="Buy it again.")
 @click.option("--max-age", metavar="AGE", help="Buy again what is older, such as 180D.")
 @click.option("--json", "as_json", is_flag=True, help="Print the answers as JSON.")
 def lookup(refresh: bool, max_age: str | None, as_json: bool) -> int:
-    """Look numbers up; give them on standard input, one a line.
+    """Look numbers up. Give them on standard input, one a line.
 
     A number that is stored is free, another one is charged once. They are read from standard
     input, or from the variable NUMBERACTIVE_PHONE, to keep them out of the process list.
@@ -38,7 +37,7 @@ def lookup(refresh: bool, max_age: str | None, as_json: bool) -> int:
         for one in found:
             click.echo(str(one))
     final = all(one.status in ("answered", "no_data") for one in found)
-    return COMPLETE if final else INCOMPLETE
+    return Exit.COMPLETE if final else Exit.INCOMPLETE
 
 
 def _phones() -> list[str]:
@@ -70,20 +69,20 @@ def verify(phone: str | None, max_charges: int | None) -> int:
         error.report = None  # a check that could not be made has no bill to show
         raise
     click.echo(repr(found))
-    return INCOMPLETE if found.refuted else COMPLETE
+    return Exit.INCOMPLETE if found.refuted else Exit.COMPLETE
 
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
 def doctor(as_json: bool) -> int:
-    """Show what is configured, without spending; exit code 1 where no run could start."""
+    """Show what is configured, without spending. Exit code 1 where no run could start."""
     found = diagnose()
     if as_json:
         details = {"ready": found.ready, "warnings": found.warnings, **dict(found.lines)}
         put_json(details)
     else:
         click.echo(repr(found))
-    return COMPLETE if found.ready else BROKEN
+    return Exit.COMPLETE if found.ready else Exit.BROKEN
 
 
 @click.command()
@@ -102,7 +101,7 @@ def login() -> int:
         raise ConfigurationError("Nothing was kept: login needs both keys.") from None
     save_to_keyring(app_key, secret)
     click.echo("Kept in the system's keyring.")
-    return COMPLETE
+    return Exit.COMPLETE
 
 
 @click.command()
@@ -116,7 +115,7 @@ def simulate(port: int, latency: float) -> int:
     from pandas_numberactive.simulator import serve_forever
 
     serve_forever(port, latency=latency)
-    return COMPLETE
+    return Exit.COMPLETE
 
 
 @click.command()
@@ -135,4 +134,4 @@ def completion(context: click.Context, shell: str) -> int:
     group = context.find_root().command
     click.echo(kind(group, {}, "numberactive", "_NUMBERACTIVE_COMPLETE").source())
     tell("# Load it from your shell's start-up file.")
-    return COMPLETE
+    return Exit.COMPLETE

@@ -11,6 +11,7 @@ import click
 import pandas as pd
 import platformdirs
 
+from pandas_numberactive._cli.codes import Exit
 from pandas_numberactive._cli.files import STANDARD, check_target, read_table, write_table
 from pandas_numberactive._cli.words import (
     again,
@@ -27,7 +28,6 @@ from pandas_numberactive._run.options import EnrichOptions
 from pandas_numberactive._run.report import RunReport
 from pandas_numberactive.errors import ColumnNotFoundError, ConfigurationError, NumberActiveError
 
-COMPLETE, INCOMPLETE = 0, 3
 F = TypeVar("F", bound=Callable[..., Any])
 _AGE = "Buy again what is older: a number and its unit (s, min, h, D, W), such as 180D or 12h."
 _TERMS = (
@@ -63,7 +63,7 @@ def _terms(command: F) -> F:
 
 
 class Request:
-    """What plan and enrich were asked: a file, its columns and the options of the call."""
+    """The request of plan or enrich: a file, its columns and the options of the call."""
 
     def __init__(self, files: tuple[str, ...], column: tuple[str, ...], **given: Any) -> None:
         # `--column a b FILE` was a way to name two columns: the words that are no file are columns.
@@ -128,7 +128,7 @@ class Request:
 @click.command()
 @_terms
 def plan(**given: Any) -> int:
-    """Show what enriching FILE would do and cost; spends nothing.
+    """Show what enriching FILE would do and cost. Spends nothing.
 
     FILE is a csv, tsv, txt, xlsx or parquet file, or - for a CSV on standard input.
     """
@@ -139,7 +139,7 @@ def plan(**given: Any) -> int:
             put_json(made.to_dict())
         else:
             click.echo(plan_text(made))
-    return COMPLETE
+    return Exit.COMPLETE
 
 
 @click.command()
@@ -185,14 +185,14 @@ def _put_report(report: RunReport, *, as_json: bool, err: bool) -> None:
 def exit_code(report: RunReport) -> int:
     """Return the exit code of a run, and say on stderr what the same command would do."""
     if report.complete:
-        return COMPLETE
+        return Exit.COMPLETE
     tell(f"Incomplete. {again(report)}")
-    return INCOMPLETE
+    return Exit.INCOMPLETE
 
 
 @click.command()
 def demo() -> int:
-    """Enrich a made-up table on the simulator; costs nothing."""
+    """Enrich a made-up table on the simulator. Costs nothing."""
     folder = Path(platformdirs.user_data_dir("pandas-numberactive", appauthor=False))
     with simulator_only(store=str(folder / "demo.sqlite3"), unit_price=500.0):
         # Imported here because only the demo needs the simulator.

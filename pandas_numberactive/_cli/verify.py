@@ -22,14 +22,14 @@ from pandas_numberactive._vendor.client import Client
 from pandas_numberactive._vendor.protocol import Message, Reply, names_other_phone, parse
 from pandas_numberactive.errors import ConfigurationError, InvalidPhoneError
 
-CONFIRMED, REFUTED, UNKNOWN = "confirmed", "REFUTED", "unknown"
+CONFIRMED = "confirmed"
+REFUTED = "REFUTED"
+UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Findings:
-    """What one look-up and its repetition showed; `verdicts` has one of confirmed, REFUTED, unknown
-    an assumption.
-    """
+    """The findings of one look-up and its repetition, with a verdict for each assumption."""
 
     environment: str
     status: str
@@ -38,7 +38,7 @@ class Findings:
 
     @property
     def refuted(self) -> bool:
-        """Whether an assumption was seen to be wrong."""
+        """Return True if an assumption was seen to be wrong."""
         return any(verdict == REFUTED for _, verdict, _ in self.verdicts)
 
     def __repr__(self) -> str:
@@ -161,9 +161,8 @@ def _charged_once(charged: bool | None, second: Message) -> tuple[str, str]:
 def _no_data(status: str, charged: bool | None) -> tuple[str, str]:
     if status != "no_data":
         return UNKNOWN, "this number has data"
-    return (
-        CONFIRMED if charged else REFUTED if charged is False else UNKNOWN
-    ), f"isFee {_fee(charged)}"
+    verdict = {True: CONFIRMED, False: REFUTED, None: UNKNOWN}[charged]
+    return verdict, f"isFee {_fee(charged)}"
 
 
 def _number_form(second: Message, number: int, got: bool) -> tuple[str, str]:

@@ -10,7 +10,7 @@ from urllib.parse import unquote
 
 
 class Credentials:
-    """The app key and the secret; printed as `***`, and refuse to be pickled."""
+    """The app key and the secret. Printed as `***`, and refuse to be pickled."""
 
     __slots__ = ("_app_key", "_secret")
 
@@ -20,12 +20,12 @@ class Credentials:
 
     @property
     def app_key(self) -> str:
-        """What the vendor calls appKey."""
+        """The vendor's appKey."""
         return self._app_key
 
     @property
     def secret(self) -> str:
-        """What tokens are made with; it is never sent."""
+        """The secret used to sign requests. It is never sent."""
         return self._secret
 
     @property

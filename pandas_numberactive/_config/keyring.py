@@ -1,4 +1,4 @@
-"""The keys in the system's keyring; importing it is left to the moment that it is asked."""
+"""The keys in the system's keyring. Importing it is left to the moment that it is asked."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ KEYRING_SERVICE = "pandas-numberactive"
 
 
 def from_keyring(name: str) -> tuple[str | None, str]:
-    """Return what is kept under a name, or None, and where it was found; never raises."""
+    """Return what is kept under a name, or None, and where it was found. Never raises."""
     try:
         keyring = importlib.import_module("keyring")
     except Exception:
@@ -28,7 +28,7 @@ def from_keyring(name: str) -> tuple[str | None, str]:
 
 
 def require_keyring() -> Any:
-    """Return the module, if it can keep something here; raises MissingExtraError without the extra
+    """Return the module, if it can keep something here. Raises MissingExtraError without the extra
     `keyring`.
     """
     try:
@@ -46,7 +46,7 @@ def require_keyring() -> Any:
 
 @public
 def save_to_keyring(app_key: str, secret: str) -> None:
-    """Keep both in the system's keyring; raises MissingExtraError without the extra `keyring`."""
+    """Keep both in the system's keyring. Raises MissingExtraError without the extra `keyring`."""
     keys = {"app_key": app_key, "secret": secret}
     said = {name: CHECKS[name](name, value) for name, value in keys.items()}
     keyring = require_keyring()

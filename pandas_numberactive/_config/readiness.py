@@ -1,6 +1,4 @@
-"""What a run asks of its settings: an environment, its keys, a place for the answers; a warning of
-an open wire.
-"""
+"""Check that the settings suffice to start a run, and find the place of its store."""
 
 from __future__ import annotations
 
@@ -104,7 +102,7 @@ def store_location(given: Settings) -> str:
 
 
 def data_folder() -> Path:
-    """Where the stores that nobody named are kept; the only folder that is made for a store."""
+    """Return the folder of the default stores, the only folder that is made for a store."""
     return Path(platformdirs.user_data_dir("pandas-numberactive", appauthor=False))
 
 

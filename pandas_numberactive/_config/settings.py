@@ -41,7 +41,7 @@ COMMAND_VARIABLES = ("NUMBERACTIVE_PHONE",)  # read by the command line alone
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Settings:
-    """All settings of a run, resolved; `source` tells where each came from.
+    """All settings of a run, resolved. `source` tells where each came from.
 
     Times are in seconds, `max_rate` in look-ups' calls per second, `unit_price` in `currency` per
     charged answer, `confirm_above` in numbers to buy. `timezone` is the clock of dates without a
@@ -72,12 +72,12 @@ class Settings:
 
     @property
     def host(self) -> str | None:
-        """Where a requestId is valid: host, port and path of `base_url`, whatever its scheme."""
+        """Return host, port and path of `base_url`: a requestId is valid there, over any scheme."""
         return self.base_url.partition("://")[2] if self.base_url else None
 
     @property
     def simulated(self) -> bool:
-        """Whether answers are made up."""
+        """Return True if answers are made up."""
         return self.environment == "simulator"
 
     def codes(self, step: str) -> CodeOutcomes:
@@ -97,9 +97,10 @@ class Settings:
             for f in fields(self)
             if f.name not in ("source", "credentials")
         }
-        rows["store"], rows["proxy"] = masked_url(self.store), masked_url(self.proxy)
+        rows["store"] = masked_url(self.store)
+        rows["proxy"] = masked_url(self.proxy)
         if self.credentials:
-            rows["app_key"], rows["secret"] = masked_key(self.credentials.app_key), "***"
+            rows |= {"app_key": masked_key(self.credentials.app_key), "secret": "***"}
         else:  # one without the other is named, for both are needed
             missing = self.missing_keys()
             words = dict.fromkeys(("app_key", "secret"), "***") | dict.fromkeys(missing, "missing")
@@ -134,12 +135,12 @@ class RunSettings(Settings):
 
     @property
     def host(self) -> str:
-        """Where a requestId is valid: host, port and path of `base_url`, whatever its scheme."""
+        """Return host, port and path of `base_url`: a requestId is valid there, over any scheme."""
         return self.base_url.partition("://")[2]
 
 
 class SettingOptions(TypedDict, total=False):
-    """The options of `configure` and `override`, for type checkers; None forgets a setting."""
+    """The options of `configure` and `override`, for type checkers. None forgets a setting."""
 
     environment: Literal["production", "sandbox", "simulator", "formal"] | None
     base_url: str | None
@@ -222,7 +223,8 @@ def configure(**options: Unpack[SettingOptions]) -> Settings:
     global _configured
     said = checked(options)
     with _lock:
-        before, _configured = _configured, {**_configured, **said}
+        before = _configured
+        _configured = {**_configured, **said}
         try:
             return settings()
         except ConfigurationError:
@@ -265,7 +267,7 @@ configure.__doc__ = (configure.__doc__ or "").replace("SETTINGS", settings_list(
 @public(options=_options)
 @contextmanager
 def override(**options: Unpack[SettingOptions]) -> Iterator[Settings]:
-    """Change options inside a `with` block only, for this thread or task; blocks nest.
+    """Change options inside a `with` block only, for this thread or task. Blocks nest.
 
     None lifts what `configure` or an outer block had set: `override(max_rate=None)` is without a
     rate limit.
@@ -279,7 +281,7 @@ def override(**options: Unpack[SettingOptions]) -> Iterator[Settings]:
 
 @public(options=_options)
 def settings(**explicit: Unpack[SettingOptions]) -> Settings:
-    """Return the settings that hold here, `explicit` ones first; None there means "not set".
+    """Return the settings that hold here, `explicit` ones first. None there means "not set".
 
     Secrets are masked however it is printed, and `Settings.source` says where each value was found.
     """
@@ -416,7 +418,7 @@ def simulator_only(**options: Unpack[SettingOptions]) -> Iterator[Settings]:
 
 
 def _reset() -> None:
-    """Forget configure() and the warnings given; for tests."""
+    """Forget configure() and the warnings given. For tests."""
     global _configured
     with _lock:
         _configured = {}

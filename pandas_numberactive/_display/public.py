@@ -53,7 +53,7 @@ def _decorated(
 
 
 def _spelled(function: Callable[..., Any], apart: list[str]) -> Callable[..., Any]:
-    """Answer a misspelled option in words; a function with `**options` does it itself."""
+    """Answer a misspelled option in words. A function with `**options` does it itself."""
     parameters = inspect.signature(function).parameters.values()
     known = [one.name for one in parameters]
     own = [one.name for one in parameters if one.kind is one.KEYWORD_ONLY]

@@ -1,1 +1,1 @@
-"""Whole columns in, typed columns out; the only layer that knows pandas."""
+"""Whole columns in, typed columns out. The only layer that knows pandas."""

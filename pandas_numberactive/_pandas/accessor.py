@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 
 class FrameAccessor:
-    """Buy and look at phone-number signals for the columns of a frame; options are those of
+    """Buy and look at phone-number signals for the columns of a frame. Options are those of
     `pna.enrich`.
     """
 
@@ -37,7 +37,12 @@ class FrameAccessor:
 
     @public(options=Options)
     def enrich(self, column: Columns, **options: Unpack[EnrichOptions]) -> pd.DataFrame:
-        """Buy what is not stored and return a new frame; see `pna.enrich`."""
+        """Buy what is not stored and return a new frame with the signals of phone columns.
+
+        Each distinct valid number that is not in the store is charged once. `column` is the name
+        of the phone column, or a list of names. The options, the columns of the result and the
+        errors are those of `pna.enrich`.
+        """
         from pandas_numberactive._pandas import api
 
         return api.enrich(self._frame, column, **options)
@@ -46,27 +51,27 @@ class FrameAccessor:
     def aenrich(
         self, column: Columns, **options: Unpack[EnrichOptions]
     ) -> Coroutine[Any, Any, pd.DataFrame]:
-        """The same, to be awaited; see `pna.aenrich`."""
+        """Await `enrich`. The options and the result are those of `pna.aenrich`."""
         from pandas_numberactive._pandas import api
 
         return api.aenrich(self._frame, column, **options)
 
     @public(options=Options)
     def start(self, column: Columns, **options: Unpack[EnrichOptions]) -> Job:
-        """The same in the background; see `pna.start`."""
+        """Start `enrich` in the background and return its Job, as `pna.start` does."""
         from pandas_numberactive._pandas import api
 
         return api.start(self._frame, column, **options)
 
     @public(options=Options)
     def plan(self, column: Columns, **options: Unpack[EnrichOptions]) -> Plan:
-        """What `enrich` would do and cost; spends nothing; see `pna.plan`."""
+        """Return what `enrich` would do and cost, as `pna.plan` does. Spends nothing."""
         from pandas_numberactive._pandas import api
 
         return api.plan(self._frame, column, **options)
 
     def normalize(self, column: Hashable) -> pd.DataFrame:
-        """Numbers in national form, or the reason why not, of one column; see `pna.normalize`."""
+        """Read one column of phone cells as `pna.normalize` does. Nothing is sent."""
         from pandas_numberactive._pandas import api
         from pandas_numberactive._pandas.frames import phone_columns
 
@@ -90,7 +95,7 @@ def _alone(method: Callable[P, T]) -> Callable[P, T]:
 
 
 class SeriesAccessor:
-    """The same for one column on its own; an unnamed Series counts as "phone"."""
+    """The same for one column on its own. An unnamed Series counts as "phone"."""
 
     def __init__(self, series: pd.Series[Any]) -> None:
         self._series = series
@@ -101,7 +106,7 @@ class SeriesAccessor:
     @public(options=Options)
     @_alone
     def enrich(self, **options: Unpack[EnrichOptions]) -> pd.DataFrame:
-        """Buy what is not stored; returns the result columns alone, on the same index; see
+        """Buy what is not stored. Returns the result columns alone, on the same index. See
         `pna.enrich`.
         """
         from pandas_numberactive._pandas import api
@@ -112,7 +117,7 @@ class SeriesAccessor:
     @public(options=Options)
     @_alone
     def plan(self, **options: Unpack[EnrichOptions]) -> Plan:
-        """What `enrich` would do and cost; spends nothing; see `pna.plan`."""
+        """Return what `enrich` would do and cost, as `pna.plan` does. Spends nothing."""
         from pandas_numberactive._pandas import api
 
         name = "phone" if self._series.name is None else self._series.name
@@ -121,14 +126,14 @@ class SeriesAccessor:
     @public
     @_alone
     def normalize(self) -> pd.DataFrame:
-        """Numbers in national form, or the reason why not; see `pna.normalize`."""
+        """Read the phone cells as `pna.normalize` does. Nothing is sent."""
         from pandas_numberactive._pandas import api
 
         return api.normalize(self._series)
 
 
 def register() -> None:
-    """Register both accessors; a second import or reload registers nothing twice, and warns of
+    """Register both accessors. A second import or reload registers nothing twice, and warns of
     nothing.
     """
     for kind, accessor, decorate in (

@@ -93,7 +93,7 @@ class _Call:
 
 
 def buy(run: Run, ready: RunSettings, progress: bool | Literal["auto"]) -> Result:
-    """Do a run from this thread, with its bar; an interrupt stops it and keeps what is paid."""
+    """Do a run from this thread, with its bar. An interrupt stops it and keeps what is paid."""
     try:
         with Bar(run, progress, ready) as bar, left_open_unless_returned(run):
             return bridge.call(lambda: go(run), stop=run.stop, tick=bar.draw, drain=ready.drain)
@@ -180,7 +180,7 @@ def enrich_into(
     keep: Callable[[pd.DataFrame], None],
     **options: Unpack[EnrichOptions],
 ) -> None:
-    """Do `enrich` and hand its frame to `keep`; the run ends when that has returned.
+    """Do `enrich` and hand its frame to `keep`. The run ends when that has returned.
 
     For a front whose result is a file: a process that dies before the file stands goes on with the
     same run.
@@ -195,7 +195,7 @@ def enrich_into(
 async def aenrich(
     df: pd.DataFrame, column: Columns, **options: Unpack[EnrichOptions]
 ) -> pd.DataFrame:
-    """Await `enrich`, in a notebook or any other event loop; takes the same options.
+    """Await `enrich`, in a notebook or any other event loop. Takes the same options.
 
     Cancelling it, or the kernel's interrupt, stops the run and keeps what is paid.
     """
@@ -214,7 +214,7 @@ async def aenrich(
 
 @public(options=Options)
 def start(df: pd.DataFrame, column: Columns, **options: Unpack[EnrichOptions]) -> Job:
-    """Start `enrich` in the background and return its Job at once; takes the same options."""
+    """Start `enrich` in the background and return its Job at once. Takes the same options."""
     call = _Call.of(df, column, options)
     notices = Notices()
 
@@ -248,7 +248,7 @@ def stored(
     details: bool = False,
     overwrite: bool = False,
 ) -> pd.DataFrame:
-    """Return a new frame with the answers that the store has; buys and sends nothing.
+    """Return a new frame with the answers that the store has. Buys and sends nothing.
 
     Parameters
     ----------

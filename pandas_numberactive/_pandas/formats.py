@@ -128,7 +128,7 @@ def _restored(column: pd.Series[Any], end: str) -> Any:
 
 
 def _moments(column: pd.Series[Any]) -> Any:
-    """Return moments in UTC; a time without a zone is on the clock of the setting `timezone`."""
+    """Return moments in UTC. A time without a zone is on the clock of the setting `timezone`."""
     zone = settings().timezone
     if pd.api.types.is_datetime64_any_dtype(column.dtype):
         moments = pd.DatetimeIndex(column)
@@ -140,7 +140,7 @@ def _moments(column: pd.Series[Any]) -> Any:
 
 
 def _zoned(moments: Any, zone: str) -> Any:
-    """Give local times their zone; an hour that occurs twice is taken as the later one."""
+    """Give local times their zone. An hour that occurs twice is taken as the later one."""
     return moments.tz_localize(zone, ambiguous=_ambiguous(moments), nonexistent="shift_forward")
 
 

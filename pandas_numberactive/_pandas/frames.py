@@ -270,7 +270,8 @@ def problems(prepared: Prepared, most: int = MAX_PROBLEMS) -> pd.DataFrame:
     rows: list[tuple[Any, Hashable, str, str]] = []
     for name, reason in zip(prepared.names, prepared.reasons, strict=True):
         at = np.flatnonzero((reason >= 0) & (reason != MISSING))[: most - len(rows)]
-        column, index = prepared.frame[name], prepared.frame.index
+        column = prepared.frame[name]
+        index = prepared.frame.index
         rows += [(index[i], name, mask_cell(column.iloc[i]), REASONS[reason[i]]) for i in at]
     return pd.DataFrame(rows, columns=["row", "column", "cell", "reason"])
 
@@ -296,9 +297,7 @@ def attach(prepared: Prepared, answers: Answers) -> pd.DataFrame:
 
 
 def numeric_warning(column: pd.Series[Any]) -> str | None:
-    """What to tell about a phone column that is numeric: the zeros, and perhaps digits,
-    are gone.
-    """
+    """Return the warning for a numeric phone column, which has lost its zeros."""
     if pd.api.types.is_bool_dtype(column.dtype) or not pd.api.types.is_numeric_dtype(column.dtype):
         return None
     lost = (

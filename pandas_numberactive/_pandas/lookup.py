@@ -36,7 +36,7 @@ from pandas_numberactive.errors import InvalidPhoneError
 
 @dataclass(frozen=True, slots=True)
 class Lookup:
-    """One number's answer; the phone is masked when printed.
+    """One number's answer. The phone is masked when printed.
 
     `status` is one of the lookup_status categories, `source` "new" or "stored", `charged` None
     where the vendor did not say (counted as charged).
@@ -129,7 +129,7 @@ class _Call:
 def lookup(
     phone: object, *, refresh: bool = False, max_age: str | timedelta | np.timedelta64 | None = None
 ) -> Lookup:
-    """Look one number up; free where it is stored, else charged once.
+    """Look one number up. Free where it is stored, else charged once.
 
     Raises InvalidPhoneError, before anything is sent, where `phone` is no Indonesian mobile number.
 
@@ -168,7 +168,7 @@ def _options(refresh: bool, max_age: str | timedelta | np.timedelta64 | None) ->
 
 @public
 async def apeek(phone: object) -> Lookup | None:
-    """Return what the store has of one number, or None; sends nothing, charges nothing."""
+    """Return what the store has of one number, or None. Sends nothing, charges nothing."""
     given = settings()
     national = _national(phone, given)
     environment = given.environment or ""

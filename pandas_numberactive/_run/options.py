@@ -60,7 +60,7 @@ class Options:
 
     @classmethod
     def of(cls, options: Mapping[str, Any]) -> Self:
-        """Validate the options of a call; a misspelled one is answered with the likely one."""
+        """Validate the options of a call. A misspelled one is answered with the likely one."""
         refuse_unknown(options, inspect.signature(cls).parameters)
         return cls(**options)
 
@@ -112,7 +112,7 @@ def _is_amount(value: object) -> bool:
 
 
 def is_flag(value: object) -> bool:
-    """Return True for True and False, numpy's included; 1, "no" and pd.NA are neither."""
+    """Return True for True and False, numpy's included. 1, "no" and pd.NA are neither."""
     kind = type(value)
     return isinstance(value, bool) or (kind.__module__, kind.__name__) in _NUMPY_FLAGS
 

@@ -28,6 +28,8 @@ assert_type(pna.spend(by="run"), pd.DataFrame)
 assert_type(pna.settings(), pna.Settings)
 assert_type(pna.configure(max_concurrency=4), pna.Settings)
 assert_type(pna.restore_dtypes(df), pd.DataFrame)
+assert_type(pna.plain_dtypes(df), pd.DataFrame)
+assert_type(pna.stored(df, "phone", details=True), pd.DataFrame)
 assert_type(pna.normalize(df["phone"]), pd.DataFrame)
 
 
