@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from importlib.metadata import PackageNotFoundError
 
 import numpy as np
 import pandas as pd
@@ -239,6 +240,16 @@ def test_a_page_without_deciding_rows_says_so(tmp_path):
     text = report.to_html(tmp_path / "late.html").read_text(encoding="utf-8")
     assert "Questions 2 to 6 and 8 need rows" in text
     assert "name no segment" not in text
+
+
+def test_a_page_is_made_from_a_source_tree(report, tmp_path, monkeypatch):
+    """The package need not be installed."""
+
+    def missing(name):
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr("pandas_numberactive.risk._report.contents.version", missing)
+    assert "from source" in report.to_html(tmp_path / "retro.html").read_text(encoding="utf-8")
 
 
 def test_masking_hides_what_would_reveal_a_cell():

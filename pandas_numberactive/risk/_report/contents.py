@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 from dataclasses import dataclass, field
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -40,8 +40,16 @@ class Contents:
 def versions() -> dict[str, str]:
     """Return the versions that made the report."""
     return {
-        "pandas-numberactive": version("pandas-numberactive"),
+        "pandas-numberactive": _ours(),
         "pandas": pd.__version__,
         "numpy": np.__version__,
         "Python": platform.python_version(),
     }
+
+
+def _ours() -> str:
+    """Return the version of this package, which a source tree has none of."""
+    try:
+        return version("pandas-numberactive")
+    except PackageNotFoundError:
+        return "from source"
