@@ -16,7 +16,7 @@ from pandas_numberactive.errors import ColumnNotFoundError, RiskInputError
 from tests.risk.books import LEVEL, book, frames, weighted
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(rows=frames)
 def test_stability_properties(rows):
     frame = weighted(rows)
@@ -133,7 +133,7 @@ def test_a_trend_needs_an_ordered_signal():
         risk.trend(frame, "all", "bad")
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(rows=frames, seed=st.integers(0, 9))
 def test_order_and_split_weights_change_nothing(rows, seed):
     """Halves of a row are two customers, so that only estimates stay, no intervals and tests."""
