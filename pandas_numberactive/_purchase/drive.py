@@ -59,6 +59,8 @@ class Driver:
         `poll_for`.
     chance
         A number in [0, 1) for the jitter; injected in tests.
+    reached
+        Whether any call was ever sent: until then one try to connect is enough.
     """
 
     def __init__(
@@ -67,11 +69,13 @@ class Driver:
         *,
         policy: RetryPolicy | None = None,
         chance: Callable[[], float] = random.random,
+        reached: Callable[[], bool] = lambda: True,
     ) -> None:
         self._client = client
         self._policy = policy or RetryPolicy(poll_for=client.settings.poll_for)
         self._quota = RetryQuota()
         self._chance = chance
+        self._reached = reached
 
     async def drive(
         self,
@@ -125,6 +129,7 @@ class Driver:
             simulated=self._client.settings.simulated,
             handle_can_charge=handle_can_charge,
             lost=lost,
+            reached=self._reached,
         )
 
     def _perform(self, work: _Drive) -> Awaitable[Reply | bool | None]:

@@ -16,6 +16,7 @@ from pandas_numberactive._config.checks import CodeOutcomes
 from pandas_numberactive._purchase.purchase import SETTLED, LookupState, Purchase
 from pandas_numberactive._vendor.protocol import Reply
 from pandas_numberactive._vendor.verdicts import (
+    CONNECT_ERROR,
     LOST_REPLY,
     UNREADABLE,
     Outcome,
@@ -102,7 +103,6 @@ class Wait:
     """Wait; answer True, or False when the run is stopping."""
 
     seconds: float
-    why: str = "backoff"
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +130,7 @@ class Rules:
     query_codes: CodeOutcomes | None = None
     simulated: bool = False
     handle_can_charge: Callable[[], bool] = lambda: False  # see `shows_handle_can_charge`
+    reached: Callable[[], bool] = lambda: True  # was any call of this run sent?
     lost: LostHandle = field(default_factory=lambda: LostHandle())  # by an earlier call
 
 
@@ -234,10 +235,17 @@ def _ask_handle(lookup: Purchase, rules: Rules) -> Flow:
             return (yield from _after_handle(lookup, verdict, reply, lost, rules))
         lost = lost.after(verdict, reply)
         attempt += 1
-        if attempt >= rules.policy.handle_attempts or not rules.quota.take(verdict.outcome):
+        if not _may_retry(verdict, attempt, rules.policy.handle_attempts, rules):
             return (yield from _fail(lookup, verdict, reply, lost, rules))
         if not (yield _backoff(verdict, attempt, rules)):
             return (yield from _give_back(lookup, "stopped", lost, rules))
+
+
+def _may_retry(verdict: Verdict, attempt: int, most: int, rules: Rules) -> bool:
+    """Whether one more try is worth it; one each is enough while nothing was ever reached."""
+    if verdict.reason == CONNECT_ERROR and not rules.reached():
+        return False
+    return attempt < most and rules.quota.take(verdict.outcome)
 
 
 def _after_handle(
@@ -297,32 +305,40 @@ def _ask_query(lookup: Purchase, rules: Rules) -> Flow:
         verdict = judge_query(
             reply, lookup.number, codes=rules.query_codes, simulated=rules.simulated
         )
-        if verdict.outcome is Outcome.STOP:
-            yield Halt(verdict)
-            return lookup
         if verdict.outcome is Outcome.PENDING:
-            wait = Wait(rules.policy.poll_delay(polls), "poll")
+            wait = Wait(rules.policy.poll_delay(polls))
             polls += 1
             if rules.clock() - first_poll + wait.seconds > rules.policy.poll_for:
                 return lookup
         elif verdict.outcome in _RETRIED:
             attempt += 1
-            if attempt >= rules.policy.query_attempts or not rules.quota.take(verdict.outcome):
-                return (
-                    yield from _hold(
-                        replace(lookup, code=verdict.code, msg=verdict.msg), verdict.reason
-                    )
-                )
+            if not _may_retry(verdict, attempt, rules.policy.query_attempts, rules):
+                return (yield from _unanswered(lookup, verdict, rules))
             wait = _backoff(verdict, attempt, rules)
         else:
-            return (yield from _settle(lookup, verdict, reply, rules))
+            return (yield from _after_query(lookup, verdict, reply, rules))
         if not (yield wait):
             return lookup
 
 
+def _after_query(lookup: Purchase, verdict: Verdict, reply: Reply, rules: Rules) -> Flow:
+    """Write down the reply that ends the second step."""
+    if verdict.outcome is Outcome.STOP:
+        yield Halt(verdict)
+        return lookup
+    return (yield from _settle(lookup, verdict, reply, rules))
+
+
+def _unanswered(lookup: Purchase, verdict: Verdict, rules: Rules) -> Flow:
+    """Hold what may have been charged; what was never sent stays pending."""
+    if verdict.reason == CONNECT_ERROR and not rules.reached():
+        return lookup
+    asked = replace(lookup, code=verdict.code, msg=verdict.msg)
+    return (yield from _hold(asked, verdict.reason))
+
+
 def _backoff(verdict: Verdict, attempt: int, rules: Rules) -> Wait:
-    why = "throttle" if verdict.outcome is Outcome.THROTTLED else "backoff"
-    return Wait(rules.policy.delay(attempt - 1, verdict.retry_after, rules.chance()), why)
+    return Wait(rules.policy.delay(attempt - 1, verdict.retry_after, rules.chance()))
 
 
 def _settle(lookup: Purchase, verdict: Verdict, reply: Reply, rules: Rules) -> Flow:

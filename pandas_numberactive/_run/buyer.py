@@ -18,16 +18,23 @@ from pandas_numberactive._purchase.flow import (
 from pandas_numberactive._purchase.purchase import OPEN, SETTLED, LookupState, Purchase
 from pandas_numberactive._run.lease import Lease
 from pandas_numberactive._run.options import Options
-from pandas_numberactive._run.stopping import PROBES, Streaks, as_ours, collision, stopped_by_vendor
+from pandas_numberactive._run.stopping import (
+    PROBES,
+    Streaks,
+    as_ours,
+    collision,
+    stopped_by_vendor,
+    unreached,
+)
 from pandas_numberactive._run.tally import Tally
 from pandas_numberactive._store import claims, saves, workers
 from pandas_numberactive._store.claims import Work, claim_size
 from pandas_numberactive._store.rescue import Rescue
 from pandas_numberactive._store.runs import RunRow, Spending
 from pandas_numberactive._store.store import LookupStore
-from pandas_numberactive._vendor.client import Client
+from pandas_numberactive._vendor.client import Client, Reach
 from pandas_numberactive._vendor.verdicts import Verdict
-from pandas_numberactive.errors import NumberActiveError
+from pandas_numberactive.errors import NumberActiveError, VendorError
 
 BUSY_POLL = 0.2  # seconds between looks at what another process has claimed
 
@@ -62,6 +69,8 @@ class Buyer:
         self._in_flight = 0
         self._waiting = 0  # claimed, not begun
         self._unclaimed = 0
+        self._todo = 0
+        self._reach = Reach()
         self._spent = 0
         self._changed = asyncio.Event()
         self._error: NumberActiveError | None = None
@@ -122,7 +131,8 @@ class Buyer:
         try:
             async with Client(self._settings, clock=self._clock) as client:
                 self._tally.client = client.stats
-                driver = Driver(client, policy=self._policy)
+                self._reach = client.reach
+                driver = Driver(client, policy=self._policy, reached=lambda: client.reach.reached)
                 # The client's gate holds the calls in flight to max_concurrency; the rest wait for
                 # the disk meanwhile.
                 count = min(-(-3 * self._settings.max_concurrency // 2), len(todo))
@@ -165,7 +175,7 @@ class Buyer:
         claimed.
         """
         terms = self._terms()
-        self._unclaimed = len(todo)
+        self._unclaimed = self._todo = len(todo)
         try:
             while not self._stopping:
                 if self._unclaimed:
@@ -340,9 +350,16 @@ class Buyer:
         self._tally.count(done, claimed)
         if done.state is LookupState.RELEASED:
             return
-        error = self._streaks.see(place, done, self._in_flight)
+        error = self._unreached() or self._streaks.see(place, done, self._in_flight)
         if error is not None and self._worth_a_halt:
             self._halt(error)
+
+    def _unreached(self) -> VendorError | None:
+        """Return the error of a run that reaches nobody: after three tries, or all that it has."""
+        reach = self._reach
+        if reach.reached or reach.trouble is None or reach.unsent < min(3, self._todo):
+            return None
+        return unreached(reach.trouble, self._settings)
 
     @property
     def _worth_a_halt(self) -> bool:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from pandas_numberactive._config.settings import Settings
+import os
+import re
+
+from pandas_numberactive._config.settings import RunSettings, Settings
 from pandas_numberactive._purchase.purchase import LookupState, Purchase
+from pandas_numberactive._vendor.client import Trouble
 from pandas_numberactive._vendor.protocol import shown_code
-from pandas_numberactive._vendor.verdicts import Verdict
+from pandas_numberactive._vendor.verdicts import NO_USER_PHONE, UNKNOWN_VALUE, Verdict
 from pandas_numberactive.errors import (
     AuthenticationError,
     NumberActiveError,
@@ -14,18 +18,19 @@ from pandas_numberactive.errors import (
 )
 
 PROBES = 5  # until the first good answer: a wrong key must not be asked 64 times
-
-
 SAME_IN_A_ROW = 10
-
-
 UNREACHABLE_IN_A_ROW = 20
-
-
+NAMELESS_IN_A_ROW = 3
 BARREN_IN_A_ROW = 20  # bad answers of several kinds, beside those in flight
-
-
 REMEMBERED = 2000  # bad answers, the latest: more than can be in flight
+
+HELD = "held"
+UNREACHABLE = "unreachable"
+UNUSABLE = "unusable"  # paid, and no signal in it can be used
+NAMELESS = "nameless"  # an answer that does not say about which number it is
+
+_GOOD = (LookupState.ANSWERED, LookupState.NO_DATA)
+_LIMITS = {UNREACHABLE: UNREACHABLE_IN_A_ROW, NAMELESS: NAMELESS_IN_A_ROW}
 
 
 class Streaks:
@@ -38,14 +43,14 @@ class Streaks:
     """
 
     def __init__(self, settings: Settings) -> None:
-        self._told = {
+        self._explained = {
             shown_code(code) for step in ("handle", "query") for code in settings.codes(step)
         }
         self._begun = 0
         self._ended = 0
         self._bad: dict[int, str] = {}  # place in the order of beginning: what was wrong
         self._last: str | None = None
-        self._alike = 0
+        self._same = 0
         self._barren = 0  # bad answers, of whatever kind, since the last good one
         self.proven = False
 
@@ -56,31 +61,25 @@ class Streaks:
 
     @property
     def suspicion(self) -> int:
-        """How many alike bad answers came last, one after the other."""
-        return self._alike
+        """How many bad answers of one kind came last, one after the other."""
+        return self._same
 
     def begin(self) -> int:
-        """The place of a look-up that begins now."""
+        """Return the place of a look-up that begins now."""
         self._begun += 1
         return self._begun
 
     def see(self, place: int, lookup: Purchase, in_flight: int = 0) -> VendorError | None:
-        """Take note of an outcome, with so many still in flight; return the error that ends the
-        run, if it must.
+        """Take note of an outcome, with so many still in flight.
+
+        Returns the error that ends the run, if it must.
         """
         self._ended += 1
-        self.proven = self.proven or lookup.state in (
-            LookupState.ANSWERED,
-            LookupState.NO_DATA,
-            LookupState.PENDING,
-        )
         kind = self._kind_of(lookup)
-        self._alike = (
-            self._alike + 1 if kind is not None and kind == self._last else int(kind is not None)
-        )
+        self._same = self._same + 1 if kind == self._last else 1
         self._last = kind
         if kind is None:
-            self._barren *= lookup.state not in (LookupState.ANSWERED, LookupState.NO_DATA)
+            self._note_good(lookup)
             return None
         self._barren += 1
         self._bad[place] = kind
@@ -88,8 +87,15 @@ class Streaks:
             del self._bad[next(iter(self._bad))]
         return self._verdict(lookup, kind, self._row(place, kind), in_flight)
 
+    def _note_good(self, lookup: Purchase) -> None:
+        self._same = 0
+        if lookup.state in _GOOD:
+            self._barren = 0
+        if lookup.state in _GOOD or lookup.state is LookupState.PENDING:
+            self.proven = True
+
     def _row(self, place: int, kind: str) -> int:
-        """How many in a row, this one among them, went wrong alike."""
+        """How many in a row, this one among them, went wrong in the same way."""
         first = last = place
         while self._bad.get(first - 1) == kind:
             first -= 1
@@ -98,33 +104,40 @@ class Streaks:
         return last - first + 1
 
     def _kind_of(self, lookup: Purchase) -> str | None:
-        if lookup.state in (LookupState.QUARANTINED, LookupState.UNCERTAIN) and not lookup.code:
-            return "held"
-        if lookup.state is LookupState.QUARANTINED:
-            return "held"
-        if lookup.state not in (
-            LookupState.FAILED,
-            LookupState.FAILED_CHARGED,
-            LookupState.UNCERTAIN,
-        ):
+        state = lookup.state
+        if state is LookupState.ANSWERED:
+            return _kind_of_answer(lookup)
+        if state is LookupState.QUARANTINED:
+            return HELD
+        if state not in (LookupState.FAILED, LookupState.FAILED_CHARGED, LookupState.UNCERTAIN):
             return None
         if lookup.reason == "code":
-            return None if lookup.code in self._told else f"code {lookup.code}"
-        return "held" if lookup.state is LookupState.UNCERTAIN else "unreachable"
+            return None if lookup.code in self._explained else f"code {lookup.code}"
+        return HELD if state is LookupState.UNCERTAIN else UNREACHABLE
 
     def _verdict(self, lookup: Purchase, kind: str, row: int, in_flight: int) -> VendorError | None:
-        most = UNREACHABLE_IN_A_ROW if kind == "unreachable" else SAME_IN_A_ROW
-        first = self._ended == row == PROBES and kind not in ("held", "unreachable")
-        if row >= most or first:
+        first = self._ended == row == PROBES and kind.startswith("code ")
+        if row >= _LIMITS.get(kind, SAME_IN_A_ROW) or first:
             return _stopped(f"The last {row} answers were all {_WORDS.get(kind, kind)}", lookup)
         if self._barren >= BARREN_IN_A_ROW + in_flight:
             return _stopped(f"There was no good answer among the last {self._barren}", lookup)
         return None
 
 
+def _kind_of_answer(lookup: Purchase) -> str | None:
+    """Return what is wrong with an answer that was paid for: nothing, mostly."""
+    if lookup.reason == NO_USER_PHONE:
+        return NAMELESS
+    answer = lookup.answer
+    levels = answer.active_level or answer.frequency_grade
+    return UNUSABLE if lookup.reason == UNKNOWN_VALUE and not levels else None
+
+
 _WORDS = {
-    "held": "uncertain or about another number",
-    "unreachable": "failures to reach the vendor",
+    HELD: "uncertain or about another number",
+    UNREACHABLE: "failures to reach the vendor",
+    UNUSABLE: "answers in which no level can be read",
+    NAMELESS: "answers that do not say about which number they are",
 }
 
 
@@ -132,14 +145,30 @@ def _stopped(what: str, lookup: Purchase) -> VendorError:
     said = " ".join(
         part for part in (lookup.reason, lookup.code and f"code {lookup.code}", lookup.msg) if part
     )
-    return VendorError(
-        f"{what}, the last one: {said}. The run was stopped and everything paid is stored. Check "
-        "the app key, the "
-        "secret, the account and the line to the vendor, or tell what the code means with "
-        "configure(code_outcomes={...}), and call again.",
+    hint = _HINTS.get(_kind_of_answer(lookup) or "", _HINT)
+    kind: type[VendorError] = VendorError
+    if lookup.reason == "code" and _AUTH.search(lookup.msg):
+        kind, hint = AuthenticationError, _AUTH_HINT
+    return kind(
+        f"{what}, the last one: {said}. The run was stopped and everything paid is stored. {hint}",
         code=lookup.code,
         msg=lookup.msg,
     )
+
+
+_HINT = (
+    "Check the app key, the secret, the account and the line to the vendor, or tell what the code "
+    "means with configure(code_outcomes={...}), and call again."
+)
+_AUTH_HINT = (
+    "Check the app key (NUMBERACTIVE_APP_KEY) and the secret (NUMBERACTIVE_SECRET), and ask the "
+    "vendor whether the account may use this product."
+)
+_HINTS = {
+    UNUSABLE: "Ask the vendor what changed, and upgrade this package: LookupStore().reread() then "
+    "judges the stored answers again, which costs nothing.",
+    NAMELESS: "They may belong to other numbers. Ask the vendor before you call again.",
+}
 
 
 def stopped_by_vendor(verdict: Verdict) -> VendorError:
@@ -171,6 +200,36 @@ def lost_and_kept(count: int, bought: int) -> StoreError:
         "twice. What others bought since that copy may be missing: compare the invoice with "
         "LookupStore.reconcile()."
     )
+
+
+_TROUBLE = {
+    Trouble.UNKNOWN_HOST: "The name in {url} is not known to this network. Check base_url, and the "
+    "VPN that the name may need.",
+    Trouble.REFUSED: "{url} refused the connection. Check the port in base_url, and that the "
+    "service runs.",
+    Trouble.TIME_OUT: "{url} did not answer within 4 seconds. Check the VPN and the firewall.",
+    Trouble.CERTIFICATE: "The certificate of {url} is not trusted: it is self-signed, or its "
+    "authority is unknown. Add that authority with the variable SSL_CERT_FILE.",
+    Trouble.PROXY: "The proxy did not connect to {url}. Check proxy=.",
+    Trouble.NETWORK: "{url} could not be reached. Check base_url and the network.",
+}
+
+
+def unreached(trouble: Trouble, settings: RunSettings) -> VendorError:
+    """No connection could be made: name the cause, the address and what to do."""
+    text = _TROUBLE[trouble].format(url=settings.base_url)
+    names = [name for name in ("HTTP_PROXY", "HTTPS_PROXY") if _variable(name)]
+    if names and settings.proxy is None:
+        verb = "is" if len(names) == 1 else "are"
+        text += f" {' and '.join(names)} {verb} set here, but not used: pass configure(proxy=...)."
+    return VendorError(f"{text} Nothing was sent or charged.")
+
+
+def _variable(name: str) -> str:
+    return os.environ.get(name) or os.environ.get(name.lower()) or ""
+
+
+_AUTH = re.compile(r"app ?key|token|sign|secret|auth|credential|permission", re.IGNORECASE)
 
 
 def collision() -> VendorError:

@@ -9,11 +9,14 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import socket
+import ssl
 import time
 import zlib
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
+from enum import Enum
 from typing import Any, Self
 from urllib.parse import urlencode
 
@@ -43,7 +46,7 @@ from pandas_numberactive.errors import ConfigurationError
 
 log = logging.getLogger(__name__)
 
-CONNECT_TIMEOUT = 10.0  # seconds
+CONNECT_TIMEOUT = 4.0  # seconds
 # Below the idle time-outs that servers use (5 s and up): a call on a connection just dropped may be
 # lost or charged.
 KEEP_ALIVE = 4.0  # seconds
@@ -74,6 +77,43 @@ class ClientStats:
     )
     lost_handles: int = 0  # sent, and no readable reply: a requestId may be open that nobody knows
     throttled: int = 0
+
+
+class Trouble(Enum):
+    """The cause for which a connection could not be made."""
+
+    UNKNOWN_HOST = "unknown_host"
+    REFUSED = "refused"
+    TIME_OUT = "time_out"
+    CERTIFICATE = "certificate"
+    PROXY = "proxy"
+    NETWORK = "network"
+
+    @classmethod
+    def of(cls, error: BaseException) -> Trouble:
+        """Return the cause that an exception of aiohttp or the system stands for."""
+        error = error.__cause__ or error if isinstance(error, UnsentError) else error
+        cause = getattr(error, "os_error", None) or error
+        kinds: list[tuple[type[BaseException] | tuple[type[BaseException], ...], Trouble]] = [
+            (aiohttp.ClientHttpProxyError, cls.PROXY),
+            ((ssl.SSLError, ssl.CertificateError), cls.CERTIFICATE),
+            (socket.gaierror, cls.UNKNOWN_HOST),
+            (ConnectionRefusedError, cls.REFUSED),
+            (TimeoutError, cls.TIME_OUT),
+        ]
+        for kind, trouble in kinds:
+            if isinstance(error, kind) or isinstance(cause, kind):
+                return trouble
+        return cls.REFUSED if "refused" in str(cause).lower() else cls.NETWORK
+
+
+@dataclass(slots=True)
+class Reach:
+    """Whether the vendor can be reached at all."""
+
+    reached: bool = False  # a connection was made, and a call sent on it
+    unsent: int = 0  # calls for which no connection could be made
+    trouble: Trouble | None = None  # of the last of those
 
 
 class Client:
@@ -115,6 +155,7 @@ class Client:
         self.pacer = Pacer(settings.max_rate, monotonic, sleep)
         self.gate = Gate(settings.max_concurrency)
         self.stats = ClientStats()
+        self.reach = Reach()
 
     @property
     def fingerprint(self) -> str:
@@ -184,10 +225,14 @@ class Client:
                 raw = await self._lane.post(call, MAX_BODY)
             else:
                 raw = await self._by_session(self._session, call)
-        except _UNSENT:
+        except _UNSENT as error:
+            self.reach.unsent += 1
+            self.reach.trouble = Trouble.of(error)
             return Reply(sent=False)
         except LOST:
+            self.reach.reached = True
             return Reply()
+        self.reach.reached = True
         return self._reply(raw)
 
     def _reply(self, raw: RawReply) -> Reply:
@@ -201,11 +246,15 @@ class Client:
         )
 
     async def _by_session(self, session: aiohttp.ClientSession, call: Call) -> RawReply:
-        """POST by the documented way of aiohttp, which a proxy needs."""
+        """POST by the documented way of aiohttp, which a proxy needs; each on a new connection.
+
+        It does not show whether bytes wait on a pooled one, which would be read as the next reply.
+        """
         # POST is never re-sent by aiohttp. A redirect would carry the token to another host.
         async with session.post(
             call.url,
             data=aiohttp.BytesPayload(call.body, content_type=call.content_type),
+            headers={"Connection": "close"},
             timeout=_timeout(call.total),
             allow_redirects=False,
         ) as response:
@@ -213,7 +262,8 @@ class Client:
 
 
 def _timeout(total: float) -> aiohttp.ClientTimeout:
-    return aiohttp.ClientTimeout(total=total, sock_connect=min(total, CONNECT_TIMEOUT))
+    connect = min(total, CONNECT_TIMEOUT)
+    return aiohttp.ClientTimeout(total=total, connect=connect, sock_connect=connect)
 
 
 async def bounded_body(response: aiohttp.ClientResponse) -> bytes | None:

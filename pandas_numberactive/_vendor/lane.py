@@ -9,6 +9,7 @@ undocumented. So `make_lane` returns None where an aiohttp lacks one of them, an
 from __future__ import annotations
 
 import asyncio
+import weakref
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -62,6 +63,8 @@ class Lane:
         self._timeout = timeout
         self._heads: dict[URL, bytes] = {}
         self._loop = asyncio.get_running_loop()
+        self._used: weakref.WeakSet[Any] = weakref.WeakSet()  # protocols that had a call before
+        self.reuses = True  # until a reply is lost on a connection that had a call before
 
     def add(self, url: URL, headers: Mapping[str, str]) -> None:
         """Prepare the head of the calls to `url`, up to the value of Content-Length."""
@@ -84,20 +87,35 @@ class Lane:
             connection = await self._connect()
         except LOST as error:
             raise UnsentError from error
+        reused = connection.protocol in self._used
+        self._used.add(connection.protocol)
+        whole = False
         try:
-            return await self._exchange(connection, call, most)
+            reply = await self._exchange(connection, call, most)
+            whole = reply.body is not None
+            return reply
         finally:
+            # Some fronts close a connection behind its reply, or at its second use.
+            self.reuses = self.reuses and (whole or not reused)
             connection.close()  # does nothing after a release
 
     async def _connect(self) -> Any:
         """Take a connection on which nothing waits to be read."""
-        for _ in range(MOST_STALE):
-            connection = await self._connector.connect(self._template, [], self._timeout)
-            protocol = connection.protocol
-            if protocol is not None and protocol.is_connected() and not protocol.should_close:
-                return connection
-            connection.close()
+        async with asyncio.timeout(self._timeout.connect):  # the look-up of the name included
+            for _ in range(MOST_STALE):
+                connection = await self._connector.connect(self._template, [], self._timeout)
+                if self._is_clean(connection.protocol):
+                    return connection
+                connection.close()
         raise aiohttp.ClientConnectionError("no clean connection")
+
+    def _is_clean(self, protocol: Any) -> bool:
+        if protocol is None or not protocol.is_connected():
+            return False
+        if protocol.should_close:  # a peer that sends what nobody asked for does it again
+            self.reuses = False
+            return False
+        return self.reuses or protocol not in self._used
 
     async def _exchange(self, connection: Any, call: Call, most: int) -> RawReply:
         protocol = connection.protocol
@@ -115,7 +133,7 @@ class Lane:
             timer.cancel()
         if expired:  # the abort ends a body without a length, which then looks whole
             raise TimeoutError
-        if body is not None:
+        if body is not None and self.reuses:
             connection.release()
         return RawReply(message.code, message.headers, body)
 

@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from pandas_numberactive._config.credentials import Credentials
-from pandas_numberactive._phones.groups import MIN_DIGITS
 from pandas_numberactive._phones.mask import hide_numbers
 from pandas_numberactive._phones.text import plain
 
@@ -241,8 +240,14 @@ def _level(value: Any) -> int | None:
     return 1 + LEVELS.index(word) if word in LEVELS else None
 
 
+def names_phone(data: Any) -> bool:
+    """Whether the answer says about which number it is."""
+    phone = data.get("userPhone") if isinstance(data, dict) else None
+    return isinstance(phone, str) and bool(phone.strip())
+
+
 def names_other_phone(data: Any, number: int) -> bool:
-    """Whether the answer says, unmasked, that it is about another number than the one asked."""
+    """Whether the answer says that it is about another number than the one asked."""
     said = data.get("userPhone") if isinstance(data, dict) else None
     if said == f"62{number}":
         return False
@@ -253,8 +258,13 @@ def names_other_phone(data: Any, number: int) -> bool:
     digits = re.sub(r"\D", "", text)
     if digits == text or digits in ours:
         return digits not in ours
-    if len(digits) < MIN_DIGITS:
-        return False  # masked
-    # So many digits may be a whole number and a word behind it: ours only if each stands where ours
-    # has it.
-    return not any(re.fullmatch(re.sub(r"\D", ".", text), own) for own in ours)
+    return not any(re.fullmatch(_mask_pattern(text), own) for own in ours)
+
+
+def _mask_pattern(text: str) -> str:
+    """Return the numbers that a masked one may be, as a regular expression.
+
+    A run of marks hides any count of digits, for a mask often has a fixed number of stars. A single
+    mark hides one. The digits that are shown must be ours.
+    """
+    return re.sub(r"\D+", lambda marks: r"\d*" if len(marks[0]) > 1 else r"\d", text)

@@ -14,6 +14,7 @@ from pandas_numberactive._vendor.protocol import (
     Message,
     Reply,
     names_other_phone,
+    names_phone,
     parse,
     read_answer,
 )
@@ -49,6 +50,8 @@ class Verdict:
 
 
 LOST_REPLY, UNREADABLE = "lost_reply", "unreadable_reply"
+CONNECT_ERROR = "connect_error"
+UNKNOWN_VALUE, NO_USER_PHONE = "unknown_value", "no_user_phone"
 _STOP_STATUS = {401, 403, 404, 405, 415}
 
 
@@ -111,7 +114,7 @@ def _judge_transport(reply: Reply, message: Message, simulated: bool) -> Verdict
     """The rows of the table that both steps share."""
     if reply.status is None:
         outcome = Outcome.AMBIGUOUS if reply.sent else Outcome.RETRY
-        return Verdict(outcome, reason=LOST_REPLY if reply.sent else "connect_error")
+        return Verdict(outcome, reason=LOST_REPLY if reply.sent else CONNECT_ERROR)
     if reply.status in _STOP_STATUS or 300 <= reply.status < 400:
         return _verdict(message, Outcome.STOP, reason=f"http_{reply.status}")
     if reply.status in _RETRY_STATUS or reply.status >= 500:
@@ -148,7 +151,9 @@ def _judge_data(message: Message, number: int) -> Verdict:
         return _verdict(message, Outcome.QUARANTINED, charged=message.is_fee, reason="wrong_phone")
     answer, unknown = read_answer(message.data)
     outcome = Outcome.ANSWERED if answer or unknown else Outcome.NO_DATA
-    reason = "unknown_value" if unknown else None
+    reason = UNKNOWN_VALUE if unknown else None
+    if answer and not names_phone(message.data):
+        reason = NO_USER_PHONE
     return _verdict(message, outcome, answer=answer, charged=message.is_fee, reason=reason)
 
 

@@ -241,7 +241,10 @@ class Simulator:
             {str(key): str(value) for key, value in raw.items()} if isinstance(raw, dict) else {}
         )
         signed = {key: value for key, value in params.items() if key != "token"}
-        if params.get("appKey") != self.app_key or params.get("token") != sign(signed, self.secret):
+        if params.get("appKey") != self.app_key:
+            body = {"code": 10002, "msg": "appKey is unknown", "data": None, "requestId": _new_id()}
+            return None, self._reply(body | ({"isFee": 0} if name == "requestId" else {}))
+        if params.get("token") != sign(signed, self.secret):
             body = {
                 "code": 10003,
                 "msg": "invalid appKey or token",

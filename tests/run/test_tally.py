@@ -148,3 +148,32 @@ def test_a_vendor_that_hangs_on_half_and_charges_the_rest_for_nothing_is_asked_n
         with pytest.raises(VendorError, match="stopped"):
             pd.DataFrame({"phone": phones}).numberactive.enrich("phone")
         assert 50 < vendor.ledger.total < 50 + 2 * (BARREN_IN_A_ROW + 32) + 48
+
+
+NAMELESS = ended(LookupState.ANSWERED, "no_user_phone")
+UNUSABLE = ended(LookupState.ANSWERED, "unknown_value")
+
+
+@pytest.mark.parametrize(("bad", "limit"), [(NAMELESS, 3), (UNUSABLE, 10)])
+def test_paid_answers_of_no_use_end_the_run(bad, limit):
+    streaks = proven()
+    verdicts = [streaks.see(streaks.begin(), bad) for _ in range(limit)]
+    assert [v is not None for v in verdicts] == [False] * (limit - 1) + [True]
+
+
+@pytest.mark.parametrize(
+    ("kept", "most"), [(("activeLevel",), 8), ((), 17)], ids=["no phone", "wrapped"]
+)
+def test_a_vendor_of_useless_answers_is_stopped(tmp_path, monkeypatch, kept, most):
+    """Answers without a phone, and answers wrapped in something unknown, are all charged (B1)."""
+    with Simulator(stand_in=True, app_key="k", secret="s") as vendor:
+        data = {"activeLevel": "high"} if kept else {"sealed": "x"}
+        monkeypatch.setattr(vendor, "answer", lambda _: {"userPhone": None, **data})
+        monkeypatch.setattr("pandas_numberactive.simulator.server.coded", lambda _, body, __: body)
+        pna.configure(environment="sandbox", base_url=vendor.base_url, app_key="k", secret="s")
+        pna.configure(store=str(tmp_path / "s.sqlite3"), progress=False)
+        with pytest.raises(VendorError, match="stopped"):
+            pd.DataFrame({"phone": [f"0811{i:07d}" for i in range(200)]}).numberactive.enrich(
+                "phone"
+            )
+        assert vendor.ledger.total <= most

@@ -397,3 +397,25 @@ def test_the_users_own_table_is_asked_about_the_code_as_it_came_although_it_is_s
         assert judge_query(reply, 8118899532, codes={key: "no_data"}).outcome is Outcome.NO_DATA
     verdict = judge_query(reply, 8118899532, codes={})
     assert (verdict.outcome, "***" in verdict.code) == (Outcome.FAILED, True)
+
+
+@pytest.mark.parametrize(
+    ("said", "outcome"),
+    [
+        ("628118****9532", Outcome.ANSWERED),  # four stars for three digits
+        ("0811*********532", Outcome.ANSWERED),
+        ("62899****111", Outcome.QUARANTINED),
+        ("62811****111", Outcome.QUARANTINED),
+        ("0899xxxx532", Outcome.QUARANTINED),
+    ],
+)
+def test_a_mask_contradicts_by_its_shown_digits(said, outcome):
+    """A mask often has a fixed number of stars, whatever the length of the number."""
+    reply = Reply(200, body(code=200, data=DATA | {"userPhone": said}, isFee=1))
+    assert judge_query(reply, N).outcome is outcome
+
+
+def test_signals_without_a_phone_have_their_reason():
+    data = {name: value for name, value in DATA.items() if name != "userPhone"}
+    verdict = judge_query(Reply(200, body(code=200, data=data, isFee=1)), N)
+    assert (verdict.outcome, verdict.reason) == (Outcome.ANSWERED, "no_user_phone")
