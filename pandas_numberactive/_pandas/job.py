@@ -47,9 +47,7 @@ class Job:
 
     @property
     def error(self) -> BaseException | None:
-        """What ended the job, if it has ended by an error; CancelledError after a second
-        interrupt.
-        """
+        """Return the error that ended the job, or None. A second interrupt gives CancelledError."""
         if not self._future.done():
             return None
         return CancelledError() if self._future.cancelled() else self._future.exception()
@@ -61,20 +59,20 @@ class Job:
 
     @property
     def report(self) -> RunReport | None:
-        """The bill of this job, as `pna.last_run()` gives it; None before the end."""
+        """Return the bill of this job as `pna.last_run()` gives it, or None before the end."""
         return self._run.report if self.done() else None
 
     @property
     def stopping(self) -> bool:
-        """Whether the job begins nothing new any more: it was stopped, or something ended it."""
+        """Return True once the job begins nothing new, because it was stopped or has ended."""
         return self._run.stopping
 
     def stop(self) -> None:
-        """Begin nothing new; what was sent is drained and stored. Returns at once."""
+        """Begin nothing new, and return at once. Calls already sent are drained and stored."""
         self._run.stop()
 
     def done(self) -> bool:
-        """Whether the job has come to its end."""
+        """Return True once the job has come to its end."""
         return self._future.done()
 
     def result(self, timeout: float | None = None) -> pd.DataFrame:
