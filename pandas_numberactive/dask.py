@@ -181,13 +181,16 @@ def _merge(seen: list[_Seen]) -> _Seen:
 
 def _whole(shapes: list[Shape]) -> Shape:
     invalid: Counter[str] = Counter()
+    examples: dict[str, str] = {}  # the first of each reason, as on a frame
     for shape in shapes:
         invalid.update(shape.invalid)
+        examples = {**shape.examples, **examples}
     return Shape(
         rows=sum(shape.rows for shape in shapes),
         missing=sum(shape.missing for shape in shapes),
         invalid=dict(invalid),
         valid_rows=sum(shape.valid_rows for shape in shapes),
+        examples=examples,
     )
 
 
