@@ -65,10 +65,9 @@ Key = tuple[int, int, int]
 _RECORD = tuple(one.name for one in fields(Record))
 _values = attrgetter(*_RECORD)
 _LOOKUP = ", ".join(_RECORD)
-_KEY = 3  # the first columns of a look-up, and of a body, are its key
+_KEY = 3  # the first columns of a look-up are its key
 _RUN = "key, environment, started_at, seen_at, ended_at, cap, price, currency"
-_BODY = "environment, number, generation, at, request_id, body"
-_EVENT = "at, kind, environment, number, generation, run, request_id, charged, code, reason"
+_EVENT = "at, kind, environment, number, generation, run, request_id, charged, code, reason, body"
 _EVENT_NUMBER = 4  # with the id in front
 _EVENT_RUN = 6
 _THIS = "WHERE environment = ? AND number = ? AND generation = ?"
@@ -127,8 +126,6 @@ def _copy(source: LookupStore, target: LookupStore) -> Copied:
     done = Copied(before, before, before)
     for rows in _chunks(source, "lookups", _LOOKUP, _KEY):
         done.count(target.do(_take_lookups, [Record(*row) for row in rows], runs))
-    for rows in _chunks(source, "bodies", _BODY, _KEY + 1):
-        target.do(_take_bodies, rows)
     done.events = _copy_events(source, target, runs)
     flags = source.do(lambda db: list(db.execute(_FLAGS).fetchall()))
     target.do(_insert, "meta", "name, value", flags)
@@ -228,12 +225,6 @@ def _arriving(row: Record, runs: Runs, held: Record | None) -> Record:
     return replace(row, worker=None, run=runs[row.run], epoch=epoch)
 
 
-def _take_bodies(db: Database, rows: list[Row]) -> None:
-    sql = f"SELECT environment, number, generation, at FROM bodies {_SPAN}"
-    there = {tuple(row) for row in db.execute(sql, (*rows[0][:_KEY], *rows[-1][:_KEY])).fetchall()}
-    _insert(db, "bodies", _BODY, [row for row in rows if row[: _KEY + 1] not in there])
-
-
 def _copy_events(source: LookupStore, target: LookupStore, runs: Runs) -> int:
     """Append what the target's ledger lacks. A number does not count: it may have been forgotten on
     one side.
@@ -254,7 +245,7 @@ def _copy_events(source: LookupStore, target: LookupStore, runs: Runs) -> int:
 
 def _print(row: Row) -> int:
     """An event with its id in front, as 64 bits."""
-    return hash(row[1:_EVENT_NUMBER] + row[_EVENT_NUMBER + 1 :])
+    return hash(row[1:_EVENT_NUMBER] + row[_EVENT_NUMBER + 1 : -1])
 
 
 def _used_up(known: Any, counts: Any, wanted: int) -> bool:

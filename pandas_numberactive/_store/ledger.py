@@ -236,8 +236,7 @@ def forget(db: Database, numbers: Iterable[int], now: int) -> int:
     for group in groups:
         here, values = _among(db, group)
         db.execute(f"DELETE FROM lookups WHERE {_EVERYWHERE} AND number {here}", values)
-        db.execute(f"DELETE FROM bodies WHERE {_EVERYWHERE} AND number {here}", values)
-        db.execute(f"UPDATE events SET number = NULL WHERE number {here}", values)
+        db.execute(f"UPDATE events SET number = NULL, body = NULL WHERE number {here}", values)
     note_moved(db)  # a forgotten charge still counts under the cap of its run
     # A run is known by a digest of its numbers: of one number, whoever tries all finds it.
     db.execute(

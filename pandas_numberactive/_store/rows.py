@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 ENVIRONMENTS = {"simulator": 0, "sandbox": 1, "production": 2}
 
+MAX_KEPT_BODY = 4096  # bytes
+
 AT_ONCE = 100  # numbers in one statement; SQLite before 3.32 takes 999 parameters
 
 _COLUMNS = (
@@ -177,6 +179,7 @@ def event(now: int, kind: str, lookup: Purchase, code: int, run: int | None) -> 
         "charged": None if lookup.charged is None else int(lookup.charged),
         "code": lookup.code,
         "reason": lookup.reason,
+        "body": (lookup.raw[:MAX_KEPT_BODY] or None) if lookup.state in SETTLED else None,
     }
 
 

@@ -23,8 +23,6 @@ from pandas_numberactive._store.engines.journal import Database
 from pandas_numberactive._store.rows import ENVIRONMENTS, log, packed
 from pandas_numberactive._store.runs import handle_flag, set_flag
 
-MAX_KEPT_BODY = 4096
-
 Saved = Literal["kept", "fenced", "collision"]
 
 UNSETTLED = f"{STATE_SQL} NOT IN ({', '.join(str(int(state)) for state in sorted(SETTLED))})"
@@ -125,7 +123,6 @@ def _save_settled(
         set_flag(db, handle_flag(lookup.environment))
     ours = f"{_OURS} AND {UNSETTLED}"
     if _update(db, lookup, settled_columns(lookup, now), ours, worker, lookup.epoch):
-        _keep_body(db, lookup, now)
         if lookup.opened_at is None and lookup.request_id:  # answered at handle
             log(db, now, "opened", replace(lookup, charged=None), code, run)
         log(db, now, lookup.state.name.lower(), lookup, code, run)
@@ -159,7 +156,6 @@ def _save_late(db: Database, lookup: Purchase, code: int, run: int, now: int) ->
     ).fetchone()
     if row is not None and _is_replay(row, lookup):
         return "kept"
-    _keep_body(db, lookup, now)
     if row is None:
         _insert(db, lookup, run, now)
     elif not _fills(db, row, lookup, now):
@@ -219,7 +215,6 @@ def _keep_again(db: Database, lookup: Purchase, run: int, now: int) -> bool:
         _insert(db, lookup, run, now)
     elif not _update(db, lookup, settled_columns(lookup, now), UNSETTLED):
         return False
-    _keep_body(db, lookup, now)
     log(db, now, lookup.state.name.lower(), lookup, code, run)
     return True
 
@@ -282,25 +277,3 @@ def _update(
         (*columns.values(), *key, *by),
     )
     return bool(cursor.rowcount == 1)
-
-
-def body_columns(lookup: Purchase, now: int) -> dict[str, object]:
-    """Return the columns of a kept body."""
-    return {
-        "environment": ENVIRONMENTS[lookup.environment],
-        "number": lookup.number,
-        "generation": lookup.generation,
-        "at": now,
-        "request_id": lookup.request_id,
-        "body": lookup.raw[:MAX_KEPT_BODY],
-    }
-
-
-def _keep_body(db: Database, lookup: Purchase, now: int) -> None:
-    if lookup.raw:
-        kept = body_columns(lookup, now)
-        db.execute(
-            f"INSERT INTO bodies ({', '.join(kept)}) VALUES (?, ?, ?, ?, ?, ?) "
-            "ON CONFLICT DO NOTHING",
-            tuple(kept.values()),
-        )

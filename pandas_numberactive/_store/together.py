@@ -73,7 +73,6 @@ def save_many(db: Database, steps: Sequence[Step]) -> list[saves.Saved]:
     kept = _update(db, opened, lambda lookup, _: saves.opened_columns(lookup), "TRUE")
     kept |= _update(db, settled, saves.settled_columns, saves.UNSETTLED)
     written = [step for step in (*opened, *settled) if step.key in kept]
-    _keep_bodies(db, [step for step in settled if step.key in kept and step.lookup.raw])
     _log(db, written)
     done = set(map(id, written))
     return ["kept" if id(step) in done else step(db) for step in steps]
@@ -148,11 +147,6 @@ def _update(
         values,
     ).fetchall()
     return {(row[0], row[1], row[2]) for row in found}
-
-
-def _keep_bodies(db: Database, steps: Sequence[Step]) -> None:
-    if steps:
-        _insert(db, "bodies", [saves.body_columns(step.lookup, step.now) for step in steps])
 
 
 def _log(db: Database, steps: Sequence[Step]) -> None:

@@ -320,7 +320,7 @@ def test_an_answer_kept_aside_is_taken_in_although_its_lookup_was_released_by_ha
         assert not list((tmp_path / "s.sqlite3.rescue").glob("*"))
         with closing(sqlite3.connect(tmp_path / "s.sqlite3")) as db:
             assert db.execute(
-                "SELECT count(*) FROM bodies WHERE number = 8110000000"
+                "SELECT count(body) FROM events WHERE number = 8110000000"
             ).fetchone() == (1,)
         assert int(pna.spend()["charged"].sum()) == vendor.ledger.total == 2
 

@@ -79,7 +79,8 @@ def dump(location: str, *, keys: bool = False) -> dict[str, list[Any]]:
                 ),
                 "bodies": sorted(
                     db.execute(
-                        "SELECT environment, number, generation, at, request_id, body FROM bodies"
+                        "SELECT environment, number, generation, at, request_id, body FROM events "
+                        "WHERE body IS NOT NULL"
                     ).fetchall()
                 ),
                 "flags": sorted(

@@ -226,7 +226,7 @@ def test_an_odd_place_is_an_error_of_ours(path, vendor, odd):
 
 
 def wipe(db):
-    for table in ("lookups", "events", "bodies"):
+    for table in ("lookups", "events"):
         db.execute(f"DELETE FROM {table}")
 
 

@@ -254,7 +254,7 @@ def test_many_saves_at_once_end_as_one_by_one(store, clock):
     assert states == [*["ANSWERED"] * 3, *["UNCERTAIN"] * 2, *["PENDING"] * 2, "RESERVED"]
     kinds = [row[0] for row in store.do(lambda db: db.execute(KINDS).fetchall())]
     assert sorted(kinds) == sorted([*["opened"] * 6, *["answered"] * 3, "collision", "orphaned"])
-    bodies = store.do(lambda db: db.execute("SELECT count(*) FROM bodies").fetchone()[0])
+    bodies = store.do(lambda db: db.execute("SELECT count(body) FROM events").fetchone()[0])
     assert bodies == 3
 
 

@@ -427,7 +427,6 @@ def test_a_right_that_is_missing_is_said_before_anything_is_paid(dsn, analyst, v
     configure(vendor, analyst)
     with psycopg.connect(dsn, autocommit=True) as owner:
         for right, table in (
-            ("INSERT", "bodies"),
             ("UPDATE", "lookups"),
             ("INSERT", "events"),
             ("DELETE", "workers"),

@@ -31,7 +31,6 @@ _NEEDED = {
     "events": "SELECT INSERT",
     "runs": "SELECT INSERT UPDATE",
     "workers": "SELECT INSERT UPDATE DELETE",
-    "bodies": "INSERT",
     "meta": "SELECT INSERT",
 }
 
@@ -68,9 +67,7 @@ class PostgresEngine(Connection):
         clean.
         """
         with contextlib.suppress(self._psycopg.errors.InsufficientPrivilege):
-            self.ready().execute(
-                "VACUUM numberactive.lookups, numberactive.bodies, numberactive.events"
-            )
+            self.ready().execute("VACUUM numberactive.lookups, numberactive.events")
 
     def leave_to_parent(self) -> None:
         """Keep the parent's session unused: to close it here would end it for the parent."""

@@ -45,4 +45,25 @@ _FIRST = (
 )
 
 
-MIGRATIONS: tuple[Callable[[Callable[[str], object]], None], ...] = (first_schema,)
+def bodies_to_events(run: Callable[[str], object]) -> None:
+    """Version 2: the body of an answer belongs to its event."""
+    for statement in _SECOND:
+        run(statement)
+
+
+_BODY_OF_EVENT = (
+    "FROM bodies b WHERE b.environment = events.environment AND b.number = events.number "
+    "AND b.generation = events.generation AND b.at = events.at"
+)
+# A body was written with its event, so that both bear the same moment.
+_SECOND = (
+    "ALTER TABLE events ADD COLUMN body {blob}",
+    f"UPDATE events SET body = (SELECT b.body {_BODY_OF_EVENT}) "
+    f"WHERE kind <> 'opened' AND EXISTS (SELECT 1 {_BODY_OF_EVENT})",
+    "DROP TABLE bodies",
+)
+
+MIGRATIONS: tuple[Callable[[Callable[[str], object]], None], ...] = (
+    first_schema,
+    bodies_to_events,
+)
