@@ -14,7 +14,8 @@ from pandas_numberactive._config.checks import BASE_URLS
 from pandas_numberactive._config.readiness import require, store_location
 from pandas_numberactive._config.settings import Settings, settings, unknown_variables
 from pandas_numberactive._display.html import html_table, text_table
-from pandas_numberactive._store.engines.sqlite import WAL_IS_SAFE
+from pandas_numberactive._store.engines.files import NETWORK, file_system
+from pandas_numberactive._store.engines.sqlite import new_mode
 from pandas_numberactive.errors import ConfigurationError
 
 _PACKAGES = (
@@ -22,19 +23,6 @@ _PACKAGES = (
     "jupyterlab matplotlib "
     "keyring psycopg dask openpyxl nest-asyncio nest-asyncio2"
 ).split()
-_NETWORK = {
-    "nfs",
-    "nfs4",
-    "cifs",
-    "smb3",
-    "smbfs",
-    "fuse.sshfs",
-    "9p",
-    "afs",
-    "ceph",
-    "glusterfs",
-    "lustre",
-}
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -121,17 +109,18 @@ def _store_lines(given: Settings, stops: list[str], warned: list[str]) -> list[t
         return []
     if "://" in location:
         return [("store", given.shown()["store"])]
-    sqlite = ("SQLite", f"{sqlite3.sqlite_version}, journal {'wal' if WAL_IS_SAFE else 'truncate'}")
     if location == ":memory:":
-        return [("store", location), sqlite]
-    return [("store", _file_line(Path(location), stops, warned)), sqlite]
+        return [("store", location), ("SQLite", sqlite3.sqlite_version)]
+    path = Path(location)
+    sqlite = f"{sqlite3.sqlite_version}, new stores in {new_mode(path)} mode"
+    return [("store", _file_line(path, stops, warned)), ("SQLite", sqlite)]
 
 
 def _file_line(path: Path, stops: list[str], warned: list[str]) -> str:
     """Describe a store that is a file, and note what is wrong with its place."""
     size = f"{path.stat().st_size / 1e6:,.1f} MB" if path.exists() else "not made yet"
-    system = _file_system(path)
-    if system in _NETWORK:
+    system = file_system(path)
+    if system in NETWORK:
         warned.append(
             f"The store is on a network file system ({system}), where file locks may fail: use a "
             "local disk."
@@ -140,21 +129,6 @@ def _file_line(path: Path, stops: list[str], warned: list[str]) -> str:
     if not os.access(path if path.exists() else folder, os.W_OK):
         stops.append("The store cannot be written: name another place with store=.")
     return f"{path} ({', '.join(part for part in (size, system) if part)})"
-
-
-def _file_system(path: Path) -> str:
-    """The type of the file system, where the system tells (Linux)."""
-    try:
-        mounts = [line.split()[1:3] for line in Path("/proc/mounts").read_text().splitlines()]
-    except OSError:
-        return ""
-    text = str(path)
-    inside = [
-        (point, kind)
-        for point, kind in mounts
-        if text == point or text.startswith(point.rstrip("/") + "/")
-    ]
-    return max(inside, default=("", ""), key=lambda mount: len(mount[0]))[1]
 
 
 def _nested() -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from pandas_numberactive.errors import StoreError
 TRACES = (".lock", ".workers", ".rescue", "-wal", "-journal")
 RUN_TRACES = (".workers", ".rescue", "-wal")
 SIDE_FILES = ("-wal", "-shm", "-journal")
+TURN_POLL = 0.001  # seconds between two tries for the turn
 MADE = b"made\n"  # in PATH.lock: the store was made, and an empty file is a loss
 
 
@@ -119,6 +121,81 @@ def was_made(path: Path) -> bool:
 
 def _lock_file(path: Path) -> Path:
     return path.with_name(path.name + ".lock")
+
+
+NETWORK = {
+    "nfs",
+    "nfs4",
+    "cifs",
+    "smb3",
+    "smbfs",
+    "fuse.sshfs",
+    "9p",
+    "afs",
+    "ceph",
+    "glusterfs",
+    "lustre",
+}
+
+
+def file_system(path: Path) -> str:
+    """The type of the file system, where the system tells (Linux)."""
+    try:
+        mounts = [line.split()[1:3] for line in Path("/proc/mounts").read_text().splitlines()]
+    except OSError:
+        return ""
+    text = str(path)
+    inside = [
+        (point, kind)
+        for point, kind in mounts
+        if text == point or text.startswith(point.rstrip("/") + "/")
+    ]
+    return max(inside, default=("", ""), key=lambda mount: len(mount[0]))[1]
+
+
+def takes_turns(path: Path) -> bool:
+    """Return True where file locks can be trusted: not on Windows, nor on a network."""
+    return fcntl() is not None and file_system(path) not in NETWORK
+
+
+class Turn:
+    """The right to write the store, checkpoint it or close it: one process at a time.
+
+    SQLite before 3.51.3 can corrupt a file in WAL mode when one process resets the log while
+    another commits. The turn is an exclusive lock on PATH.turn, which ends with its process.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path.with_name(path.name + ".turn")
+        self._file: int | None = None
+
+    def take(self, seconds: float) -> bool:
+        """Wait for the turn; return False where it did not come in time."""
+        module = fcntl()
+        if self._file is None:
+            self._file = os.open(self._path, os.O_CREAT | os.O_RDWR, 0o600)
+        deadline = time.monotonic() + seconds
+        while True:
+            try:
+                module.flock(self._file, module.LOCK_EX | module.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    return False
+                time.sleep(TURN_POLL)
+            else:
+                return True
+
+    def give(self) -> None:
+        """Let the next one write."""
+        module = fcntl()
+        if self._file is not None:
+            module.flock(self._file, module.LOCK_UN)
+
+    def close(self) -> None:
+        """Close the lock file; in a forked child this leaves the parent's lock alone."""
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
 
 
 @contextlib.contextmanager

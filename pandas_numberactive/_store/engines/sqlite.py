@@ -26,9 +26,12 @@ BUSY_SECONDS = 60.0
 
 BUSY_AGAIN = 1.0  # seconds to wait once a wait was in vain
 
-# SQLite before 3.51.3 can corrupt a file when two processes reset its WAL at once.
-WAL_IS_SAFE = sqlite3.sqlite_version_info >= (3, 51, 3)
-NEW_STORES = "wal" if WAL_IS_SAFE else "truncate"  # the journal mode of a store that is made now
+NEW_STORES: str | None = None  # a journal mode for new stores, in place of `new_mode`
+
+
+def new_mode(path: Path) -> str:
+    """Return the journal mode of a store that is made now: WAL where processes take turns."""
+    return NEW_STORES or ("wal" if files.takes_turns(path) else "truncate")
 
 
 def connect(path: Path | None) -> sqlite3.Connection:
@@ -38,12 +41,12 @@ def connect(path: Path | None) -> sqlite3.Connection:
     where a newer version made it.
     """
     if path is None:
-        return _ready(_open(":memory:"), ":memory:")
+        return _ready(_open(":memory:"), None)
     files.make_private(path)
     with files.creation_lock(path):
         files.refuse_emptied(path)
         try:
-            connection = _ready(_open(str(path)), str(path))
+            connection = _ready(_open(str(path)), path)
         except sqlite3.DatabaseError as error:
             raise StoreError(
                 f"The store {path.name!r} cannot be used: {error}. Choose another with store=."
@@ -59,13 +62,13 @@ def _open(name: str) -> sqlite3.Connection:
     )
 
 
-def _ready(connection: sqlite3.Connection, name: str) -> sqlite3.Connection:
+def _ready(connection: sqlite3.Connection, path: Path | None) -> sqlite3.Connection:
     """Set the connection up and migrate the file; closes the connection where that fails."""
     try:
         connection.execute("PRAGMA synchronous=FULL")  # an answer on disk is on the platter
         connection.execute("PRAGMA secure_delete=ON")  # a forgotten number leaves no bytes behind
         connection.execute("PRAGMA temp_store=MEMORY")  # no number in a temporary file
-        _migrate(connection, name)
+        _migrate(connection, path)
     except BaseException:
         connection.close()
         raise
@@ -81,32 +84,12 @@ def look_into(path: Path, sql: str) -> int:
         return 0
 
 
-def _set_journal(connection: sqlite3.Connection, wanted: str) -> None:
-    """Keep the mode of a file in WAL: another SQLite may have it open.
-
-    The other modes are a connection's own, and never the file's.
-    """
-    (mode,) = connection.execute("PRAGMA journal_mode").fetchone()
-    if mode != "wal":
-        connection.execute(f"PRAGMA journal_mode={wanted}").fetchone()
-
-
-def _migrate(connection: sqlite3.Connection, name: str) -> None:
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    (application,) = connection.execute("PRAGMA application_id").fetchone()
-    tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-    if application != APPLICATION_ID and tables:
-        raise StoreError(
-            f"{name} is a database of another program. Choose another file with store=."
-        )
-    if version > len(MIGRATIONS):
-        raise StoreVersionError(
-            f"{name} was made by a newer pandas-numberactive (store version {version}, this one "
-            "knows "
-            f"{len(MIGRATIONS)}). Upgrade the package; nothing was bought and nothing was changed."
-        )
-    if name != ":memory:":
-        _set_journal(connection, NEW_STORES if not tables else "truncate")
+def _migrate(connection: sqlite3.Connection, path: Path | None) -> None:
+    version = _version(connection, path or Path(":memory:"))
+    if path is not None:
+        # The mode of a file in WAL is kept: another SQLite may have it open. The other modes are a
+        # connection's own, and never the file's.
+        _set_journal(connection, "truncate" if version else new_mode(path))
     if version == len(MIGRATIONS):
         return
     connection.execute("BEGIN IMMEDIATE")
@@ -119,6 +102,34 @@ def _migrate(connection: sqlite3.Connection, name: str) -> None:
     except BaseException:
         connection.execute("ROLLBACK")
         raise
+    if version and path is not None and not Liveness(path).anyone():
+        # Alone on the file, and programs that take no turn cannot open it from here on.
+        with contextlib.suppress(sqlite3.OperationalError):  # a reader: it stays as it is
+            _set_journal(connection, new_mode(path))
+
+
+def _version(connection: sqlite3.Connection, path: Path) -> int:
+    """Return the file's version, 0 where it is new; raise where it is not ours, or newer."""
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    (application,) = connection.execute("PRAGMA application_id").fetchone()
+    tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+    if application != APPLICATION_ID and tables:
+        raise StoreError(
+            f"{path} is a database of another program. Choose another file with store=."
+        )
+    if version > len(MIGRATIONS):
+        raise StoreVersionError(
+            f"{path} was made by a newer pandas-numberactive (store version {version}, this one "
+            f"knows {len(MIGRATIONS)}). Upgrade the package; nothing was bought and nothing was "
+            "changed."
+        )
+    return int(version) if tables else 0
+
+
+def _set_journal(connection: sqlite3.Connection, wanted: str) -> None:
+    (mode,) = connection.execute("PRAGMA journal_mode").fetchone()
+    if mode != "wal":
+        connection.execute(f"PRAGMA journal_mode={wanted}").fetchone()
 
 
 def _dialect(sql: str) -> str:
@@ -189,6 +200,7 @@ def _read(db: Database, where: str) -> NDArray[np.int64]:
 
 
 _of_parents: list[sqlite3.Connection] = []
+_left_open: list[sqlite3.Connection] = []
 
 
 class SQLiteEngine:
@@ -207,11 +219,16 @@ class SQLiteEngine:
         self._connection = connect(self._path)
         self._file = None if self._path is None else files.Identity(self._path)
         self._workers = Liveness(self._path)
+        self._turn = None
+        if self._path is not None and files.takes_turns(self._path):
+            self._turn = files.Turn(self._path)
         self._patient = True
 
     def leave_to_parent(self) -> None:
         """Keep the parent's connection unused: to close it here would drop the parent's locks."""
         _of_parents.append(self._connection)
+        if self._turn is not None:
+            self._turn.close()
         self._workers.leave_to_parent()
 
     def passing(self, error: BaseException) -> bool:
@@ -233,6 +250,7 @@ class SQLiteEngine:
     def begin(self) -> Database:
         """Take the write lock at once: a later upgrade of a read lock could fail."""
         self._check_file()
+        self._take_turn()
         self._wait_for("BEGIN IMMEDIATE")
         return self._connection
 
@@ -240,6 +258,20 @@ class SQLiteEngine:
         """Put the group on disk, in the file that was opened."""
         self._check_file()
         self._wait_for("COMMIT")
+        self._give_turn()
+
+    def _take_turn(self) -> None:
+        seconds = BUSY_SECONDS if self._patient else BUSY_AGAIN
+        if self._turn is None or self._turn.take(seconds):
+            return
+        self._set_patience(False)
+        error = sqlite3.OperationalError("database is locked")
+        error.sqlite_errorcode = sqlite3.SQLITE_BUSY
+        raise error
+
+    def _give_turn(self) -> None:
+        if self._turn is not None:
+            self._turn.give()
 
     def _check_file(self) -> None:
         if self._file is not None:
@@ -263,16 +295,23 @@ class SQLiteEngine:
 
     def rollback(self) -> None:
         """Undo the group."""
-        if self._connection.in_transaction:
-            self._connection.execute("ROLLBACK")
+        try:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+        finally:
+            self._give_turn()
 
     def compact(self) -> None:
         """Rewrite the file without what was deleted, its side files included.
 
         Raises StoreError where a reader keeps the deleted bytes in the write-ahead log.
         """
-        self._connection.execute("VACUUM")
-        (busy, *_) = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        self._take_turn()
+        try:
+            self._connection.execute("VACUUM")
+            (busy, *_) = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        finally:
+            self._give_turn()
         if busy:
             raise StoreError(
                 "The numbers were deleted, but another program reads the store, which keeps "
@@ -280,8 +319,15 @@ class SQLiteEngine:
             )
 
     def close(self) -> None:
-        """Close the connection."""
-        self._connection.close()
+        """Close the connection, in turn: the last one to close empties the log."""
+        try:
+            self._take_turn()
+        except sqlite3.OperationalError:  # a paused writer has it; ours ends with the process
+            _left_open.append(self._connection)
+        else:
+            self._connection.close()
+        if self._turn is not None:
+            self._turn.close()
         self._workers.release()
 
     def now(self) -> int:
@@ -369,6 +415,12 @@ class Liveness:
     def certain(self, token: str) -> bool:
         """Whether a worker's process lives beyond doubt."""
         return self._folder is not None and files.fcntl() is not None and self.lives(token)
+
+    def anyone(self) -> bool:
+        """Return True where any worker of the store may be alive."""
+        if self._folder is None or not self._folder.is_dir():
+            return False
+        return any(self.lives(entry.name) for entry in self._folder.iterdir())
 
     def release(self) -> None:
         """Stop holding; the files go with it."""
