@@ -80,16 +80,21 @@ def save_many(db: Database, steps: Sequence[Step]) -> list[saves.Saved]:
 
 def _sorted(steps: Sequence[Step]) -> tuple[list[Step], list[Step]]:
     """Return the steps that can be done together: new requestIds, and answers."""
-    times = Counter(step.key for step in steps)
-    ids = Counter((step.key[0], step.lookup.request_id) for step in steps)
-    usual = [
-        step
-        for step in steps
-        if times[step.key] == 1 and ids[step.key[0], step.lookup.request_id] == 1 and _usual(step)
-    ]
+    usual = [step for step in _unshared(steps) if _usual(step)]
     opened = [step for step in usual if step.lookup.state is LookupState.PENDING]
     settled = [step for step in usual if step.lookup.state in SETTLED]
     return opened, settled
+
+
+def _unshared(steps: Sequence[Step]) -> list[Step]:
+    """Return the steps whose purchase and requestId stand here once."""
+    times = Counter(step.key for step in steps)
+    ids = Counter(_request(step) for step in steps)
+    return [step for step in steps if times[step.key] == 1 and ids[_request(step)] == 1]
+
+
+def _request(step: Step) -> tuple[int, str | None]:
+    return step.key[0], step.lookup.request_id
 
 
 def _usual(step: Step) -> bool:
