@@ -46,10 +46,11 @@ def self_signed(tmp_path):
         pytest.skip("openssl is missing")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
-    loop, ready, port = asyncio.new_event_loop(), threading.Event(), []
+    loop, ready, port, servers = asyncio.new_event_loop(), threading.Event(), [], []
 
     async def serve():
         server = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0, ssl=context)
+        servers.append(server)
         port.append(server.sockets[0].getsockname()[1])
         ready.set()
 
@@ -61,6 +62,7 @@ def self_signed(tmp_path):
     thread.start()
     ready.wait()
     yield f"https://localhost:{port[0]}"
+    loop.call_soon_threadsafe(servers[0].close)
     loop.call_soon_threadsafe(loop.stop)
     thread.join()
     loop.close()
