@@ -42,6 +42,8 @@ from pandas_numberactive._run.options import seconds_of
 from pandas_numberactive._store import ledger
 from pandas_numberactive._store.rows import ENVIRONMENTS
 from pandas_numberactive._store.store import LookupStore as Journalled
+from pandas_numberactive._vendor.protocol import Reply
+from pandas_numberactive._vendor.verdicts import Verdict, judge_query
 from pandas_numberactive.errors import ColumnNotFoundError, ConfigurationError
 
 IMPORT_AT_ONCE = 5_000  # answers in a transaction: a team's server must not wait for a million
@@ -105,6 +107,32 @@ class LookupStore:
     def _repr_html_(self) -> str:
         picture = self.summary(environment=EVERY)._repr_html_()
         return html_table(f"Store {self.location}", [], picture=picture)
+
+    @sealed
+    def reread(self) -> dict[str, int]:
+        """Judge the stored bodies of paid answers again, by this version and `code_outcomes`.
+
+        For use after an upgrade, or once the vendor has said what a code or a value means. Sends
+        and charges nothing; what was charged stays as it stands.
+
+        Returns
+        -------
+        dict
+            read: stored bodies; changed: answers that stand otherwise now.
+
+        Examples
+        --------
+        >>> with LookupStore(":memory:") as store:
+        ...     store.reread()
+        {'read': 0, 'changed': 0}
+        """
+        codes = settings().codes("query")
+
+        def judge(body: bytes, number: int) -> Verdict:
+            return judge_query(Reply(200, body), number, codes=codes, simulated=True)
+
+        read, changed = self._store.do(ledger.reread, judge, self._store.now())
+        return {"read": read, "changed": changed}
 
     @sealed
     def history(

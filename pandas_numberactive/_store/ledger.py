@@ -4,15 +4,24 @@ forgotten.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pandas_numberactive._purchase.purchase import OPEN, STATE_SQL, LookupState, Purchase, pack
+from pandas_numberactive._purchase.purchase import (
+    OPEN,
+    SETTLED,
+    STATE_SQL,
+    LookupState,
+    Purchase,
+    pack,
+    unpack,
+)
 from pandas_numberactive._store.engines.journal import Database
 from pandas_numberactive._store.rows import ENVIRONMENTS, latest, log, newest
 from pandas_numberactive._store.runs import BOUGHT, RESUMABLE, note_moved
 from pandas_numberactive._vendor.protocol import Answer
+from pandas_numberactive._vendor.verdicts import UNKNOWN_VALUE, Outcome, Verdict
 from pandas_numberactive.errors import StoreError
 
 HISTORY_COLUMNS = (
@@ -293,3 +302,43 @@ def summary(db: Database, environment: str | None) -> dict[str, int]:
         f"SELECT {STATE_SQL}, count(*) FROM lookups WHERE 1 = 1 {where} GROUP BY {STATE_SQL}", code
     ).fetchall()
     return {LookupState(state).name.lower(): count for state, count in sorted(rows)}
+
+
+Judge = Callable[[bytes, int], Verdict]
+_ANSWERS = {
+    Outcome.ANSWERED: LookupState.ANSWERED,
+    Outcome.NO_DATA: LookupState.NO_DATA,
+    Outcome.QUARANTINED: LookupState.QUARANTINED,
+}
+
+
+def reread(db: Database, judge: Judge, now: int) -> tuple[int, int]:
+    """Judge every stored body again; return how many were read and how many rows changed.
+
+    What was charged stays as it stands, and so does what is no answer by today's rules either.
+    """
+    settled = ", ".join(str(int(state)) for state in sorted(SETTLED))
+    rows = db.execute(
+        "SELECT l.environment, l.number, l.generation, l.packed, b.request_id, b.body "
+        "FROM lookups l JOIN bodies b ON b.environment = l.environment AND b.number = l.number "
+        f"AND b.generation = l.generation WHERE (l.packed & 15) IN ({settled}) ORDER BY b.at"
+    ).fetchall()
+    changed = 0
+    for code, number, generation, old, request_id, body in rows:
+        verdict = judge(bytes(body), number)
+        state = _ANSWERS.get(verdict.outcome)
+        charged = unpack(old)[2]
+        if state is None:
+            continue
+        packed = pack(state, verdict.answer, charged, verdict.reason == UNKNOWN_VALUE)
+        if packed == old:
+            continue
+        db.execute(
+            "UPDATE lookups SET packed = ?, reason = ? "
+            "WHERE environment = ? AND number = ? AND generation = ?",
+            (packed, verdict.reason, code, number, generation),
+        )
+        done = Purchase("", number, generation, state, request_id=request_id, reason="reread")
+        log(db, now, "reread", done, code, None)
+        changed += 1
+    return len(rows), changed
