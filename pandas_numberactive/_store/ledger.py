@@ -319,9 +319,10 @@ def reread(db: Database, judge: Judge, now: int) -> tuple[int, int]:
     """
     settled = ", ".join(str(int(state)) for state in sorted(SETTLED))
     rows = db.execute(
-        "SELECT l.environment, l.number, l.generation, l.packed, b.request_id, b.body "
-        "FROM lookups l JOIN bodies b ON b.environment = l.environment AND b.number = l.number "
-        f"AND b.generation = l.generation WHERE (l.packed & 15) IN ({settled}) ORDER BY b.at"
+        "SELECT l.environment, l.number, l.generation, l.packed, e.request_id, e.body "
+        "FROM events e JOIN lookups l ON l.environment = e.environment AND l.number = e.number "
+        "AND l.generation = e.generation "
+        f"WHERE e.body IS NOT NULL AND (l.packed & 15) IN ({settled}) ORDER BY e.id"
     ).fetchall()
     changed = 0
     for code, number, generation, old, request_id, body in rows:
