@@ -7,10 +7,12 @@ can read it.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from pandas_numberactive.errors import RiskInputError, missing_extra
 from pandas_numberactive.risk.drift import BANDS
@@ -140,38 +142,59 @@ def plot_cross_table(table: pd.DataFrame, *, ax: Any = None) -> Any:
     data = _frame(table, {"bad_rate", "small", "n"}, "cross_table")
     if data.index.nlevels != 2 or not data.index.is_unique:
         raise RiskInputError("This plots what cross_table returns; pass its table, with its index.")
-    rows, columns = (in_order(data.index, at) for at in (0, 1))
-    shape = (len(rows), len(columns))
-    # Every pair in its place first: unstack(sort=False) misplaces values around a missing one
-    # (pandas 2.2).
-    full = data.reindex(pd.MultiIndex.from_product([rows, columns]))
-    heat, sizes = (full[name].to_numpy(dtype=float).reshape(shape) for name in ("bad_rate", "n"))
-    ax = _axes(ax, (2.2 + 1.2 * shape[1], 1.4 + 0.8 * shape[0]))
-    shown: Any = np.ma.masked_where(
-        full["small"].ne(False).to_numpy().reshape(shape) | np.isnan(heat), heat
-    )
-    ax.patch.set(
-        facecolor="0.92", edgecolor="0.75", hatch="///", linewidth=0
-    )  # shows where a pair stays blank
-    top = float(shown.max()) if shown.count() else 1.0
-    image = ax.imshow(shown, cmap="YlOrBr", vmin=0, vmax=top or 1.0, aspect="auto")
-    for y, x in np.ndindex(shape):
-        few = bool(np.ma.getmaskarray(shown)[y, x])
-        size = (
-            "" if np.isnan(sizes[y, x]) else f"n {sizes[y, x]:,.0f}"
-        )  # a pair that the user has filtered away
-        text = size if few else f"{heat[y, x]:.1%}\n{size}"
-        colour = "black" if few else _ink(image.to_rgba(heat[y, x]))
-        ground = {"facecolor": "0.92", "edgecolor": "none", "pad": 1.5} if few else None
-        ax.text(x, y, text, ha="center", va="center", fontsize="small", color=colour, bbox=ground)
-    ax.set_xticks(range(shape[1]), [str(name) for name in columns])
-    ax.set_yticks(range(shape[0]), [str(name) for name in rows])
+    grid = _Grid.of(data)
+    ax = _axes(ax, (2.2 + 1.2 * len(grid.columns), 1.4 + 0.8 * len(grid.rows)))
+    # Shows where a pair stays blank.
+    ax.patch.set(facecolor="0.92", edgecolor="0.75", hatch="///", linewidth=0)
+    top = float(grid.shown.max()) if grid.shown.count() else 1.0
+    image = ax.imshow(grid.shown, cmap="YlOrBr", vmin=0, vmax=top or 1.0, aspect="auto")
+    for y, x in np.ndindex(grid.shown.shape):
+        _write_pair(ax, grid, image, y, x)
+    ax.set_xticks(range(len(grid.columns)), [str(name) for name in grid.columns])
+    ax.set_yticks(range(len(grid.rows)), [str(name) for name in grid.rows])
     ax.set_xlabel(str(data.index.names[1]))
     ax.set_ylabel(str(data.index.names[0]))
     ax.grid(False)
     bar = ax.figure.colorbar(image, ax=ax, label="bad rate")
     _percent_axis(bar.ax.yaxis)
     return ax
+
+
+@dataclass(frozen=True, slots=True)
+class _Grid:
+    """The pairs of a cross table in rows and columns."""
+
+    rows: list[Any]
+    columns: list[Any]
+    shown: Any  # masked array of bad rates; pairs with few customers are masked
+    sizes: NDArray[np.float64]  # customers, NaN for a pair that the user has filtered away
+
+    @classmethod
+    def of(cls, data: pd.DataFrame) -> _Grid:
+        rows = list(in_order(data.index, 0))
+        columns = list(in_order(data.index, 1))
+        shape = (len(rows), len(columns))
+        # Every pair in its place first: unstack(sort=False) misplaces values around a missing one
+        # (pandas 2.2).
+        full = data.reindex(pd.MultiIndex.from_product([rows, columns]))
+        heat = full["bad_rate"].to_numpy(dtype=float).reshape(shape)
+        few = full["small"].ne(False).to_numpy().reshape(shape)
+        sizes = full["n"].to_numpy(dtype=float).reshape(shape)
+        return cls(rows, columns, np.ma.masked_where(few | np.isnan(heat), heat), sizes)
+
+
+def _write_pair(ax: Any, grid: _Grid, image: Any, y: int, x: int) -> None:
+    few = bool(np.ma.getmaskarray(grid.shown)[y, x])
+    size = ""
+    if not np.isnan(grid.sizes[y, x]):
+        size = f"n {grid.sizes[y, x]:,.0f}"
+    style: dict[str, Any] = {"ha": "center", "va": "center", "fontsize": "small"}
+    if few:
+        ground = {"facecolor": "0.92", "edgecolor": "none", "pad": 1.5}
+        ax.text(x, y, size, color="black", bbox=ground, **style)
+        return
+    rate = float(grid.shown[y, x])
+    ax.text(x, y, f"{rate:.1%}\n{size}", color=_ink(image.to_rgba(rate)), **style)
 
 
 def _ink(ground: Any) -> str:

@@ -54,16 +54,21 @@ def pool(goods: Floats, bads: Floats, least: float = SMALL) -> NDArray[np.int64]
     groups = np.full(len(n), -1, np.int64)
     if not n.any():
         return groups
-    expected = n * min(bads.sum(), goods.sum()) / n.sum()
+    small = _small(n, n * min(bads.sum(), goods.sum()) / n.sum(), least)
+    groups[n > 0] = np.flatnonzero(n > 0)
+    groups[small] = min(small, default=-1)
+    _, groups[n > 0] = np.unique(groups[n > 0], return_inverse=True)
+    return groups
+
+
+def _small(n: Floats, expected: Floats, least: float) -> list[int]:
+    """Return the levels to pool, by size: the small ones, and who joins them."""
     by_size = [int(at) for at in np.argsort(n, kind="stable") if n[at] > 0]
     small = [at for at in by_size if expected[at] < least]
     large = [at for at in by_size if expected[at] >= least]
     while small and large and expected[small].sum() < least:
         small.append(large.pop(0))
-    groups[n > 0] = np.flatnonzero(n > 0)
-    groups[small] = min(small, default=-1)
-    _, groups[n > 0] = np.unique(groups[n > 0], return_inverse=True)
-    return groups
+    return small
 
 
 def levels_test(rows: Rows) -> ChiSquare:
