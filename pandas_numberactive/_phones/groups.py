@@ -31,7 +31,8 @@ _TIME = rf"{_HOUR}[:. -]?{_SIXTY}(?:[:. -]?\d\d)?"
 _DATE = re.compile(
     rf"(?:{_D}(?P<a>[-./ ]){_M}(?P=a)|{_M}(?P<b>[-./ ]){_D}(?P=b)){_Y}(?!\d)"
     rf"|{_Y}(?P<c>[-./ ]){_M}(?P=c){_D}(?!\d)"
-    rf"|{_D}(?P<d>[-./ ]){_M}(?P=d)\d\d(?:[ T,]+{_TIME}|(?P=d){_HOUR}(?P=d){_SIXTY}(?:\d\d)?)?\Z"
+    rf"|{_D}(?P<d>[-./ ]){_M}(?P=d)\d\d(?:[ T,]+{_TIME}|(?P=d){_HOUR}[:./ -]{_SIXTY}(?:\d\d)?)?\Z"
+    rf"|{_D}(?P<e>[-./]){_M}(?P=e)\d\d(?P=e)\d\d\d\D"
     rf"|0?8(?:0[1-9]|1[0-2]){_Y}[ T,-]+{_TIME}\Z",
     re.ASCII,
 )
