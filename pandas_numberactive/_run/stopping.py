@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import re
 
-from pandas_numberactive._config.settings import RunSettings, Settings
+from pandas_numberactive._config.settings import RunSettings, Settings, from_variable
 from pandas_numberactive._purchase.purchase import LookupState, Purchase
 from pandas_numberactive._vendor.client import Trouble
 from pandas_numberactive._vendor.protocol import shown_code
@@ -226,7 +225,7 @@ def unreached(trouble: Trouble, settings: RunSettings) -> VendorError:
 
 
 def _variable(name: str) -> str:
-    return os.environ.get(name) or os.environ.get(name.lower()) or ""
+    return from_variable(name) or from_variable(name.lower())
 
 
 _AUTH = re.compile(r"app ?key|token|sign|secret|auth|credential|permission", re.IGNORECASE)
