@@ -53,13 +53,13 @@ def test_a_plain_rule_buys_noise():
 
 def test_the_lag_test_alarms_where_it_should():
     """Rarely on clean rows, nearly always where 1.5 is shown as 3."""
-    assert simulated.lag_alarms(40, 1.5) <= 0.12
+    assert simulated.lag_alarms(150, 1.5) <= 0.12
     assert simulated.lag_alarms(25, 3.0) >= 0.85
 
 
 def test_looks_cost_nothing_and_save_much():
     """A pilot at its bounds is right as often as one look, and stops early."""
-    false, _ = simulated.pilots(30, 1.0)
+    false, _ = simulated.pilots(100, 1.0)
     found, saved = simulated.pilots(12, 1.8)
     assert false <= 0.12
     assert found == 1
