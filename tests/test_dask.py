@@ -72,6 +72,7 @@ def small(count: int = 60) -> pd.DataFrame:
     )
 
 
+@pytest.mark.timeout(400)  # a minute of work, more beside other tests
 def test_a_hundred_thousand_rows_equal_the_pandas_result_and_cost_distinct_numbers(
     as_production, vendor
 ):

@@ -64,7 +64,8 @@ def frame_preview(frame: pd.DataFrame, columns: Iterable[Any]) -> str:
             [mask_label(head.index[at], quoted=False), *cells, *(_cell(row[x]) for x in added)]
         )
     caption = f"The first {len(rows)} of {len(frame):,} rows"
-    return table([["", *map(str, chosen), *added], *rows], caption)
+    shown = table([["", *map(str, chosen), *added], *rows], caption)
+    return f'<div style="overflow-x:auto">{shown}</div>'  # a narrow page scrolls the table alone
 
 
 def _cell(value: object) -> str:

@@ -551,7 +551,8 @@ def test_a_plan_that_others_have_overtaken_buys_only_what_is_left(as_production,
     until(lambda: panel.result is not None)
     assert vendor.ledger.total == 60
     assert vendor.ledger.double_charged() == []
-    assert "bought 35, stored 25" in line(panel)
+    assert "bought: 35" in line(panel)
+    assert "stored: 25" in line(panel)
 
 
 def test_other_settings_than_the_plan_was_made_with_buy_nothing(as_production, vendor, frame):

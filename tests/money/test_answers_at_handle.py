@@ -99,12 +99,12 @@ def test_a_charge_at_handle_is_billed_while_pending(ready, vendor, at_handle):
 def test_an_answer_at_handle_keeps_its_request_id(ready, vendor, at_handle):
     """The invoice names it (A8)."""
     at_handle(True, code=200, data={**SKELETON, "telcoType": 1}, isFee=1)
-    out = enrich(book(3))
+    out = enrich(book(2))
     assert vendor.ledger.queries == 0
     invoice = pd.DataFrame({"requestId": out["phone_request_id"]})
     with pna.LookupStore() as books:
         compared = books.reconcile(invoice)
-    assert compared["verdict"].tolist() == ["matched"] * 3
+    assert compared["verdict"].tolist() == ["matched"] * 2
     assert known()
 
 

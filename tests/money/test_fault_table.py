@@ -28,7 +28,8 @@ GOOD = ("answered", "no_data")
 # fault: (status after the first call when it strikes once, when it strikes ever again) at handle, then at query.
 # "good": the same call recovers; a word: that status; "raises": the run stops and says why.
 WIRE = {
-    "connect_refused": (("good", "failed"), ("good", "uncertain")),
+    # One try while nothing was ever reached: an address that is wrong must not be asked for long.
+    "connect_refused": (("failed", "failed"), ("good", "uncertain")),
     "drop_before": (("good", "failed"), ("good", "uncertain")),
     "drop_after": (("good", "failed"), ("good", "uncertain")),
     "hang": (("good", "failed"), ("good", "uncertain")),

@@ -10,7 +10,7 @@ import pytest
 
 import pandas_numberactive as pna
 from pandas_numberactive.__main__ import main
-from pandas_numberactive._cli import main as cli
+from pandas_numberactive._cli import tables
 from pandas_numberactive._pandas import frames
 from pandas_numberactive._pandas import lookup as single
 from pandas_numberactive._store import runs, workers
@@ -119,7 +119,7 @@ def test_a_file_that_cannot_be_written_ends_no_run(ready, vendor, monkeypatch, t
         raise OSError("No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(cli, "write_table", full)
+        patch.setattr(tables, "write_table", full)
         assert main(command) == 2
     assert main(command) == 0
     assert vendor.ledger.total == 3
