@@ -15,9 +15,9 @@ import pandas_numberactive as pna
 # What the text of a notebook says of its numbers: they must be there when it has run.
 CLAIMS = {
     "02_enrich_a_book": (
-        "IDR 2,357,000",  # the plan: below the budget that is given
-        "100000.0",  # the pilot
-        "2257000.0",  # Stop and the same call again are one run, below that budget
+        "IDR 2,407,000",  # the plan: below the budget that is given
+        "IDR 100,000",  # the pilot
+        "2407000.0",  # the pilot, Stop and the same call again are one run, below that budget
     ),
     "04_risk_analysis": (
         "odds ratio a step       1.7",  # "a pilot of 500 would show nothing"
