@@ -18,4 +18,4 @@ def test_a_call_killed_anywhere_and_made_again_pays_once(place, call):
     """A few points of each call, those before its end among them; `python -m tests.money.points` runs all."""
     kills, wrong = all_points(place, 4, (call,))
     assert wrong == []
-    assert kills > 4
+    assert kills >= 4
