@@ -65,7 +65,7 @@ def frame_preview(frame: pd.DataFrame, columns: Iterable[Any]) -> str:
         )
     caption = f"The first {len(rows)} of {len(frame):,} rows"
     shown = table([["", *map(str, chosen), *added], *rows], caption)
-    return f'<div style="overflow-x:auto">{shown}</div>'  # a narrow page scrolls the table alone
+    return f'<div class="numberactive-preview">{shown}</div>'
 
 
 def _cell(value: object) -> str:

@@ -236,7 +236,8 @@ CROWDED = """node => {
   const edge = node.getBoundingClientRect().right + 1;
   const found = node.scrollWidth > node.clientWidth + 1 ? ['it scrolls sideways'] : [];
   for (const el of node.querySelectorAll('*')) {
-    if (el.closest('select,svg,option') || !el.getClientRects().length) continue;
+    // A preview of a frame may scroll in its own box, as frames do in Jupyter.
+    if (el.closest('select,svg,option,.numberactive-preview') || !el.getClientRects().length) continue;
     const hides = getComputedStyle(el).overflowX !== 'visible' && el.scrollWidth > el.clientWidth + 1;
     if (hides || el.getBoundingClientRect().right > edge) found.push(`${el.tagName} ${el.textContent.slice(0, 60)}`);
   }
