@@ -13,7 +13,7 @@ from typing import Any
 
 import pandas as pd
 
-from pandas_numberactive._pandas.formats import plain_dtypes
+from pandas_numberactive._pandas.formats import for_excel
 from pandas_numberactive.errors import ConfigurationError, missing_extra
 
 STANDARD = "-"  # the name of standard input and standard output
@@ -185,7 +185,7 @@ def _write(df: pd.DataFrame, path: Path, kind: str) -> None:
     if kind == ".parquet":
         df.to_parquet(path, index=False)
     elif kind == ".xlsx":
-        _write_excel(plain_dtypes(df), path)
+        _write_excel(for_excel(df), path)
     else:
         _as_text(df).to_csv(path, index=False, sep="," if kind == ".csv" else "\t")
 

@@ -28,6 +28,7 @@ from pandas_numberactive._jupyter.views import (
     still_holds,
 )
 from pandas_numberactive._pandas import api
+from pandas_numberactive._pandas.formats import for_excel
 from pandas_numberactive._pandas.job import Job, JobView
 from pandas_numberactive._phones.mask import mask_cell
 from pandas_numberactive._phones.parse import parse_phone
@@ -321,14 +322,12 @@ def _free_path(name: str, kind: str) -> Path:
 
 
 def _write(frame: pd.DataFrame, path: Path) -> None:
-    """Write a frame. Excel takes no time zone, so its times stay UTC without one."""
+    """Write a frame so that `restore_dtypes` reads it back."""
     keep_index = not isinstance(frame.index, pd.RangeIndex)
     if path.suffix == ".csv":
         frame.to_csv(path, index=keep_index)
         return
-    zoned = frame.select_dtypes("datetimetz").columns
-    plain = frame.assign(**{str(name): frame[name].dt.tz_localize(None) for name in zoned})
-    plain.to_excel(path, index=keep_index)
+    for_excel(frame).to_excel(path, index=keep_index)
 
 
 def _count_of(text: str, field: str, unit: str) -> int | None:

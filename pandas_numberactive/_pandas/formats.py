@@ -38,7 +38,8 @@ def plain_dtypes(df: pd.DataFrame) -> pd.DataFrame:
     -------
     pandas.DataFrame
         A new frame. Categories and details are text, `..._looked_up_at` is datetime64[us] on the
-        clock of the setting `timezone`, `..._charged` stays a nullable boolean.
+        clock of the setting `timezone`, `..._charged` stays a nullable boolean. Excel keeps
+        milliseconds of a time.
 
     Examples
     --------
@@ -59,6 +60,15 @@ def plain_dtypes(df: pd.DataFrame) -> pd.DataFrame:
             out[name] = column.astype(TEXT)
         elif end == "looked_up_at" and isinstance(column.dtype, pd.DatetimeTZDtype):
             out[name] = column.dt.tz_convert(zone).dt.tz_localize(None)
+    return out
+
+
+def for_excel(df: pd.DataFrame) -> pd.DataFrame:
+    """Return the frame as Excel takes it: `plain_dtypes`, and no zone in any other column."""
+    zone = settings().timezone
+    out = plain_dtypes(df)
+    for name in out.select_dtypes("datetimetz"):
+        out[name] = out[name].dt.tz_convert(zone).dt.tz_localize(None)
     return out
 
 
@@ -115,6 +125,9 @@ def _result_columns(df: pd.DataFrame) -> Iterator[tuple[Any, str]]:
 
 
 def _restored(column: pd.Series[Any], end: str) -> Any:
+    """Return one result column, typed. An empty text is a missing value, as a CSV writes it."""
+    if column.dtype == object or isinstance(column.dtype, pd.StringDtype):
+        column = column.mask(column == "")
     if end in SIGNAL_DTYPES:
         return _category(column, SIGNAL_DTYPES[end])
     if end == "source":

@@ -201,6 +201,15 @@ def test_excel_shows_formulas_of_a_table_as_text(tmp_path, keys):
     assert [cell.value for cell in sheet["B"]] == ["note", *FORMULAS]
 
 
+def test_excel_takes_a_table_with_a_time_zone(tmp_path, keys):
+    """It raised once everything was bought, and no file stood there."""
+    day = pd.Timestamp("2026-01-31 14:00", tz="Asia/Jakarta")
+    pd.DataFrame({"phone": [PHONES[0]], "day": day}).to_parquet(tmp_path / "in.parquet")
+    assert main(["enrich", str(tmp_path / "in.parquet"), "--out", str(tmp_path / "out.xlsx")]) == 0
+    out = pd.read_excel(tmp_path / "out.xlsx")
+    assert out["day"].tolist() == [pd.Timestamp("2026-01-31 14:00")]
+
+
 def test_a_csv_keeps_phones_and_disarms_formulas(tmp_path, keys):
     phones = ["+62 811-8899-532"] * 4
     pd.DataFrame({"phone": phones, "note": FORMULAS}).to_csv(tmp_path / "in.csv", index=False)

@@ -883,6 +883,23 @@ def test_the_result_is_saved_under_a_free_name(as_production, frame, tmp_path, m
     assert (tmp_path / f"elsewhere.{kind}").exists()
 
 
+@pytest.mark.parametrize("kind", ["csv", "xlsx"])
+def test_a_saved_table_is_restored(as_production, frame, tmp_path, monkeypatch, kind):
+    """Times without a zone were UTC in Excel, and restore_dtypes reads the local clock."""
+    as_production()
+    monkeypatch.chdir(tmp_path)
+    zoned = frame.assign(day=pd.Timestamp("2026-01-31 14:00", tz="Asia/Jakarta"))
+    panel = EnrichPanel(zoned)
+    bought(panel)
+    until(lambda: panel._saving.children)
+    panel._saving.children[{"csv": 1, "xlsx": 2}[kind]].click()
+    read = pd.read_csv if kind == "csv" else pd.read_excel
+    back = pna.restore_dtypes(read(tmp_path / f"enriched.{kind}"))
+    gap = (back["hp_looked_up_at"] - panel.result["hp_looked_up_at"]).abs().max()
+    assert gap <= pd.Timedelta("1ms")
+    assert back["hp_active_level"].equals(panel.result["hp_active_level"])
+
+
 def test_a_column_without_a_phone_is_offered_no_button(as_production, vendor):
     """A blue button on a wrong column looks like the way on."""
     as_production()

@@ -112,6 +112,14 @@ def test_csv_and_back_gives_equal_dtypes_and_values(book, plain):
     pd.testing.assert_frame_equal(back, out)
 
 
+@pytest.mark.parametrize("dtype", [object, "str"])
+def test_an_empty_text_is_restored_as_missing(dtype):
+    """A CSV that is read with keep_default_na=False has empty texts."""
+    cells = {"a_lookup_status": "invalid", "a_active_level": "", "a_request_id": ""}
+    back = pna.restore_dtypes(pd.DataFrame(cells, index=[0], dtype=dtype))
+    assert back.isna().iloc[0].tolist() == [False, True, True]
+
+
 @pytest.mark.usefixtures("on_simulator")
 def test_plain_times_are_on_the_clock_of_the_timezone(book):
     out = book.numberactive.enrich("phone")["phone_looked_up_at"].iloc[0]
