@@ -23,6 +23,11 @@ def test_every_public_name_loads_and_says_what_it_is(name):
     assert getattr(pna, name).__doc__
 
 
+def test_the_risk_questions_are_all_that_is_offered():
+    """Completion shows no file of the package."""
+    assert dir(pna.risk) == sorted(pna.risk.__all__)
+
+
 def test_an_unknown_name_is_an_attribute_error():
     with pytest.raises(AttributeError, match="no attribute 'enrichh'"):
         pna.enrichh  # noqa: B018

@@ -57,3 +57,8 @@ __all__ = [
     "trend",
     "value",
 ]
+
+
+def __dir__() -> list[str]:
+    """Return the public names, so that completion offers no file."""
+    return __all__

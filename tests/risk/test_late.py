@@ -65,6 +65,20 @@ def test_dropped_rows_are_counted_in_the_frame_and_its_picture():
         assert "2 late" in found._repr_html_()
 
 
+def test_late_rows_show_their_bad_ones():
+    """A line of 0 bads would look like late answers of the best customers."""
+    frame = two_in_time().assign(bad=[1, 0, 1, 1])
+    table = risk.risk_table(frame, LEVEL, "bad", as_of="applied", late="drop")
+    assert table.loc[(LEVEL, "late"), ["n", "bads"]].tolist() == [2, 2]
+
+
+def test_late_rows_without_outcome_are_refused():
+    """They would count as good on their line."""
+    frame = two_in_time().assign(bad=[1, 0, 1, None])
+    with pytest.raises(RiskInputError, match="1 of 4 rows have no 'bad'"):
+        risk.risk_table(frame, LEVEL, "bad", as_of="applied", late="drop")
+
+
 def test_an_answer_without_its_day_is_refused():
     frame = two_in_time()
     frame.loc[0, "phone_looked_up_at"] = pd.NaT

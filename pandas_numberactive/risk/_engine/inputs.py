@@ -191,22 +191,13 @@ def status_column(df: pd.DataFrame, name: str) -> str | None:
     return None
 
 
-def outcomes(
-    df: pd.DataFrame,
-    target: str,
-    bad: object = None,
-    wanted: NDArray[np.bool_] | None = None,
-) -> NDArray[np.int8]:
+def outcomes(df: pd.DataFrame, target: str, bad: object = None) -> NDArray[np.int8]:
     """Return the target as 0 and 1. Raise RiskInputError where it is no clean yes or no.
 
-    Only the rows `wanted` are checked and read, the others are 0. Warns where most are bad.
+    Warns where most are bad.
     """
     need_frame(df)
     found = column(df, target)
-    if wanted is not None and not wanted.all():
-        out = np.zeros(len(df), np.int8)
-        out[wanted] = outcomes(df[wanted], target, bad)
-        return out
     gaps = int(found.isna().sum())
     if gaps:
         raise RiskInputError(

@@ -178,10 +178,7 @@ def readings(
     names = signal_columns(df, by)
     read = signals(df, names, missing)
     late = late_rows(df, names, terms)
-    wanted = np.ones(len(df), bool)
-    if terms.late == "drop" and late:
-        wanted = ~np.logical_and.reduce(list(late.values()))
-    bits = outcomes(df, target, terms.bad, wanted)
+    bits = outcomes(df, target, terms.bad)
     _refuse_unripe(df, terms)
     load = weights(df, terms.weight)
     counts = weights(df, terms.counts, "counts")
