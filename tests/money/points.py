@@ -1,10 +1,13 @@
 """Kill a call at each BEGIN, COMMIT and send, and at each step up to the COMMIT that ends its run.
 
-A test runs a few of the points; `python -m tests.money.points` runs them all.
+A test runs a few of the points; `python -m tests.money.points --store wal` runs them all.
 """
 
 from __future__ import annotations
 
+import argparse
+import contextlib
+import itertools
 import json
 import os
 import signal
@@ -12,8 +15,10 @@ import subprocess
 import sys
 import tempfile
 import warnings
-from collections.abc import Callable
-from contextlib import suppress
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -25,6 +30,7 @@ from pandas_numberactive._pandas import api, frames
 from pandas_numberactive._run import ending, run
 from pandas_numberactive._store.engines.postgres import PostgresEngine
 from pandas_numberactive._store.engines.sqlite import SQLiteEngine
+from pandas_numberactive._testing import journal_mode
 from pandas_numberactive._vendor import client
 from pandas_numberactive.simulator import Simulator
 
@@ -56,35 +62,53 @@ def book(first: int) -> pd.DataFrame:
     return pd.DataFrame({"phone": [f"0811{i:07d}" for i in range(first, first + NUMBERS)]})
 
 
-class Points:
-    """Counts the points that a call passes, before and after each step, and dies at one of them."""
+Point = tuple[str, int]  # a step with its side and phase, and how often it was passed
 
-    def __init__(self, at: int) -> None:
-        self.at, self.passed = at, 0
+
+class Points:
+    """Notes the points that a call passes, before and after each step, and dies at one of them.
+
+    How many transactions the buying takes is a matter of timing, for writes go in groups. So a
+    point has the name of its step, and those behind the last answer are counted by themselves.
+    """
+
+    def __init__(self, at: Point | None) -> None:
+        self.at = at
+        self.passed: list[Point] = []
+        self._seen: Counter[str] = Counter()
+        self._phase = "buying"
 
     def watch(self) -> None:
         """Put a point before and behind each step."""
         for owner, name in STEPS:
-            setattr(owner, name, self._watched(getattr(owner, name)))
+            setattr(owner, name, self._watched(getattr(owner, name), f"{owner.__name__}.{name}"))
 
-    def _watched(self, real: Callable[..., Any]) -> Callable[..., Any]:
+    def _watched(self, real: Callable[..., Any], name: str) -> Callable[..., Any]:
         def step(*args: Any, **options: Any) -> Any:
-            self._pass()
+            if name == "Run._result":
+                self._phase = "ending"
+            self._pass(f"before {name}")
             done = real(*args, **options)
-            self._pass()
+            self._pass(f"after {name}")
             return done
 
         return step
 
-    def _pass(self) -> None:
-        self.passed += 1
-        if self.passed == self.at:
+    def _pass(self, step: str) -> None:
+        name = f"{self._phase}: {step}"
+        self._seen[name] += 1
+        self.passed.append((name, self._seen[name]))
+        if self.passed[-1] == self.at:
             os.kill(os.getpid(), signal.SIGKILL)
 
 
-def live(order: dict[str, Any]) -> int:
-    """One process's life: a call, with its death at a point; returns how many it passed."""
-    points = Points(order["at"])
+def live(order: dict[str, Any]) -> list[Point]:
+    """Make one call in this process, with its death at a point.
+
+    Returns the points that it passed.
+    """
+    at = order["at"]
+    points = Points((at[0], at[1]) if at else None)
     points.watch()
     pna.configure(**order["settings"])
     book(order["first"]).numberactive.enrich("phone", **order["options"])
@@ -92,27 +116,33 @@ def live(order: dict[str, Any]) -> int:
 
 
 def main() -> None:
-    """Fork a process for each order on stdin; answer with its points, or -1 where it was killed."""
+    """Fork a process for each order on stdin.
+
+    Its points go to stdout, or null where it died.
+    """
     warnings.simplefilter("ignore")
     for line in sys.stdin:
         read, write = os.pipe()
         pid = os.fork()
         if pid == 0:
             try:
-                os.write(write, str(live(json.loads(line))).encode())
+                os.write(write, json.dumps(live(json.loads(line))).encode())
             finally:
                 os._exit(0)
         os.close(write)
         os.waitpid(pid, 0)
         with os.fdopen(read) as said:
-            print(said.read() or "-1", flush=True)
+            print(said.read() or "null", flush=True)
 
 
 class Caller:
-    """Makes calls in processes of their own; `with Caller(vendor, store) as call: ...`."""
+    """Makes calls in processes of their own.
+
+    `with Caller(vendor, store) as call: ...`
+    """
 
     def __init__(self, vendor: Simulator, store: str) -> None:
-        self.store, self.kills = store, 0
+        self.store = store
         self._settings = {
             "environment": "sandbox",
             "base_url": vendor.base_url,
@@ -144,44 +174,61 @@ class Caller:
         self._process.wait(60)
         self._process.stdout.close()
 
-    def __call__(self, first: int, options: dict[str, Any], at: int = 0) -> int:
-        """Make a call; return the points that it passed, or -1 where it was killed at one."""
+    def __call__(
+        self, first: int, options: dict[str, Any], at: Point | None = None
+    ) -> list[Point] | None:
+        """Make a call and return its points, or None where it was killed at one."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         order = {"first": first, "options": options, "at": at, "settings": self._settings}
         self._process.stdin.write(json.dumps(order) + "\n")
         self._process.stdin.flush()
-        return int(self._process.stdout.readline())
+        passed = json.loads(self._process.stdout.readline())
+        return None if passed is None else [(name, count) for name, count in passed]
 
 
-def points_of(call: Caller, options: dict[str, Any], first: int) -> int:
-    """Return how many points an undisturbed call passes."""
-    if "refresh" in options or "max_age" in options:
+def points_of(call: Caller, options: dict[str, Any], first: int) -> list[Point]:
+    """Return the points that an undisturbed call passes, in order."""
+    if buys_again(options):
         call(first, {})
-    return call(first, options)
+    passed = call(first, options)
+    assert passed is not None
+    return passed
+
+
+def buys_again(options: dict[str, Any]) -> bool:
+    """Return True for calls that buy what is stored."""
+    return "refresh" in options or "max_age" in options
+
+
+@dataclass(frozen=True)
+class Seen:
+    """The outcome of one experiment."""
+
+    killed: bool
+    wrong: list[str]
 
 
 def experiment(
-    call: Caller, vendor: Simulator, options: dict[str, Any], at: int, first: int
-) -> list[str]:
-    """Kill a call at a point and make it again; return what is wrong with the vendor's ledger."""
-    again = "refresh" in options or "max_age" in options
+    call: Caller, vendor: Simulator, options: dict[str, Any], at: Point, first: int
+) -> Seen:
+    """Kill a call at a point, make it again, and compare with the vendor's ledger."""
+    again = buys_again(options)
     if again:
         call(first, {})
-    killed = call(first, options, at) == -1
+    killed = call(first, options, at) is None
     over = killed and not _runs_open(call.store)
     call(first, options)
     charged = vendor.ledger.charged_phones()
     counts = [charged.get(cell[1:], 0) for cell in book(first)["phone"]]
     most = 3 if {"max_charges", "budget"} & set(options) else NUMBERS
     wanted = [2 if again else 1] * most + [0] * (NUMBERS - most)
-    call.kills += killed
     if not killed or sorted(counts) == sorted(wanted):
-        return []
+        return Seen(killed, [])
     # Killed behind the COMMIT that ends the run: nothing but the return stood out.
     if over and again and counts == [3] * NUMBERS:
-        return []
-    return [f"{options} at {at}: {counts}"]
+        return Seen(killed, [])
+    return Seen(killed, [f"{options} at {at}: {counts}"])
 
 
 def _runs_open(store: str) -> bool:
@@ -190,29 +237,91 @@ def _runs_open(store: str) -> bool:
         return bool(opened._store.do(lambda db: db.execute(sql).fetchall()))
 
 
-def chosen(points: int, few: int | None) -> list[int]:
+def chosen(points: list[Point], few: int | None) -> list[Point]:
     """Return all points, or some: the last ones, and a few spread over the others."""
-    every = list(range(1, points + 1))
     if few is None:
-        return every
-    return sorted({*every[:: max(1, points // few)], *every[-few:]})
+        return points
+    wanted = {*points[:: max(1, len(points) // few)], *points[-few:]}
+    return [point for point in points if point in wanted]
 
 
-def all_points(store: str, few: int | None = None, calls: tuple[str, ...] = tuple(CALLS)) -> Any:
-    """Run the experiments of some calls; return the kills, and what was wrong."""
-    wrong: list[str] = []
-    first = 0
+@dataclass
+class Totals:
+    """Outcomes of many experiments.
+
+    `missed` are the points that no try has reached.
+    """
+
+    kills: int = 0
+    missed: list[Point] = field(default_factory=list)
+    wrong: list[str] = field(default_factory=list)
+
+
+TRIES = 5  # for a point among the buying, which a call of few transactions does not pass
+
+
+def all_points(store: str, few: int | None = None, calls: tuple[str, ...] = tuple(CALLS)) -> Totals:
+    """Run the experiments of some calls."""
+    totals = Totals()
+    first = itertools.count(0, NUMBERS)
     with Simulator(stand_in=True, **KEYS) as vendor, Caller(vendor, store) as call:
         for name in calls:
-            options = CALLS[name]
-            points = points_of(call, options, first)
-            for at in chosen(points, few):
-                first += NUMBERS
-                wrong += experiment(call, vendor, options, at, first)
-            first += NUMBERS
-        return call.kills, wrong
+            for at in chosen(points_of(call, CALLS[name], next(first)), few):
+                _try_point(call, vendor, CALLS[name], at, first, totals)
+    return totals
+
+
+def _try_point(
+    call: Caller,
+    vendor: Simulator,
+    options: dict[str, Any],
+    at: Point,
+    first: Iterator[int],
+    totals: Totals,
+) -> None:
+    for _ in range(TRIES):
+        seen = experiment(call, vendor, options, at, next(first))
+        totals.wrong += seen.wrong
+        if seen.killed:
+            totals.kills += 1
+            return
+    totals.missed.append(at)
+
+
+@contextmanager
+def store_of(kind: str) -> Iterator[str]:
+    """A new store: "wal" or "truncate" on a file, or "postgres" on a server of its own."""
+    if kind == "postgres":
+        from tests.pg import Server  # needs `pwd`, which Windows lacks
+
+        with Server() as server:
+            yield server.dsn
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        location = str(Path(folder) / "s.sqlite3")
+        with journal_mode(kind):
+            pna.LookupStore(location).close()
+        yield location
+
+
+def long_form() -> int:
+    """Run every point of the calls that are named, and print the figures."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--store", choices=("wal", "truncate", "postgres"), default="wal")
+    parser.add_argument("--calls", nargs="+", choices=tuple(CALLS), default=tuple(CALLS))
+    given = parser.parse_args()
+    failed = False
+    for name in given.calls:
+        with store_of(given.store) as location:
+            totals = all_points(location, calls=(name,))
+        shown = f"{totals.kills} kills, {len(totals.missed)} points missed"
+        print(f"{given.store} {name}: {shown}, {len(totals.wrong)} wrong", flush=True)
+        for line in (*totals.missed, *totals.wrong):
+            print(line, flush=True)
+        failed |= bool(totals.wrong)
+    return int(failed)
 
 
 if __name__ == "__main__":
-    with suppress(KeyboardInterrupt), tempfile.TemporaryDirectory() as folder:
-        print(all_points(str(Path(folder) / "s.sqlite3")))
+    with contextlib.suppress(KeyboardInterrupt):
+        sys.exit(long_form())
