@@ -106,7 +106,7 @@ def _distinct(cells: list[Normalized]) -> tuple[NDArray[np.int64], list[NDArray[
     if len(none):  # the mark for "no number" leaves the numbers, and the codes close up
         gone = int(none[0])
         blank = codes == gone
-        codes -= codes > gone
+        codes[codes > gone] -= 1
         codes[blank] = -1
         numbers = np.delete(numbers, none)
     return numbers, [codes[at::width] for at in range(width)]

@@ -326,10 +326,12 @@ class LookupStore:
             bought_at = bought_micros(row["looked_up_at"])
             if national is None or not bought_at:
                 invalid += 1
-                undated += national is not None
+                if national is not None:
+                    undated += 1
                 continue
             number = int(national)
-            repeated += number in items
+            if number in items:
+                repeated += 1
             if number not in items or items[number].bought_at < bought_at:
                 items[number] = imported_row(number, bought_at, cast("dict[str, Any]", row))
         target, now, every = named_environment(environment), self._store.now(), list(items.values())

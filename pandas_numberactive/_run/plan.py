@@ -18,7 +18,14 @@ from pandas_numberactive._config.settings import RunSettings
 from pandas_numberactive._display.html import bar, html_table, invalid_html, text_table
 from pandas_numberactive._display.text import duration, money, numbers, utc
 from pandas_numberactive._purchase.flow import RetryPolicy
-from pandas_numberactive._purchase.purchase import BUYS, SETTLED, LookupState, Todo, todo
+from pandas_numberactive._purchase.purchase import (
+    BUYS,
+    SETTLED,
+    LookupState,
+    Todo,
+    state_codes,
+    todo,
+)
 from pandas_numberactive._run.options import Options
 from pandas_numberactive._run.report import Shape
 from pandas_numberactive._store.elsewhere import refuse_paid_elsewhere
@@ -100,7 +107,7 @@ _TODO = {
 
 def sort_out(stored: Stored, since: int, retry_failed: bool) -> Sorted:
     """Say for each number what must be done with it."""
-    settled = np.isin(stored.packed & 15, [int(s) for s in SETTLED])
+    settled = np.isin(state_codes(stored.packed), [int(s) for s in SETTLED])
     code = stored.newest.copy()
     code[settled & (stored.bought_at >= since)] |= 16
     code[stored.askable] |= 32

@@ -51,6 +51,10 @@ class Progress:
     seconds_left: float | None = None
 
 
+# Counts that the bill shows only where they are not 0.
+_RARE = ("uncertain", "quarantined", "pending", "not_bought", "requeried", "orphaned_handles")
+
+
 @dataclass(slots=True, repr=False)
 class RunReport:
     """The bill and the account of one call; counts are distinct numbers unless they say rows.
@@ -115,28 +119,21 @@ class RunReport:
     def lines(self) -> list[tuple[str, str]]:
         """The bill as pairs of label and text."""
         out = [("rows", f"{self.rows:,} ({self.missing_rows:,} blank)")]
-        out += [
-            (f"invalid: {reason}", f"{count:,}") for reason, count in self.invalid.items() if count
-        ]
+        out += [(f"invalid: {why}", f"{count:,}") for why, count in self.invalid.items() if count]
         out += [
             ("distinct numbers", f"{self.distinct:,}"),
             ("bought", f"{self.bought:,}"),
             ("stored", self._stored()),
+            ("failed", f"{self.failed:,}"),
         ]
-        rare = (
-            "failed",
-            "uncertain",
-            "quarantined",
-            "pending",
-            "not_bought",
-            "requeried",
-            "orphaned_handles",
-        )
-        shown = [(name.replace("_", " "), int(getattr(self, name))) for name in rare]
-        out += [(name, f"{count:,}") for name, count in shown if count or name == "failed"]
+        rare = {name: int(getattr(self, name)) for name in _RARE}
+        out += [(name.replace("_", " "), f"{count:,}") for name, count in rare.items() if count]
         out += [(f"  {why}", f"{count:,}") for why, count in self.failures.items()]
+        return out + self._money_lines()
+
+    def _money_lines(self) -> list[tuple[str, str]]:
         unknown = f" ({self.charge_unknown:,} without isFee)" if self.charge_unknown else ""
-        out += [
+        out = [
             ("charged", f"{self.charged:,}{unknown}"),
             ("cost", money(self.cost, self.currency)),
         ]
@@ -257,7 +254,11 @@ def _with_problems(text: str, report: RunReport) -> str:
     held = report.uncertain + report.quarantined
     if not report.failed and not held:
         return text
-    counts = [f"{report.failed:,} failed"] * bool(report.failed) + [f"{held:,} held"] * bool(held)
+    counts = []
+    if report.failed:
+        counts.append(f"{report.failed:,} failed")
+    if held:
+        counts.append(f"{held:,} held")
     text = text.replace(Ending.COMPLETE.value, "Ended", 1)
     return f"{text}; {'; '.join(counts)}"
 

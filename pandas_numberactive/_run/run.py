@@ -18,6 +18,7 @@ from pandas_numberactive._purchase.purchase import (
     STATUSES,
     LookupState,
     Purchase,
+    state_codes,
 )
 from pandas_numberactive._run.buyer import Buyer
 from pandas_numberactive._run.ending import Ending
@@ -261,27 +262,28 @@ class Run:
         error: NumberActiveError | None,
     ) -> Result:
         since = self._options.since(run.started_at if run else store.now() if store else 0)
-        status = _STATUS_CODES[known.packed & 15]
-        settled = np.isin(known.packed & 15, [int(s) for s in SETTLED])
-        if since and run:
-            status = np.where(settled & (known.bought_at < since), np.int8(_NOT_BOUGHT), status)
         new = np.isin(self._numbers, np.array(self._tally.mine, np.int64))
-        lookups: dict[int, Purchase] = {}
-        if self._options.details and store is not None:
-            try:
-                lookups = await store.details(
-                    self._settings.environment, self._numbers.tolist(), since=since
-                )
-            except Exception:
-                if error is None:
-                    raise
-        answers = Answers(status, known.packed, np.where(settled, known.bought_at, 0), new, lookups)
+        answers = _answers(known, new)
+        settled = _settled(known)
+        if since and run:
+            answers.status[settled & (known.bought_at < since)] = _NOT_BOUGHT
+        try:
+            answers.lookups.update(await self._details(store, since))
+        except Exception:
+            if error is None:
+                raise
         report = self._report(answers, settled, run)
         report.open = int((~sorted_.stored).sum()) - report.not_bought
         report.run_charged = report.charged
         report.stopped_by = str(error).splitlines()[0] if error else report.stopped_by
         self.report = report
         return Result(answers, report, error)
+
+    async def _details(self, store: LookupStore | None, since: int) -> dict[int, Purchase]:
+        if store is None or not self._options.details:
+            return {}
+        environment, numbers = self._settings.environment, self._numbers.tolist()
+        return await store.details(environment, numbers, since=since)
 
     def _report(
         self, answers: Answers, settled: NDArray[np.bool_], run: RunRow | None
@@ -339,11 +341,16 @@ async def stored(numbers: NDArray[np.int64], environment: str, location: str) ->
         lookups = await store.details(environment, numbers.tolist())
     finally:
         store.close()
-    settled = np.isin(known.packed & 15, [int(s) for s in SETTLED])
-    return Answers(
-        _STATUS_CODES[known.packed & 15],
-        known.packed,
-        np.where(settled, known.bought_at, 0),
-        np.zeros(len(numbers), bool),
-        lookups,
-    )
+    answers = _answers(known, np.zeros(len(numbers), bool))
+    answers.lookups.update(lookups)
+    return answers
+
+
+def _answers(known: Stored, new: NDArray[np.bool_]) -> Answers:
+    """Return what the store holds, a bought answer's time beside it."""
+    bought_at = np.where(_settled(known), known.bought_at, 0)
+    return Answers(_STATUS_CODES[state_codes(known.packed)], known.packed, bought_at, new)
+
+
+def _settled(known: Stored) -> NDArray[np.bool_]:
+    return np.isin(state_codes(known.packed), [int(state) for state in SETTLED])

@@ -44,15 +44,18 @@ class Tally:
 
     def count(self, lookup: Purchase, claimed: Purchase | None = None) -> None:
         """Count a look-up that has come to its end in this run, `claimed` as it stood before."""
-        self.done += lookup.state is not LookupState.RELEASED  # given back: not done
+        if lookup.state is not LookupState.RELEASED:
+            self.done += 1
         if lookup.state in SETTLED:
             self.mine.append(lookup.number)
-            self.bought += lookup.state is not LookupState.FAILED_CHARGED
         self._charge(lookup, claimed)
-        self.uncertain += lookup.state is LookupState.UNCERTAIN
-        if lookup.state in (LookupState.FAILED, LookupState.FAILED_CHARGED):
+        if lookup.state is LookupState.UNCERTAIN:
+            self.uncertain += 1
+        elif lookup.state in (LookupState.FAILED, LookupState.FAILED_CHARGED):
             self.failed += 1
             self.failures[_why(lookup)] += 1
+        elif lookup.state in SETTLED:
+            self.bought += 1
 
     def _charge(self, lookup: Purchase, claimed: Purchase | None) -> None:
         """Count a charge once: one made at handle in the call that opened the requestId."""

@@ -93,9 +93,7 @@ def claim(db: Database, work: Work, numbers: Sequence[int]) -> Claims:
     if work.cap is not None:
         claims.spent = (work.spending or Spending(work.run)).count(db)
     found = _look(db, work, numbers)
-    claims.settled = [number for number in numbers if found[number].todo < Todo.RESUME]
-    claims.busy = [number for number in numbers if found[number].busy]
-    wanted = [n for n in numbers if found[n].todo >= Todo.RESUME and not found[n].busy]
+    claims.settled, claims.busy, wanted = _sort(numbers, found)
     taken = wanted
     if work.cap is not None:
         taken = _affordable(wanted, found, work, work.cap - claims.spent)
@@ -103,6 +101,23 @@ def claim(db: Database, work: Work, numbers: Sequence[int]) -> Claims:
     claims.mine = [(_lookup(work, number, found[number]), _lost(found[number])) for number in taken]
     _write(db, work, {number: found[number] for number in sorted(taken)})
     return claims
+
+
+def _sort(
+    numbers: Sequence[int], found: dict[int, _Found]
+) -> tuple[list[int], list[int], list[int]]:
+    """Return the numbers with nothing to do, those of other workers, and those to claim."""
+    settled: list[int] = []
+    busy: list[int] = []
+    wanted: list[int] = []
+    for number in numbers:
+        if found[number].todo < Todo.RESUME:
+            settled.append(number)
+        elif found[number].busy:
+            busy.append(number)
+        else:
+            wanted.append(number)
+    return settled, busy, wanted
 
 
 def _look(db: Database, work: Work, numbers: Sequence[int]) -> dict[int, _Found]:

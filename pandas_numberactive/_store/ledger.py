@@ -322,7 +322,7 @@ def reread(db: Database, judge: Judge, now: int) -> tuple[int, int]:
         "SELECT l.environment, l.number, l.generation, l.packed, e.request_id, e.body "
         "FROM events e JOIN lookups l ON l.environment = e.environment AND l.number = e.number "
         "AND l.generation = e.generation "
-        f"WHERE e.body IS NOT NULL AND (l.packed & 15) IN ({settled}) ORDER BY e.id"
+        f"WHERE e.body IS NOT NULL AND {STATE_SQL} IN ({settled}) ORDER BY e.id"
     ).fetchall()
     changed = 0
     for code, number, generation, old, request_id, body in rows:

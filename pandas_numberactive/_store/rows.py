@@ -17,6 +17,7 @@ from pandas_numberactive._purchase.purchase import (
     LookupState,
     Purchase,
     pack,
+    state_codes,
     state_of,
     unpack,
 )
@@ -222,15 +223,15 @@ def newest_serving(rows: NDArray[np.int64], since: int) -> Serving:
     """Choose from rows ordered by number and generation: columns number, packed, bought_at."""
     number, packed, bought = rows[:, 0], rows[:, 1], rows[:, 2]
     if (number[1:] > number[:-1]).all():  # one row a number: nothing to choose
-        return Serving(number, packed.astype(np.int32), bought, (packed & 15).astype(np.int8))
+        return Serving(number, packed.astype(np.int32), bought, state_codes(packed).astype(np.int8))
     last = (
         np.flatnonzero(np.append(number[1:] != number[:-1], True))
         if len(number)
         else np.zeros(0, np.int64)
     )
-    serves = np.isin(packed & 15, _SETTLED_CODES) & (bought >= since)
+    serves = np.isin(state_codes(packed), _SETTLED_CODES) & (bought >= since)
     newest_good = np.maximum.accumulate(np.where(serves, np.arange(len(number)), -1))[last]
     first = np.append(0, last[:-1] + 1) if len(last) else last
     pick = np.where(newest_good >= first, newest_good, last)
-    newest = (packed[last] & 15).astype(np.int8)
+    newest = state_codes(packed[last]).astype(np.int8)
     return Serving(number[last], packed[pick].astype(np.int32), bought[pick], newest)

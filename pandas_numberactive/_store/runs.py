@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from pandas_numberactive._purchase.purchase import SETTLED
+from pandas_numberactive._purchase.purchase import SETTLED, STATE_SQL
 from pandas_numberactive._store.engines.journal import Database
 from pandas_numberactive._store.rows import ENVIRONMENTS, Row
 
@@ -141,7 +141,7 @@ def charged(db: Database, run: int) -> int:
     """Charges that a run has made, the possible ones among them: a count over rows and events."""
     states = ", ".join(str(int(state)) for state in sorted(SETTLED))
     row = db.execute(
-        f"SELECT count(*) FROM lookups WHERE run = ? AND spend = 1 AND (packed & 15) IN ({states})",
+        f"SELECT count(*) FROM lookups WHERE run = ? AND spend = 1 AND {STATE_SQL} IN ({states})",
         (run,),
     ).fetchone()
     return int(row[0]) + _spent_elsewhere(db, run)

@@ -111,21 +111,30 @@ def _verdict(message: Message, outcome: Outcome, **said: Any) -> Verdict:
 
 
 def _judge_transport(reply: Reply, message: Message, simulated: bool) -> Verdict | None:
-    """The rows of the table that both steps share."""
+    """Judge what handle and query have in common: transport errors and HTTP status."""
     if reply.status is None:
-        outcome = Outcome.AMBIGUOUS if reply.sent else Outcome.RETRY
-        return Verdict(outcome, reason=LOST_REPLY if reply.sent else CONNECT_ERROR)
-    if reply.status in _STOP_STATUS or 300 <= reply.status < 400:
-        return _verdict(message, Outcome.STOP, reason=f"http_{reply.status}")
-    if reply.status in _RETRY_STATUS or reply.status >= 500:
-        throttled = reply.status == 429 or reply.retry_after is not None
-        outcome = Outcome.THROTTLED if throttled else Outcome.RETRY
-        return _verdict(
-            message, outcome, reason=f"http_{reply.status}", retry_after=reply.retry_after
-        )
+        if reply.sent:
+            return Verdict(Outcome.AMBIGUOUS, reason=LOST_REPLY)
+        return Verdict(Outcome.RETRY, reason=CONNECT_ERROR)
+    outcome = _outcome_of_status(reply.status, reply.retry_after)
+    if outcome is not None:
+        reason = f"http_{reply.status}"
+        after = None if outcome is Outcome.STOP else reply.retry_after
+        return _verdict(message, outcome, reason=reason, retry_after=after)
     if (reply.marked or message.marked) and not simulated:
         return _verdict(message, Outcome.STOP, reason="simulator_answer")
     return None
+
+
+def _outcome_of_status(status: int, retry_after: float | None) -> Outcome | None:
+    """Return the outcome that an HTTP status alone decides."""
+    if status in _STOP_STATUS or 300 <= status < 400:
+        return Outcome.STOP
+    if status not in _RETRY_STATUS and status < 500:
+        return None
+    if status == 429 or retry_after is not None:
+        return Outcome.THROTTLED
+    return Outcome.RETRY
 
 
 def _judge_sale(message: Message, number: int) -> Verdict | None:

@@ -227,32 +227,28 @@ class Simulator:
     async def _params(
         self, request: web.Request, name: str
     ) -> tuple[dict[str, str] | None, web.StreamResponse | None]:
-        """The call's parameters, if method, encoding, app key and token are right."""
+        """Return the call's parameters, or the reply that refuses it."""
+        is_json = request.content_type == "application/json"
         if request.method != "POST":
             return None, web.Response(status=405)
-        is_json = request.content_type == "application/json"
         if self.encoding not in ("any", "json" if is_json else "form"):
             return None, web.Response(status=415)
         try:
-            raw = await request.json() if is_json else dict(await request.post())
+            params = await _read_params(request, is_json)
         except ValueError:
             return None, web.Response(status=400)
-        params = (
-            {str(key): str(value) for key, value in raw.items()} if isinstance(raw, dict) else {}
-        )
         signed = {key: value for key, value in params.items() if key != "token"}
         if params.get("appKey") != self.app_key:
-            body = {"code": 10002, "msg": "appKey is unknown", "data": None, "requestId": _new_id()}
-            return None, self._reply(body | ({"isFee": 0} if name == "requestId" else {}))
+            return None, self._refused(name, 10002, "appKey is unknown")
         if params.get("token") != sign(signed, self.secret):
-            body = {
-                "code": 10003,
-                "msg": "invalid appKey or token",
-                "data": None,
-                "requestId": _new_id(),
-            }
-            return None, self._reply(body | ({"isFee": 0} if name == "requestId" else {}))
+            return None, self._refused(name, 10003, "invalid appKey or token")
         return params, None
+
+    def _refused(self, name: str, code: int, msg: str) -> web.Response:
+        body = {"code": code, "msg": msg, "data": None, "requestId": _new_id()}
+        if name == "requestId":
+            body["isFee"] = 0
+        return self._reply(body)
 
     async def _before(self, request: web.Request, kind: str) -> web.StreamResponse | None:
         """Latency, and what happens before the vendor has done anything."""
@@ -301,6 +297,14 @@ class Simulator:
 def _cut(request: web.Request) -> None:
     if request.transport is not None:
         request.transport.abort()
+
+
+async def _read_params(request: web.Request, is_json: bool) -> dict[str, str]:
+    """Return the parameters as text; raise ValueError where the body is no JSON."""
+    raw = await request.json() if is_json else dict(await request.post())
+    if not isinstance(raw, dict):
+        return {}
+    return {str(key): str(value) for key, value in raw.items()}
 
 
 def _new_id() -> str:
