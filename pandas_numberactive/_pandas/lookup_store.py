@@ -317,23 +317,7 @@ class LookupStore:
         for name in (phone, "looked_up_at"):
             if name not in answers.columns:
                 raise ColumnNotFoundError(name, answers.columns)
-        answers = our_names(answers)
-        items: dict[int, ledger.Imported] = {}
-        invalid = undated = repeated = 0
-        limit = settings().max_digits
-        for row in answers.to_dict("records"):
-            national, _ = parse_phone(row[phone], max_digits=limit)
-            bought_at = bought_micros(row["looked_up_at"])
-            if national is None or not bought_at:
-                invalid += 1
-                if national is not None:
-                    undated += 1
-                continue
-            number = int(national)
-            if number in items:
-                repeated += 1
-            if number not in items or items[number].bought_at < bought_at:
-                items[number] = imported_row(number, bought_at, cast("dict[str, Any]", row))
+        items, counts = _newest_answers(our_names(answers), phone)
         target, now, every = named_environment(environment), self._store.now(), list(items.values())
         taken = 0
         for at in range(0, len(every), IMPORT_AT_ONCE):
@@ -341,8 +325,7 @@ class LookupStore:
             taken += self._store.do(
                 partial(ledger.import_answers, environment=target, answers=some, now=now)
             )
-        counts = {"imported": taken, "known": len(items) - taken, "repeated": repeated}
-        return counts | {"invalid": invalid, "undated": undated}
+        return {"imported": taken, "known": len(items) - taken, **counts}
 
     def _recover(self) -> None:
         """Read back the answers that wait in emergency files, so that no decision passes
@@ -439,3 +422,28 @@ class Summary(dict[str, int]):
             [],
             picture=bar(parts, "look-ups by state"),
         )
+
+
+def _newest_answers(
+    answers: pd.DataFrame, phone: str
+) -> tuple[dict[int, ledger.Imported], dict[str, int]]:
+    """Return the newest answer of each number, and counts of the rows that were not taken."""
+    items: dict[int, ledger.Imported] = {}
+    counts = {"repeated": 0, "invalid": 0, "undated": 0}
+    limit = settings().max_digits
+    for row in answers.to_dict("records"):
+        national, _ = parse_phone(row[phone], max_digits=limit)
+        bought_at = bought_micros(row["looked_up_at"])
+        if national is None:
+            counts["invalid"] += 1
+            continue
+        if not bought_at:
+            counts["invalid"] += 1
+            counts["undated"] += 1
+            continue
+        number = int(national)
+        if number in items:
+            counts["repeated"] += 1
+        if number not in items or items[number].bought_at < bought_at:
+            items[number] = imported_row(number, bought_at, cast("dict[str, Any]", row))
+    return items, counts

@@ -19,9 +19,10 @@ from pandas_numberactive import _bridge as bridge
 from pandas_numberactive._config.checks import CHECKS
 from pandas_numberactive._config.credentials import Address
 from pandas_numberactive._display.html import text_table
-from pandas_numberactive._purchase.purchase import SETTLED, STATE_SQL, LookupState, state_of
+from pandas_numberactive._purchase.purchase import SETTLED, STATE_SQL, LookupState
 from pandas_numberactive._store import ledger as store_ledger
 from pandas_numberactive._store.engines.journal import Database
+from pandas_numberactive._store.rows import Row as LookupRow
 from pandas_numberactive._store.store import LookupStore
 from pandas_numberactive.errors import ConfigurationError, StoreError
 
@@ -30,39 +31,19 @@ INSERT_ROWS = 1_000  # rows a statement
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
-    """One row of `lookups`."""
+class Record(LookupRow):
+    """One row of `lookups` with its environment."""
 
     environment: int
-    number: int
-    generation: int
-    packed: int
-    bought_at: int
-    request_id: str | None
-    opened_at: int | None
-    host: str | None
-    app_key: str | None
-    worker: int | None
-    epoch: int
-    run: int | None
-    spend: int
-    code: str | None
-    msg: str | None
-    reason: str | None
 
     @property
     def key(self) -> Key:
         """Return the purchase that it is."""
         return self.environment, self.number, self.generation
 
-    @property
-    def state(self) -> LookupState:
-        """Return where the look-up stands."""
-        return state_of(self.packed)
-
 
 Key = tuple[int, int, int]
-_RECORD = tuple(one.name for one in fields(Record))
+_RECORD = ("environment", *(one.name for one in fields(LookupRow)))
 _values = attrgetter(*_RECORD)
 _LOOKUP = ", ".join(_RECORD)
 _KEY = 3  # the first columns of a look-up are its key
@@ -124,8 +105,8 @@ def _copy(source: LookupStore, target: LookupStore) -> Copied:
     before = target.do(books)
     runs = _copy_runs(source, target)
     done = Copied(before, before, before)
-    for rows in _chunks(source, "lookups", _LOOKUP, _KEY):
-        done.count(target.do(_take_lookups, [Record(*row) for row in rows], runs))
+    for found in _chunks(source, "lookups", _LOOKUP, _KEY):
+        done.count(target.do(_take_lookups, [_record(row) for row in found], runs))
     done.events = _copy_events(source, target, runs)
     flags = source.do(lambda db: list(db.execute(_FLAGS).fetchall()))
     target.do(_insert, "meta", "name, value", flags)
@@ -181,6 +162,10 @@ class Verdict(Enum):
     LATER = "later"  # begun in the source since: the next copy's business
 
 
+def _record(row: Row) -> Record:
+    return Record(*row[1:], *row[:1])
+
+
 def _take_lookups(db: Database, rows: Sequence[Record], runs: Runs) -> list[Verdict]:
     """Insert what the target lacks, replace what the source knows better, keep the rest.
 
@@ -188,7 +173,7 @@ def _take_lookups(db: Database, rows: Sequence[Record], runs: Runs) -> list[Verd
     """
     span = (*rows[0].key, *rows[-1].key)
     found = db.execute(f"SELECT {_LOOKUP} FROM lookups {_SPAN}", span).fetchall()
-    there = {held.key: held for held in (Record(*row) for row in found)}
+    there = {held.key: held for held in map(_record, found)}
     verdicts = [_verdict(row, there.get(row.key), runs) for row in rows]
     taken = [row for row, verdict in zip(rows, verdicts, strict=True) if verdict is Verdict.TAKE]
     for row in taken:

@@ -6,7 +6,7 @@ Plain SQL on any engine; times are microseconds since 1970, UTC.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -31,12 +31,6 @@ ENVIRONMENTS = {"simulator": 0, "sandbox": 1, "production": 2}
 MAX_KEPT_BODY = 4096  # bytes
 
 AT_ONCE = 100  # numbers in one statement; SQLite before 3.32 takes 999 parameters
-
-_COLUMNS = (
-    "number, generation, packed, bought_at, request_id, opened_at, host, app_key, worker, epoch, "
-    "run, spend, code, "
-    "msg, reason"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +61,9 @@ class Row:
     def serves(self, since: int) -> bool:
         """Whether it holds an answer that was bought at or after `since`."""
         return self.state in SETTLED and self.bought_at >= since
+
+
+_COLUMNS = ", ".join(one.name for one in fields(Row))
 
 
 def latest(db: Database, environment: int, number: int) -> Row | None:
