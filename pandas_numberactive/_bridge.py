@@ -69,7 +69,8 @@ class _Bridge:
 
     def close(self) -> None:
         """Cancel what still runs and end the thread, in bounded time."""
-        loop, thread = self.loop, self._thread
+        loop = self.loop
+        thread = self._thread
         if loop is None or thread is None or self._pid != os.getpid() or not thread.is_alive():
             return
         loop.call_soon_threadsafe(lambda: loop.create_task(_cancel_all(loop)))

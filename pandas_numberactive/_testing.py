@@ -37,7 +37,8 @@ def journal_mode(mode: str) -> Iterator[None]:
 def patience(seconds: float) -> Iterator[None]:
     """Wait only so long for a lock of another program, in stores opened in the block."""
     before = sqlite.BUSY_SECONDS, sqlite.BUSY_AGAIN
-    sqlite.BUSY_SECONDS, sqlite.BUSY_AGAIN = seconds, min(seconds, before[1])
+    sqlite.BUSY_SECONDS = seconds
+    sqlite.BUSY_AGAIN = min(seconds, before[1])
     try:
         yield
     finally:

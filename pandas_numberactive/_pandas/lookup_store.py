@@ -231,7 +231,8 @@ class LookupStore:
         answer = worded_answer(telco_type, active_level, frequency_grade)
         if answer and how == "release":
             raise ConfigurationError('An answer can only be given with how="settle".')
-        number, environment = one_national(phone), named_environment(environment)
+        number = one_national(phone)
+        environment = named_environment(environment)
         self._recover()
         store = self._store
         state = store.do(
@@ -318,7 +319,9 @@ class LookupStore:
             if name not in answers.columns:
                 raise ColumnNotFoundError(name, answers.columns)
         items, counts = _newest_answers(our_names(answers), phone)
-        target, now, every = named_environment(environment), self._store.now(), list(items.values())
+        target = named_environment(environment)
+        now = self._store.now()
+        every = list(items.values())
         taken = 0
         for at in range(0, len(every), IMPORT_AT_ONCE):
             some = every[at : at + IMPORT_AT_ONCE]

@@ -174,7 +174,8 @@ def imported_row(number: int, bought_at: int, row: dict[str, Any]) -> ledger.Imp
     answer = worded_answer(
         row.get("telco_type"), row.get("active_level"), row.get("frequency_grade")
     )
-    request_id, charged = row.get("request_id"), row.get("charged")
+    request_id = row.get("request_id")
+    charged = row.get("charged")
     return ledger.Imported(
         number,
         answer,

@@ -67,7 +67,8 @@ def bounds(period: Period | None) -> tuple[pd.Timestamp, pd.Timestamp] | None:
             first, last = (pd.Timestamp(one) for one in period)
         else:
             whole = pd.Period(period) if isinstance(period, str) else period
-            first, last = whole.start_time, (whole + 1).start_time
+            first = whole.start_time
+            last = (whole + 1).start_time
     except (ValueError, TypeError, AttributeError):
         raise ConfigurationError(
             'period must be a month or a day such as "2026-10", or its first moment and the one '

@@ -221,7 +221,8 @@ def unsafe_to_resume(
 
 def _ask_handle(lookup: Purchase, rules: Rules) -> Flow:
     """Ask for a requestId; return the look-up PENDING once the id is on disk."""
-    lost, attempt = rules.lost, 0
+    lost = rules.lost
+    attempt = 0
     while True:
         if lost.must_hold(rules):
             return (yield from _hold(lookup, HANDLE_LOST))

@@ -102,7 +102,8 @@ class Buyer:
         return error
 
     async def _join(self) -> int:
-        store, token = self._store, workers.new_token()
+        store = self._store
+        token = workers.new_token()
         lease = self._settings.lease
         return await store.write(workers.join, store.engine, token, run=self._run.run, lease=lease)
 
@@ -184,7 +185,8 @@ class Buyer:
                     self._unclaimed -= len(numbers)
                 elif self._busy and not self._in_flight and not self._waiting:
                     await self._pause(BUSY_POLL)
-                    numbers, self._busy = self._busy, []
+                    numbers = self._busy
+                    self._busy = []
                 elif self._in_flight or self._waiting:
                     await self._next_change()
                     continue

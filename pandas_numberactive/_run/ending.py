@@ -53,7 +53,8 @@ class Ending:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        store, self._store = self._store, None
+        store = self._store
+        self._store = None
         if store is None:
             return
         try:
@@ -78,7 +79,8 @@ class Ending:
             self._leave(False)
 
     def _leave(self, finished: bool) -> None:
-        store, self._store = self._store, None
+        store = self._store
+        self._store = None
         if store is None:
             return
         try:

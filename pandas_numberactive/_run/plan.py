@@ -136,7 +136,8 @@ def make_plan(
 ) -> Plan:
     """Count what a run would do; `earlier` is the run that it goes on with."""
     bought = stored.bought_at[sorted_.stored]
-    to_buy, open_ = int(sorted_.to_buy.sum()), int(sorted_.open.sum())
+    to_buy = int(sorted_.to_buy.sum())
+    open_ = int(sorted_.open.sum())
     asked_again = int(sorted_.asked_again.sum())
     return Plan(
         environment=settings.environment,

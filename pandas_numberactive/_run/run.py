@@ -124,7 +124,8 @@ class Run:
     @property
     def progress(self) -> Progress:
         """A snapshot, from any thread."""
-        tally, seconds = self._tally, max((self._ended or time.monotonic()) - self._began, 1e-9)
+        tally = self._tally
+        seconds = max((self._ended or time.monotonic()) - self._began, 1e-9)
         left = min(self._todo, self._todo if self._cap is None else self._cap) - tally.done
         price = self._settings.unit_price
         return Progress(
@@ -282,13 +283,15 @@ class Run:
     async def _details(self, store: LookupStore | None, since: int) -> dict[int, Purchase]:
         if store is None or not self._options.details:
             return {}
-        environment, numbers = self._settings.environment, self._numbers.tolist()
+        environment = self._settings.environment
+        numbers = self._numbers.tolist()
         return await store.details(environment, numbers, since=since)
 
     def _report(
         self, answers: Answers, settled: NDArray[np.bool_], run: RunRow | None
     ) -> RunReport:
-        tally, shape = self._tally, self._shape
+        tally = self._tally
+        shape = self._shape
         counts = dict(
             zip(
                 STATUSES, np.bincount(answers.status, minlength=len(STATUSES)).tolist(), strict=True

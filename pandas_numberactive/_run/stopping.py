@@ -147,7 +147,8 @@ def _stopped(what: str, lookup: Purchase) -> VendorError:
     hint = _HINTS.get(_kind_of_answer(lookup) or "", _HINT)
     kind: type[VendorError] = VendorError
     if lookup.reason == "code" and _AUTH.search(lookup.msg):
-        kind, hint = AuthenticationError, _AUTH_HINT
+        kind = AuthenticationError
+        hint = _AUTH_HINT
     return kind(
         f"{what}, the last one: {said}. The run was stopped and everything paid is stored. {hint}",
         code=lookup.code,
@@ -179,14 +180,14 @@ def stopped_by_vendor(verdict: Verdict) -> VendorError:
     )
     kind: type[VendorError]
     if verdict.reason in ("http_401", "http_403"):
-        kind, hint = (
-            AuthenticationError,
-            "Check the app key, the secret, and whether this address is allowed.",
-        )
+        kind = AuthenticationError
+        hint = "Check the app key, the secret, and whether this address is allowed."
     elif verdict.reason == "simulator_answer":
-        kind, hint = VendorError, "A simulator answered in place of the vendor; check base_url."
+        kind = VendorError
+        hint = "A simulator answered in place of the vendor; check base_url."
     else:
-        kind, hint = VendorError, "Check base_url, encoding and proxy."
+        kind = VendorError
+        hint = "Check base_url, encoding and proxy."
     message = f"The vendor's reply stopped the run: {said}. {hint} Everything paid is stored."
     return kind(message, code=verdict.code, msg=verdict.msg)
 

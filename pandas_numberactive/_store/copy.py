@@ -83,7 +83,8 @@ def copy(source: str, target: str) -> Copied:
     ConfigurationError
         There is no source, or both are the same store.
     """
-    source, target = CHECKS["store"]("source", source), CHECKS["store"]("target", target)
+    source = CHECKS["store"]("source", source)
+    target = CHECKS["store"]("target", target)
     if not isinstance(source, Address) and not Path(source).expanduser().is_file():
         raise ConfigurationError(f"There is no store {Path(source).name!r} to copy from.")
     with LookupStore.open(source) as here, LookupStore.open(target) as there:
@@ -110,7 +111,8 @@ def _copy(source: LookupStore, target: LookupStore) -> Copied:
     done.events = _copy_events(source, target, runs)
     flags = source.do(lambda db: list(db.execute(_FLAGS).fetchall()))
     target.do(_insert, "meta", "name, value", flags)
-    done.source, done.target = source.do(books), target.do(books)
+    done.source = source.do(books)
+    done.target = target.do(books)
     check(done)
     return done
 
@@ -356,7 +358,8 @@ def check(done: Copied) -> None:
 
 
 def _lacking(done: Copied) -> bool:
-    source, target = done.source, done.target
+    source = done.source
+    target = done.target
     if target.lookups < source.lookups - done.left:
         return True
     if target.events < done.before.events + done.events:

@@ -200,7 +200,8 @@ def import_answers(db: Database, environment: str, answers: Sequence[Imported], 
     """Take in answers, one a number, for numbers that this store knows nothing of; return
     how many.
     """
-    code, taken = ENVIRONMENTS[environment], 0
+    code = ENVIRONMENTS[environment]
+    taken = 0
     known = newest(db, code, [item.number for item in answers])
     for item in answers:
         if item.number in known:

@@ -218,7 +218,9 @@ class Serving(NamedTuple):
 
 def newest_serving(rows: NDArray[np.int64], since: int) -> Serving:
     """Choose from rows ordered by number and generation: columns number, packed, bought_at."""
-    number, packed, bought = rows[:, 0], rows[:, 1], rows[:, 2]
+    number = rows[:, 0]
+    packed = rows[:, 1]
+    bought = rows[:, 2]
     if (number[1:] > number[:-1]).all():  # one row a number: nothing to choose
         return Serving(number, packed.astype(np.int32), bought, state_codes(packed).astype(np.int8))
     last = (

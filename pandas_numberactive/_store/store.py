@@ -43,7 +43,8 @@ log = logging.getLogger(__name__)
 
 P = ParamSpec("P")
 T = TypeVar("T")
-READ, DETAILED = 1_000_000, 5000  # numbers read in one transaction, without and with their details
+READ = 1_000_000
+DETAILED = 5000  # numbers read in one transaction, without and with their details
 _MEMORY: dict[str, LookupStore] = {}
 
 
@@ -218,7 +219,8 @@ class LookupStore:
         The newest answer bought at or after `since` serves; where there is none, the newest
         look-up's state stands. What is held is askable where `asker` may ask it.
         """
-        packed, bought = np.zeros(len(numbers), np.int32), np.zeros(len(numbers), np.int64)
+        packed = np.zeros(len(numbers), np.int32)
+        bought = np.zeros(len(numbers), np.int64)
         states = np.zeros(len(numbers), np.int8)
         wanted, order = in_order(numbers)
         for at in range(0, len(wanted), READ):  # others may write in between

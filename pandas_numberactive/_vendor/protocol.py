@@ -123,7 +123,8 @@ def _load(text: str) -> Any:
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s{}\[\],:"]+', re.S)
 
 
-_OPENING, _CLOSING = ("{", "[", ",", ":"), ("}", "]")
+_OPENING = ("{", "[", ",", ":")
+_CLOSING = ("}", "]")
 
 
 def _mend_commas(text: str) -> str:
@@ -219,7 +220,8 @@ def read_answer(data: Any) -> tuple[Answer, bool]:
     if not isinstance(data, dict) or not any(name in data for name in SIGNALS):
         return Answer(), True
     telco = _telco(data.get("telcoType"))
-    active, frequency = _level(data.get("activeLevel")), _level(data.get("frequencyGrade"))
+    active = _level(data.get("activeLevel"))
+    frequency = _level(data.get("frequencyGrade"))
     unknown = None in (telco, active, frequency)
     return Answer(telco or 0, active or 0, frequency or 0), unknown
 

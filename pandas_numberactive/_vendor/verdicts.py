@@ -49,9 +49,11 @@ class Verdict:
     retry_after: float | None = None
 
 
-LOST_REPLY, UNREADABLE = "lost_reply", "unreadable_reply"
+LOST_REPLY = "lost_reply"
+UNREADABLE = "unreadable_reply"
 CONNECT_ERROR = "connect_error"
-UNKNOWN_VALUE, NO_USER_PHONE = "unknown_value", "no_user_phone"
+UNKNOWN_VALUE = "unknown_value"
+NO_USER_PHONE = "no_user_phone"
 _STOP_STATUS = {401, 403, 404, 405, 415}
 
 

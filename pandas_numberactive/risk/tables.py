@@ -112,10 +112,12 @@ def risk_table(
 
 def _lines(found: Reading) -> pd.DataFrame:
     """Return the lines of one signal: tested levels, then lines apart."""
-    name, tested = found.signal.name, found.signal.tested
+    name = found.signal.name
+    tested = found.signal.tested
     rows = found.whole if found.whole.plain else found.counted()
     columns = _rates(rows)
-    n, bads = columns["n"], columns["bads"]
+    n = columns["n"]
+    bads = columns["bads"]
     asked = float(n[:tested].sum())
     all_bads = float(bads[:tested].sum())
     refuse_one_class(name, asked - all_bads, all_bads)

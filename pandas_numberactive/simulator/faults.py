@@ -54,12 +54,10 @@ class Faults:
             )
         self._random = random.Random(seed)
         self._lock = threading.Lock()
-        self.retry_after, self.code, self.redirect_to, self.hang_for = (
-            retry_after,
-            code,
-            redirect_to,
-            hang_for,
-        )
+        self.retry_after = retry_after
+        self.code = code
+        self.redirect_to = redirect_to
+        self.hang_for = hang_for
 
     def next(self, step: str, phone: str) -> str:
         """The kind of the next reply."""

@@ -24,7 +24,9 @@ def answer_for(national: str, seed: int = 0) -> dict[str, Any]:
     """
     digest = hashlib.sha256(f"{seed}:{national}".encode()).digest()
     if digest[0] < 21:
-        telco, active, frequency = 0, "NA", "NA"
+        telco = 0
+        active = "NA"
+        frequency = "NA"
     else:
         telco = 2 if digest[1] < 51 else 1
         active = _LEVELS[min(digest[2] // 80, 3)]

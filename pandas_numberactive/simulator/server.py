@@ -123,7 +123,9 @@ class Simulator:
 
     def stop(self) -> None:
         """Stop serving; open connections are cut."""
-        loop, ended, thread = self._loop, self._ended, self._thread
+        loop = self._loop
+        ended = self._ended
+        thread = self._thread
         if loop is None or ended is None or thread is None:
             return
         loop.call_soon_threadsafe(ended.set)
@@ -136,7 +138,8 @@ class Simulator:
             runner.run(self._serve(ready, failed))
 
     async def _serve(self, ready: threading.Event, failed: list[BaseException]) -> None:
-        self._loop, self._ended = asyncio.get_running_loop(), asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+        self._ended = asyncio.Event()
         app = web.Application(client_max_size=64 * 1024)
         app.router.add_route("*", HANDLE_PATH, self._handle)
         app.router.add_route("*", QUERY_PATH, self._query)

@@ -131,7 +131,8 @@ class Connection:
         return self._psycopg.connect("", **{**_DEFAULTS, **self._parts(), **given})
 
     def _connect(self) -> psycopg.Connection[Any]:
-        opened, refused = None, None
+        opened = None
+        refused = None
         try:
             opened = self._opened()
             self._look(opened)

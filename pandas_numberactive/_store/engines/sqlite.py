@@ -161,7 +161,8 @@ def _read_rows(db: Database, code: int, wanted: NDArray[np.int64]) -> NDArray[np
 
 
 def _part(db: Database, code: int, wanted: NDArray[np.int64]) -> NDArray[np.int64]:
-    low, high = int(wanted[0]), int(wanted[-1])
+    low = int(wanted[0])
+    high = int(wanted[-1])
     where = f"environment = {int(code)} AND number BETWEEN {low} AND {high}"
     if len(wanted) <= FEW or _crowded(db, where, len(wanted)):
         where = f"environment = {int(code)} AND number IN ({','.join(map(str, wanted.tolist()))})"
@@ -195,7 +196,9 @@ def _read(db: Database, where: str) -> NDArray[np.int64]:
         number[1:] > number[:-1]
     ).all():  # several generations, or an order that nobody promised
         order = np.lexsort([last, number])
-        number, bought, last = number[order], bought[order], last[order]
+        number = number[order]
+        bought = bought[order]
+        last = last[order]
     return np.column_stack([number, last & 0xFFFF_FFFF, bought])
 
 

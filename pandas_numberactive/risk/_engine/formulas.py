@@ -28,7 +28,8 @@ def wilson(bads: Floats, n: Floats, z: float = Z95) -> tuple[Floats, Floats]:
         rate = bads / n
         middle = (rate + z * z / (2 * n)) / (1 + z * z / n)
         half = z / (1 + z * z / n) * np.sqrt(rate * (1 - rate) / n + z * z / (4 * n * n))
-    low, high = np.clip(middle - half, 0.0, 1.0), np.clip(middle + half, 0.0, 1.0)
+    low = np.clip(middle - half, 0.0, 1.0)
+    high = np.clip(middle + half, 0.0, 1.0)
     return np.where(bads == 0, np.where(n > 0, 0.0, low), low), np.where(
         bads == n, np.where(n > 0, 1.0, high), high
     )
@@ -68,7 +69,8 @@ def cochran_armitage(bads: Floats, n: Floats) -> tuple[float, float]:
     with the level.
     """
     scores = np.arange(len(n), dtype=float)
-    total, bad = n.sum(), bads.sum()
+    total = n.sum()
+    bad = bads.sum()
     if (n > 0).sum() < 2 or bad in (0.0, total):
         return math.nan, math.nan
     statistic = (scores * (bads - n * bad / total)).sum()
@@ -86,7 +88,9 @@ def caught_by_chance(bads: float, goods: float, other_bads: float, other_goods: 
     bads, goods, other_bads, other_goods = (
         float(round(count)) for count in (bads, goods, other_bads, other_goods)
     )
-    n, bad, total = bads + goods, bads + other_bads, bads + goods + other_bads + other_goods
+    n = bads + goods
+    bad = bads + other_bads
+    total = bads + goods + other_bads + other_goods
     if not 0 < n < total or not 0 < bad < total:
         return 1.0
     mean = n * bad / total

@@ -22,7 +22,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 SIGNALS = ("active_level", "frequency_grade", "telco_type")
-NO_DATA, NOT_ASKED, FAILED, MISSING = "no data", "not asked", "failed", "missing"
+NO_DATA = "no data"
+NOT_ASKED = "not asked"
+FAILED = "failed"
+MISSING = "missing"
 EXTRA = (NO_DATA, NOT_ASKED, FAILED)
 Missing = Literal["own_levels", "one_level", "drop"]
 REVERSED_FROM = 100  # rows: a smaller book may well hold more bads than goods

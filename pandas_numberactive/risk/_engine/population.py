@@ -217,7 +217,8 @@ def _population(whole: Rows, signal: Signal, in_time: NDArray[np.bool_] | None) 
     tested = signal.tested
     asked = np.flatnonzero((whole.codes >= 0) & (whole.codes < tested))
     others = np.flatnonzero(whole.codes >= tested)
-    one, rest = whole.take(asked), whole.take(others)
+    one = whole.take(asked)
+    rest = whole.take(others)
     lines = whole.levels[tested:]
     apart = replace(rest, levels=lines, codes=rest.codes - np.int8(tested))
     return Population(

@@ -37,7 +37,8 @@ NONE = Estimate(math.nan, math.nan, math.nan)
 def auc(rows: Rows) -> Estimate:
     """Return the probability that a bad stands in an earlier level than a good, ties half."""
     goods, bads = rows.cells()
-    good, bad = goods.sum(), bads.sum()
+    good = goods.sum()
+    bad = bads.sum()
     if min(np.bincount(rows.bad, rows.counts, 2)) < 2:
         return NONE
     of_bads = (good - np.cumsum(goods) + goods / 2) / good
@@ -69,14 +70,17 @@ def ks(rows: Rows, ordered: bool) -> Estimate:
         n = goods + bads
         rate = np.divide(bads, n, out=np.zeros(len(n)), where=n > 0)
         order = np.argsort(-rate, kind="stable")
-    good, bad = goods.sum(), bads.sum()
+    good = goods.sum()
+    bad = bads.sum()
     distance = np.cumsum(bads[order]) / bad - np.cumsum(goods[order]) / good
     at = int(np.argmax(np.abs(distance)))
     value = float(distance[at])
     before = np.zeros(len(goods))
     before[order[: at + 1]] = 1.0
-    share_bad, share_good = float(bads @ before / bad), float(goods @ before / good)
-    of_bads, of_goods = (before - share_bad) / bad, (share_good - before) / good
+    share_bad = float(bads @ before / bad)
+    share_good = float(goods @ before / good)
+    of_bads = (before - share_bad) / bad
+    of_goods = (share_good - before) / good
     if rows.plain:
         variance = share_bad * (1 - share_bad) / bad + share_good * (1 - share_good) / good
     else:

@@ -111,7 +111,8 @@ def level_scores(rows: Rows) -> tuple[Floats, Floats]:
     """
     goods, bads = rows.cells()
     n = goods + bads
-    share, mean = n / n.sum(), bads.sum() / n.sum()
+    share = n / n.sum()
+    mean = bads.sum() / n.sum()
     residual = rows.bad - mean
     if rows.weight is not None:
         residual = residual * rows.weight
@@ -136,7 +137,8 @@ def chance_part(rows: Rows) -> float:
     """
     goods, bads = rows.cells()
     n = goods + bads
-    total_good, total_bad = goods.sum(), bads.sum()
+    total_good = goods.sum()
+    total_bad = bads.sum()
     filled = n > 0
     df = float(filled.sum() - 1)
     if not rows.plain:
@@ -194,7 +196,8 @@ def set_test(rows: Rows, chosen: NDArray[np.bool_]) -> float:
     """
     goods, bads = rows.cells()
     if rows.plain:
-        mine, rest = chosen, ~chosen
+        mine = chosen
+        rest = ~chosen
         return caught_by_chance(
             bads[mine].sum(), goods[mine].sum(), bads[rest].sum(), goods[rest].sum()
         )
