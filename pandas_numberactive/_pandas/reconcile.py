@@ -33,7 +33,8 @@ class Reconciled(pd.DataFrame):
         return f"{self.headline}\n{super().__repr__()}"
 
     def _repr_html_(self) -> str | None:
-        return f"<p><b>{self.headline}</b></p>{super()._repr_html_()}"  # type: ignore[misc, operator, unused-ignore]
+        table = super()._repr_html_()  # type: ignore[misc, operator, unused-ignore]
+        return f"<p><b>{self.headline}</b></p>{table}"
 
 
 def invoice_ids(invoice: pd.DataFrame, request_id: str | None) -> pd.Series:

@@ -176,14 +176,27 @@ class Driver:
         stats = self._client.stats
         if isinstance(work.step, Query):
             stats.queries += 1
-            stats.requeries += work.asked == work.step.request_id
+            if work.asked == work.step.request_id:
+                stats.requeries += 1
             work.asked = work.step.request_id
         else:
             stats.handles += 1
-            stats.lost_handles += reply.status is None or (reply.status == 200 and not reply.body)
-        if reply.status == 429 or (reply.retry_after is not None and (reply.status or 0) >= 500):
+            if _is_lost(reply):
+                stats.lost_handles += 1
+        if _is_throttled(reply):
             stats.throttled += 1
             if self._client.pacer.throttled():
                 self._client.gate.throttled()
         elif reply.status == 200:
             self._client.gate.succeeded()
+
+
+def _is_lost(reply: Reply) -> bool:
+    return reply.status is None or (reply.status == 200 and not reply.body)
+
+
+def _is_throttled(reply: Reply) -> bool:
+    """Return True where the vendor asks for fewer calls."""
+    if reply.status is None or reply.status == 429:
+        return reply.status == 429
+    return reply.status >= 500 and reply.retry_after is not None

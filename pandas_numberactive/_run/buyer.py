@@ -323,7 +323,8 @@ class Buyer:
             self.bought[lookup.number] = lookup
         if saved == "collision":
             self._halt(collision())
-        self._tally.orphaned += saved == "fenced" and lookup.state is LookupState.PENDING
+        if saved == "fenced" and lookup.state is LookupState.PENDING:
+            self._tally.orphaned += 1
         return saved == "kept"
 
     def _keep_aside(self, lookup: Purchase) -> None:

@@ -33,7 +33,8 @@ class Lease:
         """Take note of a renewal that is on disk and was begun at this moment; one that came late
         ended the term.
         """
-        self.term += self._over(moment) or self._over(self.now())
+        if self._over(moment) or self._over(self.now()):
+            self.term += 1
         self._until = tuple(at + self._seconds for at in moment)
 
     def holds(self, term: int) -> bool:

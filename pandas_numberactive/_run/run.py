@@ -262,7 +262,7 @@ class Run:
         run: RunRow | None,
         error: NumberActiveError | None,
     ) -> Result:
-        since = self._options.since(run.started_at if run else store.now() if store else 0)
+        since = self._since(store, run)
         new = np.isin(self._numbers, np.array(self._tally.mine, np.int64))
         answers = _answers(known, new)
         settled = _settled(known)
@@ -279,6 +279,12 @@ class Run:
         report.stopped_by = str(error).splitlines()[0] if error else report.stopped_by
         self.report = report
         return Result(answers, report, error)
+
+    def _since(self, store: LookupStore | None, run: RunRow | None) -> int:
+        """Return the oldest time at which an answer still serves this call."""
+        if run:
+            return self._options.since(run.started_at)
+        return self._options.since(store.now()) if store else 0
 
     async def _details(self, store: LookupStore | None, since: int) -> dict[int, Purchase]:
         if store is None or not self._options.details:

@@ -1,8 +1,8 @@
-"""Paid answers that the store could not take (disk full, file gone read-only): kept aside, read
-back by the next run.
+"""Emergency files for paid answers that the store refused, for example on a full disk.
 
-One file an answer, 0600, in a folder of 0700 that is ours. It is read back only into the store it
-belongs to, and only where the number's open requestId is the answer's own.
+The next run reads them back. One file an answer, 0600, in a folder of 0700 that is ours. It is
+read back only into the store it belongs to, and only where the number's open requestId is the
+answer's own.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The wire: what is sent and how a reply is read; what each reply means is said in `verdicts`.
+"""Encode calls and decode replies. Their meaning is decided in `verdicts`.
 
 Facts are from the vendor's page "Phone Number Active"; where it is silent the README's Assumptions
 say what we decided.
