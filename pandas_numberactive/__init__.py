@@ -22,7 +22,7 @@ _load, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
 
 
 def __getattr__(name: str) -> Any:
-    """Load a public name on first use; an extra that is missing is named in the error."""
+    """Load a public name on first use. A missing extra is named in the error."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     try:

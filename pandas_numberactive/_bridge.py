@@ -26,7 +26,10 @@ EXIT_WAIT = 2.0  # seconds that leaving the interpreter may take
 
 
 class _Bridge:
-    """The thread and its loop; one per process, and a new one after a fork."""
+    """The background thread and its event loop.
+
+    There is one per process, and a new one after a fork.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -168,7 +171,9 @@ def join(
     drain: float,
     timeout: float | None = None,
 ) -> T:
-    """Block until submitted work is done; an interrupt stops it and drains it, as in `call`.
+    """Block until submitted work is done.
+
+    An interrupt stops and drains it, as in `call`.
 
     TimeoutError after `timeout` seconds: the work goes on.
     """
@@ -194,7 +199,7 @@ def _drain(future: Future[Any], draw: _Ticker, seconds: float) -> None:
 
 
 def _block(future: Future[Any], draw: _Ticker, seconds: float | None) -> None:
-    """Wait in slices; a bare lock, because an interrupt inside a Condition can leave it held."""
+    """Wait in slices on a bare lock, because an interrupt inside a Condition can leave it held."""
     ended = threading.Lock()
     ended.acquire()
     future.add_done_callback(lambda _: ended.release())
@@ -208,8 +213,9 @@ def _block(future: Future[Any], draw: _Ticker, seconds: float | None) -> None:
 
 
 async def wait(future: Future[T], *, stop: Tick, tick: Tick | None = None, drain: float) -> T:
-    """Await work that `submit` started, from any other loop; when cancelled, stop it, drain it,
-    then go.
+    """Await work that `submit` started, from any other loop.
+
+    On cancellation, stop and drain it first.
 
     The heartbeat is what makes it interruptible where a kernel only raises between two callbacks of
     its loop.

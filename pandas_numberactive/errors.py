@@ -103,16 +103,17 @@ def _rebuild(
 
 
 class ConfigurationError(NumberActiveError, ValueError):
-    """Settings are missing, wrong or contradict each other; nothing was sent."""
+    """Settings are missing, wrong or contradict each other. Nothing was sent."""
 
 
 class InvalidPhoneError(NumberActiveError, ValueError):
-    """A cell is not one Indonesian mobile number; it was not sent."""
+    """A cell is not one Indonesian mobile number. It was not sent."""
 
 
 class ColumnNotFoundError(NumberActiveError, KeyError):
-    """The frame has no such column; the message names those that look alike, `first` ones before
-    them.
+    """The frame has no such column.
+
+    The message suggests similar names, those in `first` before the others.
 
     >>> print(ColumnNotFoundError("phone", ["Phone", "name"]))
     There is no column 'phone'. Did you mean 'Phone'?
@@ -156,15 +157,13 @@ class RiskInputError(NumberActiveError, ValueError):
 
 
 class BudgetExceededError(NumberActiveError):
-    """The purchase would cost more than the caller allowed; nothing above the cap was bought."""
+    """The purchase would cost more than the caller allowed. Nothing above the cap was bought."""
 
     charged: ClassVar[Charged] = "stored"
 
 
 class ConfirmationRequiredError(BudgetExceededError):
-    """More look-ups than `confirm_above` would be bought and nobody said so; `plan` tells what they
-    cost.
-    """
+    """The purchase exceeds `confirm_above` and was not confirmed. `plan` shows its price."""
 
     charged: ClassVar[Charged] = "no"
 
@@ -174,7 +173,7 @@ class ConfirmationRequiredError(BudgetExceededError):
 
 
 class VendorError(NumberActiveError):
-    """The vendor's replies stopped the run; `code` and `msg` are the vendor's own words."""
+    """The vendor's replies stopped the run. `code` and `msg` are the vendor's own words."""
 
     charged: ClassVar[Charged] = "stored"
     retry: ClassVar[bool] = True
@@ -194,8 +193,9 @@ class AuthenticationError(VendorError, PermissionError):
 
 
 class LookupFailedError(NumberActiveError, RuntimeError):
-    """At least one look-up failed and `errors="raise"` was asked; the others are stored and in
-    `partial`.
+    """At least one look-up failed under `errors="raise"`.
+
+    The others are stored and in `partial`.
     """
 
     charged: ClassVar[Charged] = "maybe"
@@ -204,23 +204,21 @@ class LookupFailedError(NumberActiveError, RuntimeError):
 
 
 class StoreError(NumberActiveError, OSError):
-    """The store of bought answers cannot be opened, read or written; no call goes out
-    without it.
-    """
+    """The store of bought answers cannot be opened, read or written. No call is sent without it."""
 
     charged: ClassVar[Charged] = "stored"
     fault: ClassVar[Fault] = "machine"
 
 
 class StoreVersionError(StoreError):
-    """The store was written by a newer version of this package; upgrade the package to use it."""
+    """The store was written by a newer version of this package. Upgrade the package to use it."""
 
     charged: ClassVar[Charged] = "no"
     fault: ClassVar[Fault] = "caller"
 
 
 class MissingExtraError(NumberActiveError, ImportError):
-    """An optional package is not installed; the message holds the line that installs it."""
+    """An optional package is not installed. The message holds the line that installs it."""
 
 
 def missing_extra(extra: str, module: str) -> MissingExtraError:
@@ -262,7 +260,7 @@ class Place(NamedTuple):
     names: dict[str, Any]
 
     def warn(self, text: str, category: type[Warning]) -> None:
-        """Warn at this line; raises where the user has made such warnings errors."""
+        """Warn at this line. Raises if the user has made such warnings errors."""
         seen = self.names.setdefault("__warningregistry__", {})
         warnings.warn_explicit(text, category, self.file, self.line, self.module, seen)
 
@@ -285,18 +283,20 @@ def warn_caller(text: str, category: type[Warning]) -> None:
 
 
 class IncompleteRunWarning(UserWarning):
-    """Rows are left pending, uncertain or not bought; the message says why, and what the next call
-    does.
+    """Rows are left pending, uncertain or not bought.
+
+    The message gives the reason and the effect of the next call.
     """
 
 
 class PlainHttpWarning(UserWarning):
-    """Phone numbers travel to the vendor unencrypted; an https base_url avoids it."""
+    """Phone numbers travel to the vendor unencrypted. An https base_url avoids it."""
 
 
 class UnknownValueWarning(UserWarning):
-    """An answer held a value that the vendor's page does not list; it is a missing value in the
-    result.
+    """An answer held a value that the vendor's page does not list.
+
+    It is a missing value in the result.
     """
 
 

@@ -21,7 +21,7 @@ def utc(micros: int) -> datetime:
 
 
 def money(amount: float | None, currency: str) -> str:
-    """An amount as people write it; "unknown" without a unit price."""
+    """Format an amount with its currency, or "unknown" without a unit price."""
     return "unknown (set unit_price)" if amount is None else f"{currency} {amount:,.0f}"
 
 

@@ -1,5 +1,5 @@
-"""What leaves this package by an exception: what went wrong, in words, and no frame whose locals
-name people.
+"""Remove our stack frames from every exception that reaches the user, because their local variables
+hold phone numbers.
 
 Notebooks, loggers and crash reporters print tracebacks with their locals, and nearly every frame in
 here has numbers.
@@ -82,7 +82,10 @@ def _hidden(part: object) -> object:
 
 
 def _note(error: BaseException) -> str:
-    """What the frames and causes told, as far as it names nobody."""
+    """Return frames and causes as one note.
+
+    Our own errors keep one line, unexpected errors their whole traceback with numbers masked.
+    """
     if not isinstance(error, Exception):
         return ""  # an interrupt says all
     if isinstance(error, NumberActiveError) and type(error) is not NumberActiveError:

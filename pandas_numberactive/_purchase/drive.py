@@ -35,8 +35,9 @@ log = logging.getLogger(__name__)
 
 @dataclass(slots=True, repr=False)
 class _Drive:
-    """One look-up under way; it holds the step, which names the whole number, so that no frame has
-    to.
+    """One look-up under way.
+
+    It holds the step, which names the whole number, so that no frame has to.
     """
 
     lookup: Purchase
@@ -87,7 +88,9 @@ class Driver:
         lost: LostHandle | None = None,
         handle_can_charge: Callable[[], bool] = lambda: False,
     ) -> Purchase | None:
-        """Take a claimed look-up as far as it goes; at most one answer is charged.
+        """Take a claimed look-up as far as it goes.
+
+        At most one answer is charged.
 
         Parameters
         ----------

@@ -28,7 +28,7 @@ from pandas_numberactive._vendor.verdicts import (
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """How often and how long; times in seconds."""
+    """Limits of retries and polling, in counts and seconds."""
 
     handle_attempts: int = 4
     query_attempts: int = 6
@@ -47,7 +47,7 @@ class RetryPolicy:
         return ceiling * chance
 
     def poll_delay(self, poll: int) -> float:
-        """How long to wait before this poll (0, 1, 2, ...) of a pending answer."""
+        """Return the seconds to wait before poll 0, 1, 2, ... of a pending answer."""
         return self.polls[min(poll, len(self.polls) - 1)]
 
 
@@ -61,7 +61,7 @@ class RetryQuota:
         self._tokens = tokens
 
     def take(self, outcome: Outcome) -> bool:
-        """Take a retry's price; False when the quota is empty."""
+        """Take the price of one retry. Return False if the quota is empty."""
         price = 5.0 if outcome is Outcome.THROTTLED else 14.0
         if self._tokens < price:
             return False
@@ -75,7 +75,10 @@ class RetryQuota:
 
 @dataclass(frozen=True, slots=True)
 class Handle:
-    """Send handle for this number; answer with a Reply, or None where nothing was sent."""
+    """Request to send handle for this number.
+
+    The driver answers with a Reply, or None if nothing was sent.
+    """
 
     number: int = field(repr=False)
     # Asked just before it goes: other look-ups may have shown meanwhile that handle can charge.
@@ -84,15 +87,19 @@ class Handle:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """Send query for this requestId; answer with a Reply, or None where nothing was sent."""
+    """Request to send query for this requestId.
+
+    The driver answers with a Reply, or None if nothing was sent.
+    """
 
     request_id: str
 
 
 @dataclass(frozen=True, slots=True)
 class Save:
-    """Have this on disk before going on; answer True, or False where another worker owns the
-    look-up now.
+    """Request to store this look-up before going on.
+
+    The driver answers True, or False if another worker owns it now.
     """
 
     lookup: Purchase
@@ -100,7 +107,7 @@ class Save:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Wait; answer True, or False when the run is stopping."""
+    """Request to wait. The driver answers True, or False if the run is stopping."""
 
     seconds: float
 
@@ -118,7 +125,7 @@ Flow = Generator[Step, Reply | bool | None, Purchase | None]
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What a flow must know beside its look-up."""
+    """Everything else a flow needs: clock, retry policy, host and app key."""
 
     clock: Callable[[], float]  # seconds since 1970
     chance: Callable[[], float]  # uniform in [0, 1)
@@ -160,12 +167,15 @@ class LostHandle:
         return LostHandle(verdict.reason) if lost else self
 
     def must_hold(self, rules: Rules) -> bool:
-        """Whether the look-up is held from now on; asked before each handle and after it."""
+        """Return True if the look-up must be held from now on.
+
+        Called before and after each handle.
+        """
         return self.reason is not None and rules.handle_can_charge()
 
 
 def shows_handle_can_charge(lookup: Purchase) -> bool:
-    """Whether a step to be saved shows that this vendor answers or charges at handle."""
+    """Return True if this step proves that the vendor answers or charges at handle."""
     if lookup.state is LookupState.PENDING:
         return lookup.charged is True
     return lookup.state in SETTLED and lookup.opened_at is None
@@ -183,7 +193,9 @@ _STATES = {
 
 
 def lookup_flow(lookup: Purchase, rules: Rules) -> Flow:
-    """Take one claimed look-up as far as it goes; return it, or None where another worker has it.
+    """Take one claimed look-up as far as it goes.
+
+    Return it, or None if another worker has it.
 
     The caller holds the claim (money reserved, on disk) before it starts this.
     """
@@ -205,7 +217,7 @@ def lookup_flow(lookup: Purchase, rules: Rules) -> Flow:
 def unsafe_to_resume(
     lookup: Purchase, *, now: float, host: str, key: str, max_age: float
 ) -> str | None:
-    """Return why an open requestId may not be asked any more; None where it may.
+    """Return the reason that forbids asking an open requestId, or None.
 
     `now` is in seconds since 1970, `max_age` in seconds.
     """
@@ -220,7 +232,7 @@ def unsafe_to_resume(
 
 
 def _ask_handle(lookup: Purchase, rules: Rules) -> Flow:
-    """Ask for a requestId; return the look-up PENDING once the id is on disk."""
+    """Ask for a requestId. Return the look-up as PENDING once the id is on disk."""
     lost = rules.lost
     attempt = 0
     while True:
@@ -243,7 +255,10 @@ def _ask_handle(lookup: Purchase, rules: Rules) -> Flow:
 
 
 def _may_retry(verdict: Verdict, attempt: int, most: int, rules: Rules) -> bool:
-    """Whether one more try is worth it; one each is enough while nothing was ever reached."""
+    """Return True if one more try is worth it.
+
+    While nothing was ever reached, one try each is enough.
+    """
     if verdict.reason == CONNECT_ERROR and not rules.reached():
         return False
     return attempt < most and rules.quota.take(verdict.outcome)
@@ -264,7 +279,7 @@ def _after_handle(
 
 
 def _fail(lookup: Purchase, verdict: Verdict, reply: Reply, lost: LostHandle, rules: Rules) -> Flow:
-    """Write down a free failure; a lost handle before it stays on disk as its reason."""
+    """Store a free failure. An earlier lost handle stays on disk as its reason."""
     if lost.must_hold(rules):
         return (yield from _hold(lookup, HANDLE_LOST))
     failed = replace(verdict, outcome=Outcome.FAILED, reason=lost.reason or verdict.reason)
@@ -272,7 +287,10 @@ def _fail(lookup: Purchase, verdict: Verdict, reply: Reply, lost: LostHandle, ru
 
 
 def _give_back(lookup: Purchase, reason: str, lost: LostHandle, rules: Rules) -> Flow:
-    """Release a reservation; after a lost handle it stays, and tells the next run."""
+    """Release the reservation if handle was never sent.
+
+    If it may have been sent, keep the reservation so that the next run sees it.
+    """
     if lost.must_hold(rules):
         return (yield from _hold(lookup, HANDLE_LOST))
     return lookup if lost.reason else (yield from _release(lookup, reason))
@@ -331,7 +349,7 @@ def _after_query(lookup: Purchase, verdict: Verdict, reply: Reply, rules: Rules)
 
 
 def _unanswered(lookup: Purchase, verdict: Verdict, rules: Rules) -> Flow:
-    """Hold what may have been charged; what was never sent stays pending."""
+    """Hold a look-up that may have been charged. A query that was never sent leaves it pending."""
     if verdict.reason == CONNECT_ERROR and not rules.reached():
         return lookup
     asked = replace(lookup, code=verdict.code, msg=verdict.msg)
@@ -343,7 +361,7 @@ def _backoff(verdict: Verdict, attempt: int, rules: Rules) -> Wait:
 
 
 def _settle(lookup: Purchase, verdict: Verdict, reply: Reply, rules: Rules) -> Flow:
-    """Write the outcome down, charge and all; what handle charged stays charged."""
+    """Store the outcome and its charge. A charge made at handle is kept."""
     state = _STATES.get(verdict.outcome, LookupState.FAILED)
     charged = True if lookup.charged else verdict.charged
     if state is LookupState.FAILED and charged:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class LookupState(IntEnum):
-    """Where a look-up stands; the numbers are on disk and never change."""
+    """The state of a look-up. Its numbers are on disk and never change."""
 
     RESERVED = 1  # money is reserved; handle may have been sent; no requestId on disk
     PENDING = 2  # its requestId is on disk; query may have been sent
@@ -39,7 +39,7 @@ OPEN = frozenset({LookupState.RESERVED, LookupState.PENDING, LookupState.UNCERTA
 
 
 class Todo(IntEnum):
-    """The next step for a number; positions in a table, never on disk."""
+    """The next step for a number. Its values are positions in a table, never on disk."""
 
     SERVED = 0  # a stored answer is new enough
     FAILED = 1  # free, and not to be retried
@@ -145,12 +145,12 @@ def state_of(packed: int) -> LookupState:
 
 
 def state_codes(packed: Packed) -> Packed:
-    """Return the states in packed integers, as numbers; 0 where nothing is known."""
+    """Return the states in packed integers as numbers, 0 for an unknown number."""
     return packed & 15
 
 
 def signal_codes(packed: Packed) -> tuple[Packed, Packed, Packed]:
-    """Return telco type, active level and frequency grade; 0 is missing."""
+    """Return telco type, active level and frequency grade, each 0 if missing."""
     return packed >> 4 & 3, packed >> 6 & 3, packed >> 8 & 3
 
 

@@ -68,7 +68,7 @@ _HEADERS = {
 
 @dataclass(slots=True)
 class ClientStats:
-    """What was sent, so that an invoice can be checked against it."""
+    """Counts of calls sent, to check an invoice against."""
 
     handles: int = 0
     queries: int = 0
@@ -109,7 +109,7 @@ class Trouble(Enum):
 
 @dataclass(slots=True)
 class Reach:
-    """Whether the vendor can be reached at all."""
+    """Record if the vendor was ever reached in this run."""
 
     reached: bool = False  # a connection was made, and a call sent on it
     unsent: int = 0  # calls for which no connection could be made
@@ -246,7 +246,7 @@ class Client:
         )
 
     async def _by_session(self, session: aiohttp.ClientSession, call: Call) -> RawReply:
-        """POST by the documented way of aiohttp, which a proxy needs; each on a new connection.
+        """Send a POST through `session.post`, which a proxy needs, on a new connection each.
 
         It does not show whether bytes wait on a pooled one, which would be read as the next reply.
         """
@@ -275,7 +275,7 @@ async def bounded_body(response: aiohttp.ClientResponse) -> bytes | None:
 
 
 def plain_body(body: bytes, encoding: str) -> bytes:
-    """Undo gzip or deflate, within the same bound; what cannot be read is no body."""
+    """Undo gzip or deflate within the same bound. A body that cannot be decoded counts as empty."""
     coding = encoding.strip().lower()
     if coding in ("", "identity"):
         return body
@@ -291,7 +291,7 @@ def plain_body(body: bytes, encoding: str) -> bytes:
 
 
 def read_retry_after(value: str, now: float) -> float | None:
-    """Read Retry-After, in seconds or as a date; None where it is neither."""
+    """Return Retry-After in seconds, from a number or a date, or None."""
     text = value.strip()
     if text.isascii() and text.replace(".", "", 1).isdigit():
         return float(text)

@@ -1,5 +1,6 @@
-"""How fast and how many at once: both give way when the vendor says "too many", and
-recover slowly.
+"""Limit calls per second and calls in flight.
+
+Both shrink when the vendor throttles and recover slowly.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ SLICE = 0.25  # seconds: how late a stop may be noticed
 
 
 async def nap(seconds: float, sleep: Sleep, stopping: Callable[[], bool]) -> bool:
-    """Sleep in slices; return False as soon as `stopping` says so."""
+    """Sleep in slices. Return False as soon as `stopping` is true."""
     while not stopping():
         if seconds <= 0.0:
             return True
@@ -53,11 +54,11 @@ class Pacer:
 
     @property
     def rate(self) -> float | None:
-        """Calls per second now; None: no limit."""
+        """Return the limit in calls per second, or None for no limit."""
         return self._rate
 
     def free_now(self) -> bool:
-        """Whether no rate holds, so that a call may be sent at once; if so, it counts as sent."""
+        """Return True, and count one call, if a call may be sent at once."""
         if self._rate is not None:
             return False
         self._seen.append(self._clock())
@@ -80,9 +81,7 @@ class Pacer:
                 return  # else the machine stood still: all who waited would be sent at once
 
     def throttled(self) -> bool:
-        """Take note that the vendor refused a call for being one too many; return whether that
-        slowed us down.
-        """
+        """Record a throttled call. Return True if that lowered the rate."""
         now = self._clock()
         if now - self._cut_at < COOL_DOWN:
             return False
@@ -94,7 +93,7 @@ class Pacer:
         return True
 
     def _observed(self, now: float) -> float:
-        """How many calls were sent in the last second."""
+        """Return the number of calls sent in the last second."""
         return max(1.0, float(sum(now - seen <= 1.0 for seen in self._seen)))
 
     def _recover(self, now: float) -> None:
@@ -112,8 +111,9 @@ class Pacer:
 
 
 class Gate:
-    """At most `limit` calls at once; throttling cuts that by 0.7, and enough successes give one
-    place back.
+    """Allow at most `limit` calls at once.
+
+    Throttling cuts that by 0.7, and enough successes give one place back.
     """
 
     def __init__(self, limit: int) -> None:
@@ -143,7 +143,7 @@ class Gate:
         return True
 
     async def enter(self) -> None:
-        """Wait for a place; who was cancelled has none."""
+        """Wait for a place. A cancelled waiter takes none."""
         place = asyncio.get_running_loop().create_future()
         self._waiting.append(place)
         try:
@@ -171,7 +171,7 @@ class Gate:
         self._won = 0
 
     def succeeded(self) -> None:
-        """Count a success; as many as there are places earn one more."""
+        """Count a success. As many as there are places earn one more place."""
         if self._limit == self._most:
             return
         self._won += 1

@@ -50,7 +50,7 @@ def signed(params: Mapping[str, str], secret: str) -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What came back from one call, before anyone judged it."""
+    """The raw reply to one call, not yet judged."""
 
     status: int | None = None  # None: no whole reply was read
     body: bytes = b""
@@ -67,7 +67,10 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A reply's body, its loose types straightened; `data` keeps numbers as their text."""
+    """The parsed body of a reply, with loose types normalised.
+
+    Numbers in `data` keep their text.
+    """
 
     code: int | str | None = None
     msg: str = ""
@@ -88,8 +91,9 @@ class _Number(str):
 
 
 def parse(body: bytes, keys: Credentials | None = None) -> Message:
-    """Read a reply's body, tolerating the commas and types that the vendor's page shows; never
-    raises.
+    """Parse a reply's body, tolerating the commas and types of the vendor's page.
+
+    Never raises.
 
     Code and msg are for people to read: they show no phone, and not the keys, though the vendor may
     repeat them.
@@ -128,9 +132,7 @@ _CLOSING = ("}", "]")
 
 
 def _mend_commas(text: str) -> str:
-    """Drop commas before a closing bracket and add the missing ones between values; strings stay
-    untouched.
-    """
+    """Drop commas before a closing bracket and add missing ones between values, outside strings."""
     out: list[str] = []
     for token in _TOKEN.findall(text):
         last = out[-1] if out else ""
@@ -243,13 +245,13 @@ def _level(value: Any) -> int | None:
 
 
 def names_phone(data: Any) -> bool:
-    """Whether the answer says about which number it is."""
+    """Return True if the answer names a phone number."""
     phone = data.get("userPhone") if isinstance(data, dict) else None
     return isinstance(phone, str) and bool(phone.strip())
 
 
 def names_other_phone(data: Any, number: int) -> bool:
-    """Whether the answer says that it is about another number than the one asked."""
+    """Return True if the answer names another number than the one asked."""
     said = data.get("userPhone") if isinstance(data, dict) else None
     if said == f"62{number}":
         return False

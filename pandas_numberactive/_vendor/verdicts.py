@@ -1,4 +1,4 @@
-"""What each reply means for the look-up: the outcome table, read from the top."""
+"""Judge each reply by the outcome table, read from the top."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from pandas_numberactive._vendor.protocol import (
 
 
 class Outcome(Enum):
-    """What a reply means for the look-up."""
+    """The consequence of a reply for its look-up."""
 
     STOP = "stop"  # no further call in this run
     RETRY = "retry"  # the vendor did not take the call
@@ -63,7 +63,7 @@ _RETRY_STATUS = {408, 425, 429}
 def judge_handle(
     reply: Reply, number: int, *, codes: CodeOutcomes | None = None, simulated: bool = False
 ) -> Verdict:
-    """Decide what a reply to handle means; the outcome table, read from the top."""
+    """Judge a reply to handle by the outcome table, read from the top."""
     message = parse(reply.body, reply.keys)
     early = _judge_transport(reply, message, simulated)
     if early:
@@ -82,7 +82,7 @@ def judge_handle(
 def judge_query(
     reply: Reply, number: int, *, codes: CodeOutcomes | None = None, simulated: bool = False
 ) -> Verdict:
-    """Decide what a reply to query means; the outcome table, read from the top.
+    """Judge a reply to query by the outcome table, read from the top.
 
     A 201 is pending whatever its isFee says: the same requestId is asked again, so nothing paid is
     given up.
@@ -150,7 +150,7 @@ def _judge_sale(message: Message, number: int) -> Verdict | None:
 
 
 def _has_signals(data: Any) -> bool:
-    """Whether `data` holds a value other than NA and 0 in one of the three signals."""
+    """Return True if `data` holds a value other than NA and 0 in one of the three signals."""
     if not isinstance(data, dict) or not any(name in data for name in SIGNALS):
         return False
     answer, unknown = read_answer(data)
@@ -169,7 +169,7 @@ def _judge_data(message: Message, number: int) -> Verdict:
 
 
 def _told(message: Message, codes: CodeOutcomes | None) -> Outcome | None:
-    """What the user's `code_outcomes` says of this code."""
+    """Return the outcome that the user's `code_outcomes` gives this code, or None."""
     if not codes or message.code is None:
         return None
     known: list[int | str] = [message.code, str(message.code), message.said]

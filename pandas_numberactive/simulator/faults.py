@@ -1,4 +1,4 @@
-"""Which of the simulator's replies go wrong, and how."""
+"""Choose the simulator's faulty replies."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ KINDS = tuple(
 
 
 class Faults:
-    """Which replies go wrong: `rates` of kinds per step (seeded), `script` per step or number,
-    taken in order.
+    """The faults of a simulator: `rates` of kinds per step (seeded), and `script` per step or
+    number, taken in order.
 
     >>> faults = Faults(query={"drop_after": 0.1}, seed=1)
     >>> faults = Faults(script={"handle": ["throttle", "ok"], "8118899532": ["drop_before"]})
@@ -75,8 +75,9 @@ class Faults:
 
 
 def coded(kind: str, body: dict[str, Any], number: int) -> dict[str, Any]:
-    """A reply's body with what a fault changes in it; `number` is the code of the faults that have
-    one.
+    """Return a reply's body with the fault applied.
+
+    `number` is the code of the faults that have one.
     """
     code = {"code": number, "msg": "simulated error", "data": None}
     changes: dict[str, dict[str, Any]] = {

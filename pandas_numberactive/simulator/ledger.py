@@ -84,11 +84,11 @@ class Ledger:
             return list(self._charges.values())
 
     def charged_phones(self) -> Counter[str]:
-        """How often each number was charged."""
+        """Return the number of charges of each phone."""
         return Counter(charge.phone for charge in self.charges())
 
     def asked_phones(self) -> Counter[str]:
-        """How often handle was sent for each number, charged or not."""
+        """Return the number of handle calls of each phone, charged or not."""
         with self._lock:
             return Counter(self._asked)
 
@@ -98,7 +98,7 @@ class Ledger:
 
     @property
     def total(self) -> int:
-        """How many charges."""
+        """Return the number of charges."""
         return len(self.charges())
 
     def to_dict(self) -> dict[str, Any]:

@@ -175,13 +175,13 @@ def _field(answers: list[dict[str, Any] | None], name: str) -> list[str | None]:
 
 
 def _answers(phones: pd.Series[Any]) -> list[dict[str, Any] | None]:
-    """What the simulator says about each phone, None where nobody can read it."""
+    """Return the simulator's answer for each phone, None for an unreadable one."""
     numbers = normalize_column(phones).number.tolist()
     return [answer_for(str(number)) if number else None for number in numbers]
 
 
 def _added(data: dict[str, Any] | None) -> float:
-    """What a phone's answer adds to the log-odds."""
+    """Return the log-odds that a phone's answer adds."""
     if data is None:
         return 0.0
     if data["telcoType"] == 0 and data["activeLevel"] == "NA":

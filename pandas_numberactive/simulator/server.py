@@ -92,11 +92,11 @@ class Simulator:
 
     @property
     def base_url(self) -> str:
-        """Where it listens."""
+        """Return the address on which it listens."""
         return f"http://{self.host}:{self.port}"
 
     def answer(self, national: str) -> dict[str, Any]:
-        """What it always says about a number."""
+        """Return its fixed answer about a number."""
         return answer_for(national, self.seed)
 
     def __enter__(self) -> Simulator:
@@ -106,9 +106,7 @@ class Simulator:
         self.stop()
 
     def start(self) -> Simulator:
-        """Serve from a background thread, with a loop of its own; returns itself when it
-        listens.
-        """
+        """Serve from a background thread with its own loop. Returns itself once it listens."""
         ready = threading.Event()
         failed: list[BaseException] = []
         self._thread = threading.Thread(
@@ -122,7 +120,7 @@ class Simulator:
         return self
 
     def stop(self) -> None:
-        """Stop serving; open connections are cut."""
+        """Stop serving and cut open connections."""
         loop = self._loop
         ended = self._ended
         thread = self._thread
@@ -273,7 +271,7 @@ class Simulator:
         return web.Response(status=int(status[1]), text="unavailable") if status else None
 
     def _after(self, request: web.Request, kind: str, body: dict[str, Any]) -> web.StreamResponse:
-        """What happens after the vendor has done its work, and charged."""
+        """Apply the faults that happen after the vendor has done its work and charged."""
         if kind == "drop_after":
             _cut(request)
         if kind == "http_500_after":
@@ -303,7 +301,7 @@ def _cut(request: web.Request) -> None:
 
 
 async def _read_params(request: web.Request, is_json: bool) -> dict[str, str]:
-    """Return the parameters as text; raise ValueError where the body is no JSON."""
+    """Return the parameters as text. Raises ValueError if the body is no JSON."""
     raw = await request.json() if is_json else dict(await request.post())
     if not isinstance(raw, dict):
         return {}
@@ -315,8 +313,9 @@ def _new_id() -> str:
 
 
 def serve_forever(port: int = 0, host: str = "127.0.0.1", **options: Any) -> None:
-    """Serve until SIGINT or SIGTERM; prints the base URL on one line when it listens, then what to
-    set to use it.
+    """Serve until SIGINT or SIGTERM.
+
+    Prints the base URL once it listens, then the settings that use it.
 
     Raises ConfigurationError where the port is taken.
     """
