@@ -6,7 +6,7 @@ import enum
 
 
 class Exit(enum.IntEnum):
-    """How a command ended."""
+    """The exit codes of the command line."""
 
     COMPLETE = 0
     BROKEN = 1  # from doctor: no run could start

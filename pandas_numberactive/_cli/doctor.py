@@ -27,8 +27,9 @@ _PACKAGES = (
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Diagnosis:
-    """Pairs of label and text; `warnings` is what should be mended, `ready` whether a run could
-    start.
+    """Pairs of label and text.
+
+    `warnings` lists problems to mend, `ready` is true if a run could start.
     """
 
     title: str

@@ -85,7 +85,7 @@ class LookupStore:
 
     @property
     def location(self) -> str:
-        """Where it is; a password in it is masked."""
+        """The store's location, with any password masked."""
         return self._store.location
 
     @sealed
@@ -219,7 +219,9 @@ class LookupStore:
         frequency_grade: str | None = None,
         environment: str | None = None,
     ) -> str:
-        """Decide by hand about an open or quarantined look-up; returns its new state.
+        """Decide by hand about an open or quarantined look-up.
+
+        Returns its new state.
 
         "release": the next run buys the number again, as a new generation (it may have been charged
         before: say `charged=` if the vendor told you). "settle": it is final and never asked again,
@@ -338,7 +340,9 @@ class LookupStore:
 
     @sealed
     def forget(self, phones: object) -> int:
-        """Remove numbers from the file itself, in all environments; returns how many were there.
+        """Remove numbers from the file itself, in all environments.
+
+        Returns how many were there.
 
         `phones` is one phone, or a list, Series or other iterable of them; blank cells are skipped.
         On a server their rows go; its log, free pages and backups are its owner's to clean. The
@@ -355,8 +359,9 @@ class LookupStore:
 
     @sealed
     def purge(self, *, older_than: str | pd.Timedelta) -> int:
-        """Forget every number whose newest answer is older than, say, "365D"; open look-ups are
-        left alone.
+        """Forget every number whose newest answer is older than, say, "365D".
+
+        Open look-ups stay.
 
         Returns how many were forgotten. Raises ConfigurationError where `older_than` has no unit.
         """
@@ -390,7 +395,7 @@ _DTYPES: dict[str, Any] = {
 
 
 def _presentable(frame: pd.DataFrame, masked: bool) -> pd.DataFrame:
-    """Return dates, words and typed columns in place of what is on disk; phones as text."""
+    """Return dates, words, typed columns and phones as text in place of the values on disk."""
     names = [_NAMES[int(code)] for code in frame["environment"]]
     frame["environment"] = pd.Categorical(names, list(ENVIRONMENTS))
     for name in frame.columns.intersection(["at", "opened_at"]):

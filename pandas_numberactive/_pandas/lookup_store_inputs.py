@@ -1,4 +1,4 @@
-"""What a user hands to the ledger, read with care: phones, dates, answers bought elsewhere."""
+"""Validate the arguments of LookupStore's methods."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def need_frame(given: object, name: str) -> None:
 
 
 def since_micros(moment: object) -> int:
-    """A date, in microseconds since 1970, UTC; a number is refused."""
+    """Return a date in microseconds since 1970, UTC. A number is refused."""
     try:
         if not isinstance(moment, (str, date, np.datetime64)) or pd.isna(pd.Timestamp(moment)):
             raise ValueError  # a number is nanoseconds to pandas
@@ -60,7 +60,7 @@ def one_national(phone: object) -> int:
 
 
 def all_nationals(phones: object) -> list[int]:
-    """Every number of some cells, blanks left out; all or none."""
+    """Return every number of some cells without the blanks. One bad cell refuses all."""
     cells = (
         [phones]
         if isinstance(phones, (str, bytes)) or not isinstance(phones, Iterable)
@@ -102,7 +102,7 @@ def shows_all(environment: str | None) -> bool:
 
 
 def within(environment: str | None) -> str | None:
-    """Return the environment that books are limited to; None is all of them."""
+    """Return the environment to which the ledger is limited, None for all."""
     return None if shows_all(environment) else named_environment(environment)
 
 
@@ -146,8 +146,9 @@ def worded_answer(telco_type: object, active_level: object, frequency_grade: obj
 
 
 def _code(name: str, value: object, words: tuple[str, ...]) -> int:
-    """A word of ours, or for telco_type the vendor's 0, 1, 2, as its small code; "NA" and missing
-    are 0.
+    """Return the small code of one of our words or, for telco_type, of the vendor's 0, 1, 2.
+
+    "NA" and missing are 0.
     """
     if value is None or value is pd.NA or value != value:
         return 0
@@ -162,7 +163,7 @@ def _code(name: str, value: object, words: tuple[str, ...]) -> int:
 
 
 def bought_micros(moment: object) -> int:
-    """Microseconds since 1970; 0 where it is no date after that."""
+    """Return microseconds since 1970, or 0 for anything that is no date after that."""
     try:
         return max(0, _micros(moment))
     except (ValueError, TypeError):  # pandas' own errors of dates are ValueErrors

@@ -40,7 +40,10 @@ BUSY_POLL = 0.2  # seconds between looks at what another process has claimed
 
 
 class Buyer:
-    """Claims, drives and counts; `buy` returns the error that ended the run early, or None."""
+    """Claim, drive and count look-ups.
+
+    `buy` returns the error that ended the run early, or None.
+    """
 
     def __init__(
         self,
@@ -83,7 +86,7 @@ class Buyer:
         self.bought: dict[int, Purchase] = {}  # paid answers that the store has taken, by number
 
     async def buy(self, todo: list[int]) -> NumberActiveError | None:
-        """Take every number as far as it goes; the worker stays registered until it leaves."""
+        """Take every number as far as it goes. The worker stays registered until it leaves."""
         loop = asyncio.get_running_loop()
 
         def wake() -> None:
@@ -117,7 +120,7 @@ class Buyer:
         )
 
     async def leave(self) -> None:
-        """Give up the lease; the call has not handed back its result, and is to be made again."""
+        """Give up the lease. The call returned no result and is to be made again."""
         with contextlib.suppress(Exception):  # a store that fails here failed louder before
             await self._store.write(
                 workers.leave,
@@ -172,8 +175,9 @@ class Buyer:
         self._changed.set()
 
     async def _feed(self, todo: list[int], workers: int) -> None:
-        """Claim ahead in chunks, a transaction each; at the end wait for what others have
-        claimed.
+        """Claim ahead in chunks, one transaction each.
+
+        At the end, wait for numbers that others have claimed.
         """
         terms = self._terms()
         self._unclaimed = self._todo = len(todo)
@@ -294,7 +298,10 @@ class Buyer:
         return done
 
     def _still_mine(self, claimed: Purchase, done: Purchase | None, term: int) -> Purchase | None:
-        """What a lapsed lease cut short is claimed anew, like what another worker has."""
+        """Return the look-up under a valid claim.
+
+        After an expired lease it must be claimed again.
+        """
         cut_short = done is not None and (
             done == claimed or done.state in (LookupState.RELEASED, LookupState.PENDING)
         )
@@ -366,8 +373,9 @@ class Buyer:
 
     @property
     def _worth_a_halt(self) -> bool:
-        """Whether a halt spares any call: the unlucky end last, so that the tail of a run may be
-        held ones alone.
+        """Return True if stopping now would save calls.
+
+        Failing look-ups finish last, so failures at the very end are no reason to stop.
         """
         return bool(self._streaks.kind != "held" or self._unclaimed or self._waiting or self._busy)
 
@@ -376,7 +384,7 @@ class Buyer:
 
 
 async def _together(work: list[Awaitable[None]]) -> None:
-    """Run all; on cancellation cancel all and wait for their ends."""
+    """Run all. On cancellation, cancel all and wait for their ends."""
     tasks = [asyncio.ensure_future(one) for one in work]
     try:
         await asyncio.gather(*tasks)

@@ -70,7 +70,7 @@ class Ending:
             store.close()
 
     def finish(self) -> None:
-        """End the run now; not from an event loop."""
+        """End the run now. Call it outside an event loop."""
         self._leave(self._over)
 
     def abandon(self) -> None:

@@ -1,5 +1,6 @@
-"""Whether this process may still act on what it has claimed: when its lease has run out, others may
-have taken it.
+"""Our own view of the lease.
+
+Once it has expired, other processes may claim our numbers, so we must stop sending.
 """
 
 from __future__ import annotations
@@ -30,15 +31,16 @@ class Lease:
         return tuple(clock() for clock in self._clocks)
 
     def renewed(self, moment: tuple[float, ...]) -> None:
-        """Take note of a renewal that is on disk and was begun at this moment; one that came late
-        ended the term.
+        """Record a renewal that is on disk and was begun at this moment.
+
+        A late renewal ended the term.
         """
         if self._over(moment) or self._over(self.now()):
             self.term += 1
         self._until = tuple(at + self._seconds for at in moment)
 
     def holds(self, term: int) -> bool:
-        """Whether what was claimed in this term is ours without doubt."""
+        """Return True while claims of this term are certainly ours."""
         return term == self.term and not self._over(self.now())
 
     def _over(self, moment: tuple[float, ...]) -> bool:

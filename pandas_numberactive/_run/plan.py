@@ -69,7 +69,7 @@ def run_key(numbers: NDArray[np.int64], settings: RunSettings, options: Options)
 
 @dataclass(frozen=True, slots=True)
 class Sorted:
-    """The numbers by what must be done; boolean masks over them."""
+    """Boolean masks over the numbers, one for each thing to do."""
 
     stored: NDArray[np.bool_]
     outdated: NDArray[np.bool_]
@@ -81,12 +81,12 @@ class Sorted:
 
     @property
     def todo(self) -> NDArray[np.bool_]:
-        """What a run must touch."""
+        """Numbers that a run must touch."""
         return self.to_buy | self.open | self.asked_again
 
     @property
     def over(self) -> bool:
-        """Whether nothing is left: no number is open, held, failed or to be bought."""
+        """Return True if nothing is left: no number is open, held, failed or to be bought."""
         return bool(self.stored.all())
 
 
@@ -134,7 +134,7 @@ def make_plan(
     options: Options,
     earlier: RunRow | None = None,
 ) -> Plan:
-    """Count what a run would do; `earlier` is the run that it goes on with."""
+    """Count the work of a run. `earlier` is the run that it continues."""
     bought = stored.bought_at[sorted_.stored]
     to_buy = int(sorted_.to_buy.sum())
     open_ = int(sorted_.open.sum())
@@ -184,7 +184,7 @@ def _likely_seconds(numbers: int, settings: RunSettings) -> float | None:
 
 
 def confirm(plan: Plan, settings: RunSettings) -> None:
-    """Refuse a big purchase in production that nobody has capped; spends nothing."""
+    """Refuse a big purchase in production without a cap. Spends nothing."""
     if (
         settings.environment != "production"
         or plan.max_charges is not None
@@ -203,7 +203,7 @@ def confirm(plan: Plan, settings: RunSettings) -> None:
 async def plan(
     numbers: NDArray[np.int64], shape: Shape, settings: RunSettings, options: Options
 ) -> Plan:
-    """Plan a run over distinct numbers; reads the store, sends and spends nothing."""
+    """Plan a run over distinct numbers. It reads the store, sends and spends nothing."""
     store = LookupStore.open(settings.store)
     try:
         await refuse_paid_elsewhere(store, settings.environment)
@@ -236,7 +236,9 @@ async def look(
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Plan:
-    """What `enrich` would do, and cost; making it spends nothing.
+    """A forecast of `enrich` with its cost.
+
+    Making it spends nothing.
 
     `rows` to `valid_rows` count cells, `distinct` to `to_buy` count numbers; `cost` is in
     `currency`, None without a unit price; `seconds` is a guess at 0.25 s a call.
@@ -282,7 +284,7 @@ class Plan:
 
     @property
     def cost(self) -> float | None:
-        """The most it can cost, in `currency`; None without a unit price."""
+        """The highest possible cost in `currency`, None without a unit price."""
         return None if self.unit_price is None else self.purchases * self.unit_price
 
     def lines(self) -> list[tuple[str, str]]:

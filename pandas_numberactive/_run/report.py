@@ -1,5 +1,5 @@
-"""What a run will cost, how it is going, and what it did: plain values with a text and a small HTML
-face.
+"""Plain values for the plan, the progress and the bill of a run, each with a text and a small HTML
+form.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from pandas_numberactive._display.text import duration, money, numbers
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """What the frame looked like before anything was looked up; counts are cells."""
+    """Counts of the frame's cells before anything was looked up."""
 
     rows: int
     missing: int = 0
@@ -35,8 +35,9 @@ class Shape:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How a run is going; counts are numbers, `spent` is in `currency`, `rate` in numbers per
-    second.
+    """A snapshot of a run.
+
+    Counts are numbers, `spent` is in `currency`, `rate` in numbers per second.
     """
 
     total: int = 0
@@ -57,7 +58,9 @@ _RARE = ("uncertain", "quarantined", "pending", "not_bought", "requeried", "orph
 
 @dataclass(slots=True, repr=False)
 class RunReport:
-    """The bill and the account of one call; counts are distinct numbers unless they say rows.
+    """The bill of one call.
+
+    Counts are distinct numbers unless they say rows.
 
     `charged` counts what this call paid for (isFee 1, or unknown: `charge_unknown` of them); `cost`
     is in `currency`, None without a unit price. `problems` is a frame of the cells that were not
@@ -103,12 +106,12 @@ class RunReport:
 
     @property
     def complete(self) -> bool:
-        """Whether every valid number has its final outcome."""
+        """Return True if every valid number has its final outcome."""
         return not (self.open or self.not_bought or self.stopped_by)
 
     @property
     def cost(self) -> float | None:
-        """What this call spent, in `currency`; None without a unit price."""
+        """The amount that this call spent, in `currency`. None without a unit price."""
         return None if self.unit_price is None else self.charged * self.unit_price
 
     @property
@@ -208,7 +211,7 @@ STOP = "stop"  # the value of RunReport.stopped_by after Job.stop() or an interr
 
 
 class Ending(enum.Enum):
-    """How a run ended."""
+    """The ways in which a run can end."""
 
     COMPLETE = "Complete"
     CAPPED = "Stopped at your cap"
@@ -250,7 +253,7 @@ def verdict(report: RunReport) -> str:
 
 
 def _with_problems(text: str, report: RunReport) -> str:
-    """Name what failed or is held; a run with failures is not called complete."""
+    """Append failed and held counts. A run with failures is not called complete."""
     held = report.uncertain + report.quarantined
     if not report.failed and not held:
         return text

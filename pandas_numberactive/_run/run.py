@@ -57,7 +57,7 @@ _STATUS_CODES = np.array(
 
 @dataclass(frozen=True, slots=True, repr=False)  # numbers would stand in tracebacks with locals
 class Answers:
-    """What is known of each number asked for, in the order asked."""
+    """The store's answer for each number, in the order asked."""
 
     status: NDArray[np.int8]  # position in STATUSES
     packed: NDArray[np.int32]  # see _purchase.purchase.pack; 0 where nothing is known
@@ -66,9 +66,7 @@ class Answers:
     lookups: dict[int, Purchase] = field(default_factory=dict)  # with details only
 
     def details(self, numbers: NDArray[np.int64]) -> tuple[list[str | None], list[str | None]]:
-        """The requestId and the reason of each number; filled where the run was asked for
-        details.
-        """
+        """Return the requestId and the reason of each number if the run asked for details."""
         rows = [self.lookups.get(number) for number in numbers.tolist()]
         return [row.request_id if row else None for row in rows], [
             row.reason if row else None for row in rows
@@ -77,9 +75,7 @@ class Answers:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """A run's answers and its report; `error` is what ended it early, to be raised by the
-    caller.
-    """
+    """A run's answers and its report. The caller raises `error` if the run ended early."""
 
     answers: Answers
     report: RunReport
@@ -113,12 +109,12 @@ class Run:
         self._ending = Ending()
 
     def stop(self) -> None:
-        """Begin nothing new; what was sent is drained and kept."""
+        """Begin nothing new. Calls already sent are drained and kept."""
         self._tally.stop("stop")
 
     @property
     def stopping(self) -> bool:
-        """Whether the run begins nothing new any more."""
+        """Return True once the run begins nothing new."""
         return self._tally.stopped_by is not None
 
     @property
@@ -142,7 +138,9 @@ class Run:
         )
 
     async def go(self) -> Result:
-        """Buy what must be bought and return all answers; raises only before the first call.
+        """Buy the missing answers and return all.
+
+        Raises only before the first call.
 
         The result's `ending` is to be entered around the building of the frame: until it is left
         the run is not over.
@@ -343,7 +341,7 @@ class Run:
 
 
 async def stored(numbers: NDArray[np.int64], environment: str, location: str) -> Answers:
-    """Return the answers that the store has of these numbers, with details; sends nothing."""
+    """Return the stored answers for these numbers, with details. Sends nothing."""
     store = LookupStore.open(location)
     try:
         known = await store.read(environment, numbers)

@@ -55,12 +55,12 @@ class Streaks:
 
     @property
     def kind(self) -> str | None:
-        """What was wrong with the answer that ended last."""
+        """The kind of problem in the answer that ended last."""
         return self._last
 
     @property
     def suspicion(self) -> int:
-        """How many bad answers of one kind came last, one after the other."""
+        """The number of bad answers of one kind that came last in a row."""
         return self._same
 
     def begin(self) -> int:
@@ -94,7 +94,7 @@ class Streaks:
             self.proven = True
 
     def _row(self, place: int, kind: str) -> int:
-        """How many in a row, this one among them, went wrong in the same way."""
+        """Return the length of the current row of equal failures, this one included."""
         first = last = place
         while self._bad.get(first - 1) == kind:
             first -= 1
@@ -242,7 +242,10 @@ def collision() -> VendorError:
 
 
 def as_ours(error: Exception) -> NumberActiveError:
-    """What ended the run, as one of our errors; anything unforeseen keeps its cause."""
+    """Convert the error that ended the run to one of ours.
+
+    An unforeseen one is kept as its cause.
+    """
     if isinstance(error, NumberActiveError):
         return error
     unforeseen = NumberActiveError(

@@ -1,4 +1,4 @@
-"""What has happened in a run so far, and when its answers say that going on is no use."""
+"""Count the events of a run."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pandas_numberactive._vendor.client import ClientStats
 
 @dataclass(slots=True)
 class Tally:
-    """What has happened so far; written on the loop, read from any thread."""
+    """The counts of a run so far, written on the loop and read from any thread."""
 
     done: int = 0
     bought: int = 0
@@ -32,14 +32,14 @@ class Tally:
     _wake: Callable[[], None] | None = None
 
     def stop(self, why: str) -> None:
-        """Begin nothing new; from any thread."""
+        """Begin nothing new. Callable from any thread."""
         self.stopped_by = self.stopped_by or why
         if self._wake is not None:
             with contextlib.suppress(RuntimeError):  # the loop has gone: so has the run
                 self._wake()
 
     def wake_with(self, wake: Callable[[], None]) -> None:
-        """What `stop` calls so that nobody sleeps through it."""
+        """Set the callback with which `stop` wakes the sleepers."""
         self._wake = wake
 
     def count(self, lookup: Purchase, claimed: Purchase | None = None) -> None:

@@ -1,4 +1,4 @@
-"""Who may ask for which number: claims in chunks, in sorted order, their money reserved in the same
+"""Claim numbers for one worker in chunks, in sorted order, and reserve their money in the same
 transaction.
 
 Plain SQL on any engine; times are microseconds since 1970, UTC.
@@ -27,7 +27,7 @@ MOST_AHEAD = 4096  # numbers claimed at once: what Stop has to give back
 
 
 def claim_size(least: int, spent: int, left: int) -> int:
-    """How many numbers to claim at once.
+    """Return the number of look-ups to claim at once.
 
     Under a cap each claim counts the run's rows (half a second a million): so the more are spent,
     the more at once. Few again towards the end, so that processes that share a store end together.
@@ -37,7 +37,7 @@ def claim_size(least: int, spent: int, left: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """Who claims, and on what terms."""
+    """The claiming worker and its terms."""
 
     environment: str
     run: int
@@ -65,7 +65,7 @@ class Work:
 
 @dataclass(slots=True)
 class Claims:
-    """What became of the numbers asked for."""
+    """The result of one claim, by number."""
 
     mine: list[tuple[Purchase, LostHandle]] = field(default_factory=list)
     busy: list[int] = field(default_factory=list)  # another live worker has them
@@ -77,7 +77,7 @@ class Claims:
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """What the store holds of one number, and what is to be done with it."""
+    """The stored state of one number and its next step."""
 
     row: Row | None  # its newest generation
     todo: Todo
@@ -144,7 +144,7 @@ def _todo(row: Row | None, serves: bool, work: Work) -> Todo:
 
 
 def _busy(row: Row | None, work: Work, alive: Callable[[int], bool]) -> bool:
-    """Whether another worker, alive, has claimed the number."""
+    """Return True if another live worker has claimed the number."""
     if row is None or row.worker is None or row.worker == work.worker:
         return False
     return alive(row.worker)
@@ -160,7 +160,10 @@ def _lost(found: _Found) -> LostHandle:
 def _affordable(
     numbers: Sequence[int], found: dict[int, _Found], work: Work, room: int
 ) -> list[int]:
-    """Return those for which the cap has room; what this run has reserved already needs none."""
+    """Return the numbers for which the cap has room.
+
+    Those that this run has already reserved need none.
+    """
     taken = []
     for number in numbers:
         if _reserved(found[number], work):
@@ -172,7 +175,7 @@ def _affordable(
 
 
 def _reserved(found: _Found, work: Work) -> bool:
-    """Whether the cap counts this purchase already."""
+    """Return True if the cap counts this purchase already."""
     row = found.row
     if row is None or found.todo is Todo.BUY_AGAIN:
         return False
@@ -192,9 +195,7 @@ def _lookup(work: Work, number: int, found: _Found) -> Purchase:
 
 
 def _write(db: Database, work: Work, found: dict[int, _Found]) -> None:
-    """Put the claims down, in sorted order: one statement for all of a kind; more than AT_ONCE are
-    several.
-    """
+    """Store the claims in sorted order, one statement for all of a kind, several above AT_ONCE."""
     fresh = [
         (number, one.row.generation + 1 if one.row else 1)
         for number, one in found.items()
@@ -241,7 +242,7 @@ _AFRESH = (
 
 
 def _retake(db: Database, work: Work, rows: Sequence[Row], also: str) -> None:
-    """Put rows under our claim; their epochs grow, which fences their last worker out."""
+    """Move rows to our claim. Their epochs grow, which fences out their last worker."""
     for at in range(0, len(rows), AT_ONCE):
         some = rows[at : at + AT_ONCE]
         keys = ",".join(["(?, ?)"] * len(some))

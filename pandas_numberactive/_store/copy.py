@@ -63,7 +63,9 @@ Row = tuple[Any, ...]
 
 
 def copy(source: str, target: str) -> Copied:
-    """Copy what `source` holds and `target` lacks; run again, it finds nothing to do.
+    """Copy look-ups and events that `target` lacks from `source`.
+
+    A second copy finds nothing to do.
 
     Parameters
     ----------
@@ -207,7 +209,7 @@ def _better(row: Record, held: Record) -> bool:
 
 
 def _arriving(row: Record, runs: Runs, held: Record | None) -> Record:
-    """A row as the target keeps it; its epoch fences out a late worker of the target."""
+    """Return a row as the target keeps it. Its epoch fences out a late worker of the target."""
     epoch = row.epoch if held is None else max(row.epoch, held.epoch + 1)
     return replace(row, worker=None, run=runs[row.run], epoch=epoch)
 
@@ -236,7 +238,7 @@ def _print(row: Row) -> int:
 
 
 def _used_up(known: Any, counts: Any, wanted: int) -> bool:
-    """Whether the target has one more of these events; takes it off."""
+    """Return True, and take it off, if the target has one more of these events."""
     place = int(np.searchsorted(known, wanted))
     if place == len(known) or known[place] != wanted or counts[place] == 0:
         return False
@@ -278,7 +280,7 @@ def _insert(db: Database, table: str, columns: str, rows: list[Row]) -> None:
 
 @dataclass(slots=True)
 class Books:
-    """What a store holds, in sums that can be compared."""
+    """The sums of a store, for comparison."""
 
     lookups: int
     answers: int

@@ -39,7 +39,7 @@ HISTORY_COLUMNS = (
 
 
 def history(db: Database, since: int, environment: str | None) -> list[Any]:
-    """Return every event from a moment on, oldest first; of all environments for None."""
+    """Return every event from a moment on, oldest first. None is all environments."""
     where, code = _within(environment, "environment")
     sql = f"SELECT {', '.join(HISTORY_COLUMNS)} FROM events WHERE at >= ? {where} ORDER BY id"
     return list(db.execute(sql, (since, *code)).fetchall())
@@ -83,7 +83,7 @@ CHARGED = _CHARGED + _ONCE
 
 
 def charges(db: Database, environment: str | None) -> list[Any]:
-    """Return what was paid for, one row a requestId; charged is 1, or None where unknown."""
+    """Return the charges, one row a requestId. `charged` is 1, or None if unknown."""
     where, code = _within(environment, "e.environment")
     sql = (
         "SELECT min(e.at), e.environment, min(e.number), min(e.generation), min(e.run), "
@@ -187,7 +187,7 @@ def _resolved_state(release: bool, answer: Answer) -> LookupState:
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """One answer that was paid for elsewhere; times in microseconds since 1970."""
+    """One answer that was paid for elsewhere, its times in microseconds since 1970."""
 
     number: int
     answer: Answer
@@ -197,9 +197,7 @@ class Imported:
 
 
 def import_answers(db: Database, environment: str, answers: Sequence[Imported], now: int) -> int:
-    """Take in answers, one a number, for numbers that this store knows nothing of; return
-    how many.
-    """
+    """Add answers for numbers that this store lacks, one a number. Return how many."""
     code = ENVIRONMENTS[environment]
     taken = 0
     known = newest(db, code, [item.number for item in answers])
@@ -235,7 +233,9 @@ FORGET_AT_ONCE = 50_000  # numbers written into one statement: SQLite takes a mi
 
 
 def forget(db: Database, numbers: Iterable[int], now: int) -> int:
-    """Delete numbers, in every environment; the ledger keeps their charges without them.
+    """Delete numbers in every environment.
+
+    The ledger keeps their charges without them.
 
     All or none. Few statements over many numbers: the ledger has no index by number, so each
     statement reads it once.
@@ -259,7 +259,7 @@ _EVERYWHERE = f"environment IN ({', '.join(str(code) for code in ENVIRONMENTS.va
 
 
 def _refuse_open(db: Database, numbers: Sequence[int]) -> int:
-    """Return how many of the numbers are there; raise StoreError where one is open."""
+    """Return how many of the numbers are stored. Raises StoreError if one is open."""
     here, values = _among(db, numbers)
     sql = f"SELECT DISTINCT number, {STATE_SQL} FROM lookups WHERE {_EVERYWHERE} AND number {here}"
     rows = db.execute(sql, values).fetchall()
@@ -314,7 +314,9 @@ _ANSWERS = {
 
 
 def reread(db: Database, judge: Judge, now: int) -> tuple[int, int]:
-    """Judge every stored body again; return how many were read and how many rows changed.
+    """Judge every stored body again.
+
+    Return how many were read and how many rows changed.
 
     What was charged stays as it stands, and so does what is no answer by today's rules either.
     """

@@ -24,7 +24,7 @@ from pandas_numberactive._vendor.protocol import Answer
 
 
 class Rescue:
-    """The emergency files of one store; `beside` is the store's file, None where it has none."""
+    """The emergency files of one store. `beside` is the store's file, or None."""
 
     def __init__(self, store_id: str, beside: Path | None) -> None:
         self._id = store_id
@@ -33,7 +33,10 @@ class Rescue:
         self._folders = [*own, Path(tempfile.gettempdir()) / f"numberactive-rescue-{user}"]
 
     def keep(self, lookup: Purchase) -> Path | None:
-        """Write a paid answer aside, fsync'd; None where no folder takes it."""
+        """Write a paid answer to an emergency file with fsync.
+
+        Return None if no folder takes it.
+        """
         text = json.dumps({"store": self._id, "lookup": _plain(lookup)}).encode()
         for folder in self._folders:
             with contextlib.suppress(OSError):

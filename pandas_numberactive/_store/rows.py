@@ -55,11 +55,11 @@ class Row:
 
     @property
     def state(self) -> LookupState:
-        """Where the look-up stands."""
+        """The state of the look-up."""
         return state_of(self.packed)
 
     def serves(self, since: int) -> bool:
-        """Whether it holds an answer that was bought at or after `since`."""
+        """Return True if the row holds an answer bought at or after `since`."""
         return self.state in SETTLED and self.bought_at >= since
 
 
@@ -146,7 +146,7 @@ class Asker:
     max_id_age: int = 0  # microseconds
 
     def may_ask(self, row: Row, now: int) -> bool:
-        """Whether the requestId of a held look-up may still be asked."""
+        """Return True if the requestId of a held look-up may still be asked."""
         if row.request_id is None:
             return False
         unsafe = unsafe_to_resume(
@@ -160,7 +160,7 @@ class Asker:
 
 
 def packed(lookup: Purchase) -> int:
-    """What a warm run needs of a look-up, as the integer on disk."""
+    """Pack the part of a look-up that a warm run needs into the integer on disk."""
     return pack(lookup.state, lookup.answer, lookup.charged, lookup.reason == "unknown_value")
 
 

@@ -89,8 +89,9 @@ def _workers(db: Database, run: int) -> list[int]:
 def join(
     db: Database, *, run: int, pid: int, host: str, token: str, lease_until: int, alive: Alive
 ) -> int:
-    """Register a worker, once for its token, in the place of one that died; its lease covers all
-    its claims.
+    """Register a worker, once for its token, in place of a dead one.
+
+    Its lease covers all its claims.
     """
     row = db.execute("SELECT worker FROM workers WHERE token = ?", (token,)).fetchone()
     if row is None:
@@ -223,7 +224,7 @@ def handle_flag(environment: str) -> str:
 
 
 def get_flag(db: Database, name: str) -> bool:
-    """Whether a mark was set for good in this store."""
+    """Return True if a permanent mark was set in this store."""
     return db.execute("SELECT 1 FROM meta WHERE name = ?", (name,)).fetchone() is not None
 
 

@@ -1,5 +1,6 @@
-"""What may be written under a claim: requestIds and answers, fenced; a paid answer is never
-dropped.
+"""Store requestIds and answers under a claim, fenced by epochs.
+
+A paid answer is never dropped.
 
 Each function runs inside one write transaction; times are microseconds since 1970, UTC.
 """
@@ -30,7 +31,9 @@ _OURS = "worker = ? AND epoch = ?"  # the fence: the claim, and no later one
 
 
 def save(db: Database, lookup: Purchase, *, worker: int, run: int, now: int) -> Saved:
-    """Write a step down; "fenced" where another worker owns the look-up now.
+    """Store one step.
+
+    Returns "fenced" if another worker owns the look-up now.
 
     A requestId needs our claim. A paid answer is written by whoever received it, claim or not.
     """
@@ -118,7 +121,7 @@ def _hold_collision(
 def _save_settled(
     db: Database, lookup: Purchase, code: int, worker: int, run: int, now: int
 ) -> Saved:
-    """Write a paid answer; nearly always the claim is still ours, and one statement says so."""
+    """Store a paid answer. Nearly always the claim is still ours, and one statement confirms it."""
     if shows_handle_can_charge(lookup):
         set_flag(db, handle_flag(lookup.environment))
     ours = f"{_OURS} AND {UNSETTLED}"
@@ -192,7 +195,9 @@ def _insert(db: Database, lookup: Purchase, run: int, now: int) -> None:
 
 
 def keep_again(db: Database, bought: Sequence[Purchase], *, run: int, now: int) -> int:
-    """Write again what this process bought and the store lost; return how many answers.
+    """Store again the answers of this process that the store lost.
+
+    Return how many.
 
     A number that was forgotten meanwhile stays forgotten.
     """
@@ -228,8 +233,9 @@ def _is_replay(row: Any, lookup: Purchase) -> bool:
 
 
 def restore(db: Database, lookup: Purchase, *, now: int) -> bool:
-    """Take a rescued answer in, whatever has become of its look-up since; False where it answers
-    nothing of ours.
+    """Store a rescued answer whatever its look-up has become.
+
+    Return False if it belongs to no requestId of ours.
     """
     code = ENVIRONMENTS[lookup.environment]
     row = db.execute(
@@ -250,7 +256,7 @@ def restore(db: Database, lookup: Purchase, *, now: int) -> bool:
 
 
 def _restore_opened(db: Database, lookup: Purchase, code: int, run: int, now: int) -> bool:
-    """Put a paid requestId on the row that was reserved for it; True where it needs no file."""
+    """Put a paid requestId on the row that was reserved for it. Return True if it needs no file."""
     set_flag(db, handle_flag(lookup.environment))
     reserved = f"request_id IS NULL AND {STATE_SQL} = {int(LookupState.RESERVED)}"
     if _update(db, lookup, opened_columns(lookup), reserved):
@@ -261,14 +267,14 @@ def _restore_opened(db: Database, lookup: Purchase, code: int, run: int, now: in
 
 
 def unclaim(db: Database, lookup: Purchase, *, worker: int) -> None:
-    """Leave an open look-up for the next run; its money stays reserved."""
+    """Leave an open look-up for the next run. Its money stays reserved."""
     _update(db, lookup, {"worker": None}, _OURS, worker, lookup.epoch)
 
 
 def _update(
     db: Database, lookup: Purchase, columns: Mapping[str, object], fence: str, *by: int
 ) -> bool:
-    """Write columns of a look-up's row; return False where the fence keeps us out."""
+    """Write columns of a look-up's row. Return False if the fence refuses."""
     assignments = ", ".join(f"{name} = ?" for name in columns)
     key = (ENVIRONMENTS[lookup.environment], lookup.number, lookup.generation)
     cursor = db.execute(

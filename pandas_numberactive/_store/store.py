@@ -50,9 +50,7 @@ _MEMORY: dict[str, LookupStore] = {}
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """What the store holds of the numbers asked for, in their order; zeros where it holds
-    nothing.
-    """
+    """The stored state of the numbers asked for, in their order, zeros if unknown."""
 
     packed: NDArray[np.int32]  # see _purchase.purchase.pack
     bought_at: NDArray[np.int64]  # microseconds since 1970, UTC
@@ -113,7 +111,7 @@ class LookupStore:
         return f"LookupStore({self.location!r})"
 
     def close(self) -> None:
-        """Finish what is queued and close the file; the shared store in memory stays open."""
+        """Finish queued work and close the file. The shared store in memory stays open."""
         if _MEMORY.get(":memory:") is not self:
             self._journal.close()
 
@@ -124,7 +122,9 @@ class LookupStore:
     def write(
         self, work: Callable[Concatenate[Database, P], T], /, *args: P.args, **kwargs: P.kwargs
     ) -> asyncio.Future[T]:
-        """Run a function of the store's rooms in one transaction; awaited after its fsync.
+        """Run a function of this room in one transaction.
+
+        Awaited after its fsync.
 
         >>> import asyncio
         >>> async def run() -> int:
@@ -138,13 +138,13 @@ class LookupStore:
     def do(
         self, work: Callable[Concatenate[Database, P], T], /, *args: P.args, **kwargs: P.kwargs
     ) -> T:
-        """Do as `write` does and wait for it; not from an event loop."""
+        """Run like `write` and wait for it. Call it outside an event loop."""
         return self._journal.do(partial(_work, work, args, kwargs))
 
     def _job(
         self, work: Callable[..., T], args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Callable[[Database], Any]:
-        """Bind the arguments; saves go together where each statement is a round trip."""
+        """Bind the arguments. Saves are grouped on engines where each statement is a round trip."""
         if self.engine.far and work is saves.save:
             return Step(*args, **kwargs)
         return partial(_work, work, args, kwargs)
@@ -158,7 +158,9 @@ class LookupStore:
         return self.do(lambda db: int(db.execute("SELECT count(*) FROM lookups").fetchone()[0]))
 
     async def recover(self) -> Rescue:
-        """Read back the emergency files of earlier runs; return the place for more.
+        """Read back the emergency files of earlier runs.
+
+        Return the place for more.
 
         Raises StoreError where a run could not write all that it must.
         """
@@ -181,7 +183,9 @@ class LookupStore:
         return rescue
 
     async def keep_again(self, environment: str, bought: Sequence[Purchase], run: int) -> int:
-        """Write again the answers of this call that the store no longer has; return how many.
+        """Store again answers of this call that the store has lost.
+
+        Return how many.
 
         A server or a file that was put back to an older copy has forgotten them.
         """

@@ -67,7 +67,7 @@ class Step(Together):
 
 
 def save_many(db: Database, steps: Sequence[Step]) -> list[saves.Saved]:
-    """Write steps down, each as `saves.save` would; return what became of each."""
+    """Store steps, each as `saves.save` would. Return the result of each."""
     opened, settled = _sorted(steps)
     opened = _nobody_has(db, opened)
     kept = _update(db, opened, lambda lookup, _: saves.opened_columns(lookup), "TRUE")
@@ -130,7 +130,7 @@ def _update(
     columns: Callable[[Purchase, int], Mapping[str, object]],
     fence: str,
 ) -> set[Key]:
-    """Write columns of many rows under our claims; return the purchases that the fence let in."""
+    """Write columns of many rows under our claims. Return the purchases that the fence let in."""
     if not steps:
         return set()
     changes = [columns(step.lookup, step.now) for step in steps]

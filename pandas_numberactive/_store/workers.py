@@ -19,7 +19,7 @@ def new_token() -> str:
 
 
 def join(db: Database, engine: Engine, token: str, *, run: int, lease: float) -> int:
-    """Register this process as a worker of a run and show it alive; return the worker."""
+    """Register this process as a worker of a run and show it alive. Return the worker."""
     held = engine.hold(db, token)
     until = engine.now() + round(lease * 1e6)
     return runs.join(
@@ -43,7 +43,7 @@ def renew(db: Database, engine: Engine, *, worker: int, run: int, lease: float) 
 
 
 def leave(db: Database, engine: Engine, *, worker: int, run: int, finished: bool) -> None:
-    """Take this worker off and stop showing it alive; `finished` is the end of the call."""
+    """Remove this worker and stop showing it alive. `finished` marks the end of the call."""
     runs.leave(db, worker=worker, run=run, now=engine.now(), finished=finished)
     engine.release(db)
 

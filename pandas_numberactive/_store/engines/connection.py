@@ -83,7 +83,7 @@ def _percent(sql: str) -> Any:
 
 
 class Connection:
-    """One connection to the server of a store; its clock is read at each transaction."""
+    """One connection to a store's server, whose clock is read at each transaction."""
 
     def __init__(self, address: Address) -> None:
         try:
@@ -109,8 +109,9 @@ class Connection:
         self._connect()
 
     def _readable(self) -> bool:
-        """Whether libpq would read the address as it was meant; its own complaints would quote the
-        password.
+        """Return True if libpq would read the address as meant.
+
+        Its own complaints would quote the password.
         """
         try:
             parts = self._parts()
@@ -154,7 +155,7 @@ class Connection:
         return opened
 
     def _look(self, connection: psycopg.Connection[Any]) -> None:
-        """What kind of server this is."""
+        """Read the kind and version of the server."""
         encoding = connection.info.parameter_status("server_encoding")
         if encoding not in ("UTF8", "SQL_ASCII"):  # it could not take every message of the vendor
             raise StoreError(
@@ -173,9 +174,7 @@ class Connection:
         connection.prepare_threshold = None if self.pooled else 5
 
     def ready(self) -> psycopg.Connection[Any]:
-        """The connection, after a wait where the server has gone; the wait is once for all who ask
-        meanwhile.
-        """
+        """Return the connection, after one shared wait if the server has gone."""
         if self._open is not None and not self._broken:
             return self._open
         while True:
@@ -196,7 +195,7 @@ class Connection:
         return self._open is None or self._open.closed or self._open.broken
 
     def begin(self) -> Database:
-        """Start a transaction and wait for our turn; a server that went away is waited for."""
+        """Start a transaction and wait for our turn. A lost server is waited for."""
         self._undone = False
         for left in reversed(range(TRIES)):
             connection = self.ready()
@@ -222,8 +221,9 @@ class Connection:
         return round((time.time() + self._ahead) * 1e6)
 
     def commit(self) -> None:
-        """Put the group on the server's disk; where the connection is lost meanwhile, see whether
-        it is there.
+        """Commit the group.
+
+        If the connection is lost meanwhile, look the group up on the server.
         """
         assert self._open is not None
         try:
@@ -239,7 +239,7 @@ class Connection:
                 raise self._psycopg.InternalError("the transaction was rolled back")
 
     def _went_through(self, transaction: int) -> bool:
-        """Whether a transaction whose COMMIT got no reply is on disk.
+        """Return True if a transaction whose COMMIT got no reply is on disk.
 
         To begin is to wait for the lock that it held, so its end is known by then. A server that
         does not know it (another than the one that had it) counts as no: each write recognises what
@@ -254,7 +254,7 @@ class Connection:
         return bool(row and row[0] == "committed")
 
     def rollback(self) -> None:
-        """Undo the group; a lost connection has undone it."""
+        """Undo the group. A lost connection has undone it already."""
         if self._open is not None and not self._broken:
             try:
                 self._open.execute("ROLLBACK", prepare=False)
@@ -262,7 +262,7 @@ class Connection:
                 self._open.close()
 
     def passing(self, error: BaseException) -> bool:
-        """Whether the same work may simply be done again: it left no trace."""
+        """Return True if the same work may be repeated, because it left no trace."""
         lost = self._broken or self._undone
         return isinstance(error, self._psycopg.Error) and (lost or error.sqlstate in _AGAIN)
 

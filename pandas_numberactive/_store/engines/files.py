@@ -79,7 +79,7 @@ def refuse_lost(path: Path) -> None:
 
 
 def refuse_emptied(path: Path) -> None:
-    """Raise StoreError where a store was, and its file is empty; call it under the lock."""
+    """Raise StoreError if a former store's file is empty. Call it under the lock."""
     if path.stat().st_size:
         return
     found = _beside(path, RUN_TRACES)
@@ -107,7 +107,7 @@ def _lost(path: Path, how: str, found: list[str]) -> StoreError:
 
 
 def note_made(path: Path) -> None:
-    """Remember beside the file that it is a store; call it under the lock."""
+    """Mark beside the file that it is a store. Call it under the lock."""
     lock = _lock_file(path)
     if lock.exists() and lock.stat().st_size == 0:
         lock.write_bytes(MADE)
@@ -170,7 +170,7 @@ class Turn:
         self._file: int | None = None
 
     def take(self, seconds: float) -> bool:
-        """Wait for the turn; return False where it did not come in time."""
+        """Wait for the turn. Return False if it did not come in time."""
         module = fcntl()
         if self._file is None:
             self._file = os.open(self._path, os.O_CREAT | os.O_RDWR, 0o600)
@@ -192,7 +192,7 @@ class Turn:
             module.flock(self._file, module.LOCK_UN)
 
     def close(self) -> None:
-        """Close the lock file; in a forked child this leaves the parent's lock alone."""
+        """Close the lock file. In a forked child this leaves the parent's lock alone."""
         if self._file is not None:
             os.close(self._file)
             self._file = None
@@ -234,7 +234,7 @@ class FileGoneError(StoreError):
 
 
 class Identity:
-    """The file that was opened; another under its name is not our store."""
+    """The identity of the opened file. Another file under its name is not our store."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -260,7 +260,7 @@ def _identity(path: Path) -> tuple[int, int] | None:
 
 
 def fcntl() -> Any:
-    """Return the module of file locks; None on Windows."""
+    """Return the module of file locks, or None on Windows."""
     try:
         import fcntl as module  # not on Windows
     except ImportError:

@@ -27,7 +27,7 @@ TRIES = 5
 
 
 class Database(Protocol):
-    """What the store's statements run on; `?` marks a parameter on every engine."""
+    """The statements' executor. `?` marks a parameter on every engine."""
 
     def execute(self, sql: str, parameters: Any = ..., /) -> Any: ...
 
@@ -75,7 +75,7 @@ class Engine(Protocol):
         """Return the store's time in microseconds since 1970, UTC."""
 
     def hold(self, db: Database, token: str) -> str:
-        """Show a worker alive until `release` or death; return its token for others to check."""
+        """Show a worker alive until `release` or death. Return its token for others to check."""
 
     def release(self, db: Database) -> None:
         """Stop showing our workers alive."""
@@ -106,7 +106,7 @@ class Together:
         raise NotImplementedError
 
     def many(self, db: Database, steps: Sequence[Any]) -> list[Any]:
-        """Do all of `steps`, this one among them; return what each returns by itself."""
+        """Do all of `steps`, this one among them. Return the result of each."""
         raise NotImplementedError
 
 
@@ -143,7 +143,7 @@ class Journal:
         self._engine.leave_to_parent()
 
     def write(self, work: Work[T]) -> asyncio.Future[T]:
-        """Queue work from a running loop; the future resolves after the fsync."""
+        """Queue work from a running loop. The future resolves after the fsync."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
 
@@ -165,9 +165,7 @@ class Journal:
         return future.result()
 
     def compact(self) -> None:
-        """Rewrite the file without what was deleted; waits its turn and holds everything
-        else up.
-        """
+        """Rewrite the file without deleted rows. It waits its turn and blocks all other work."""
 
         future: Future[None] = Future()
         self._put((None, _deliver_to(future), None))
@@ -229,8 +227,9 @@ class Journal:
         return [(None, None)]
 
     def _attempt(self, group: list[_Job]) -> list[tuple[Any, BaseException | None]] | None:
-        """Do a group, again where what failed was the connection or another's lock; None where it
-        must be split.
+        """Do a group, and repeat it after a lost connection or another's lock.
+
+        Return None if it must be split.
         """
         for left in reversed(range(TRIES)):
             begun = False

@@ -63,8 +63,9 @@ class PostgresEngine(Connection):
         return "See whether the server is up and has disk space, or name another store"
 
     def compact(self) -> None:
-        """Let the server reuse what was deleted; its log, free pages and backups are its owner's to
-        clean.
+        """Let the server reuse deleted space.
+
+        Its log, free pages and backups remain its owner's task.
         """
         with contextlib.suppress(self._psycopg.errors.InsufficientPrivilege):
             self.ready().execute("VACUUM numberactive.lookups, numberactive.events")
@@ -100,7 +101,7 @@ class PostgresEngine(Connection):
             self._unheld.discard(token)
 
     def _hold_again(self, connection: Any) -> None:
-        """Take the locks of a lost session; one that the server still has is tried again later."""
+        """Take the locks of a lost session. One that the server still has is tried again later."""
         self._unheld = set(self.tokens)
         for token in tuple(self.tokens):
             self._lock(Translated(connection), token)
@@ -204,9 +205,7 @@ class PostgresEngine(Connection):
         return version
 
     def _upgrade(self) -> None:
-        """Bring the tables up to date; who comes at the same time waits for the lock, and finds
-        them so.
-        """
+        """Migrate the tables. A concurrent caller waits for the lock and finds them done."""
         for left in reversed(range(TRIES)):
             try:
                 db = self.begin()

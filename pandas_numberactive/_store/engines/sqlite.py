@@ -35,7 +35,9 @@ def new_mode(path: Path) -> str:
 
 
 def connect(path: Path | None) -> sqlite3.Connection:
-    """Open the store's file, made and migrated if need be; None is a store in memory.
+    """Open the store's file, made and migrated if need be.
+
+    None is a store in memory.
 
     Raises StoreError where the file cannot be used or a store was lost there, StoreVersionError
     where a newer version made it.
@@ -63,7 +65,7 @@ def _open(name: str) -> sqlite3.Connection:
 
 
 def _ready(connection: sqlite3.Connection, path: Path | None) -> sqlite3.Connection:
-    """Set the connection up and migrate the file; closes the connection where that fails."""
+    """Set up the connection and migrate the file. Closes the connection if that fails."""
     try:
         connection.execute("PRAGMA synchronous=FULL")  # an answer on disk is on the platter
         connection.execute("PRAGMA secure_delete=ON")  # a forgotten number leaves no bytes behind
@@ -76,7 +78,7 @@ def _ready(connection: sqlite3.Connection, path: Path | None) -> sqlite3.Connect
 
 
 def look_into(path: Path, sql: str) -> int:
-    """Return the number that a query finds in another store, read only; 0 where it cannot."""
+    """Return the number that a read-only query finds in another store, or 0 on failure."""
     try:
         with contextlib.closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as other:
             return int(other.execute(sql).fetchone()[0])
@@ -109,7 +111,7 @@ def _migrate(connection: sqlite3.Connection, path: Path | None) -> None:
 
 
 def _version(connection: sqlite3.Connection, path: Path) -> int:
-    """Return the file's version, 0 where it is new; raise where it is not ours, or newer."""
+    """Return the file's version, 0 for a new one. Raises if the file is not ours, or newer."""
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     (application,) = connection.execute("PRAGMA application_id").fetchone()
     tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
@@ -176,7 +178,7 @@ def _part(db: Database, code: int, wanted: NDArray[np.int64]) -> NDArray[np.int6
 
 
 def _crowded(db: Database, where: str, wanted: int) -> bool:
-    """Whether a range holds so many rows beside the wanted ones that seeking each is faster."""
+    """Return True if reading the whole range is faster than seeking each wanted row."""
     most = DENSE * wanted
     (found,) = db.execute(
         f"SELECT count(*) FROM (SELECT 1 FROM lookups WHERE {where} LIMIT {most})"
@@ -207,7 +209,7 @@ _left_open: list[sqlite3.Connection] = []
 
 
 class SQLiteEngine:
-    """The journal in one SQLite file; `path` None is a store in memory."""
+    """The journal in one SQLite file, or in memory if `path` is None."""
 
     errors: tuple[type[Exception], ...] = (sqlite3.Error, OSError)
     far = False
@@ -218,7 +220,7 @@ class SQLiteEngine:
         self.reopen()
 
     def reopen(self) -> None:
-        """Open the file; in memory, an empty store."""
+        """Open the file, or an empty store in memory."""
         self._connection = connect(self._path)
         self._file = None if self._path is None else files.Identity(self._path)
         self._workers = Liveness(self._path)
@@ -370,12 +372,12 @@ _ADVICE = {
 
 
 def _code(error: BaseException) -> int:
-    """Return SQLite's primary error code; 0 for any other error."""
+    """Return SQLite's primary error code, 0 for any other error."""
     return int(getattr(error, "sqlite_errorcode", 0)) & 0xFF
 
 
 class Liveness:
-    """Locked files beside the store; without file locks (Windows, memory) only leases count."""
+    """Locked files beside the store. Without file locks (Windows, memory) only leases count."""
 
     def __init__(self, store: Path | None) -> None:
         self._folder = None if store is None else store.with_name(store.name + ".workers")
@@ -392,7 +394,7 @@ class Liveness:
         self._held[token] = file
 
     def lives(self, token: str) -> bool:
-        """Whether a worker's process may be alive; True where that cannot be told."""
+        """Return False only if a worker's process is certainly dead."""
         fcntl = files.fcntl()
         if self._folder is None or fcntl is None or token in self._held:
             return True
@@ -416,7 +418,7 @@ class Liveness:
         self._held.clear()
 
     def certain(self, token: str) -> bool:
-        """Whether a worker's process lives beyond doubt."""
+        """Return True only if a worker's process is certainly alive."""
         return self._folder is not None and files.fcntl() is not None and self.lives(token)
 
     def anyone(self) -> bool:
@@ -426,7 +428,7 @@ class Liveness:
         return any(self.lives(entry.name) for entry in self._folder.iterdir())
 
     def release(self) -> None:
-        """Stop holding; the files go with it."""
+        """Stop holding and remove the lock files."""
         for token, file in self._held.items():
             with contextlib.suppress(OSError):
                 os.unlink(str(self._folder) + os.sep + token)
