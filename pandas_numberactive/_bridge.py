@@ -17,6 +17,8 @@ from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
+from pandas_numberactive.errors import BridgeError
+
 T = TypeVar("T")
 Work = Coroutine[Any, Any, T] | Callable[[], Coroutine[Any, Any, T]]
 Tick = Callable[[], None]
@@ -57,7 +59,15 @@ class _Bridge:
         self._thread = threading.Thread(
             target=_serve, args=(self.loop,), name="numberactive-bridge", daemon=True
         )
-        self._thread.start()
+        try:
+            self._thread.start()
+        except RuntimeError as error:  # too many threads, or Python is about to end
+            self.loop.close()
+            self._forget()
+            raise BridgeError(
+                f"The background thread cannot be started ({error}): close what uses many threads, "
+                "or call before the program ends. Nothing was sent."
+            ) from error
 
     def is_current_thread(self) -> bool:
         return self._thread is threading.current_thread() and self._pid == os.getpid()
@@ -149,9 +159,9 @@ def call(work: Work[T], *, stop: Tick, tick: Tick | None = None, drain: float) -
     if _bridge.is_current_thread():
         if not callable(work):
             work.close()
-        raise RuntimeError(
+        raise BridgeError(
             "This blocking call was made on the background loop itself and would wait forever: "
-            "await the async twin (aenrich, alookup) instead."
+            "await the async twin (aenrich, alookup) instead. Nothing was sent."
         )
     future: Future[T] | None = None
     try:

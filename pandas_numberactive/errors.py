@@ -12,6 +12,7 @@
     ├── LookupFailedError (RuntimeError)      errors="raise", and a look-up failed
     ├── StoreError (OSError)                  answers cannot be read or written
     │   └── StoreVersionError                 the store was written by a newer version
+    ├── BridgeError (RuntimeError)            the background thread cannot do this call
     └── MissingExtraError (ImportError)       an optional package is not installed
 
     IncompleteRunWarning, PlainHttpWarning, UnknownValueWarning, LookAheadWarning,
@@ -37,6 +38,7 @@ from pandas_numberactive._phones.mask import mask_label
 
 __all__ = [
     "AuthenticationError",
+    "BridgeError",
     "BudgetExceededError",
     "ColumnNotFoundError",
     "ConfigurationError",
@@ -215,6 +217,12 @@ class StoreVersionError(StoreError):
 
     charged: ClassVar[Charged] = "no"
     fault: ClassVar[Fault] = "caller"
+
+
+class BridgeError(NumberActiveError, RuntimeError):
+    """The background thread cannot be started, or a blocking call was made on it; nothing was
+    sent.
+    """
 
 
 class MissingExtraError(NumberActiveError, ImportError):

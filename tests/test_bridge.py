@@ -13,6 +13,7 @@ import warnings
 import pytest
 
 from pandas_numberactive import _bridge as bridge
+from pandas_numberactive.errors import BridgeError
 
 
 class Work:
@@ -172,8 +173,23 @@ def test_a_blocking_call_on_the_loops_own_thread_is_refused():
     async def inside():
         return bridge.call(value(5), stop=pytest.fail, drain=1)
 
-    with pytest.raises(RuntimeError, match="await the async twin"):
+    with pytest.raises(BridgeError, match="await the async twin"):
         bridge.call(inside(), stop=pytest.fail, drain=1)
+
+
+def test_a_thread_that_cannot_start_is_an_error_of_ours(monkeypatch):
+    """Python raises a bare RuntimeError at a limit of threads, and once it is about to end."""
+
+    def full(_: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    bridge_of_its_own = bridge._Bridge()
+    monkeypatch.setattr("threading.Thread.start", full)
+    with pytest.raises(BridgeError, match="can't start new thread.*Nothing was sent"):
+        bridge_of_its_own.running_loop()
+    monkeypatch.undo()
+    assert bridge_of_its_own.running_loop() is bridge_of_its_own.loop  # the next call works
+    bridge_of_its_own.close()
 
 
 def test_awaiting_returns_the_result_and_keeps_the_callers_loop_free():

@@ -25,6 +25,7 @@ _COSTS = ("cost", "cost at most")
 AGAIN = {
     RunEnding.CAPPED: "The same command buys nothing more today; a higher --max-charges or "
     "--budget goes on.",
+    RunEnding.SPENT: "The same command buys nothing more today; a higher --budget goes on.",
     RunEnding.STOPPED: "The same command goes on where this ended.",
     RunEnding.BROKEN: "The same command goes on where this ended.",
     RunEnding.OPEN: "The same command goes on where this ended.",

@@ -8,10 +8,8 @@ import sys
 import warnings
 from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
 
-from pandas_numberactive._display.html import bar as picture
-from pandas_numberactive._display.html import html_table
 from pandas_numberactive._display.live import Live, in_kernel
-from pandas_numberactive._run.report import Progress, progress_line, verdict
+from pandas_numberactive._run.report import Progress, progress_html, progress_line, verdict
 
 if TYPE_CHECKING:
     from pandas_numberactive._config.settings import Settings
@@ -79,16 +77,8 @@ class _Page:
         self._put(now, text or progress_line(now))
 
     def _put(self, now: Progress, text: str) -> None:
-        held = max(0, now.done - now.bought - now.stored - now.failed)
-        parts = [
-            ("bought", now.bought),
-            ("stored", now.stored),
-            ("failed", now.failed),
-            ("held", held),
-            ("to do", now.total - now.done),
-        ]
         self._live.text = text
-        self._live.value = html_table(text, [], picture=picture(parts, f"{now.total:,} numbers"))
+        self._live.value = progress_html(now, text)
         if not self._shown:
             self._shown = True
             self._live.show()

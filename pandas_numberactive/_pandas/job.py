@@ -14,10 +14,16 @@ import pandas as pd
 
 from pandas_numberactive import _bridge as bridge
 from pandas_numberactive._bridge import keep_over_forks
-from pandas_numberactive._display.html import bar, error_card, html_table
+from pandas_numberactive._display.html import error_card
 from pandas_numberactive._display.live import Live, StopRow, in_kernel
-from pandas_numberactive._display.text import duration, money, numbers
-from pandas_numberactive._run.report import Ending, Progress, ending_of, verdict
+from pandas_numberactive._run.report import (
+    Ending,
+    Progress,
+    ending_of,
+    progress_html,
+    progress_line,
+    verdict,
+)
 
 if TYPE_CHECKING:
     from pandas_numberactive._pandas.ending import Notices
@@ -115,17 +121,8 @@ class Job:
         return "done" if report is None or ending_of(report) is Ending.COMPLETE else "stopped"
 
     def __repr__(self) -> str:
-        now = self.progress
-        left = (
-            ""
-            if now.seconds_left is None or self.done()
-            else f", about {duration(now.seconds_left)} left"
-        )
-        return (
-            f"Job ({self.state}): {now.done:,} of {now.total:,} numbers; bought {now.bought:,}, "
-            f"stored {now.stored:,}, "
-            f"failed {now.failed:,}, spent {money(now.spent, now.currency)}{left}"
-        )
+        line = progress_line(self.progress) if self.report is None else verdict(self.report)
+        return f"Job ({self.state}): {line}"
 
     def _repr_html_(self) -> str:
         """Render where it stands now, for a page that is not live."""
@@ -197,40 +194,11 @@ def _after_cell(result: Any) -> None:
 # --- the live view
 
 
-def progress_text(now: Progress, *, ended: bool = False) -> str:
-    """Render how a run is going in one line."""
-    left = "" if ended or now.seconds_left is None else f", about {duration(now.seconds_left)} left"
-    spent = "" if now.spent is None else f", spent {money(now.spent, now.currency)}"
-    held = f", held {now.uncertain:,}" if now.uncertain else ""
-    rate = f"{now.rate:,.0f}" if now.rate >= 10 else f"{now.rate:.1f}"
-    return (
-        f"{now.done:,} of {now.total:,}: bought {now.bought:,}, stored {now.stored:,}, failed "
-        f"{now.failed:,}{held}"
-        f"{spent}, {rate} a second{left}"
-    )
-
-
 def ending(job: Job) -> str:
     """Render how a job ended in one line."""
     if job.report is None:
-        return f"{job.state.capitalize()}: {progress_text(job.progress, ended=True)}."
+        return f"{job.state.capitalize()}: {progress_line(job.progress)}."
     return f"{verdict(job.report)}."
-
-
-def progress_html(now: Progress, state: str) -> str:
-    """Render how a run is going as a headline, a bar and a line."""
-    held = now.done - now.bought - now.stored - now.failed
-    parts = [
-        ("bought", now.bought),
-        ("stored", now.stored),
-        ("failed", now.failed),
-        ("held", held),
-        ("to do", now.total - now.done),
-    ]
-    spent = "" if now.spent is None else f"{money(now.spent, now.currency)} for "
-    headline = f"{spent}{numbers(now.bought)} so far"
-    picture = bar(parts, f"{now.total:,} distinct numbers")
-    return html_table(headline, [], progress_text(now), picture, under=state)
 
 
 def job_html(job: Job) -> str:
@@ -239,7 +207,7 @@ def job_html(job: Job) -> str:
     if job.report is not None:
         return job.report.brief_html(ending(job)) + error
     state = ending(job) if job.done() else f"Job ({job.state})"
-    return progress_html(job.progress, state) + error
+    return progress_html(job.progress, progress_line(job.progress), state) + error
 
 
 class JobView:

@@ -96,6 +96,7 @@ class Buyer:
         moment = self._lease.now()
         self.worker = await self._join()
         self._lease.renewed(moment)
+        self._streaks.expected = len(todo)
         if todo:
             await self._all(todo)
         error = self._error
@@ -380,7 +381,7 @@ class Buyer:
         return bool(self._streaks.kind != "held" or self._unclaimed or self._waiting or self._busy)
 
     def _halted(self, verdict: Verdict) -> None:
-        self._halt(stopped_by_vendor(verdict))
+        self._halt(stopped_by_vendor(verdict, self._settings))
 
 
 async def _together(work: list[Awaitable[None]]) -> None:

@@ -100,6 +100,7 @@ class RunReport:
     stopped_by: str | None = None
     # `max_charges` or `budget` ended it: the same call buys nothing more today, a higher cap does
     capped: bool = False
+    at_budget: bool = False  # of the two it was `budget`
     failures: Mapping[str, int] = field(default_factory=dict)  # code and message: numbers
     problems: Any = None
     examples: Mapping[str, str] = field(default_factory=dict)  # reason: a masked cell
@@ -215,6 +216,7 @@ class Ending(enum.Enum):
 
     COMPLETE = "Complete"
     CAPPED = "Stopped at your cap"
+    SPENT = "Stopped at your budget"
     STOPPED = "Stopped by you"
     BROKEN = "Stopped by an error"
     OPEN = "Not finished"
@@ -222,7 +224,7 @@ class Ending(enum.Enum):
     @property
     def meant(self) -> bool:
         """Return True where the user has asked for this end."""
-        return self in (Ending.COMPLETE, Ending.CAPPED, Ending.STOPPED)
+        return self in (Ending.COMPLETE, Ending.CAPPED, Ending.SPENT, Ending.STOPPED)
 
 
 def ending_of(report: RunReport) -> Ending:
@@ -231,7 +233,7 @@ def ending_of(report: RunReport) -> Ending:
     if report.stopped_by == STOP:
         return Ending.STOPPED if left else Ending.COMPLETE
     if report.capped:
-        return Ending.CAPPED
+        return Ending.SPENT if report.at_budget else Ending.CAPPED
     if report.stopped_by:
         return Ending.BROKEN
     return Ending.OPEN if left else Ending.COMPLETE
@@ -264,6 +266,20 @@ def _with_problems(text: str, report: RunReport) -> str:
         counts.append(f"{held:,} held")
     text = text.replace(Ending.COMPLETE.value, "Ended", 1)
     return f"{text}; {'; '.join(counts)}"
+
+
+def progress_html(now: Progress, title: str, under: str = "") -> str:
+    """Render how a run is going, or how it ended, as a title and a bar."""
+    held = max(0, now.done - now.bought - now.stored - now.failed)
+    parts = [
+        ("bought", now.bought),
+        ("stored", now.stored),
+        ("failed", now.failed),
+        ("held", held),
+        ("to do", now.total - now.done),
+    ]
+    picture = bar(parts, f"{now.total:,} distinct numbers")
+    return html_table(title, [], picture=picture, under=under)
 
 
 def progress_line(now: Progress) -> str:

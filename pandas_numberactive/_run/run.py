@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pandas_numberactive._config.settings import RunSettings
-from pandas_numberactive._display.text import utc
+from pandas_numberactive._display.text import money, utc
 from pandas_numberactive._purchase.purchase import (
     _STATUS_OF,
     SETTLED,
@@ -30,6 +30,7 @@ from pandas_numberactive._run.plan import (
     earlier_run,
     look,
     make_plan,
+    paid_by_budget,
     run_key,
 )
 from pandas_numberactive._run.plan import plan as plan
@@ -99,6 +100,7 @@ class Run:
         self._settings = settings
         self._options = options
         self._cap = cap_of(options, settings)
+        self._at_budget = self._cap is not None and self._cap == paid_by_budget(options, settings)
         self._tally = Tally()
         self._stored = 0
         self._todo = 0
@@ -291,6 +293,12 @@ class Run:
         numbers = self._numbers.tolist()
         return await store.details(environment, numbers, since=since)
 
+    def _limit(self) -> str:
+        """Return the limit of this run in words."""
+        if self._at_budget:
+            return f"the budget of {money(self._options.budget, self._settings.currency)}"
+        return f"the cap of {self._cap:,} charges"
+
     def _report(
         self, answers: Answers, settled: NDArray[np.bool_], run: RunRow | None
     ) -> RunReport:
@@ -333,9 +341,9 @@ class Run:
             unit_price=self._settings.unit_price,
             currency=self._settings.currency,
             resumed=bool(run and run.resumed),
-            stopped_by=tally.stopped_by
-            or (f"the cap of {self._cap:,} charges" if tally.over else None),
+            stopped_by=tally.stopped_by or (self._limit() if tally.over else None),
             capped=tally.over > 0 and tally.stopped_by is None,
+            at_budget=self._at_budget and tally.over > 0 and tally.stopped_by is None,
             failures=dict(tally.failures),
         )
 

@@ -45,6 +45,8 @@ class Streaks:
         self._explained = {
             shown_code(code) for step in ("handle", "query") for code in settings.codes(step)
         }
+        self.expected = PROBES  # look-ups that this run may begin
+        self._vendor = settings.base_url or "The vendor"
         self._begun = 0
         self._ended = 0
         self._bad: dict[int, str] = {}  # place in the order of beginning: what was wrong
@@ -115,6 +117,8 @@ class Streaks:
         return HELD if state is LookupState.UNCERTAIN else UNREACHABLE
 
     def _verdict(self, lookup: Purchase, kind: str, row: int, in_flight: int) -> VendorError | None:
+        if _is_auth(lookup) and self._ended == row == min(PROBES, self.expected):
+            return _unaccepted(self._vendor, lookup)
         first = self._ended == row == PROBES and kind.startswith("code ")
         if row >= _LIMITS.get(kind, SAME_IN_A_ROW) or first:
             return _stopped(f"The last {row} answers were all {_WORDS.get(kind, kind)}", lookup)
@@ -141,16 +145,31 @@ _WORDS = {
 
 
 def _stopped(what: str, lookup: Purchase) -> VendorError:
-    said = " ".join(
-        part for part in (lookup.reason, lookup.code and f"code {lookup.code}", lookup.msg) if part
-    )
+    reason = None if lookup.reason == "code" else lookup.reason
+    parts = (reason, lookup.code and f"code {lookup.code}", lookup.msg)
+    said = " ".join(part for part in parts if part)
     hint = _HINTS.get(_kind_of_answer(lookup) or "", _HINT)
     kind: type[VendorError] = VendorError
-    if lookup.reason == "code" and _AUTH.search(lookup.msg):
+    if _is_auth(lookup):
         kind = AuthenticationError
         hint = _AUTH_HINT
     return kind(
         f"{what}, the last one: {said}. The run was stopped and everything paid is stored. {hint}",
+        code=lookup.code,
+        msg=lookup.msg,
+    )
+
+
+def _is_auth(lookup: Purchase) -> bool:
+    """Return True for a refusal whose text is about the keys or the account."""
+    return lookup.reason == "code" and bool(_AUTH.search(lookup.msg))
+
+
+def _unaccepted(vendor: str, lookup: Purchase) -> AuthenticationError:
+    """Return the error for keys that are refused from the first answer on."""
+    return AuthenticationError(
+        f"{vendor} does not accept the keys: code {lookup.code} {lookup.msg}. {_AUTH_HINT} The run "
+        "was stopped, and everything paid is stored.",
         code=lookup.code,
         msg=lookup.msg,
     )
@@ -171,7 +190,7 @@ _HINTS = {
 }
 
 
-def stopped_by_vendor(verdict: Verdict) -> VendorError:
+def stopped_by_vendor(verdict: Verdict, settings: RunSettings) -> VendorError:
     """The vendor said something after which no other number may be asked."""
     said = " ".join(
         part
@@ -181,14 +200,17 @@ def stopped_by_vendor(verdict: Verdict) -> VendorError:
     kind: type[VendorError]
     if verdict.reason in ("http_401", "http_403"):
         kind = AuthenticationError
-        hint = "Check the app key, the secret, and whether this address is allowed."
+        hint = f"{_AUTH_HINT} Ask, too, whether this machine's address is allowed."
     elif verdict.reason == "simulator_answer":
         kind = VendorError
         hint = "A simulator answered in place of the vendor; check base_url."
     else:
         kind = VendorError
         hint = "Check base_url, encoding and proxy."
-    message = f"The vendor's reply stopped the run: {said}. {hint} Everything paid is stored."
+    message = (
+        f"The reply of {settings.base_url} stopped the run: {said}. {hint} Everything paid is "
+        "stored."
+    )
     return kind(message, code=verdict.code, msg=verdict.msg)
 
 
@@ -229,7 +251,9 @@ def _variable(name: str) -> str:
     return from_variable(name) or from_variable(name.lower())
 
 
-_AUTH = re.compile(r"app ?key|token|sign|secret|auth|credential|permission", re.IGNORECASE)
+_AUTH = re.compile(
+    r"app ?key|token|\bsign\b|signature|secret|auth|credential|permission", re.IGNORECASE
+)
 
 
 def collision() -> VendorError:

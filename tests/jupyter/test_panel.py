@@ -20,8 +20,7 @@ from pandas_numberactive._jupyter.choosing import choose
 from pandas_numberactive._jupyter.panel import EnrichPanel
 from pandas_numberactive._pandas import api
 from pandas_numberactive._pandas import job as job_module
-from pandas_numberactive._pandas.job import JobView, progress_text
-from pandas_numberactive._run.report import Progress
+from pandas_numberactive._pandas.job import JobView
 from pandas_numberactive.simulator import Faults, Simulator
 
 
@@ -247,7 +246,7 @@ def test_jobs_lists_what_runs_and_can_stop_it(tmp_path, frame):
         frame.numberactive.start("hp")
         until(lambda: vendor.ledger.total > 2)
         (job,) = pna.jobs()
-        assert "of 60 numbers" in repr(job)
+        assert " of 60, " in repr(job)
         job.stop()
         job.result()
         assert pna.jobs() == []
@@ -744,7 +743,7 @@ def test_a_job_keeps_its_own_bill_and_its_rate(as_production, vendor, frame):
     until(lambda: job.state == "done")
     rate = job.progress.rate
     assert rate == job.progress.rate > 0  # it does not go on falling
-    assert repr(job).startswith("Job (done): 60 of 60 numbers")
+    assert repr(job) == "Job (done): Complete: 60 bought"
     view = JobView(job)  # shown for the first time when it is over
     assert "Complete: 60 bought." in view.face.value
 
@@ -783,24 +782,6 @@ def test_a_job_stopped_in_code_shows_it(tmp_path, frame, quiet_incomplete):
         job.stop()
         assert job.state in ("stopping", "stopped")
         until(lambda: "Stopped by you: " in view.face.value)
-
-
-@pytest.mark.parametrize(
-    ("given", "words"),
-    [
-        ({"rate": 0.42, "seconds_left": 7300.0}, "0.4 a second, about 2.0 h left"),
-        ({"rate": 31.2, "seconds_left": 12.0}, "31 a second, about 12 s left"),
-        (
-            {"rate": 1.0, "seconds_left": None, "uncertain": 3},
-            "failed 0, held 3, spent IDR 500, 1.0 a second",
-        ),
-    ],
-)
-def test_progress_is_told_in_a_line(given, words):
-    text = progress_text(Progress(total=10, done=5, spent=500.0, **given))
-    assert text.startswith("5 of 10: bought 0")
-    assert words in text
-    assert " left" not in progress_text(Progress(total=10, done=5, **given), ended=True)
 
 
 # --- what else the panel offers

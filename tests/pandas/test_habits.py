@@ -12,7 +12,13 @@ import pytest
 
 import pandas_numberactive as pna
 from pandas_numberactive._pandas import bar
-from pandas_numberactive._run.report import Progress, RunReport, progress_line, verdict
+from pandas_numberactive._run.report import (
+    Progress,
+    RunReport,
+    progress_html,
+    progress_line,
+    verdict,
+)
 from pandas_numberactive.errors import (
     ConfigurationError,
     IncompleteRunWarning,
@@ -190,6 +196,10 @@ def test_one_row_of_no_phone_warns_too():
             "Stopped at your cap: 1 of 5 bought; 4 left",
         ),
         (
+            {"bought": 1, "not_bought": 4, "capped": True, "at_budget": True},
+            "Stopped at your budget: 1 of 5 bought; 4 left",
+        ),
+        (
             {"bought": 2, "not_bought": 3, "stopped_by": "stop"},
             "Stopped by you: 2 of 5 bought; 3 left",
         ),
@@ -215,6 +225,23 @@ def test_a_cap_that_was_meant_warns_of_nothing(as_production, caplog):
     assert said in pna.last_run()._repr_html_()
     assert said in job._repr_html_()
     assert any(said in record.message for record in caplog.records)
+
+
+@pytest.mark.parametrize(
+    ("limits", "text", "by"),
+    [
+        ({"budget": 2_000}, "your budget: 4 of", "the budget of IDR 2,000"),
+        ({"budget": 2_400, "max_charges": 9}, "your budget: 4 of", "the budget of IDR 2,400"),
+        ({"budget": 2_000, "max_charges": 3}, "your cap: 3 of", "the cap of 3 charges"),
+        ({"max_charges": 4}, "your cap: 4 of", "the cap of 4 charges"),
+    ],
+)
+def test_the_verdict_names_the_limit_that_was_given(as_production, limits, text, by):
+    as_production()
+    df = pd.DataFrame({"phone": [f"0811{i:07d}" for i in range(10)]})
+    df.numberactive.enrich("phone", **limits)
+    assert f"Stopped at {text}" in verdict(pna.last_run())
+    assert pna.last_run().stopped_by == by
 
 
 # --- warnings
@@ -289,6 +316,33 @@ def test_the_progress_line_begins_with_the_cost():
     assert progress_line(now) == "IDR 30,000, 100 of 500, 2.2/s, 3 min left"
     assert len(progress_line(now)) < 60
     assert progress_line(Progress(total=5)) == "0 bought, 0 of 5"
+
+
+def test_a_job_a_bar_and_a_bill_use_the_same_words(as_production, vendor):
+    """A job had a sentence of its own, with other words than the bar's."""
+    as_production(max_concurrency=1)
+    vendor.latency = 0.02
+    job = pna.start(pd.DataFrame({"phone": [f"0811{i:07d}" for i in range(30)]}), "phone")
+    now = job.progress
+    assert progress_line(now).split(",")[0] in progress_html(now, progress_line(now))
+    assert repr(job).startswith("Job (running): IDR ")
+    job.result()
+    assert repr(job) == f"Job (done): {verdict(job.report)}"
+    assert verdict(job.report) in job._repr_html_()
+
+
+@pytest.mark.parametrize(("rows", "most"), [(1, 2), (100, 3), (5_000, 10)])
+def test_the_likely_time_on_the_simulator_is_seconds(rows, most):
+    """It named two minutes for a run of three seconds."""
+    pna.configure(environment="simulator", store=":memory:")
+    plan = pd.DataFrame({"phone": [f"0811{i:07d}" for i in range(rows)]}).numberactive.plan("phone")
+    assert 0 < plan.seconds <= most
+
+
+def test_one_number_takes_two_calls_in_a_row(as_production):
+    as_production()
+    plan = pd.DataFrame({"phone": ["0811 8899 532"]}).numberactive.plan("phone")
+    assert plan.seconds == 0.5
 
 
 def test_what_another_run_buys_counts_as_stored(as_production, vendor):

@@ -119,15 +119,28 @@ def test_a_proxy_variable_that_is_not_used_is_named(as_production, refused, monk
     assert "HTTPS_PROXY is set here, but not used: pass configure(proxy=...)" in str(error)
 
 
-def test_a_wrong_key_and_a_wrong_secret_have_their_texts(as_production, vendor):
+@pytest.mark.parametrize("count", [1, 2, 9])
+def test_a_wrong_key_and_a_wrong_secret_have_their_texts(as_production, vendor, count):
     texts = set()
     for keys in ({"app_key": "another"}, {"secret": "another"}):
-        error, _ = error_of(as_production, vendor.base_url, 9, **keys)
+        error, _ = error_of(as_production, vendor.base_url, count, **keys)
         assert isinstance(error, AuthenticationError)
+        assert str(error).startswith(f"{vendor.base_url} does not accept the keys: code 1000")
         assert "NUMBERACTIVE_APP_KEY" in str(error)
         assert "NUMBERACTIVE_SECRET" in str(error)
         texts.add(str(error))
     assert len(texts) == 2
+
+
+def test_one_look_up_with_a_wrong_key_says_so(as_production, vendor):
+    """It said "failed and was not charged; try again"."""
+    as_production()
+    with (
+        pna.override(app_key="another"),
+        pytest.raises(AuthenticationError, match="NUMBERACTIVE_APP_KEY"),
+    ):
+        pna.lookup("0811 8899 532")
+    assert pna.lookup("0811 8899 532").status == "answered"
 
 
 def test_what_was_reached_once_is_tried_again(as_production, vendor, monkeypatch):
