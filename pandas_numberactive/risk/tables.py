@@ -106,11 +106,11 @@ def risk_table(
     0.5
     """
     found = readings(df, by, target, missing=missing, **common)
-    out = Shown(pd.concat([_lines(one) for one in found]))
+    out = Shown(pd.concat([lines_of(one) for one in found]))
     return note_left_out(out, {one.signal.name: one.left_out() for one in found})
 
 
-def _lines(found: Reading) -> pd.DataFrame:
+def lines_of(found: Reading) -> pd.DataFrame:
     """Return the lines of one signal: tested levels, then lines apart."""
     name = found.signal.name
     tested = found.signal.tested

@@ -12,7 +12,7 @@ import pytest
 import pandas_numberactive as pna
 from pandas_numberactive.errors import RiskInputError
 from pandas_numberactive.risk import RetroTest
-from pandas_numberactive.risk._report.page import FEW, masked
+from pandas_numberactive.risk._report.forest import FEW, masked
 from pandas_numberactive.risk._report.rule import Decision, Finding, decide
 from pandas_numberactive.simulator.loanbook import loan_book, seen_too_late, with_answers
 from tests.display.test_pictures import read
