@@ -9,6 +9,7 @@ from ._config.settings import override as override
 from ._config.settings import settings as settings
 from ._jupyter.form import LookupForm as LookupForm
 from ._jupyter.panel import EnrichPanel as EnrichPanel
+from ._jupyter.risk_panel import RiskPanel as RiskPanel
 from ._pandas.api import aenrich as aenrich
 from ._pandas.api import enrich as enrich
 from ._pandas.api import history as history

@@ -8,7 +8,7 @@ import pandas_numberactive as pna
 
 PINNED = """
 configure settings override enrich aenrich start plan normalize lookup alookup last_run history spend doctor
-show_versions restore_dtypes plain_dtypes stored jobs LookupStore LookupForm EnrichPanel risk simulator TELCO_TYPE ACTIVE_LEVEL FREQUENCY_GRADE LOOKUP_STATUS
+show_versions restore_dtypes plain_dtypes stored jobs LookupStore LookupForm EnrichPanel RiskPanel risk simulator TELCO_TYPE ACTIVE_LEVEL FREQUENCY_GRADE LOOKUP_STATUS
 """.split()
 
 

@@ -89,7 +89,7 @@ def names_phone(name: object) -> bool:
     >>> [names_phone(name) for name in ("phone_1", "noHP", "hpp", "score")]
     [True, True, False, False]
     """
-    return bool(_PHONE_WORDS & _words_of(name))
+    return bool(_PHONE_WORDS & words_of(name))
 
 
 def names_others(name: object) -> bool:
@@ -99,11 +99,15 @@ def names_others(name: object) -> bool:
     [True, True, False]
     """
     text = str(name).lower()
-    return any(part in text for part in _OTHERS_PARTS) or bool(_OTHERS_WORDS & _words_of(name))
+    return any(part in text for part in _OTHERS_PARTS) or bool(_OTHERS_WORDS & words_of(name))
 
 
-def _words_of(name: object) -> set[str]:
-    """Split a name at signs, digits and changes of case."""
+def words_of(name: object) -> set[str]:
+    """Split a name at signs, digits and changes of case.
+
+    >>> sorted(words_of("tanggalPengajuan_2"))
+    ['pengajuan', 'tanggal']
+    """
     return {word.lower() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+", str(name))}
 
 

@@ -133,11 +133,11 @@ def _lines(
     for part, effect in enumerate(by_part):
         here = found.restricted(codes == part)
         lines.append(_line(here, effect, worst))
-    index = pd.MultiIndex.from_product([[found.signal], names])
-    out = pd.DataFrame(lines, index=index)
+    out = pd.DataFrame(lines)
     largest = int(np.argmax(out["n"].to_numpy()))
     out["approved_ratio"] = out["approved"] / out["approved"].iloc[largest]
-    return out if found.weight is not None else out.astype({"n": "int64", "bads": "int64"})
+    out.index = pd.MultiIndex.from_product([[found.signal], names])
+    return out
 
 
 def _line(here: Population, effect: Effect, worst: int) -> dict[str, float]:
@@ -146,9 +146,10 @@ def _line(here: Population, effect: Effect, worst: int) -> dict[str, float]:
     total = here.merged()
     low, high = intervals(total)
     odds, odds_low, odds_high = effect.odds_ratio
+    size = float if here.weight is not None else int
     return {
-        "n": n.sum(),
-        "bads": bads.sum(),
+        "n": size(n.sum()),
+        "bads": size(bads.sum()),
         "bad_rate": level_rates(total)[0],
         "bad_rate_low": low[0],
         "bad_rate_high": high[0],

@@ -105,12 +105,16 @@ def risk_table(
     >>> table.loc[("active_level", "low"), "bad_rate"].item()
     0.5
     """
-    found = readings(df, by, target, missing=missing, **common)
-    out = Shown(pd.concat([lines_of(one) for one in found]))
+    return table_of(readings(df, by, target, missing=missing, **common))
+
+
+def table_of(found: Sequence[Reading]) -> Shown:
+    """Return the risk table of signals that were read already."""
+    out = Shown(pd.concat([_lines(one) for one in found]))
     return note_left_out(out, {one.signal.name: one.left_out() for one in found})
 
 
-def lines_of(found: Reading) -> pd.DataFrame:
+def _lines(found: Reading) -> pd.DataFrame:
     """Return the lines of one signal: tested levels, then lines apart."""
     name = found.signal.name
     tested = found.signal.tested

@@ -22,6 +22,7 @@ BENCHES: dict[str, Callable[[bool], list[Row]]] = {
     "growth": growth.growth,
     "risk": risk.risk_tables,
     "questions": risk.questions,
+    "redraws": risk.redraws,
 }
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 import pandas_numberactive as pna
 from pandas_numberactive import risk
+from pandas_numberactive.simulator.loanbook import loan_book, seen_too_late, with_answers
 from tests.bench.table import Row
 
 ENDS = {
@@ -113,3 +115,33 @@ def questions(quick: bool) -> list[Row]:
         note = f"{len(loans):,} rows, at most {SECONDS:g} s"
         out.append(Row(name, "processor seconds", seconds, note, at_most=SECONDS))
     return out
+
+
+MILLISECONDS = 50.0  # the most that a redraw of the panel may take on 20,000 rows
+
+
+def redraws(quick: bool) -> list[Row]:
+    """(risk) processor milliseconds from a choice in RiskPanel to its picture, by table."""
+    panel = pna.RiskPanel(seen_too_late(with_answers(loan_book(20_000)), share=0.3))
+    rounds = 5 if quick else 25
+    choices = {
+        "levels": (panel._late, ("keep", "drop")),
+        "four segments": (panel._segment, ("product", "")),
+        "eight segments": (panel._segment, ("city", "")),
+    }
+    out = []
+    for name, (field, values) in choices.items():
+        spent = [_choice(field, values) for _ in range(rounds)]
+        note = f"20,000 rows, {name}, at most {MILLISECONDS:g} ms"
+        middle = float(np.median(spent))
+        out.append(Row(f"redraw {name}", "processor ms", middle, note, at_most=MILLISECONDS))
+    return out
+
+
+def _choice(field: Any, values: tuple[str, str]) -> float:
+    """Choose the first value, which is measured, and then the second."""
+    started = time.process_time()
+    field.value = values[0]
+    spent = 1000 * (time.process_time() - started)
+    field.value = values[1]
+    return spent

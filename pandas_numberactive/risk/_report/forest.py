@@ -15,6 +15,7 @@ from pandas_numberactive.risk._report.words import amount, p_text
 LEAST_CELL = 10  # customers; a smaller cell is not shown
 FEW = f"< {LEAST_CELL}"
 COUNTS = ("n", "bads", "df")
+_REVEALS = ("bad_rate", "lift", "woe", "iv")  # give the bads away beside n
 _WIDTH = 100.0  # an interval's drawing is measured in per cent of its cell
 
 
@@ -25,19 +26,26 @@ def label(name: object) -> str:
 
 def masked(table: pd.DataFrame) -> pd.DataFrame:
     """Return a table without cells of fewer than ten customers, and without what reveals them."""
-    out = table.astype(object).where(table.notna(), None)
-    if "n" not in table.columns:
-        return out
-    few = table["n"] < LEAST_CELL
-    out.loc[few, :] = None
-    out.loc[few, "n"] = FEW
-    if "bads" in table.columns:
-        good = table["n"] - table["bads"]
-        close = ~few & ((table["bads"] < LEAST_CELL) | (good < LEAST_CELL))
-        hidden = [name for name in table.columns if name.startswith("bad_rate")]
-        out.loc[close, hidden] = None
-        out.loc[close, "bads"] = FEW
-    return out
+    return pd.DataFrame(masked_rows(table), table.index, table.columns, dtype=object)
+
+
+def masked_rows(table: pd.DataFrame) -> list[dict[Any, Any]]:
+    """Return the lines of a masked table by the names of its columns."""
+    lines = table.to_numpy(dtype=object)  # faster than to_dict, which makes a Series a column
+    return [_masked(dict(zip(table.columns, line, strict=True))) for line in lines]
+
+
+def _masked(row: dict[Any, Any]) -> dict[Any, Any]:
+    known = {name: None if pd.isna(value) else value for name, value in row.items()}
+    n, bads = known.get("n"), known.get("bads")
+    if n is None:
+        return known
+    if n < LEAST_CELL:
+        return dict.fromkeys(known) | {"n": FEW}
+    if bads is None or LEAST_CELL <= bads <= n - LEAST_CELL:
+        return known
+    hidden = [name for name in known if name.startswith(_REVEALS)]
+    return known | dict.fromkeys(hidden) | {"bads": FEW}
 
 
 def text_of(value: Any, name: str) -> str:
@@ -93,7 +101,7 @@ class Forest:
         extra: Sequence[tuple[str, Callable[[dict[Any, Any]], str]]] = (),
     ) -> None:
         self.table = table
-        self.shown = masked(table)
+        self.rows = masked_rows(table)
         self.value = value
         self.reference = reference
         self.log = log
@@ -114,7 +122,8 @@ class Forest:
     def _ends(self) -> list[float]:
         """Return the places of all that is drawn."""
         names = [self.value, f"{self.value}_low", f"{self.value}_high"]
-        known = [float(one) for one in self.shown[names].to_numpy().ravel() if one is not None]
+        drawn = [row[name] for row in self.rows for name in names]
+        known = [float(one) for one in drawn if one is not None]
         if self.reference is not None:
             known.append(self.reference)
         return [self._place(one) for one in known if math.isfinite(one) and self._usable(one)]
@@ -153,7 +162,7 @@ class Forest:
 
     def html(self, caption: str, heading: str) -> str:
         """Return the table."""
-        pairs = zip(self.shown.index, self.shown.to_dict("records"), strict=True)
+        pairs = zip(self.table.index, self.rows, strict=True)
         rows = "".join(self._row(key, row) for key, row in pairs)
         name = esc(str(self.table.index.name or ""))
         more = "".join(f'<th scope="col">{esc(head)}</th>' for head, _ in self.extra)

@@ -1,4 +1,7 @@
-"""The style sheet of the report's page: both themes, narrow screens, and paper."""
+"""Style sheets: of the report's page in both themes and on paper, and of its tables in Jupyter."""
+
+from pandas_numberactive._display.html import FAINT, INK, LINE
+from pandas_numberactive.risk.views import ORANGE
 
 STYLE = """
 :root{color-scheme:light dark;--ink:#1b1b1b;--faint:#565656;--line:#c4c4c4;--bg:#fff;--soft:#f4f4f2;
@@ -44,4 +47,28 @@ ul{padding-left:20px;margin:6px 0}li{margin:3px 0}
 h2{break-after:avoid;margin-top:16px}tr,.decision{break-inside:avoid}
 caption{break-after:avoid}caption,thead th,pre{font-size:10.5px}
 *{print-color-adjust:exact}}
+"""
+
+IN_JUPYTER = "numberactive-risk"
+_TABLE = f"div.{IN_JUPYTER} table"
+# A notebook's own rules for tables are as specific as these and come before them.
+JUPYTER_STYLE = f"""
+div.{IN_JUPYTER}{{color:{INK};font-size:13px;line-height:1.5;max-width:960px}}
+{_TABLE}{{border:none;border-collapse:collapse;margin:6px 0;width:100%;font-size:inherit;
+color:inherit;font-variant-numeric:tabular-nums;table-layout:auto}}
+{_TABLE} caption{{text-align:left;color:{FAINT};padding:0 0 4px;caption-side:top}}
+{_TABLE} tr:nth-child(n){{background:none}}
+{_TABLE} th:nth-child(n),{_TABLE} td:nth-child(n){{padding:1px 10px 1px 0;text-align:right;
+vertical-align:middle;font-weight:400;background:none;white-space:nowrap;max-width:none}}
+{_TABLE} thead th:nth-child(n){{color:{FAINT};vertical-align:bottom;white-space:normal;
+border-bottom:1px solid {LINE}}}
+{_TABLE} th:first-child{{text-align:left}}
+{_TABLE} .draw:nth-child(n){{width:34%;min-width:140px}}
+{_TABLE} .figure:nth-child(n){{text-align:left}}
+div.{IN_JUPYTER} .wide{{overflow-x:auto}}
+div.{IN_JUPYTER} svg{{display:block;width:100%;height:20px;overflow:visible}}
+div.{IN_JUPYTER} .axis{{display:flex;justify-content:space-between}}
+div.{IN_JUPYTER} .ci{{stroke:{ORANGE};stroke-width:2.5}}
+div.{IN_JUPYTER} .pt{{fill:{ORANGE}}}
+div.{IN_JUPYTER} .ref{{stroke:{FAINT};stroke-width:1.2;stroke-dasharray:3 3}}
 """
