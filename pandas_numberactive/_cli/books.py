@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Literal
+from typing import Literal, get_args
 
 import click
 
@@ -14,13 +14,12 @@ from pandas_numberactive._config.checks import VARIABLES
 from pandas_numberactive._config.credentials import masked_url
 from pandas_numberactive._config.settings import from_variable, settings
 from pandas_numberactive._pandas import api
-from pandas_numberactive._pandas.lookup_store import LookupStore
+from pandas_numberactive._pandas.lookup_store import By, LookupStore
 from pandas_numberactive.errors import ConfigurationError
 
 SHOWN = 50  # events of the ledger
-By = Literal["day", "run", "environment"]
 _json = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
-_by = click.Choice(["day", "run", "environment"])
+_by = click.Choice(get_args(By))
 _environment = click.option("--environment", help="Another one than configured, or: all.")
 
 
@@ -52,7 +51,7 @@ def history(
 @_environment
 @_json
 def spend(by: By, environment: str | None, as_json: bool) -> int:
-    """Show charges and cost by day, run or environment."""
+    """Show charges and cost by day, run, environment or buyer (the user who bought)."""
     put_frame(api.spend(by, environment=environment), as_json, "The ledger is empty.")
     return Exit.COMPLETE
 

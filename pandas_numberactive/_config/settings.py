@@ -7,6 +7,7 @@ sends anything or costs money.
 from __future__ import annotations
 
 import contextvars
+import getpass
 import inspect
 import os
 import textwrap
@@ -326,6 +327,17 @@ def _number(text: str) -> float | str:
 def from_variable(name: str) -> str:
     """Return the text of any environment variable, empty where there is none."""
     return os.environ.get(name, "").strip()
+
+
+def user() -> str:
+    """Return the name of the user who buys: JupyterHub's, else the system's, else empty."""
+    hub = from_variable("JUPYTERHUB_USER")
+    if hub:
+        return hub
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError, ImportError):  # a container's user without a name
+        return ""
 
 
 def unknown_variables() -> list[str]:

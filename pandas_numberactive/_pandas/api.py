@@ -336,10 +336,8 @@ def history(
 
 
 @public
-def spend(
-    by: Literal["day", "run", "environment"] = "day", *, environment: str | None = None
-) -> pd.DataFrame:
-    """Return charges and cost by day (UTC), run or environment, straight from the ledger.
+def spend(by: ledger.By = "day", *, environment: str | None = None) -> pd.DataFrame:
+    """Return charges and cost by day (UTC), run, environment or buyer, straight from the ledger.
 
     Of the settings' environment; `environment="all"` shows every one, in a column.
     """

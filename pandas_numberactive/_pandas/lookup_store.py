@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import weakref
 from functools import partial
-from typing import Any, Literal, cast
+from typing import Any, Literal, cast, get_args
 
 import pandas as pd
 
@@ -47,6 +47,7 @@ from pandas_numberactive._vendor.verdicts import Verdict, judge_query
 from pandas_numberactive.errors import ColumnNotFoundError, ConfigurationError
 
 IMPORT_AT_ONCE = 5_000  # answers in a transaction: a team's server must not wait for a million
+By = Literal["day", "run", "environment", "buyer"]
 _NAMES = {code: name for name, code in ENVIRONMENTS.items()}
 
 
@@ -163,7 +164,7 @@ class LookupStore:
 
     @sealed
     def charges(self, *, mask: bool = True, environment: str | None = None) -> pd.DataFrame:
-        """Return what was paid for, one row a requestId.
+        """Return what was paid for, one row a requestId, and by which user (`buyer`).
 
         `charged` is missing where no isFee came (counted as paid). Parameters as in `history`.
         """
@@ -176,20 +177,25 @@ class LookupStore:
     @sealed
     def spend(
         self,
-        by: Literal["day", "run", "environment"] = "day",
+        by: By = "day",
         *,
         environment: str | None = None,
     ) -> pd.DataFrame:
-        """Return charges by day (UTC), run or environment: `charged`, `charge_unknown` and `cost`.
+        """Return charges by day (UTC), run, environment or buyer.
 
+        Columns `charged`, `charge_unknown` and `cost`. A buyer is the user of JupyterHub or of the
+        system. Where several went on with one run, all are named.
         `cost` is in the currency of each run, missing where the run had no unit price. Of the
         settings' environment; `environment="all"` shows each beside the others.
         """
-        if by not in ("day", "run", "environment"):
-            raise ConfigurationError(f'by must be "day", "run" or "environment", not {by!r}.')
+        if by not in get_args(By):
+            raise ConfigurationError(
+                f'by must be "day", "run", "environment" or "buyer", not {by!r}.'
+            )
         frame = self._charges(True, environment)
         frame["day"] = frame["at"].dt.floor("D")
         frame["currency"] = frame["currency"].fillna("")
+        frame["buyer"] = frame["buyer"].fillna("")
         names = [by, "environment"] if shows_all(environment) and by != "environment" else [by]
         groups = frame.groupby([*names, "currency"], observed=True, sort=True, dropna=False)
         out = groups.agg(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pandas_numberactive._config.settings import RunSettings
+from pandas_numberactive._config.settings import RunSettings, user
 from pandas_numberactive._display.text import money, utc
 from pandas_numberactive._purchase.purchase import (
     _STATUS_OF,
@@ -241,6 +241,7 @@ class Run:
             price=self._settings.unit_price,
             currency=self._settings.currency,
             started_at=began_at,
+            buyer=user(),
         )
 
     def _buyer(self, store: LookupStore, run: RunRow) -> Buyer:

@@ -61,6 +61,7 @@ CHARGE_COLUMNS = (
     "charged",
     "price",
     "currency",
+    "buyer",
 )
 
 
@@ -87,7 +88,8 @@ def charges(db: Database, environment: str | None) -> list[Any]:
     where, code = _within(environment, "e.environment")
     sql = (
         "SELECT min(e.at), e.environment, min(e.number), min(e.generation), min(e.run), "
-        "min(e.request_id), max(e.charged), min(r.price), min(r.currency) "
+        "min(e.request_id), max(e.charged), min(r.price), min(r.currency), "
+        "min(r.buyer) "
         f"{_CHARGED} {where} {_ONCE} ORDER BY 1"
     )
     return list(db.execute(sql, code).fetchall())

@@ -61,23 +61,34 @@ def begin_run(
     currency: str,
     started_at: int | None = None,
     lives: Alive = _unknown,
+    buyer: str | None = None,
 ) -> RunRow:
     """Begin a run, or go on with the one of the same key that is not over.
 
     `started_at` is the moment at which the caller decided what is new enough, by default now:
-    another's refresh may have ended since.
+    another's refresh may have ended since. `buyer` is the user who calls.
     """
     started_at = now if started_at is None else started_at
     found = find_run(db, key=key, now=now, lives=lives)
     if found is not None:
         db.execute("UPDATE runs SET cap = ? WHERE run = ?", (cap, found.run))
+        _add_buyer(db, found.run, buyer)
         return replace(found, started_at=min(found.started_at, started_at))
     row = db.execute(
-        "INSERT INTO runs (key, environment, started_at, seen_at, cap, price, currency) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?) RETURNING run",
-        (key, ENVIRONMENTS[environment], started_at, now, cap, price, currency),
+        "INSERT INTO runs (key, environment, started_at, seen_at, cap, price, currency, buyer) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?) RETURNING run",
+        (key, ENVIRONMENTS[environment], started_at, now, cap, price, currency, buyer),
     ).fetchone()
     return RunRow(row[0], started_at, False)
+
+
+def _add_buyer(db: Database, run: int, buyer: str | None) -> None:
+    """Name a second user who goes on with another's run beside the first."""
+    (known,) = db.execute("SELECT buyer FROM runs WHERE run = ?", (run,)).fetchone()
+    names = known.split(", ") if known else []
+    if buyer and buyer not in names:
+        text = ", ".join([*names, buyer])
+        db.execute("UPDATE runs SET buyer = ? WHERE run = ?", (text, run))
 
 
 def _workers(db: Database, run: int) -> list[int]:

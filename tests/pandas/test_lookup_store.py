@@ -465,3 +465,43 @@ def test_a_long_number_that_max_digits_allows_can_be_forgotten_settled_and_taken
         assert store.import_answers(old)["imported"] == 1
         with pytest.raises(StoreError, match="can be resolved"):  # known: settled, not unreadable
             store.resolve(phone, "release")
+
+
+# --- the user who bought
+
+
+def phones(*numbers: int) -> pd.DataFrame:
+    """Return a frame of made-up numbers."""
+    return pd.DataFrame({"phone": [f"0811{number:07d}" for number in numbers]})
+
+
+def test_the_ledger_names_the_user_who_bought(as_production, monkeypatch):
+    """JupyterHub's user, or the system's."""
+    as_production()
+    monkeypatch.setenv("JUPYTERHUB_USER", "siti")
+    phones(1, 2).numberactive.enrich("phone")
+    monkeypatch.delenv("JUPYTERHUB_USER")
+    monkeypatch.setattr("getpass.getuser", lambda: "budi")
+    phones(3).numberactive.enrich("phone")
+    spent = pna.spend("buyer")
+    assert spent[["buyer", "charged"]].values.tolist() == [["budi", 1], ["siti", 2]]
+    with pna.LookupStore() as store:
+        assert sorted(store.charges()["buyer"]) == ["budi", "siti", "siti"]
+
+
+def test_a_run_that_another_user_goes_on_with_names_both(as_production, monkeypatch):
+    as_production()
+    for name, cap in (("siti", 1), ("budi", 3), ("siti", 3)):
+        monkeypatch.setenv("JUPYTERHUB_USER", name)
+        phones(*range(4)).numberactive.enrich("phone", max_charges=cap)
+    assert pna.spend("buyer")[["buyer", "charged"]].values.tolist() == [["siti, budi", 3]]
+
+
+def test_a_user_without_a_name_can_buy(as_production, monkeypatch):
+    def nobody() -> str:
+        raise OSError("No username set in the environment")
+
+    as_production()
+    monkeypatch.setattr("getpass.getuser", nobody)
+    phones(1).numberactive.enrich("phone")
+    assert pna.spend("buyer")["buyer"].tolist() == [""]

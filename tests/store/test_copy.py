@@ -73,7 +73,7 @@ def dump(location: str, *, keys: bool = False) -> dict[str, list[Any]]:
                 ),
                 "runs": sorted(
                     db.execute(
-                        "SELECT key, environment, started_at, cap, price, currency FROM runs"
+                        "SELECT key, environment, started_at, cap, price, currency, buyer FROM runs"
                     ).fetchall(),
                     key=repr,
                 ),

@@ -64,6 +64,7 @@ def test_an_old_store_keeps_its_answers_and_charges(old, as_production):
     with pna.LookupStore() as store:
         assert store.summary() == {"pending": 2, "answered": 5, "no_data": 2, "failed": 1}
         assert store.spend("environment")["charged"].tolist() == [7]
+        assert store.spend("buyer")["buyer"].tolist() == [""]  # it was not kept then
         assert len(store.history()) == 17
         kept = store._store.do(lambda db: [bytes(body) for body in bodies(db)])
     assert len(kept) == 7

@@ -63,7 +63,14 @@ _SECOND = (
     "DROP TABLE bodies",
 )
 
+
+def buyer_of_runs(run: Callable[[str], object]) -> None:
+    """Version 3: a run names the users who bought."""
+    run("ALTER TABLE runs ADD COLUMN buyer TEXT")
+
+
 MIGRATIONS: tuple[Callable[[Callable[[str], object]], None], ...] = (
     first_schema,
     bodies_to_events,
+    buyer_of_runs,
 )
