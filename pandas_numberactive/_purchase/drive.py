@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import random
 from collections.abc import Awaitable, Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pandas_numberactive._purchase.flow import (
@@ -62,6 +62,8 @@ class Driver:
         A number in [0, 1) for the jitter; injected in tests.
     reached
         Whether any call was ever sent: until then one try to connect is enough.
+    handle_can_charge
+        Whether this vendor was seen to answer at handle; asked when a reply is judged.
     """
 
     def __init__(
@@ -71,12 +73,23 @@ class Driver:
         policy: RetryPolicy | None = None,
         chance: Callable[[], float] = random.random,
         reached: Callable[[], bool] = lambda: True,
+        handle_can_charge: Callable[[], bool] = lambda: False,
     ) -> None:
         self._client = client
-        self._policy = policy or RetryPolicy(poll_for=client.settings.poll_for)
-        self._quota = RetryQuota()
-        self._chance = chance
-        self._reached = reached
+        settings = client.settings
+        self._rules = Rules(
+            clock=client.clock,
+            chance=chance,
+            quota=RetryQuota(),
+            host=client.host,
+            key=client.fingerprint,
+            policy=policy or RetryPolicy(poll_for=settings.poll_for),
+            handle_codes=settings.codes("handle"),
+            query_codes=settings.codes("query"),
+            simulated=settings.simulated,
+            handle_can_charge=handle_can_charge,
+            reached=reached,
+        )
 
     async def drive(
         self,
@@ -86,7 +99,6 @@ class Driver:
         halt: Callable[[Verdict], None],
         stopping: Callable[[], bool],
         lost: LostHandle | None = None,
-        handle_can_charge: Callable[[], bool] = lambda: False,
     ) -> Purchase | None:
         """Take a claimed look-up as far as it goes.
 
@@ -100,17 +112,15 @@ class Driver:
             Told when no other number may be asked, before it returns.
         stopping
             Once true, nothing more is sent and no wait goes on.
-        resumed
-            Whether another run may have sent handle for it.
-        handle_can_charge
-            Whether this vendor was seen to answer at handle; asked when a reply is judged.
+        lost
+            The handle that another call may have sent for it without reading its reply.
 
         Returns
         -------
         Purchase or None
             As it was saved last; None where another worker has it.
         """
-        flow = lookup_flow(lookup, self._rules(lost or LostHandle(), handle_can_charge))
+        flow = lookup_flow(lookup, self._rules_after(lost))
         try:
             work = _Drive(lookup, next(flow), save, halt, stopping, asked=lookup.request_id)
             while True:
@@ -119,21 +129,9 @@ class Driver:
             done: Purchase | None = end.value
             return done
 
-    def _rules(self, lost: LostHandle, handle_can_charge: Callable[[], bool]) -> Rules:
-        return Rules(
-            clock=self._client.clock,
-            chance=self._chance,
-            quota=self._quota,
-            host=self._client.host,
-            key=self._client.fingerprint,
-            policy=self._policy,
-            handle_codes=self._client.settings.codes("handle"),
-            query_codes=self._client.settings.codes("query"),
-            simulated=self._client.settings.simulated,
-            handle_can_charge=handle_can_charge,
-            lost=lost,
-            reached=self._reached,
-        )
+    def _rules_after(self, lost: LostHandle | None) -> Rules:
+        """Return the rules of a look-up: one object for all but those that lost a handle."""
+        return replace(self._rules, lost=lost) if lost and lost.reason else self._rules
 
     def _perform(self, work: _Drive) -> Awaitable[Reply | bool | None]:
         match work.step:

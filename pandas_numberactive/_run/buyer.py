@@ -137,7 +137,12 @@ class Buyer:
             async with Client(self._settings, clock=self._clock) as client:
                 self._tally.client = client.stats
                 self._reach = client.reach
-                driver = Driver(client, policy=self._policy, reached=lambda: client.reach.reached)
+                driver = Driver(
+                    client,
+                    policy=self._policy,
+                    reached=lambda: client.reach.reached,
+                    handle_can_charge=lambda: self._handle_can_charge,
+                )
                 # The client's gate holds the calls in flight to max_concurrency; the rest wait for
                 # the disk meanwhile.
                 count = min(-(-3 * self._settings.max_concurrency // 2), len(todo))
@@ -292,7 +297,6 @@ class Buyer:
             # A process that slept past its lease asks nothing on its old claims.
             stopping=lambda: self._stopping or not self._lease.holds(term),
             lost=lost,
-            handle_can_charge=lambda: self._handle_can_charge,
         )
         if done is not None and done.state in OPEN:
             await self._store.write(saves.unclaim, done, worker=self.worker)
