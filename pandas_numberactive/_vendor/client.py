@@ -7,7 +7,6 @@ so that a traceback with its locals gives nothing away.
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import socket
 import ssl
@@ -18,7 +17,6 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from enum import Enum
 from typing import Any, Self
-from urllib.parse import urlencode
 
 import aiohttp
 from yarl import URL
@@ -40,7 +38,7 @@ from pandas_numberactive._vendor.protocol import (
     QUERY_PATH,
     SIMULATOR_HEADER,
     Reply,
-    signed,
+    Signer,
 )
 from pandas_numberactive.errors import ConfigurationError
 
@@ -148,8 +146,10 @@ class Client:
         self._session: aiohttp.ClientSession | None = None
         self._handle_url = URL(settings.base_url + HANDLE_PATH)
         self._query_url = URL(settings.base_url + QUERY_PATH)
-        self._form = settings.encoding == "form"
-        self._content_type = _FORM if self._form else _JSON
+        form = settings.encoding == "form"
+        self._content_type = _FORM if form else _JSON
+        self._sign_handle = Signer(settings.credentials, "phone", form=form)
+        self._sign_query = Signer(settings.credentials, "requestId", form=form)
         self._wants_lane = lane and settings.proxy is None
         self._lane: Lane | None = None
         self.pacer = Pacer(settings.max_rate, monotonic, sleep)
@@ -199,23 +199,15 @@ class Client:
     # Not `async def`: a frame that waits would hold the number.
     def handle(self, number: int) -> Coroutine[Any, Any, Reply]:
         """Ask for a requestId, which is assumed to be free. Network trouble becomes a Reply."""
-        settings = self.settings
-        return self._post(
-            self._call(self._handle_url, "phone", str(number), settings.handle_timeout)
-        )
+        body = self._sign_handle.body(str(number))
+        total = self.settings.handle_timeout
+        return self._post(Call(self._handle_url, body, self._content_type, total))
 
     def query(self, request_id: str) -> Coroutine[Any, Any, Reply]:
         """Ask for the answer, which the vendor charges. Network trouble becomes a Reply."""
-        settings = self.settings
-        return self._post(
-            self._call(self._query_url, "requestId", request_id, settings.query_timeout)
-        )
-
-    def _call(self, url: URL, name: str, value: str, total: float) -> Call:
-        keys = self._credentials
-        params = signed({"appKey": keys.app_key, name: value}, keys.secret)
-        text = urlencode(params) if self._form else json.dumps(params)
-        return Call(url, text.encode(), self._content_type, total)
+        body = self._sign_query.body(request_id)
+        total = self.settings.query_timeout
+        return self._post(Call(self._query_url, body, self._content_type, total))
 
     async def _post(self, call: Call) -> Reply:
         if self._session is None:

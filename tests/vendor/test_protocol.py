@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from urllib.parse import urlencode
 
 import pytest
 from hypothesis import given
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from pandas_numberactive._config.credentials import Credentials
 from pandas_numberactive._purchase.purchase import LookupState, pack, unpack
-from pandas_numberactive._vendor.protocol import Answer, Reply, parse, sign
+from pandas_numberactive._vendor.protocol import Answer, Reply, Signer, parse, sign, signed
 from pandas_numberactive._vendor.verdicts import Outcome, judge_handle, judge_query
 
 N = 8118899532
@@ -35,6 +36,25 @@ DATA = {"userPhone": f"62{N}", "telcoType": 1, "activeLevel": "high", "frequency
 def test_the_token_is_the_vendors(params, token):
     assert sign(params, "20200101") == token
     assert sign({**params, "token": "ignored"}, "20200101") == token
+
+
+WORDS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=40)
+
+
+@given(st.tuples(WORDS, WORDS, WORDS), st.sampled_from(["phone", "requestId"]))
+def test_a_prepared_body_is_that_of_the_signed_parameters(words, name):
+    """A `Signer` writes the very bytes of `signed` and the encoders, for any text."""
+    app_key, secret, value = words
+    params = signed({"appKey": app_key, name: value}, secret)
+    for form, encode in ((False, json.dumps), (True, urlencode)):
+        signer = Signer(Credentials(app_key, secret), name, form=form)
+        assert signer.body(value) == encode(params).encode()
+
+
+def test_a_parameter_out_of_the_vendors_order_is_refused():
+    """The digest is copied at the value: the name must be sorted where it is."""
+    with pytest.raises(ValueError, match="sorted"):
+        Signer(Credentials("k", "s"), "token", form=False)
 
 
 def body(**fields) -> bytes:
