@@ -41,7 +41,9 @@ class Lease:
 
     def holds(self, term: int) -> bool:
         """Return True while claims of this term are certainly ours."""
-        return term == self.term and not self._over(self.now())
+        if term != self.term:
+            return False
+        return all(clock() < until for clock, until in zip(self._clocks, self._until, strict=True))
 
     def _over(self, moment: tuple[float, ...]) -> bool:
         return any(at >= until for at, until in zip(moment, self._until, strict=True))
