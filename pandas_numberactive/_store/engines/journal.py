@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import os
+import queue
 import sqlite3
 import threading
 import weakref
-from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 from pandas_numberactive._phones.mask import hide_numbers
 from pandas_numberactive.errors import NumberActiveError, StoreError
@@ -110,10 +110,15 @@ class Together:
         raise NotImplementedError
 
 
-# A job without work asks to compact: that cannot stand inside a transaction, so it runs alone.
-_Job = tuple[
-    Work[Any] | None, Callable[[Any, BaseException | None], None], asyncio.AbstractEventLoop | None
-]
+class _Job(NamedTuple):
+    """Work and the future that waits for it; without work, compact."""
+
+    work: Work[Any] | None
+    future: asyncio.Future[Any] | Future[Any]
+    loop: asyncio.AbstractEventLoop | None  # None: the future belongs to a thread
+
+
+_Done = tuple[Any, BaseException | None]  # a result, or the error in its place
 
 
 class Journal:
@@ -122,13 +127,17 @@ class Journal:
     def __init__(self, engine: Engine, *, most: int = 512) -> None:
         self._engine = engine
         self._most = most
-        self._jobs: deque[_Job] = deque()
-        self._wake = threading.Condition()
         self._closed = False
+        self._renew_queue()
         self.at_work = threading.Lock()  # held while a driver runs, whose own locks no fork frees
         self._thread: threading.Thread | None = None
         self._start()
         _journals.add(self)
+
+    def _renew_queue(self) -> None:
+        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()  # None: the last one
+        self._gate = threading.Lock()  # held to put: nothing comes after the last one
+        self._next: _Job | None = None  # taken, and left for a group of its own
 
     def _start(self) -> None:
         self._thread = threading.Thread(target=self._serve, name="numberactive-store", daemon=True)
@@ -136,8 +145,7 @@ class Journal:
 
     def after_fork(self) -> None:
         """Begin anew in a forked child: its thread, its lock and its queue are the parent's."""
-        self._jobs = deque()
-        self._wake = threading.Condition()
+        self._renew_queue()
         self.at_work = threading.Lock()
         self._thread = None
         self._engine.leave_to_parent()
@@ -146,48 +154,38 @@ class Journal:
         """Queue work from a running loop. The future resolves after the fsync."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
-
-        def deliver(result: Any, error: BaseException | None) -> None:
-            if future.done():  # its task was cancelled; the write stands
-                return
-            if error is not None:
-                future.set_exception(error)
-            else:
-                future.set_result(result)
-
-        self._put((work, deliver, loop))
+        self._put(_Job(work, future, loop))
         return future
 
     def do(self, work: Work[T]) -> T:
         """Run work from any other thread and wait for it."""
         future: Future[T] = Future()
-        self._put((work, _deliver_to(future), None))
+        self._put(_Job(work, future, None))
         return future.result()
 
     def compact(self) -> None:
         """Rewrite the file without deleted rows. It waits its turn and blocks all other work."""
-
         future: Future[None] = Future()
-        self._put((None, _deliver_to(future), None))
+        self._put(_Job(None, future, None))
         future.result()
 
     def close(self) -> None:
         """Finish what is queued and close the connection."""
-        with self._wake:
+        with self._gate:
+            if not self._closed:
+                self._jobs.put(None)
             self._closed = True
-            self._wake.notify()
         if self._thread is not None:
             self._thread.join()
 
     def _put(self, job: _Job) -> None:
-        with self._wake:
+        with self._gate:
             if self._closed:
                 raise StoreError("The store is closed; open it again.")
             if self._thread is None:
                 self._engine.reopen()
                 self._start()
-            self._jobs.append(job)
-            self._wake.notify()
+            self._jobs.put(job)
 
     def _serve(self) -> None:
         while group := self._take():
@@ -196,29 +194,32 @@ class Journal:
         self._engine.close()
 
     def _take(self) -> list[_Job]:
-        with self._wake:
-            while not self._jobs and not self._closed:
-                self._wake.wait()
-            group: list[_Job] = []
-            while (
-                self._jobs
-                and len(group) < self._most
-                and (not group or self._jobs[0][0] is not None)
-            ):
-                group.append(self._jobs.popleft())
-                if group[-1][0] is None:
-                    break
-            return group
+        """Wait for a job; return it with those that wait behind it, or nothing after the last."""
+        first = self._next or self._jobs.get()
+        self._next = None
+        if first is None:
+            return []
+        group = [first]
+        while first.work is not None and len(group) < self._most and not self._jobs.empty():
+            job = self._jobs.get()
+            if job is None:
+                self._jobs.put(None)  # for the next time
+                break
+            if job.work is None:
+                self._next = job
+                break
+            group.append(job)
+        return group
 
     def _run(self, group: list[_Job]) -> None:
-        done = self._compact() if group[0][0] is None else self._attempt(group)
+        done = self._compact() if group[0].work is None else self._attempt(group)
         if done is None and len(group) > 1:  # one bad write must not cost the others theirs
             for job in group:
                 self._run([job])
             return
         _deliver(group, done or [])
 
-    def _compact(self) -> list[tuple[Any, BaseException | None]]:
+    def _compact(self) -> list[_Done]:
         try:
             self._engine.compact()
         except BaseException as error:
@@ -226,7 +227,7 @@ class Journal:
             return [(None, self._as_ours(error))]
         return [(None, None)]
 
-    def _attempt(self, group: list[_Job]) -> list[tuple[Any, BaseException | None]] | None:
+    def _attempt(self, group: list[_Job]) -> list[_Done] | None:
         """Do a group, and repeat it after a lost connection or another's lock.
 
         Return None if it must be split.
@@ -247,13 +248,11 @@ class Journal:
                 return [(None, self._as_ours(error)) for _ in group]
         return None
 
-    def _in_transaction(
-        self, database: Database, group: list[_Job]
-    ) -> list[tuple[Any, BaseException | None]]:
-        works = [work for work, _, _ in group if work is not None]
-        results = [(result, None) for result in _results(database, works)]
+    def _in_transaction(self, database: Database, group: list[_Job]) -> list[_Done]:
+        works = [job.work for job in group if job.work is not None]
+        results: list[_Done] = [(result, None) for result in _results(database, works)]
         self._engine.commit()
-        return [*results]
+        return results
 
     def _undo(self, error: BaseException) -> None:
         try:
@@ -315,38 +314,26 @@ if hasattr(os, "register_at_fork"):
     )
 
 
-def _deliver_to(future: Future[Any]) -> Callable[[Any, BaseException | None], None]:
-    def deliver(result: Any, error: BaseException | None) -> None:
-        if error is not None:
-            future.set_exception(error)
-        else:
-            future.set_result(result)
+def _deliver(group: list[_Job], done: list[_Done]) -> None:
+    """Resolve the futures of a group, by one call into each loop.
 
-    return deliver
-
-
-def _deliver(group: list[_Job], done: list[tuple[Any, BaseException | None]]) -> None:
-    """One call into each loop for the whole group: a call per write would cost more than
-    the write.
+    A call for each write would cost more than the write.
     """
-    by_loop: dict[asyncio.AbstractEventLoop, list[Callable[[], None]]] = {}
-    for (_, deliver, loop), (result, error) in zip(group, done, strict=True):
-        call = _bind(deliver, result, error)
+    by_loop: dict[asyncio.AbstractEventLoop | None, list[tuple[_Job, _Done]]] = {}
+    for job, outcome in zip(group, done, strict=True):
+        by_loop.setdefault(job.loop, []).append((job, outcome))
+    for loop, some in by_loop.items():
         if loop is None:
-            call()
+            _resolve(some)
+        elif not loop.is_closed():
+            loop.call_soon_threadsafe(_resolve, some)
+
+
+def _resolve(some: list[tuple[_Job, _Done]]) -> None:
+    for job, (result, error) in some:
+        if job.future.done():  # its task was cancelled; the write stands
+            continue
+        if error is not None:
+            job.future.set_exception(error)
         else:
-            by_loop.setdefault(loop, []).append(call)
-    for loop, calls in by_loop.items():
-        if not loop.is_closed():
-            loop.call_soon_threadsafe(_call_all, calls)
-
-
-def _bind(
-    deliver: Callable[[Any, BaseException | None], None], result: Any, error: BaseException | None
-) -> Callable[[], None]:
-    return lambda: deliver(result, error)
-
-
-def _call_all(calls: list[Callable[[], None]]) -> None:
-    for call in calls:
-        call()
+            job.future.set_result(result)
