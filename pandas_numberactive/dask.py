@@ -52,8 +52,14 @@ _NOT_BOUGHT = STATUSES.index("not_bought")
 
 
 class FrameAccessor:
-    """Buy and look at phone-number signals for the columns of a Dask frame. Options are those of
-    `pna.enrich`.
+    """Buy and look at phone-number signals for the columns of a Dask frame.
+
+    Examples
+    --------
+    >>> import pandas as pd, dask.dataframe as dd, pandas_numberactive.dask
+    >>> ddf = dd.from_pandas(pd.DataFrame({"phone": ["0811 8899 532"]}), npartitions=1)
+    >>> ddf.numberactive.plan  # doctest: +ELLIPSIS
+    <bound method FrameAccessor.plan of ...>
     """
 
     def __init__(self, frame: Any) -> None:
@@ -61,12 +67,68 @@ class FrameAccessor:
 
     @public(options=Options)
     def enrich(self, column: Columns, **options: Unpack[EnrichOptions]) -> Any:
-        """Buy what is not stored and return a lazy frame. See `pandas_numberactive.dask.enrich`."""
+        """Buy what is not stored now, and return a lazy frame, as `pandas_numberactive.dask.enrich`
+        does.
+
+        Each distinct valid number that is not in the store is charged once.
+
+        Parameters
+        ----------
+        column
+            The phone column, or a list of them.
+        **options
+            As in `pna.enrich`: caps, prefix, details, max_age and more.
+
+        Returns
+        -------
+        dask.dataframe.DataFrame
+            Same partitions, divisions, index and rows, with the new columns of `pna.enrich`.
+
+        Raises
+        ------
+        NumberActiveError
+            As `pna.enrich` does. Its `.partial` is lazy.
+
+        Examples
+        --------
+        >>> import pandas as pd, dask.dataframe as dd
+        >>> import pandas_numberactive as pna, pandas_numberactive.dask
+        >>> ddf = dd.from_pandas(pd.DataFrame({"phone": ["0811 8899 532"]}), npartitions=1)
+        >>> with pna.override(environment="simulator", store=":memory:"):
+        ...     out = ddf.numberactive.enrich("phone")
+        >>> out.compute()["phone_lookup_status"].tolist()
+        ['answered']
+        """
         return enrich(self._frame, column, **options)
 
     @public(options=Options)
     def plan(self, column: Columns, **options: Unpack[EnrichOptions]) -> Plan:
-        """Return what `enrich` would do and cost. See `pandas_numberactive.dask.plan`."""
+        """Return what `enrich` would do and cost. Nothing is charged.
+
+        Parameters
+        ----------
+        column, **options
+            As in `enrich`.
+
+        Returns
+        -------
+        Plan
+            Counts of cells and numbers, the highest possible cost, and a guess of the time.
+
+        Raises
+        ------
+        ColumnNotFoundError, ConfigurationError, StoreError
+            Nothing is sent or charged.
+
+        Examples
+        --------
+        >>> import pandas as pd, dask.dataframe as dd
+        >>> import pandas_numberactive as pna, pandas_numberactive.dask
+        >>> ddf = dd.from_pandas(pd.DataFrame({"phone": ["0811 8899 532"]}), npartitions=1)
+        >>> with pna.override(environment="simulator", store=":memory:"):
+        ...     ddf.numberactive.plan("phone").to_buy
+        1
+        """
         return plan(self._frame, column, **options)
 
 
@@ -78,22 +140,34 @@ if not hasattr(dd.DataFrame, "numberactive"):  # a reload registers nothing twic
 def enrich(ddf: Any, column: Columns, **options: Unpack[EnrichOptions]) -> Any:
     """Buy the signals of a Dask frame's phone columns now, and return a lazy frame that joins them.
 
-    Takes the options of `pna.enrich` and charges what that would for the same rows: each distinct
-    valid number that is not stored, once. The frame is read once here to find the numbers, and
-    again whenever the result is computed. The workers need this package installed, and no settings.
+    It charges what `pna.enrich` would for the same rows: each distinct valid number that is not
+    stored, once. The frame is read once here to find the numbers, and again whenever the result is
+    computed. The workers need this package installed, and no settings.
+
+    Parameters
+    ----------
+    ddf
+        The Dask frame.
+    column
+        The phone column, or a list of them.
+    **options
+        As in `pna.enrich`.
 
     Returns
     -------
     dask.dataframe.DataFrame
-        Same partitions, divisions, index and rows; the columns and dtypes of `pna.enrich`,
-        categories included. To compute, persist or lose it with a worker charges nothing: the
-        answers are in the graph (20 bytes a distinct number), as they were when this returned.
-        After a restart of the cluster call `enrich` again: it is all stored.
+        Same partitions, divisions, index and rows, with the columns and dtypes of `pna.enrich`. The
+        answers are in the graph (20 bytes a distinct number), so computing, persisting or losing it
+        with a worker charges nothing. After a restart of the cluster call `enrich` again: every
+        answer is stored.
 
     Raises
     ------
-    As `pna.enrich`; `.partial` of an error is lazy, too.
+    NumberActiveError
+        As `pna.enrich` does. Its `.partial` is lazy.
 
+    Examples
+    --------
     >>> import pandas as pd, dask.dataframe as dd
     >>> import pandas_numberactive as pna, pandas_numberactive.dask
     >>> ddf = dd.from_pandas(pd.DataFrame({"phone": ["0811 8899 532", "x"]}), npartitions=2)
@@ -122,7 +196,33 @@ def enrich(ddf: Any, column: Columns, **options: Unpack[EnrichOptions]) -> Any:
 def plan(ddf: Any, column: Columns, **options: Unpack[EnrichOptions]) -> Plan:
     """Return what `enrich` with the same options would do and cost.
 
-    Reads the phone columns on the workers and the store here; sends and spends nothing.
+    It reads the phone columns on the workers and the store here. It sends and charges nothing.
+
+    Parameters
+    ----------
+    ddf
+        The Dask frame.
+    column, **options
+        As in `enrich`.
+
+    Returns
+    -------
+    Plan
+        Counts of cells and numbers, the highest possible cost, and a guess of the time.
+
+    Raises
+    ------
+    ColumnNotFoundError, ConfigurationError, StoreError
+        Nothing is sent or charged.
+
+    Examples
+    --------
+    >>> import pandas as pd, dask.dataframe as dd
+    >>> import pandas_numberactive as pna, pandas_numberactive.dask
+    >>> ddf = dd.from_pandas(pd.DataFrame({"phone": ["0811 8899 532"]}), npartitions=1)
+    >>> with pna.override(environment="simulator", store=":memory:"):
+    ...     pandas_numberactive.dask.plan(ddf, "phone").to_buy
+    1
     """
     checked = Options.of(options)
     ready = require(settings())

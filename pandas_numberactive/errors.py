@@ -65,10 +65,29 @@ Fault = Literal["caller", "vendor", "machine"]
 
 
 class NumberActiveError(Exception):
-    """The root: `except NumberActiveError` catches all that this package raises on purpose.
+    """The root of all errors that this package raises on purpose.
 
-    `partial` is the result as far as it is known and `report` the run's report, where a run was
-    under way.
+    Attributes
+    ----------
+    charged : str
+        "no", "maybe", or "stored": what was charged is on disk, and is never bought again.
+    retry : bool
+        True if the same call can be made again.
+    fault : str
+        Who has to act: "caller", "vendor" or "machine".
+    partial : object
+        The result as far as it is known, None if no run had begun.
+    report : RunReport or None
+        The bill of the run.
+
+    Examples
+    --------
+    >>> import pandas_numberactive as pna
+    >>> try:
+    ...     pna.lookup("x")
+    ... except pna.errors.NumberActiveError as error:
+    ...     error.charged, error.retry
+    ('no', False)
     """
 
     charged: ClassVar[Charged] = "no"
@@ -115,8 +134,17 @@ class InvalidPhoneError(NumberActiveError, ValueError):
 class ColumnNotFoundError(NumberActiveError, KeyError):
     """The frame has no such column.
 
-    The message suggests similar names, those in `first` before the others.
+    Parameters
+    ----------
+    column
+        The name that was asked for.
+    available
+        The names that there are. The message suggests similar ones.
+    first
+        Names that are suggested before others.
 
+    Examples
+    --------
     >>> print(ColumnNotFoundError("phone", ["Phone", "name"]))
     There is no column 'phone'. Did you mean 'Phone'?
     """
@@ -159,13 +187,21 @@ class RiskInputError(NumberActiveError, ValueError):
 
 
 class BudgetExceededError(NumberActiveError):
-    """The purchase would cost more than the caller allowed. Nothing above the cap was bought."""
+    """The purchase would cost more than its cap. Nothing above the cap was bought."""
 
     charged: ClassVar[Charged] = "stored"
 
 
 class ConfirmationRequiredError(BudgetExceededError):
-    """The purchase exceeds `confirm_above` and was not confirmed. `plan` shows its price."""
+    """The purchase exceeds `confirm_above` and has no cap. Nothing was sent.
+
+    Parameters
+    ----------
+    message
+        The text of the error.
+    plan
+        The Plan of the purchase, with its price.
+    """
 
     charged: ClassVar[Charged] = "no"
 
@@ -175,7 +211,15 @@ class ConfirmationRequiredError(BudgetExceededError):
 
 
 class VendorError(NumberActiveError):
-    """The vendor's replies stopped the run. `code` and `msg` are the vendor's own words."""
+    """The vendor's replies stopped the run. Everything paid is stored.
+
+    Parameters
+    ----------
+    message
+        The text of the error.
+    code, msg
+        The vendor's own code and message.
+    """
 
     charged: ClassVar[Charged] = "stored"
     retry: ClassVar[bool] = True
@@ -197,7 +241,7 @@ class AuthenticationError(VendorError, PermissionError):
 class LookupFailedError(NumberActiveError, RuntimeError):
     """At least one look-up failed under `errors="raise"`.
 
-    The others are stored and in `partial`.
+    The answers of the others are stored, and in `partial`.
     """
 
     charged: ClassVar[Charged] = "maybe"

@@ -47,11 +47,27 @@ class Diagnosis:
 
 
 def doctor() -> Diagnosis:
-    """Tell which environment, credentials (where found, never their value), store, and versions are
-    in use.
+    """Return the settings in use and the problems that would stop a run.
 
-    Sends nothing and spends nothing; `warnings` of the result says what should be mended, `ready`
-    whether a run could start. Raises ConfigurationError where a setting cannot be read.
+    It shows the environment, where each key was found (never its value), the store and the
+    versions. It sends and charges nothing.
+
+    Returns
+    -------
+    Diagnosis
+        `ready` is True if a run could start, `warnings` lists what to mend.
+
+    Raises
+    ------
+    ConfigurationError
+        A setting cannot be read.
+
+    Examples
+    --------
+    >>> import pandas_numberactive as pna
+    >>> with pna.override(environment="simulator", store=":memory:"):
+    ...     pna.doctor().ready
+    True
     """
     given = settings()
     lines = [
@@ -145,7 +161,15 @@ def _version(package: str) -> str:
 
 
 def show_versions() -> None:
-    """Print the versions of everything that matters in a report of a fault."""
+    """Print the versions of Python, the system and the packages, for a report of a fault.
+
+    Examples
+    --------
+    >>> import pandas_numberactive as pna
+    >>> pna.show_versions()  # doctest: +ELLIPSIS
+    versions
+    ...
+    """
     rows = [
         ("Python", platform.python_version()),
         ("system", platform.platform()),

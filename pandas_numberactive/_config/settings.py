@@ -42,11 +42,23 @@ COMMAND_VARIABLES = ("NUMBERACTIVE_PHONE",)  # read by the command line alone
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Settings:
-    """All settings of a run, resolved. `source` tells where each came from.
+    """All settings of a run, resolved.
 
-    Times are in seconds, `max_rate` in look-ups' calls per second, `unit_price` in `currency` per
-    charged answer, `confirm_above` in numbers to buy. `timezone` is the clock of dates without a
-    time zone.
+    Key, passwords and secret are masked wherever they are printed. Times are in seconds, `max_rate`
+    in calls per second, `unit_price` in `currency` per charged answer, `confirm_above` in numbers
+    to buy. `configure` explains each setting.
+
+    Attributes
+    ----------
+    source : Mapping
+        The place where each value was found, by the setting's name.
+
+    Examples
+    --------
+    >>> import pandas_numberactive as pna
+    >>> with pna.override(unit_price=500) as given:
+    ...     given.unit_price, given.source["unit_price"]
+    (500, 'override()')
     """
 
     environment: str | None = None
@@ -82,7 +94,25 @@ class Settings:
         return self.environment == "simulator"
 
     def codes(self, step: str) -> CodeOutcomes:
-        """Return what the user said about the vendor's codes at this step ("handle" or "query")."""
+        """Return the outcomes that `code_outcomes` gives to the vendor's codes at one step.
+
+        Parameters
+        ----------
+        step
+            "handle" or "query".
+
+        Returns
+        -------
+        Mapping
+            The outcome by code, empty if the setting has none.
+
+        Examples
+        --------
+        >>> import pandas_numberactive as pna
+        >>> with pna.override(code_outcomes={11008: "no_data"}) as given:
+        ...     given.codes("query")
+        {11008: 'no_data'}
+        """
         return self.code_outcomes.get(step, {})
 
     def missing_keys(self) -> list[str]:
@@ -92,7 +122,20 @@ class Settings:
         ]
 
     def shown(self) -> dict[str, str]:
-        """Return every setting as text that may be printed: key, passwords and secret masked."""
+        """Return every setting as text that may be printed.
+
+        Returns
+        -------
+        dict of str to str
+            The text by the setting's name. Key, passwords and secret are masked.
+
+        Examples
+        --------
+        >>> import pandas_numberactive as pna
+        >>> with pna.override(app_key="made-up", secret="made-up", environment="sandbox") as given:
+        ...     given.shown()["secret"]
+        '***'
+        """
         rows = {
             f.name: getattr(self, f.name)
             for f in fields(self)
@@ -268,10 +311,32 @@ configure.__doc__ = (configure.__doc__ or "").replace("SETTINGS", settings_list(
 @public(options=_options)
 @contextmanager
 def override(**options: Unpack[SettingOptions]) -> Iterator[Settings]:
-    """Change options inside a `with` block only, for this thread or task. Blocks nest.
+    """Change settings inside a `with` block only, for this thread or task. Blocks nest.
 
     None lifts what `configure` or an outer block had set: `override(max_rate=None)` is without a
     rate limit.
+
+    Parameters
+    ----------
+    **options
+        As in `configure`.
+
+    Yields
+    ------
+    Settings
+        The settings that hold inside the block.
+
+    Raises
+    ------
+    ConfigurationError
+        An option is unknown, its value cannot be used, or two contradict each other.
+
+    Examples
+    --------
+    >>> import pandas_numberactive as pna
+    >>> with pna.override(environment="simulator", unit_price=500) as given:
+    ...     given.environment
+    'simulator'
     """
     token = _overridden.set({**_overridden.get({}), **checked(options)})
     try:
@@ -282,9 +347,30 @@ def override(**options: Unpack[SettingOptions]) -> Iterator[Settings]:
 
 @public(options=_options)
 def settings(**explicit: Unpack[SettingOptions]) -> Settings:
-    """Return the settings that hold here, `explicit` ones first. None there means "not set".
+    """Return the settings that hold here.
 
-    Secrets are masked however it is printed, and `Settings.source` says where each value was found.
+    Secrets are masked wherever they are printed. `Settings.source` gives the place of each value.
+
+    Parameters
+    ----------
+    **explicit
+        Options as in `configure` that go before all others. None means "not set".
+
+    Returns
+    -------
+    Settings
+        The settings, resolved.
+
+    Raises
+    ------
+    ConfigurationError
+        A setting is unknown, its value cannot be used, or two contradict each other.
+
+    Examples
+    --------
+    >>> import pandas_numberactive as pna
+    >>> pna.settings(environment="simulator").source["environment"]
+    'explicit'
     """
     said = checked({name: value for name, value in explicit.items() if value is not None})
     layers = {

@@ -109,58 +109,67 @@ def buy(run: Run, ready: RunSettings, progress: bool | Literal["auto"]) -> Resul
 def enrich(df: pd.DataFrame, column: Columns, **options: Unpack[EnrichOptions]) -> pd.DataFrame:
     """Return a new frame with the signals of one or more phone columns, buying what is not stored.
 
-    Each distinct valid number that is not in the store is charged once, whatever the rows, and
-    never again.
+    Each distinct valid number that is not in the store is charged once, however many rows hold it,
+    and never again.
 
     Parameters
     ----------
+    df
+        The table, of any shape. It is not changed.
     column
-        The phone column, or a list of them: one dedupe, one bill over all.
+        The phone column, or a list of them. Several share one bill, and a number is bought once.
     prefix
-        Of the new columns; by default the column's name and "_".
+        The beginning of the new columns' names. By default the column's name and "_".
     details
-        Adds charged (boolean), request_id, reason, source (new, stored) and national.
+        True adds charged (boolean), request_id, reason, source (new, stored) and national.
     overwrite
-        Replaces an earlier call's columns; its details, too, which would name another purchase.
+        True replaces the columns of an earlier call, its details included.
     max_charges, budget
-        The most charges (count), or money (in the settings' currency; needs unit_price), this call
-        may make. At the cap nothing raises: the rest is `not_bought`, with one
+        The most charges (a count), or the most money (in the settings' currency, needs unit_price),
+        that this call may make. At the cap nothing raises: the rest is `not_bought`, with one
         IncompleteRunWarning. A cap holds for a day: the same call under the same cap buys nothing
-        more, however it ended; a raised cap goes on and counts what was charged before. Other
-        numbers, one row more among them, are another call with a cap of its own.
+        more, however it ended. A raised cap goes on and counts what was charged before. With other
+        numbers, even one row more, it is another call with a cap of its own.
     max_age, refresh
-        Buy again what is older, or everything; without them a stored answer serves whatever its
-        age. An age is a Timedelta, timedelta or timedelta64, or text with its unit: "180D", "26W",
-        "12h", "90min", "30s", or the words ("180 days"). A bare number, and "6M" or "6m" (months or
-        minutes?), are refused.
+        Buy again what is older, or everything. Without them a stored answer serves at any age. An
+        age is a Timedelta, timedelta or timedelta64, or text with its unit: "180D", "26W", "12h",
+        "90min", "30s", or the words ("180 days"). A bare number is refused, and so are "6M" and
+        "6m" (months or minutes?).
     retry_failed
-        Ask again for what failed without charge in an earlier run.
+        True asks again for what failed without charge in an earlier run.
     order, seed
-        "rows" buys in the order of the rows: under a cap the first ones, which are no sample.
-        "random" makes a capped pilot a fair sample of the numbers.
+        "rows" buys in the order of the rows, so a capped run buys the first ones. "random" makes a
+        capped run a fair sample of the numbers, in an order that the seed fixes.
     errors
-        "raise": an invalid cell raises before any call; a failed look-up raises at the end, with
-        `.partial`.
+        "raise": an invalid cell raises before any call. A failed look-up raises at the end, and
+        `.partial` of the error holds the frame.
+    progress
+        True, False, or "auto": a bar in terminals and notebooks, for runs that take a while.
 
     Returns
     -------
     pandas.DataFrame
-        Same index, rows and order; new columns `<prefix>telco_type`, `active_level`,
-        `frequency_grade`, `lookup_status` (categories) and `looked_up_at` (datetime64[us, UTC]) at
-        the end.
+        Same index, rows and order. New columns at the end: `<prefix>telco_type`, `active_level`,
+        `frequency_grade`, `lookup_status` (categories) and `looked_up_at` (datetime64[us, UTC]).
 
     Raises
     ------
     ColumnNotFoundError, ConfigurationError
         Before anything is sent.
     ConfirmationRequiredError
-        More than `confirm_above` numbers to buy in production, and no cap; nothing is sent.
+        More than `confirm_above` numbers to buy in production, and no cap. Nothing is sent.
     VendorError, StoreError
-        The run had to stop; everything paid is stored, `.partial` is the frame so far.
+        The run had to stop. Everything paid is stored, and `.partial` is the frame so far.
 
-    Warns with PhoneColumnWarning, before anything is bought, where a column is numeric or most of
-    its cells invalid.
+    Warns
+    -----
+    PhoneColumnWarning
+        A column is numeric, or most of its cells are invalid. It comes before anything is bought.
+    IncompleteRunWarning
+        Some numbers are left pending, uncertain or not bought.
 
+    Examples
+    --------
     >>> import pandas as pd, pandas_numberactive as pna
     >>> with pna.override(environment="simulator", store=":memory:"):
     ...     out = pna.enrich(pd.DataFrame({"phone": ["0811 8899 532", "x"]}), "phone")
@@ -195,9 +204,36 @@ def enrich_into(
 async def aenrich(
     df: pd.DataFrame, column: Columns, **options: Unpack[EnrichOptions]
 ) -> pd.DataFrame:
-    """Await `enrich`, in a notebook or any other event loop. Takes the same options.
+    """Await `enrich`, in a notebook or any other event loop.
 
-    Cancelling it, or the kernel's interrupt, stops the run and keeps what is paid.
+    Cancelling it, or the kernel's interrupt, stops the run and keeps what is paid. It charges what
+    `enrich` would.
+
+    Parameters
+    ----------
+    df, column
+        As in `enrich`.
+    **options
+        As in `enrich`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The frame that `enrich` returns.
+
+    Raises
+    ------
+    NumberActiveError
+        As `enrich` does.
+
+    Examples
+    --------
+    >>> import asyncio, pandas as pd, pandas_numberactive as pna
+    >>> async def main():
+    ...     return await pna.aenrich(pd.DataFrame({"phone": ["0811 8899 532"]}), "phone")
+    >>> with pna.override(environment="simulator", store=":memory:"):
+    ...     asyncio.run(main())["phone_lookup_status"].tolist()
+    ['answered']
     """
     call = _Call.of(df, column, options)
     run = call.run
@@ -214,7 +250,36 @@ async def aenrich(
 
 @public(options=Options)
 def start(df: pd.DataFrame, column: Columns, **options: Unpack[EnrichOptions]) -> Job:
-    """Start `enrich` in the background and return its Job at once. Takes the same options."""
+    """Start `enrich` in the background and return its Job at once.
+
+    The job charges what `enrich` would. It goes on when the cell has returned.
+
+    Parameters
+    ----------
+    df, column
+        As in `enrich`.
+    **options
+        As in `enrich`.
+
+    Returns
+    -------
+    Job
+        `job.stop()` stops it, `job.result()` or `await job` gives the frame.
+
+    Raises
+    ------
+    ColumnNotFoundError, ConfigurationError
+        Before anything is sent. Later errors are raised by `job.result()`.
+
+    Examples
+    --------
+    >>> import pandas as pd, pandas_numberactive as pna
+    >>> with pna.override(environment="simulator", store=":memory:"):
+    ...     job = pna.start(pd.DataFrame({"phone": ["0811 8899 532"]}), "phone")
+    ...     out = job.result()
+    >>> job.state, out["phone_lookup_status"].tolist()
+    ('done', ['answered'])
+    """
     call = _Call.of(df, column, options)
     notices = Notices()
 
@@ -231,7 +296,33 @@ def start(df: pd.DataFrame, column: Columns, **options: Unpack[EnrichOptions]) -
 def plan(df: pd.DataFrame, column: Columns, **options: Unpack[EnrichOptions]) -> Plan:
     """Return what `enrich` with the same options would do and cost.
 
-    Reads the store; sends and spends nothing.
+    It reads the store. It sends and charges nothing.
+
+    Parameters
+    ----------
+    df, column
+        As in `enrich`.
+    **options
+        As in `enrich`.
+
+    Returns
+    -------
+    Plan
+        Counts of cells and numbers, the highest possible cost, and a guess of the time.
+
+    Raises
+    ------
+    ColumnNotFoundError, ConfigurationError, StoreError
+        Nothing is sent or charged.
+
+    Examples
+    --------
+    >>> import pandas as pd, pandas_numberactive as pna
+    >>> book = pd.DataFrame({"phone": ["0811 8899 532", "+62 811 8899 532", "x"]})
+    >>> with pna.override(environment="simulator", store=":memory:", unit_price=500):
+    ...     plan = pna.plan(book, "phone")
+    >>> plan.to_buy, plan.cost
+    (1, 500)
     """
     checked = Options.of(options)
     ready = require(settings())
@@ -294,15 +385,34 @@ def plan_of(numbers: NDArray[np.int64], shape: Shape, ready: RunSettings, option
 
 @public
 def normalize(series: pd.Series[Any], *, max_digits: int | None = None) -> pd.DataFrame:
-    """Read a column of phone cells: what each is in national form, or why it is refused. Nothing is
-    sent or charged.
+    """Return the national form of each phone cell, or the reason why it cannot be read.
 
-    Returns a frame with the same index: `national` (str, missing where refused) and `reason`
-    (category, missing where fine). Rules: libphonenumber's region ID, and refusing what a careless
-    cleaner would turn into a stranger's number.
+    The rules are those of libphonenumber's region ID. A cell that a careless cleaner would turn
+    into another person's number is refused. Nothing is sent or charged.
 
-    >>> import pandas as pd
-    >>> normalize(pd.Series(["+62 811-8899-532", "6.28119E+11"]))["reason"].tolist()
+    Parameters
+    ----------
+    series
+        The phone cells: text, numbers or a mix.
+    max_digits
+        The most digits of a national number. By default the setting of that name.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Same index. `national` (str, missing where refused) and `reason` (category, missing where
+        the cell is a number).
+
+    Raises
+    ------
+    ConfigurationError
+        `series` is no Series.
+
+    Examples
+    --------
+    >>> import pandas as pd, pandas_numberactive as pna
+    >>> cells = pd.Series(["+62 811-8899-532", "6.28119E+11"])
+    >>> pna.normalize(cells)["reason"].tolist()
     [nan, 'precision_lost']
     """
     if not isinstance(series, pd.Series):
@@ -327,19 +437,78 @@ def normalize(series: pd.Series[Any], *, max_digits: int | None = None) -> pd.Da
 def history(
     since: object = None, *, mask: bool = True, environment: str | None = None
 ) -> pd.DataFrame:
-    """Return the ledger's events from `since` on (a date, UTC), numbers masked unless
-    `mask=False`.
+    """Return the events of the store that the settings name, oldest first.
 
-    Of the settings' environment; `environment="all"` shows every one, in a column.
+    Nothing is sent or charged.
+
+    Parameters
+    ----------
+    since
+        A date, or text that pandas reads as one (UTC). By default the whole history.
+    mask
+        False shows the numbers whole.
+    environment
+        "production", "sandbox" or "simulator". By default that of the settings. "all" shows every
+        environment, in a column of its own.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row an event: at (datetime64[us, UTC]), kind (category: opened, bought, held, released,
+        and more), number, generation, run, request_id, charged (boolean), code, reason.
+
+    Raises
+    ------
+    ConfigurationError
+        `since` is no date, there is no such environment, or no store is configured.
+    StoreError
+        The store cannot be read.
+
+    Examples
+    --------
+    >>> import pandas_numberactive as pna
+    >>> with pna.override(environment="simulator", store=":memory:"):
+    ...     answer = pna.lookup("0811 8899 532")
+    ...     pna.history()["number"].iloc[0]
+    '8118****532'
     """
     return _with_store(lambda store: store.history(since, mask=mask, environment=environment))
 
 
 @public
 def spend(by: ledger.By = "day", *, environment: str | None = None) -> pd.DataFrame:
-    """Return charges and cost by day (UTC), run, environment or buyer, straight from the ledger.
+    """Return the charges and their cost by day (UTC), run, environment or buyer.
 
-    Of the settings' environment; `environment="all"` shows every one, in a column.
+    Nothing is sent or charged.
+
+    Parameters
+    ----------
+    by
+        "day", "run", "environment" or "buyer": the user of JupyterHub or of the system.
+    environment
+        "production", "sandbox" or "simulator". By default that of the settings. "all" shows every
+        environment, in a column of its own.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a group and currency: charged (charges), charge_unknown (those of them where the
+        vendor did not say isFee), cost (in `currency`, missing without a unit price) and currency.
+
+    Raises
+    ------
+    ConfigurationError
+        `by` or the environment is unknown, or no store is configured.
+    StoreError
+        The store cannot be read.
+
+    Examples
+    --------
+    >>> import pandas_numberactive as pna
+    >>> with pna.override(environment="simulator", store=":memory:", unit_price=500):
+    ...     answer = pna.lookup("0811 8899 532")
+    ...     pna.spend("environment")["charged"].tolist()
+    [1]
     """
     return _with_store(lambda store: store.spend(by, environment=environment))
 

@@ -29,9 +29,21 @@ _latest: list[RunReport] = []
 
 
 def last_run() -> RunReport | None:
-    """Return the report of the last run in this process, with `.problems`.
+    """Return the bill of the last run in this process.
 
-    None before the first run.
+    Returns
+    -------
+    RunReport or None
+        Its `problems` is a frame of the cells that were not asked. None before the first run.
+
+    Examples
+    --------
+    >>> import pandas as pd, pandas_numberactive as pna
+    >>> with pna.override(environment="simulator", store=":memory:", unit_price=500):
+    ...     out = pna.enrich(pd.DataFrame({"phone": ["0811 8899 532", "x"]}), "phone")
+    >>> bill = pna.last_run()
+    >>> bill.charged, bill.cost, bill.problems["reason"].tolist()
+    (1, 500, ['bad_characters'])
     """
     return _latest[-1] if _latest else None
 

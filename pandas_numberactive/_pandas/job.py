@@ -34,11 +34,32 @@ REFRESH_SECONDS = 0.5  # between two looks at a running job
 
 
 class Job:
-    """A purchase under way: `progress`, `stop()`, `result()`, `await job`.
+    """A purchase in the background, as `start` returns it.
 
-    `stop()` begins nothing new and keeps everything paid. `result()` returns the frame, and raises
-    what `enrich` would have raised; `report` is then its bill. The job goes on when its cell has
-    returned; a dead process goes on at the next call.
+    The job goes on when its cell has returned. If its process dies, the same call goes on with the
+    run. In a notebook it shows its progress and a Stop button.
+
+    Attributes
+    ----------
+    state : str
+        "running", "stopping", "done", "stopped" or "ended with an error".
+    progress : Progress
+        A snapshot of the run.
+    report : RunReport or None
+        The bill, None before the end.
+    error : BaseException or None
+        The error that ended the job.
+    stopping : bool
+        True once the job begins nothing new.
+
+    Examples
+    --------
+    >>> import pandas as pd, pandas_numberactive as pna
+    >>> with pna.override(environment="simulator", store=":memory:"):
+    ...     job = pna.start(pd.DataFrame({"phone": ["0811 8899 532"]}), "phone")
+    ...     out = job.result()
+    >>> job.report.charged
+    1
     """
 
     def __init__(
@@ -74,17 +95,64 @@ class Job:
         return self._run.stopping
 
     def stop(self) -> None:
-        """Begin nothing new, and return at once. Calls already sent are drained and stored."""
+        """Stop the job: begin nothing new, and return at once.
+
+        Calls that are already sent are finished, and their answers stored. They may charge.
+
+        Examples
+        --------
+        >>> import pandas_numberactive as pna
+        >>> for job in pna.jobs():
+        ...     job.stop()
+        """
         self._run.stop()
 
     def done(self) -> bool:
-        """Return True once the job has come to its end."""
+        """Return True once the job has ended, well or not.
+
+        Returns
+        -------
+        bool
+            True after the last answer is stored.
+
+        Examples
+        --------
+        >>> import pandas_numberactive as pna
+        >>> [job.done() for job in pna.jobs()]
+        []
+        """
         return self._future.done()
 
     def result(self, timeout: float | None = None) -> pd.DataFrame:
-        """Wait for the frame, at most `timeout` seconds (TimeoutError, and the job goes on).
+        """Wait for the end of the job and return its frame.
 
-        An interrupt while waiting stops the job, keeps what is paid, and is raised.
+        An interrupt while it waits stops the job, keeps what is paid, and is raised.
+
+        Parameters
+        ----------
+        timeout
+            The longest time to wait, in seconds. By default there is no limit.
+
+        Returns
+        -------
+        pandas.DataFrame
+            The frame that `enrich` would have returned.
+
+        Raises
+        ------
+        TimeoutError
+            The job still runs. It goes on.
+        NumberActiveError
+            The error that `enrich` would have raised.
+
+        Examples
+        --------
+        >>> import pandas as pd, pandas_numberactive as pna
+        >>> with pna.override(environment="simulator", store=":memory:"):
+        ...     job = pna.start(pd.DataFrame({"phone": ["0811 8899 532"]}), "phone")
+        ...     out = job.result(timeout=60)
+        >>> out.shape
+        (1, 6)
         """
         try:
             frame = bridge.join(self._future, stop=self.stop, drain=self._drain, timeout=timeout)

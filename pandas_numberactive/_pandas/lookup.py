@@ -36,10 +36,36 @@ from pandas_numberactive.errors import InvalidPhoneError
 
 @dataclass(frozen=True, slots=True)
 class Lookup:
-    """One number's answer. The phone is masked when printed.
+    """The answer about one number, as `lookup` returns it. The phone is masked when printed.
 
-    `status` is one of the lookup_status categories, `source` "new" or "stored", `charged` None
-    where the vendor did not say (counted as charged).
+    Attributes
+    ----------
+    phone : str
+        The national number, whole.
+    status : str
+        One of the categories of `pna.LOOKUP_STATUS`.
+    telco_type, active_level, frequency_grade : str or None
+        The signals, None where the vendor has no value.
+    looked_up_at : datetime or None
+        The moment of the purchase, UTC.
+    charged : bool or None
+        None: the vendor did not say (it counts as charged).
+    source : str or None
+        "new" or "stored".
+    request_id, code, msg : str or None
+        The vendor's id, code and message.
+    reason : str or None
+        Our reason for a status without an answer.
+    environment : str
+        "production", "sandbox" or "simulator".
+
+    Examples
+    --------
+    >>> import pandas_numberactive as pna
+    >>> with pna.override(environment="simulator", store=":memory:"):
+    ...     answer = pna.lookup("0811 8899 532")
+    >>> answer.masked, answer.source, answer.charged
+    ('8118****532', 'new', True)
     """
 
     phone: str = field(repr=False)
@@ -129,10 +155,35 @@ class _Call:
 def lookup(
     phone: object, *, refresh: bool = False, max_age: str | timedelta | np.timedelta64 | None = None
 ) -> Lookup:
-    """Look one number up. Free where it is stored, else charged once.
+    """Look one number up.
 
-    Raises InvalidPhoneError, before anything is sent, where `phone` is no Indonesian mobile number.
+    An answer in the store is free. Any other is charged once.
 
+    Parameters
+    ----------
+    phone
+        One Indonesian mobile number, in any of the usual ways to write it.
+    refresh
+        True buys a new answer even if one is stored.
+    max_age
+        Buys again what is older, such as "180D". As in `enrich`.
+
+    Returns
+    -------
+    Lookup
+        The status, the signals, the date and the charge. The number is masked when it is printed.
+
+    Raises
+    ------
+    InvalidPhoneError
+        `phone` is no Indonesian mobile number. Nothing is sent.
+    ConfigurationError
+        A setting is missing or wrong. Nothing is sent.
+    VendorError, StoreError
+        The look-up had to stop. What was paid is stored.
+
+    Examples
+    --------
     >>> import pandas_numberactive as pna
     >>> with pna.override(environment="simulator", store=":memory:"):
     ...     pna.lookup("0811 8899 532").status
@@ -151,7 +202,30 @@ def lookup(
 async def alookup(
     phone: object, *, refresh: bool = False, max_age: str | timedelta | np.timedelta64 | None = None
 ) -> Lookup:
-    """Await `lookup`, in a notebook or any other event loop."""
+    """Await `lookup`, in a notebook or any other event loop.
+
+    Parameters
+    ----------
+    phone, refresh, max_age
+        As in `lookup`.
+
+    Returns
+    -------
+    Lookup
+        As `lookup` returns it, and charged the same.
+
+    Raises
+    ------
+    NumberActiveError
+        As `lookup` does.
+
+    Examples
+    --------
+    >>> import asyncio, pandas_numberactive as pna
+    >>> with pna.override(environment="simulator", store=":memory:"):
+    ...     asyncio.run(pna.alookup("0811 8899 532")).status
+    'answered'
+    """
     call = _Call.of(phone, _options(refresh, max_age))
     run = call.run
     drain = call.settings.drain

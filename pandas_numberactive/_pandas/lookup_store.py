@@ -52,14 +52,25 @@ _NAMES = {code: name for name, code in ENVIRONMENTS.items()}
 
 
 class LookupStore:
-    """The store of paid answers and its ledger: read it, check it against an invoice, settle what
-    is held.
+    """The store of paid answers and its ledger.
 
-    `location` is a path, `sqlite:PATH` or a `postgresql://` URL; without it, the one that the
-    settings name. Nothing here calls the vendor, so nothing here is charged. Raises StoreError
-    where it cannot be used.
+    Read it, compare it with an invoice, and settle held look-ups. Nothing here calls the vendor, so
+    nothing here is charged.
 
-    >>> with LookupStore(":memory:") as store:
+    Parameters
+    ----------
+    location
+        A path, `sqlite:PATH` or a `postgresql://` URL. By default the store of the settings.
+
+    Raises
+    ------
+    StoreError
+        The store cannot be opened.
+
+    Examples
+    --------
+    >>> import pandas_numberactive as pna
+    >>> with pna.LookupStore(":memory:") as store:
     ...     len(store)
     0
     """
@@ -75,7 +86,14 @@ class LookupStore:
         self.close()
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the store. Leaving its `with` block does the same.
+
+        Examples
+        --------
+        >>> import pandas_numberactive as pna
+        >>> store = pna.LookupStore(":memory:")
+        >>> store.close()
+        """
         self._store.close()
 
     def __repr__(self) -> str:
@@ -91,17 +109,29 @@ class LookupStore:
 
     @sealed
     def summary(self, *, environment: str | None = None) -> Summary:
-        """Return how many look-ups stand where (answered, pending, uncertain, ...).
+        """Return the number of look-ups in each state (answered, pending, uncertain, ...).
 
         Parameters
         ----------
         environment
-            "production", "sandbox", "simulator" or "all"; None is that of the settings.
+            "production", "sandbox", "simulator" or "all". By default that of the settings.
 
         Returns
         -------
         Summary
             A dict of counts with a picture.
+
+        Raises
+        ------
+        ConfigurationError
+            There is no such environment.
+
+        Examples
+        --------
+        >>> import pandas_numberactive as pna
+        >>> with pna.LookupStore(":memory:") as store:
+        ...     sum(store.summary(environment="all").values())
+        0
         """
         return Summary(self._store.do(ledger.summary, within(environment)))
 
@@ -113,17 +143,23 @@ class LookupStore:
     def reread(self) -> dict[str, int]:
         """Judge the stored bodies of paid answers again, by this version and `code_outcomes`.
 
-        For use after an upgrade, or once the vendor has said what a code or a value means. Sends
-        and charges nothing; what was charged stays as it stands.
+        Use it after an upgrade, or once the vendor has explained a code or a value. It sends and
+        charges nothing, and leaves what was charged as it is.
 
         Returns
         -------
         dict
-            read: stored bodies; changed: answers that stand otherwise now.
+            read: stored bodies. changed: answers that were changed.
+
+        Raises
+        ------
+        StoreError
+            The store cannot be written.
 
         Examples
         --------
-        >>> with LookupStore(":memory:") as store:
+        >>> import pandas_numberactive as pna
+        >>> with pna.LookupStore(":memory:") as store:
         ...     store.reread()
         {'read': 0, 'changed': 0}
         """
@@ -139,22 +175,36 @@ class LookupStore:
     def history(
         self, since: object = None, *, mask: bool = True, environment: str | None = None
     ) -> pd.DataFrame:
-        """Return the ledger's events, oldest first: opened, bought, held, released, and when.
+        """Return the ledger's events, oldest first.
 
         Parameters
         ----------
         since
-            A date, or text that pandas reads as one (UTC).
+            A date, or text that pandas reads as one (UTC). By default the whole history.
         mask
             False shows the numbers whole.
         environment
-            "production", "sandbox", "simulator", or "all" with a column that names it; None is
-            that of the settings.
+            "production", "sandbox" or "simulator". By default that of the settings. "all" shows
+            every environment, in a column of its own.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row an event: at (datetime64[us, UTC]), kind (category: opened, bought, held,
+            released, and more), number, generation, run, request_id, charged (boolean), code,
+            reason.
 
         Raises
         ------
         ConfigurationError
             `since` is no date, or there is no such environment.
+
+        Examples
+        --------
+        >>> import pandas_numberactive as pna
+        >>> with pna.LookupStore(":memory:") as store:
+        ...     list(store.history(environment="all").columns[:4])
+        ['at', 'kind', 'environment', 'number']
         """
         moment = 0 if since is None else since_micros(since)
         rows = self._store.do(ledger.history, moment, within(environment))
@@ -164,9 +214,33 @@ class LookupStore:
 
     @sealed
     def charges(self, *, mask: bool = True, environment: str | None = None) -> pd.DataFrame:
-        """Return what was paid for, one row a requestId, and by which user (`buyer`).
+        """Return the charges, one row a requestId.
 
-        `charged` is missing where no isFee came (counted as paid). Parameters as in `history`.
+        Parameters
+        ----------
+        mask
+            False shows the numbers whole.
+        environment
+            As in `history`.
+
+        Returns
+        -------
+        pandas.DataFrame
+            at (datetime64[us, UTC]), number, generation, run, request_id, charged (boolean, missing
+            where the vendor did not say isFee: it counts as charged), price (float64, in
+            `currency`, missing without a unit price), currency and buyer (the user who bought).
+
+        Raises
+        ------
+        ConfigurationError
+            There is no such environment.
+
+        Examples
+        --------
+        >>> import pandas_numberactive as pna
+        >>> with pna.LookupStore(":memory:") as store:
+        ...     len(store.charges(environment="all"))
+        0
         """
         return _only(self._charges(mask, environment), environment)
 
@@ -181,12 +255,34 @@ class LookupStore:
         *,
         environment: str | None = None,
     ) -> pd.DataFrame:
-        """Return charges by day (UTC), run, environment or buyer.
+        """Return the charges and their cost by day (UTC), run, environment or buyer.
 
-        Columns `charged`, `charge_unknown` and `cost`. A buyer is the user of JupyterHub or of the
-        system. Where several went on with one run, all are named.
-        `cost` is in the currency of each run, missing where the run had no unit price. Of the
-        settings' environment; `environment="all"` shows each beside the others.
+        Parameters
+        ----------
+        by
+            "day", "run", "environment" or "buyer": the user of JupyterHub or of the system. Several
+            users of one run are all named.
+        environment
+            As in `history`.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row a group and currency: charged (charges), charge_unknown (those of them where the
+            vendor did not say isFee), cost (in `currency`, missing if a charge of the group has no
+            unit price) and currency.
+
+        Raises
+        ------
+        ConfigurationError
+            `by` or the environment is unknown.
+
+        Examples
+        --------
+        >>> import pandas_numberactive as pna
+        >>> with pna.LookupStore(":memory:") as store:
+        ...     list(store.spend("run", environment="simulator").columns)
+        ['run', 'charged', 'charge_unknown', 'cost', 'currency']
         """
         if by not in get_args(By):
             raise ConfigurationError(
@@ -206,8 +302,30 @@ class LookupStore:
 
     @sealed
     def held(self, *, mask: bool = True) -> pd.DataFrame:
-        """Return what waits for a person: uncertain and quarantined look-ups, with their
-        requestIds.
+        """Return the look-ups that wait for a decision: uncertain and quarantined ones.
+
+        Parameters
+        ----------
+        mask
+            False shows the numbers whole.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row a look-up: environment, number, generation, state, request_id, opened_at
+            (datetime64[us, UTC]), code, msg, reason. `resolve` settles them.
+
+        Raises
+        ------
+        StoreError
+            The store cannot be read.
+
+        Examples
+        --------
+        >>> import pandas_numberactive as pna
+        >>> with pna.LookupStore(":memory:") as store:
+        ...     store.held().empty
+        True
         """
         frame = _frame(self._store.do(ledger.held), ledger.HELD_COLUMNS)
         frame["state"] = [LookupState(int(state)).name.lower() for state in frame["state"]]
@@ -225,14 +343,42 @@ class LookupStore:
         frequency_grade: str | None = None,
         environment: str | None = None,
     ) -> str:
-        """Decide by hand about an open or quarantined look-up.
+        """Settle an open or quarantined look-up by hand.
 
-        Returns its new state.
+        Parameters
+        ----------
+        phone
+            The number of the look-up.
+        how
+            "release": the next run buys the number again. "settle": the look-up is final and never
+            asked again, with the answer given, or without one.
+        charged
+            True or False if the vendor has confirmed whether the look-up was charged.
+        telco_type, active_level, frequency_grade
+            The answer, for "settle": our words, or 0, 1, 2 for telco_type.
+        environment
+            "production", "sandbox" or "simulator". By default that of the settings.
 
-        "release": the next run buys the number again, as a new generation (it may have been charged
-        before: say `charged=` if the vendor told you). "settle": it is final and never asked again,
-        with the answer given, or without one. Raises StoreError where there is nothing to resolve
-        or a running call has the number.
+        Returns
+        -------
+        str
+            The new state of the look-up.
+
+        Raises
+        ------
+        ConfigurationError
+            An argument cannot be used. Nothing is changed.
+        InvalidPhoneError
+            `phone` is no Indonesian mobile number. Nothing is changed.
+        StoreError
+            The number has no look-up to settle, or a running call has it. Nothing is changed.
+
+        Examples
+        --------
+        >>> import pandas_numberactive as pna
+        >>> with pna.LookupStore(":memory:") as store:
+        ...     for phone in store.held(mask=False)["number"]:
+        ...         state = store.resolve(phone, "release", charged=False)
         """
         if how not in ("release", "settle"):
             raise ConfigurationError(f'how must be "release" or "settle", not {how!r}.')
@@ -273,23 +419,27 @@ class LookupStore:
         invoice
             The vendor's lines, one a charge.
         request_id
-            Its column of requestIds; by default `requestId`, else `request_id`.
+            Its column of requestIds. By default `requestId`, else `request_id`.
         period
-            What the invoice covers: "2026-10", a pandas Period, or its first moment and the one
-            after its last (UTC where they have no zone). Charges outside of it that are not on
-            the invoice are left out.
+            The time that the invoice covers: "2026-10", a pandas Period, or its first moment and
+            the one after its last (UTC where they have no zone). Charges outside of it that are not
+            on the invoice are left out.
         environment
             As in `history`.
 
         Returns
         -------
         Reconciled
-            A frame with `request_id`, `verdict`, `times` on the invoice, `charged` as our ledger
-            has it (missing: no isFee came), and `at`; its `headline` counts the verdicts:
-            matched; not_counted (known here, but our books count no charge for it: still held,
-            failed or released without charge, or imported); only_on_invoice (unknown here);
-            only_here; charged_twice (billed more than once, or its number on another requestId of
-            the same purchase, too).
+            A frame with `request_id`, `verdict`, `times` on the invoice, `charged` as the ledger
+            has it (missing: the vendor did not say isFee), and `at`. Its `headline` counts the
+            verdicts:
+
+            - matched: charged here and on the invoice once;
+            - not_counted: known here, but without a charge (held, failed, released or imported);
+            - only_on_invoice: unknown here;
+            - only_here: charged here, and not on the invoice;
+            - charged_twice: on the invoice more than once, or two requestIds of the same purchase
+              are.
 
         Raises
         ------
@@ -297,6 +447,14 @@ class LookupStore:
             The invoice has no such column.
         ConfigurationError
             The ids were read as decimals and lost digits, or the period cannot be read.
+
+        Examples
+        --------
+        >>> import pandas as pd, pandas_numberactive as pna
+        >>> invoice = pd.DataFrame({"requestId": ["made-up-1"]})
+        >>> with pna.LookupStore(":memory:") as store:
+        ...     store.reconcile(invoice, environment="all").headline
+        '1 requestIds: 1 only_on_invoice'
         """
         need_frame(invoice, "reconcile")
         times = invoice_ids(invoice, request_id)
@@ -309,18 +467,45 @@ class LookupStore:
     def import_answers(
         self, answers: pd.DataFrame, *, phone: str = "phone", environment: str | None = None
     ) -> dict[str, int]:
-        """Take in what a team has paid for with an older loop.
+        """Store answers that the team has bought with an older program.
 
-        Returns counts: imported, known, repeated, invalid, undated.
+        A number that this store knows already keeps its answer. Of several rows of one number the
+        newest is taken.
 
-        `answers` has the phone column, `looked_up_at`, at least one of `telco_type`,
-        `active_level`, `frequency_grade` (the vendor's codes or our words), and, where known,
-        `request_id` and `charged`; the vendor's names telcoType, activeLevel, frequencyGrade,
-        requestId and isFee are read alike. Raises ColumnNotFoundError where no signal is found.
-        Numbers that this store knows already are left as they are (`known`); of several
-        rows of a number the newest is taken, the others are `repeated`. `invalid` counts the rows
-        that are not taken: those without a number, and those without a date that can be read
-        (`undated` of them), which would serve nobody and be bought again.
+        Parameters
+        ----------
+        answers
+            A frame with the phone column, `looked_up_at`, at least one of `telco_type`,
+            `active_level`, `frequency_grade` (the vendor's codes or our words) and, where known,
+            `request_id` and `charged`. The vendor's names telcoType, activeLevel, frequencyGrade,
+            requestId and isFee are read as well.
+        phone
+            The name of the phone column.
+        environment
+            "production", "sandbox" or "simulator". By default that of the settings.
+
+        Returns
+        -------
+        dict
+            imported: new numbers. known: numbers that the store had. repeated: further rows of a
+            number. invalid: rows without a readable number or date. undated: those of them without
+            a date.
+
+        Raises
+        ------
+        ColumnNotFoundError
+            A column is missing, or no signal is found. Nothing is imported.
+        ConfigurationError
+            A value is none of the vendor's codes and none of our words.
+
+        Examples
+        --------
+        >>> import pandas as pd, pandas_numberactive as pna
+        >>> old = pd.DataFrame({"phone": ["0811 8899 532"], "looked_up_at": "2026-01-31"})
+        >>> old["telco_type"] = "prepaid"
+        >>> with pna.LookupStore(":memory:") as store:
+        ...     store.import_answers(old, environment="simulator")["imported"]
+        1
         """
         need_frame(answers, "import_answers")
         for name in (phone, "looked_up_at"):
@@ -346,15 +531,35 @@ class LookupStore:
 
     @sealed
     def forget(self, phones: object) -> int:
-        """Remove numbers from the file itself, in all environments.
+        """Remove numbers from the store, in all environments.
 
-        Returns how many were there.
+        The count of charges stays. A forgotten number is charged again if it is looked up again. A
+        file is compacted, so that the numbers are gone from it. On a server the rows go, and its
+        owner must clean log, free pages and backups.
 
-        `phones` is one phone, or a list, Series or other iterable of them; blank cells are skipped.
-        On a server their rows go; its log, free pages and backups are its owner's to clean. The
-        count of charges stays. A forgotten number costs again if it is looked up again. Forgets
-        nothing, and raises InvalidPhoneError where a cell is no number, StoreError while one of
-        them has an open look-up.
+        Parameters
+        ----------
+        phones
+            One phone, or a list, Series or other iterable of them. Blank cells are skipped.
+
+        Returns
+        -------
+        int
+            The count of numbers that were there.
+
+        Raises
+        ------
+        InvalidPhoneError
+            A cell is no Indonesian mobile number. Nothing is forgotten.
+        StoreError
+            One of the numbers has an open look-up. Nothing is forgotten.
+
+        Examples
+        --------
+        >>> import pandas_numberactive as pna
+        >>> with pna.LookupStore(":memory:") as store:
+        ...     store.forget(["0811 8899 532", None])
+        0
         """
         numbers = all_nationals(phones)
         self._recover()
@@ -365,11 +570,29 @@ class LookupStore:
 
     @sealed
     def purge(self, *, older_than: str | pd.Timedelta) -> int:
-        """Forget every number whose newest answer is older than, say, "365D".
+        """Forget every number with no answer newer than a given age. Open look-ups stay.
 
-        Open look-ups stay.
+        Parameters
+        ----------
+        older_than
+            The age, with its unit: "365D", "52W", or a Timedelta.
 
-        Returns how many were forgotten. Raises ConfigurationError where `older_than` has no unit.
+        Returns
+        -------
+        int
+            The count of numbers that were forgotten.
+
+        Raises
+        ------
+        ConfigurationError
+            `older_than` has no unit. Nothing is forgotten.
+
+        Examples
+        --------
+        >>> import pandas_numberactive as pna
+        >>> with pna.LookupStore(":memory:") as store:
+        ...     store.purge(older_than="365D")
+        0
         """
         moment = self._store.now() - round(seconds_of("older_than", older_than) * 1e6)
         self._recover()

@@ -244,13 +244,34 @@ async def look(
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Plan:
-    """A forecast of `enrich` with its cost.
+    """A forecast of `enrich` with its cost. Making it charges nothing.
 
-    Making it spends nothing.
+    Attributes
+    ----------
+    rows, missing, valid_rows : int
+        Cells in all, blank cells, and cells with a readable number.
+    invalid : Mapping
+        Cells that cannot be read, by reason.
+    distinct, stored, outdated, failed_before, open, held, asked_again, to_buy : int
+        Distinct numbers, and what a run would do with them.
+    max_charges, run, run_charged : int or None
+        The cap, the run that the call goes on with, and what that run has been charged.
+    unit_price, currency : float or None, str
+        The price of a charge.
+    seconds : float or None
+        A guess of the time: 0.25 s a call, less on the simulator.
+    store : str
+        The place of the store, a password masked.
+    warnings : tuple of str
+        Oddities of the phone columns.
 
-    `rows` to `valid_rows` count cells, `distinct` to `to_buy` count numbers; `cost` is in
-    `currency`, None without a unit price; `seconds` is a guess: 0.25 s a call, less on the
-    simulator.
+    Examples
+    --------
+    >>> import pandas as pd, pandas_numberactive as pna
+    >>> with pna.override(environment="simulator", store=":memory:", unit_price=500):
+    ...     plan = pna.plan(pd.DataFrame({"phone": ["0811 8899 532", "x"]}), "phone")
+    >>> plan.rows, plan.to_buy, plan.cost
+    (2, 1, 500)
     """
 
     environment: str
@@ -297,7 +318,20 @@ class Plan:
         return None if self.unit_price is None else self.purchases * self.unit_price
 
     def lines(self) -> list[tuple[str, str]]:
-        """The plan as pairs of label and text."""
+        """Return the plan as pairs of label and text.
+
+        Returns
+        -------
+        list of tuple of str
+            The lines, in the order in which they are printed.
+
+        Examples
+        --------
+        >>> import pandas as pd, pandas_numberactive as pna
+        >>> with pna.override(environment="simulator", store=":memory:"):
+        ...     pna.plan(pd.DataFrame({"phone": ["0811 8899 532"]}), "phone").lines()[0]
+        ('rows', '1')
+        """
         out = [("rows", f"{self.rows:,}"), ("blank", f"{self.missing:,}")]
         out += [
             (f"invalid: {reason}", f"{count:,}") for reason, count in self.invalid.items() if count
@@ -338,7 +372,20 @@ class Plan:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """All counts as plain values."""
+        """Return all counts as plain values.
+
+        Returns
+        -------
+        dict
+            The attributes by name, with duplicates, purchases and cost.
+
+        Examples
+        --------
+        >>> import pandas as pd, pandas_numberactive as pna
+        >>> with pna.override(environment="simulator", store=":memory:"):
+        ...     pna.plan(pd.DataFrame({"phone": ["0811 8899 532"]}), "phone").to_dict()["to_buy"]
+        1
+        """
         return asdict(self) | {
             "duplicates": self.duplicates,
             "purchases": self.purchases,

@@ -37,7 +37,24 @@ class Shape:
 class Progress:
     """A snapshot of a run.
 
-    Counts are numbers, `spent` is in `currency`, `rate` in numbers per second.
+    Attributes
+    ----------
+    total, done, bought, stored, failed, uncertain : int
+        Distinct numbers.
+    spent : float or None
+        The cost so far, in `currency`. None without a unit price.
+    currency : str
+        The currency of the settings.
+    rate : float
+        Numbers per second.
+    seconds_left : float or None
+        A guess.
+
+    Examples
+    --------
+    >>> import pandas_numberactive as pna
+    >>> pna.Progress(total=500, done=100).done
+    100
     """
 
     total: int = 0
@@ -58,13 +75,36 @@ _RARE = ("uncertain", "quarantined", "pending", "not_bought", "requeried", "orph
 
 @dataclass(slots=True, repr=False)
 class RunReport:
-    """The bill of one call.
+    """The bill of one call. Counts are distinct numbers unless their name says rows.
 
-    Counts are distinct numbers unless they say rows.
+    Attributes
+    ----------
+    rows, missing_rows, valid_rows : int
+        Cells in all, blank cells, and cells with a readable number.
+    distinct, bought, stored, failed, uncertain, quarantined, pending, not_bought : int
+        Distinct numbers, and how each of them ended.
+    charged, charge_unknown, free : int
+        The charges of this call, those of them where the vendor did not say isFee, and the answers
+        without charge.
+    run, run_charged : int
+        The run that the call belongs to, and the charges of all calls of that run.
+    unit_price, currency : float or None, str
+        The price of a charge.
+    wall_seconds : float
+        The time that the call took.
+    stopped_by : str or None
+        The reason why the run stopped early.
+    problems : pandas.DataFrame
+        The cells that were not asked, masked, each with its reason.
 
-    `charged` counts what this call paid for (isFee 1, or unknown: `charge_unknown` of them); `cost`
-    is in `currency`, None without a unit price. `problems` is a frame of the cells that were not
-    asked.
+    Examples
+    --------
+    >>> import pandas as pd, pandas_numberactive as pna
+    >>> with pna.override(environment="simulator", store=":memory:", unit_price=500):
+    ...     out = pna.enrich(pd.DataFrame({"phone": ["0811 8899 532", "x"]}), "phone")
+    >>> bill = pna.last_run()
+    >>> bill.rows, bill.distinct, bill.charged, bill.cost
+    (2, 1, 1, 500)
     """
 
     run: int | None = None
@@ -121,7 +161,19 @@ class RunReport:
         return self.bought / self.wall_seconds if self.wall_seconds > 0 else 0.0
 
     def lines(self) -> list[tuple[str, str]]:
-        """The bill as pairs of label and text."""
+        """Return the bill as pairs of label and text.
+
+        Returns
+        -------
+        list of tuple of str
+            The lines, in the order in which they are printed.
+
+        Examples
+        --------
+        >>> import pandas_numberactive as pna
+        >>> pna.RunReport(rows=3, missing_rows=1).lines()[0]
+        ('rows', '3 (1 blank)')
+        """
         out = [("rows", f"{self.rows:,} ({self.missing_rows:,} blank)")]
         out += [(f"invalid: {why}", f"{count:,}") for why, count in self.invalid.items() if count]
         out += [
@@ -154,7 +206,19 @@ class RunReport:
         return f"{self.stored:,} (oldest of {self.stored_oldest:%Y-%m-%d})"
 
     def to_dict(self) -> dict[str, Any]:
-        """All counts as plain values, without the problems."""
+        """Return all counts as plain values, without the problems.
+
+        Returns
+        -------
+        dict
+            The attributes by name, with complete, cost and rate.
+
+        Examples
+        --------
+        >>> import pandas_numberactive as pna
+        >>> pna.RunReport(charged=2, unit_price=500).to_dict()["cost"]
+        1000
+        """
         names = [name for name in self.__dataclass_fields__ if name != "problems"]
         derived = {"complete": self.complete, "cost": self.cost, "rate": self.rate}
         return {name: getattr(self, name) for name in names} | derived

@@ -169,9 +169,31 @@ class Pilot:
         return Shown(frame.set_index(["look", "signal"]))
 
     def run(self) -> pd.DataFrame:
-        """Buy batch by batch until a look stops it, and return the rows bought, enriched.
+        """Buy batch by batch until a look stops the pilot, and return the rows bought.
 
-        Charges `max_charges` look-ups at most, and none for numbers in the store.
+        It charges at most `max_charges` look-ups. A number that the store has is free.
+
+        Returns
+        -------
+        pandas.DataFrame
+            The rows of the table that were bought, with the columns that `enrich` adds. `verdict`
+            and `table` of the pilot then hold its answer.
+
+        Raises
+        ------
+        NumberActiveError
+            The errors of `enrich`. Everything paid is stored: run the pilot again.
+
+        Examples
+        --------
+        >>> import pandas_numberactive as pna
+        >>> from pandas_numberactive.simulator.loanbook import loan_book
+        >>> book = loan_book(200)
+        >>> pilot = pna.risk.Pilot(book, "phone", target="defaulted", max_charges=20, looks=2)
+        >>> with pna.override(environment="simulator", store=":memory:", progress=False):
+        ...     rows = pilot.run()
+        >>> pilot.table.index.names
+        FrozenList(['look', 'signal'])
         """
         self.history = []
         bought: list[pd.DataFrame] = []

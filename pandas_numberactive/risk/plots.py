@@ -49,10 +49,32 @@ def _frame(
 def plot_risk_table(table: pd.DataFrame, *, signal: str | None = None, ax: Any = None) -> Any:
     """Draw one signal of a `risk_table`: the bad rate of each level with its 95% interval.
 
-    `signal` is needed where the table holds several. Each level is labelled with its number and
-    share of customers. Lines apart, which are not tested, are hollow, and the dashed line is the
-    rate of all rows asked. Returns the Axes. Raises MissingExtraError without matplotlib.
+    Each level is labelled with its number and share of customers. Lines that are not tested are
+    hollow. The dashed line is the bad rate of all tested rows.
 
+    Parameters
+    ----------
+    table
+        The table that `risk_table` returns.
+    signal
+        The signal to draw, needed where the table holds several.
+    ax
+        Axes of matplotlib to draw on. By default new ones.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        The drawing, for your own titles and style.
+
+    Raises
+    ------
+    RiskInputError
+        The table is another one, or the signal is not in it.
+    MissingExtraError
+        matplotlib is not installed.
+
+    Examples
+    --------
     >>> import pandas as pd
     >>> import pandas_numberactive as pna
     >>> level = pd.Categorical(["low", "low", "high", "high"], dtype=pna.ACTIVE_LEVEL)
@@ -125,11 +147,31 @@ def _legend_above(ax: Any, marks: list[Any], columns: int) -> None:
 
 
 def plot_cross_table(table: pd.DataFrame, *, ax: Any = None) -> Any:
-    """Draw a `cross_table` as a heat map of bad rates, each with its count. Pairs with few
-    customers are hatched.
+    """Draw a `cross_table` as a heat map of bad rates, each with its count.
 
-    Returns the Axes. Raises MissingExtraError without matplotlib.
+    Pairs with few customers are hatched.
 
+    Parameters
+    ----------
+    table
+        The table that `cross_table` returns.
+    ax
+        Axes of matplotlib to draw on. By default new ones.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        The drawing, for your own titles and style.
+
+    Raises
+    ------
+    RiskInputError
+        The table is another one.
+    MissingExtraError
+        matplotlib is not installed.
+
+    Examples
+    --------
     >>> import pandas as pd
     >>> import pandas_numberactive as pna
     >>> level = pd.Categorical(["low", "low", "high", "high"], dtype=pna.ACTIVE_LEVEL)
@@ -208,10 +250,30 @@ def _ink(ground: Any) -> str:
 def plot_stability(table: pd.DataFrame, *, ax: Any = None) -> Any:
     """Draw the total PSI of a `stability` table: over periods, or a bar for each signal.
 
-    Dotted: 95% of the index without any drift; below it, a shift is not significant. Dashed: the
+    Dotted: 95% of the index without any drift, so a shift below it is not significant. Dashed: the
     usual bands, below 0.1 stable, to 0.25 look, above it moved. A period without rows is a gap.
-    Returns the Axes. Raises MissingExtraError without matplotlib.
 
+    Parameters
+    ----------
+    table
+        The table that `stability` returns, with its rows "total".
+    ax
+        Axes of matplotlib to draw on. By default new ones.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        The drawing, for your own titles and style.
+
+    Raises
+    ------
+    RiskInputError
+        The table is another one, or lacks its totals.
+    MissingExtraError
+        matplotlib is not installed.
+
+    Examples
+    --------
     >>> import pandas as pd
     >>> import pandas_numberactive as pna
     >>> levels = pd.Categorical(["low", "high"], dtype=pna.ACTIVE_LEVEL)
@@ -287,9 +349,31 @@ def _psi_bands(ax: Any, top: float) -> None:
 def plot_by_period(table: pd.DataFrame, *, signal: str | None = None, ax: Any = None) -> Any:
     """Draw one signal of a `by_period` table: the bad rate of each level over the periods.
 
-    Points have 95% intervals, and each level its own mark and line. `signal` is needed where the
-    table holds several. Returns the Axes. Raises MissingExtraError without matplotlib.
+    Points have 95% intervals, and each level its own mark and line.
 
+    Parameters
+    ----------
+    table
+        The table that `by_period` returns.
+    signal
+        The signal to draw, needed where the table holds several.
+    ax
+        Axes of matplotlib to draw on. By default new ones.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        The drawing, for your own titles and style.
+
+    Raises
+    ------
+    RiskInputError
+        The table is another one, or the signal is not in it.
+    MissingExtraError
+        matplotlib is not installed.
+
+    Examples
+    --------
     >>> import pandas as pd
     >>> import pandas_numberactive as pna
     >>> level = pd.Categorical(["low", "high"] * 20, dtype=pna.ACTIVE_LEVEL)
@@ -348,9 +432,31 @@ def _one_signal(data: pd.DataFrame, signal: str | None) -> pd.DataFrame:
 def plot_odds_ratios(table: pd.DataFrame, *, signal: str | None = None, ax: Any = None) -> Any:
     """Draw the odds ratios of a `lateness`, `segments` or `by_period` table, with 95% intervals.
 
-    The scale is logarithmic, and the dashed line is no effect. `signal` is needed where the table
-    holds several. Returns the Axes. Raises MissingExtraError without matplotlib.
+    The scale is logarithmic, and the dashed line is no effect.
 
+    Parameters
+    ----------
+    table
+        The table that one of these functions returns.
+    signal
+        The signal to draw, needed where the table holds several.
+    ax
+        Axes of matplotlib to draw on. By default new ones.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        The drawing, for your own titles and style.
+
+    Raises
+    ------
+    RiskInputError
+        The table is another one, or the signal is not in it.
+    MissingExtraError
+        matplotlib is not installed.
+
+    Examples
+    --------
     >>> import pandas as pd
     >>> import pandas_numberactive as pna
     >>> level = pd.Categorical(["low", "high"] * 20, dtype=pna.ACTIVE_LEVEL)
@@ -379,11 +485,29 @@ def plot_odds_ratios(table: pd.DataFrame, *, signal: str | None = None, ax: Any 
 
 
 def plot_coverage(table: pd.DataFrame, *, ax: Any = None) -> Any:
-    """Draw a `coverage` table: of all rows, how many were answered, without data, failed, never
-    asked.
+    """Draw a `coverage` table: the shares of rows answered, without data, failed and never asked.
 
-    Returns the Axes. Raises MissingExtraError without matplotlib.
+    Parameters
+    ----------
+    table
+        The table that `coverage` returns.
+    ax
+        Axes of matplotlib to draw on. By default new ones.
 
+    Returns
+    -------
+    matplotlib.axes.Axes
+        The drawing, for your own titles and style.
+
+    Raises
+    ------
+    RiskInputError
+        The table is another one.
+    MissingExtraError
+        matplotlib is not installed.
+
+    Examples
+    --------
     >>> import pandas as pd
     >>> import pandas_numberactive as pna
     >>> status = pd.Categorical(["answered", "no_data", "missing"], dtype=pna.LOOKUP_STATUS)

@@ -81,14 +81,35 @@ class RetroTest(RetroTerms):
         r2: float = 0.1,
         looks: int = 1,
     ) -> SampleSize:
-        """Return how many look-ups show the smallest odds ratio, and their cost. Charges nothing.
+        """Return the number of look-ups that show the smallest odds ratio, and their cost.
+
+        Nothing is charged.
 
         Parameters
         ----------
         df
             A table with the target, to take the base rate from. It needs no answers.
         base_rate, share, hit_rate, r2, looks
-            As in `pna.risk.sample_size`, with values that are usual; the base rate is 0.05.
+            As in `pna.risk.sample_size`, with usual values. The base rate is 0.05 by default.
+
+        Returns
+        -------
+        SampleSize
+            answered, lookups, bads, cost and more.
+
+        Raises
+        ------
+        RiskInputError
+            A number is out of its range, or `df` has no usable target.
+
+        Examples
+        --------
+        >>> import pandas_numberactive as pna
+        >>> terms = pna.risk.RetroTest(
+        ...     target="defaulted", as_of="day", margin=8e5, loss=6e6, unit_price=500
+        ... )
+        >>> terms.sample_size(base_rate=0.1).cost
+        1402500.0
         """
         if base_rate is None:
             base_rate = 0.05 if df is None else float(outcomes(df, self.target, self.bad).mean())
@@ -115,9 +136,45 @@ class RetroTest(RetroTerms):
     ) -> pd.DataFrame:
         """Buy in random batches until the question is answered, and return the rows bought.
 
-        Charges up to `max_charges` look-ups. Before anything is sent it refuses applications whose
-        answers would be late, unless late="keep". `options` are those of `Pilot`, which also shows
-        each look.
+        It charges at most `max_charges` look-ups. Applications with late answers are refused before
+        anything is sent, unless late="keep".
+
+        Parameters
+        ----------
+        df, column
+            The table, and its phone column.
+        max_charges
+            The most look-ups that the whole pilot may charge.
+        looks
+            Number of equal batches, 1 to 20.
+        late
+            "refuse" or "keep".
+        **options
+            Further options of `Pilot`, which also shows each look.
+
+        Returns
+        -------
+        pandas.DataFrame
+            The rows of the table that were bought, with the columns that `enrich` adds.
+
+        Raises
+        ------
+        RiskInputError
+            The terms do not fit the table. Nothing is charged.
+        NumberActiveError
+            The errors of `enrich`. Everything paid is stored.
+
+        Examples
+        --------
+        >>> import pandas_numberactive as pna
+        >>> from pandas_numberactive.simulator.loanbook import loan_book
+        >>> terms = pna.risk.RetroTest(
+        ...     target="defaulted", as_of="application_date", margin=8e5, loss=6e6, unit_price=500
+        ... )
+        >>> with pna.override(environment="simulator", store=":memory:", progress=False):
+        ...     rows = terms.pilot(loan_book(200), "phone", max_charges=20, looks=2, late="keep")
+        >>> "phone_active_level" in rows.columns
+        True
         """
         pilot = Pilot(
             df,
@@ -140,11 +197,38 @@ class RetroTest(RetroTerms):
         return pilot.run()
 
     def run(self, df: pd.DataFrame) -> RetroReport:
-        """Return the report of an enriched table with outcomes. Charges nothing.
+        """Return the report of an enriched table with outcomes. Nothing is charged.
+
+        Parameters
+        ----------
+        df
+            One row an application: the columns that `enrich` adds, the outcome and the date of the
+            decision.
+
+        Returns
+        -------
+        RetroReport
+            The decision, its reasons, its limits and the tables behind it. `to_html` writes one
+            file.
 
         Raises
         ------
         RiskInputError
-            Where the outcome or the dates have gaps, or outcomes are younger than `mature`.
+            The outcome or the dates have gaps, or outcomes are younger than `mature`.
+
+        Examples
+        --------
+        >>> import pandas_numberactive as pna
+        >>> from pandas_numberactive.simulator.loanbook import loan_book, with_answers
+        >>> terms = pna.risk.RetroTest(
+        ...     target="defaulted",
+        ...     as_of="application_date",
+        ...     margin=800_000,
+        ...     loss=6_000_000,
+        ...     unit_price=500,
+        ...     by="active_level",
+        ... )
+        >>> print(terms.run(with_answers(loan_book(500))).decision)
+        NOT ENOUGH DATA
         """
         return report_of(self, df)

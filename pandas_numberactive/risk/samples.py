@@ -20,10 +20,30 @@ Test = Literal["trend", "levels"]
 
 @dataclass(frozen=True)
 class SampleSize:
-    """The size of a study: `answered` customers with a level, of `lookups` bought.
+    """The size of a study, as `sample_size` returns it.
 
-    `bads` are expected among the answered. `cost` is None without a price. `odds_ratio` is the
-    effect, a step from one level to the next, that is found with probability `power`.
+    Attributes
+    ----------
+    answered : int
+        Customers with a level.
+    lookups : int
+        Look-ups to buy for them.
+    bads : int
+        Bad loans expected among the answered.
+    cost : float or None
+        The cost of the look-ups, None without a price.
+    odds_ratio : float
+        The effect that is found, a step from one level to the next.
+    power, alpha : float
+        Probability to find it, and probability to find one where there is none.
+    test : str
+        "trend" or "levels".
+
+    Examples
+    --------
+    >>> import pandas_numberactive as pna
+    >>> pna.risk.sample_size(0.1, 0.3, 1.5).answered
+    2259
     """
 
     answered: int

@@ -52,12 +52,25 @@ _DAMAGED: tuple[Callable[[str], str], ...] = (
 
 
 def customers(n: int = 5000, seed: int = 0) -> pd.DataFrame:
-    """Return a table of `n` made-up customers: customer_id, name, city, product, amount_idr, phone
-    (text).
+    """Return a table of made-up customers, as messy as real ones.
 
-    About 88 in 100 phones can be read, in eleven shapes; about 12 in 100 repeat an earlier number
+    About 88 in 100 phones can be read, in eleven shapes. About 12 in 100 repeat an earlier number
     in another shape.
 
+    Parameters
+    ----------
+    n
+        Rows.
+    seed
+        Another seed gives other customers.
+
+    Returns
+    -------
+    pandas.DataFrame
+        customer_id, name, city, product, amount_idr (int) and phone (text).
+
+    Examples
+    --------
     >>> len(customers(10))
     10
     """

@@ -20,9 +20,32 @@ KINDS = tuple(
 
 
 class Faults:
-    """The faults of a simulator: `rates` of kinds per step (seeded), and `script` per step or
-    number, taken in order.
+    """The faulty replies of a simulator.
 
+    Parameters
+    ----------
+    handle, query
+        The rate of each kind of fault at that step, such as {"drop_after": 0.1}.
+    script
+        The kinds of the next replies, in order, by step or by number.
+    seed
+        Fixes the random choice.
+    retry_after
+        Seconds that a throttled reply asks for.
+    code
+        The vendor's code of the faults that have one.
+    redirect_to
+        The address of the fault "redirect".
+    hang_for
+        Seconds of the fault "hang".
+
+    Raises
+    ------
+    ValueError
+        There is no such kind. `pna.simulator.KINDS` has them all.
+
+    Examples
+    --------
     >>> faults = Faults(query={"drop_after": 0.1}, seed=1)
     >>> faults = Faults(script={"handle": ["throttle", "ok"], "8118899532": ["drop_before"]})
     """
@@ -60,7 +83,26 @@ class Faults:
         self.hang_for = hang_for
 
     def next(self, step: str, phone: str) -> str:
-        """The kind of the next reply."""
+        """Return the kind of the next reply.
+
+        Parameters
+        ----------
+        step
+            "handle" or "query".
+        phone
+            The national number.
+
+        Returns
+        -------
+        str
+            "ok" or a kind of fault.
+
+        Examples
+        --------
+        >>> faults = Faults(script={"handle": ["throttle"]})
+        >>> faults.next("handle", "8118899532"), faults.next("handle", "8118899532")
+        ('throttle', 'ok')
+        """
         with self._lock:
             for key in (f"{step}:{phone}", phone, step):
                 if self._script.get(key):

@@ -44,26 +44,50 @@ class _Book:
 class Simulator:
     """Serve the vendor's documented protocol on this machine, as a context manager.
 
-    `base_url` is where it listens, `ledger` is what it was asked and what it charged.
+    Its answers are made up, and nothing costs money.
 
     Parameters
     ----------
     app_key, secret
-        What it accepts; by default "simulator" both.
+        The keys that it accepts, by default "simulator" both.
     port
         0 takes a free one. It listens on the loopback only.
+    host
+        "127.0.0.1" or another name of the loopback.
     latency
         Seconds before each reply.
     faults
-        What goes wrong, and how often.
+        The faulty replies, and how often they come.
     encoding
-        "json", "form" or "any": what it accepts.
+        The encoding of requests that it accepts: "json", "form" or "any".
     stand_in
-        Leave the marker out, for tests that play the vendor.
+        True leaves out the marker of made-up answers, for tests that play the vendor.
+    seed
+        Another seed gives other answers.
     pending_times
         How often query says 201 before it answers.
     ledger_path
         A file to which each charge is written at once, a JSON object a line.
+
+    Attributes
+    ----------
+    base_url : str
+        The address on which it listens.
+    ledger : Ledger
+        The numbers that it was asked, and the charges.
+    calls : list
+        The calls that came in: monotonic time (s), "handle" or "query", number or requestId.
+
+    Examples
+    --------
+    >>> import pandas_numberactive as pna
+    >>> with pna.simulator.Simulator() as vendor:
+    ...     with pna.override(
+    ...         environment="simulator", base_url=vendor.base_url, store=":memory:"
+    ...     ):
+    ...         answer = pna.lookup("0811 8899 532")
+    >>> vendor.ledger.total
+    1
     """
 
     app_key: str = field(default="simulator", repr=False)
@@ -96,7 +120,24 @@ class Simulator:
         return f"http://{self.host}:{self.port}"
 
     def answer(self, national: str) -> dict[str, Any]:
-        """Return its fixed answer about a number."""
+        """Return the fixed answer about a number.
+
+        Parameters
+        ----------
+        national
+            The national number, such as "8118899532".
+
+        Returns
+        -------
+        dict
+            The vendor's data field: userPhone, telcoType, activeLevel, frequencyGrade.
+
+        Examples
+        --------
+        >>> import pandas_numberactive as pna
+        >>> pna.simulator.Simulator().answer("8118899532")["userPhone"]
+        '628118899532'
+        """
         return answer_for(national, self.seed)
 
     def __enter__(self) -> Simulator:
@@ -106,7 +147,24 @@ class Simulator:
         self.stop()
 
     def start(self) -> Simulator:
-        """Serve from a background thread with its own loop. Returns itself once it listens."""
+        """Serve from a background thread, and return the simulator once it listens.
+
+        Returns
+        -------
+        Simulator
+            Itself.
+
+        Raises
+        ------
+        OSError
+            The port is taken.
+
+        Examples
+        --------
+        >>> import pandas_numberactive as pna
+        >>> vendor = pna.simulator.Simulator().start()
+        >>> vendor.stop()
+        """
         ready = threading.Event()
         failed: list[BaseException] = []
         self._thread = threading.Thread(
@@ -120,7 +178,14 @@ class Simulator:
         return self
 
     def stop(self) -> None:
-        """Stop serving and cut open connections."""
+        """Stop serving, and cut open connections.
+
+        Examples
+        --------
+        >>> import pandas_numberactive as pna
+        >>> vendor = pna.simulator.Simulator().start()
+        >>> vendor.stop()
+        """
         loop = self._loop
         ended = self._ended
         thread = self._thread
@@ -315,9 +380,26 @@ def _new_id() -> str:
 def serve_forever(port: int = 0, host: str = "127.0.0.1", **options: Any) -> None:
     """Serve until SIGINT or SIGTERM.
 
-    Prints the base URL once it listens, then the settings that use it.
+    It prints the base URL once it listens, then the settings that use it.
 
-    Raises ConfigurationError where the port is taken.
+    Parameters
+    ----------
+    port
+        0 takes a free one.
+    host
+        "127.0.0.1" or another name of the loopback.
+    **options
+        As in `Simulator`.
+
+    Raises
+    ------
+    ConfigurationError
+        The port is taken.
+
+    Examples
+    --------
+    >>> import pandas_numberactive as pna
+    >>> pna.simulator.serve_forever(8080)  # doctest: +SKIP
     """
     ended = threading.Event()
     for name in (signal.SIGINT, signal.SIGTERM):

@@ -89,7 +89,22 @@ class RetroTerms:
         }
 
     def lines(self) -> list[tuple[str, str]]:
-        """Return the terms as people read them."""
+        """Return the terms as pairs of name and text.
+
+        Returns
+        -------
+        list of tuple of str
+            The terms that are set, as people read them.
+
+        Examples
+        --------
+        >>> import pandas_numberactive as pna
+        >>> terms = pna.risk.RetroTest(
+        ...     target="defaulted", as_of="day", margin=8e5, loss=6e6, unit_price=500
+        ... )
+        >>> terms.lines()[0]
+        ('target', 'defaulted')
+        """
         shown = [(name, value) for name, value in asdict(self).items() if value is not None]
         return [(name.replace("_", " "), _text(value)) for name, value in shown]
 
