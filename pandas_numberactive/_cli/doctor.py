@@ -43,7 +43,7 @@ class Diagnosis:
         return text_table(head, list(self.lines))
 
     def _repr_html_(self) -> str:
-        return html_table(self.title, list(self.lines), " ".join(self.warnings))
+        return html_table(self.title, list(self.lines), warnings=self.warnings)
 
 
 def doctor() -> Diagnosis:

@@ -59,6 +59,7 @@ AMBER = STATUS_COLOURS["uncertain"]
 
 _TABLE = f"color:{INK};border:none;border-collapse:collapse;font-size:inherit;line-height:1.5"
 _CELL = "padding:1px 16px 1px 0;text-align:left;vertical-align:top;background:none"
+_NOTE = "font-size:13px;line-height:1.5;overflow-wrap:anywhere"
 _HEAD = "font-weight:600;white-space:normal"
 _RIGHT = "text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums"
 # A count or an amount of money, then what explains it.
@@ -88,8 +89,9 @@ def html_table(
     *,
     under: str = "",
     below: str = "",
+    warnings: Iterable[str] = (),
 ) -> str:
-    """Render a headline, a line under it, a picture and a table of names and figures.
+    """Render a headline, a line under it, warnings, a picture and a table of names and figures.
 
     Figures stand in a column of their own, right-aligned, with what explains them behind. The
     picture and what stands below the table are HTML already.
@@ -99,7 +101,7 @@ def html_table(
     return (
         f'<div style="color:{INK};font-size:13px;line-height:1.5">'
         f'<div style="font-weight:600;font-size:15px">{esc(title)}</div>'
-        f"{esc(under)}{picture}{body}{below}{tail}</div>"
+        f"{esc(under)}{warned(warnings)}{picture}{body}{below}{tail}</div>"
     )
 
 
@@ -122,7 +124,7 @@ def _line(name: str, text: str, aligned: bool) -> str:
     else:
         rest = (
             f'<td style="{_CELL};{_RIGHT}">{esc(found["figure"])}</td>'
-            f'<td style="{_CELL};color:{FAINT}">{esc(found["rest"])}</td>'
+            f'<td style="{_CELL};color:{FAINT}">{esc(found["rest"].lstrip(", "))}</td>'
         )
     return f'<tr style="background:none">{head}{rest}</tr>'
 
@@ -221,7 +223,8 @@ def card(title: str, body: str, *, accent: str = GREEN) -> str:
     return (
         f'<div style="border:1px solid {LINE};border-left:4px solid '
         f"{accent};border-radius:4px;padding:8px 12px;"
-        f"margin:6px 0;background:{PAPER};color:{INK};line-height:1.6;max-width:640px;"
+        f"margin:6px 0;background:{PAPER};color:{INK};font-size:13px;line-height:1.6;"
+        "max-width:640px;"
         "box-sizing:border-box;"
         f'overflow-wrap:anywhere"><div style="font-weight:600">{esc(title)}</div>{body}</div>'
     )
@@ -229,7 +232,13 @@ def card(title: str, body: str, *, accent: str = GREEN) -> str:
 
 def note(text: str) -> str:
     """Render a quiet line."""
-    return f'<div style="color:{FAINT};line-height:1.5;overflow-wrap:anywhere">{esc(text)}</div>'
+    return f'<div style="{_NOTE};color:{FAINT}">{esc(text)}</div>'
+
+
+def warned(texts: Iterable[str]) -> str:
+    """Render warnings in full ink, because a person decides by them."""
+    edge = f"border-left:4px solid {AMBER};padding-left:8px;margin:4px 0;max-width:640px"
+    return "".join(f'<div style="{_NOTE};color:{INK};{edge}">{esc(text)}</div>' for text in texts)
 
 
 def status(text: str, *, live: bool = True, decided: bool = False) -> str:

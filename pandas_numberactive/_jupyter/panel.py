@@ -15,7 +15,15 @@ import traitlets
 
 from pandas_numberactive import _bridge as bridge
 from pandas_numberactive._config.settings import Settings, settings
-from pandas_numberactive._display.html import WRAPS, code_block, error_card, note, status, table
+from pandas_numberactive._display.html import (
+    WRAPS,
+    code_block,
+    error_card,
+    note,
+    status,
+    table,
+    warned,
+)
 from pandas_numberactive._display.live import Live
 from pandas_numberactive._display.text import money
 from pandas_numberactive._jupyter.choosing import choose, filled, max_digits
@@ -29,14 +37,15 @@ from pandas_numberactive._jupyter.views import (
 )
 from pandas_numberactive._pandas import api
 from pandas_numberactive._pandas.formats import for_excel
-from pandas_numberactive._pandas.job import Job, JobView
+from pandas_numberactive._pandas.job import Job, JobView, outcome_of
 from pandas_numberactive._phones.mask import mask_cell
 from pandas_numberactive._phones.parse import parse_phone
 from pandas_numberactive._run.plan import Plan
 from pandas_numberactive.errors import ConfigurationError
 
 EXAMPLES = 3
-_READY = "Choose the phone columns, then Plan. Planning is free."
+_FREE = "Planning is free."
+_READY = f"Choose the phone columns, then Plan. {_FREE}"
 _COUNT = re.compile(r"[0-9]+|[0-9]{1,3}(?:[., ][0-9]{3})+")
 _ORDERS = (("rows, first ones first", "rows"), ("random, a fair sample", "random"))
 _LABELLED: dict[str, Any] = {"style": {"description_width": "initial"}}
@@ -131,7 +140,7 @@ class EnrichPanel(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no t
         # mouse that pressed Buy, and a slow double click would press it.
         self._place = ipywidgets.HBox([], layout={**WRAPS, "min_height": "36px"})
         self._running = ipywidgets.VBox([])  # Stop
-        self._said = ipywidgets.HTML(status(f"{found.told} {_READY}".strip()))
+        self._said = ipywidgets.HTML(status(f"{found.told} {_FREE}" if found.told else _READY))
         self._saving = ipywidgets.HBox([], layout=WRAPS)
         self._inputs = (self._choice, self._cap, self._budget, self._age, self._order)
         for widget in self._inputs:
@@ -224,9 +233,11 @@ class EnrichPanel(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no t
 
     def _offer(self, plan: Plan, wanted: Wanted, given: Settings) -> None:
         """Put a fresh button there, bound to this plan, these fields and these settings."""
-        self._picture.value = plan_bar(plan) + "".join(note(text) for text in plan.warnings)
+        self._picture.value = plan_bar(plan)
         if not plan.distinct and plan.rows > plan.missing:
-            self._say("No cell of this choice is a mobile number: choose another column.")
+            self._say(
+                "No cell of this choice is a mobile number: choose another column.", decided=True
+            )
             return
         style = "primary" if plan.purchases else ""
         button = ipywidgets.Button(
@@ -269,8 +280,8 @@ class EnrichPanel(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no t
 
     def _end(self, job: Job, wanted: Wanted) -> None:
         """Show the result of a job that has ended. Called on the background loop."""
-        frame = job.result() if job.error is None else getattr(job.error, "partial", None)
-        parts = []
+        frame, warnings = outcome_of(job)
+        parts = [warned(warnings)]
         if frame is not None:
             prefixes = [f"{name}_" for name in wanted.columns]
             parts.append(frame_summary(frame, prefixes))
@@ -366,4 +377,4 @@ def _examples(df: pd.DataFrame, places: tuple[int, ...]) -> str:
             rows.append((df.columns[place], mask_cell(cell), read))
     if rows:
         return table([("column", "cell", "read as"), *rows])
-    return note("There is nothing in this column." if places else choose(df).told)
+    return note("There is nothing in this column.") if places else ""

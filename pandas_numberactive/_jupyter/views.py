@@ -9,11 +9,12 @@ from pandas_numberactive._config.settings import Settings, settings
 from pandas_numberactive._display.html import (
     bar,
     block,
+    html_table,
     note,
     table,
 )
 from pandas_numberactive._display.live import Live, in_kernel, show_bundle, widget_bundle
-from pandas_numberactive._display.text import money, words
+from pandas_numberactive._display.text import words
 from pandas_numberactive._phones.mask import mask_cell, mask_label
 from pandas_numberactive._run.plan import Plan
 from pandas_numberactive.errors import ConfigurationError
@@ -22,16 +23,19 @@ if TYPE_CHECKING:
     import pandas as pd
 
 PREVIEW_ROWS = 5
-REOPENED = note(
-    "Its fields and buttons need the running kernel: in a reopened notebook, run this cell again."
-)
+REOPENED = note("In a reopened notebook run this cell again: fields and buttons need the kernel.")
 _SHOWN = ("lookup_status", "active_level", "frequency_grade", "telco_type")
 _LEVELS = ("high", "medium", "low")
 
 
 def plan_bar(plan: Plan) -> str:
-    """Render a plan as a picture, with its price."""
-    return plan.picture() + note(f"cost at most {money(plan.cost, plan.currency)}")
+    """Render a plan as its price and a picture."""
+    return html_table(
+        plan.headline() if plan.distinct else "",
+        [],
+        picture=plan.picture(),
+        warnings=plan.warnings,
+    )
 
 
 def frame_summary(frame: pd.DataFrame, prefixes: Iterable[str]) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from pandas_numberactive._display.text import money
 from pandas_numberactive._purchase.purchase import unlisted
-from pandas_numberactive._run.report import ending_of, verdict
+from pandas_numberactive._run.report import Ending, ending_of, verdict
 from pandas_numberactive.errors import (
     IncompleteRunWarning,
     LookupFailedError,
@@ -91,6 +91,12 @@ class Notices:
         """Keep a warning."""
         self._kept.append((text, category))
 
+    def take(self) -> list[str]:
+        """Return the texts of the warnings, for a page that shows them itself."""
+        texts = [text for text, _ in self._kept]
+        self._kept = []
+        return texts
+
     def give(self, partial: object, report: RunReport | None) -> None:
         """Give each warning once.
 
@@ -166,11 +172,13 @@ def _note_unlisted(answers: Answers, notices: Notices) -> None:
 def _note_left(report: RunReport, notices: Notices) -> None:
     """Warn once where numbers have no final outcome and the user did not ask for that.
 
-    At a cap or after Stop the numbers not bought are as the user wished.
+    At a cap or after Stop the numbers not bought are as the user wished. After Stop so are those
+    that had begun.
     """
     held = report.uncertain + report.quarantined
-    trouble = report.pending or report.failures or held
-    if ending_of(report).meant and not trouble:
+    ending = ending_of(report)
+    pending = 0 if ending is Ending.STOPPED else report.pending
+    if ending.meant and not (pending or report.failures or held):
         return
     names = ("not_bought", "pending", "failed", "uncertain", "quarantined")
     counts = ", ".join(

@@ -269,6 +269,12 @@ def ending(job: Job) -> str:
     return f"{verdict(job.report)}."
 
 
+def outcome_of(job: Job) -> tuple[pd.DataFrame | None, list[str]]:
+    """Return the frame of a job that has ended, as far as it got, and its warnings as texts."""
+    frame = getattr(job.error, "partial", None) if job.error else job._future.result()
+    return frame, job._notices.take()
+
+
 def job_html(job: Job) -> str:
     """Render a job: its progress while it runs, then its bill."""
     error = "" if job.error is None else error_card(job.error)

@@ -136,8 +136,7 @@ class LookupStore:
         return Summary(self._store.do(ledger.summary, within(environment)))
 
     def _repr_html_(self) -> str:
-        picture = self.summary(environment=EVERY)._repr_html_()
-        return html_table(f"Store {self.location}", [], picture=picture)
+        return self.summary(environment=EVERY).html(under=self.location)
 
     @sealed
     def reread(self) -> dict[str, int]:
@@ -653,11 +652,16 @@ class Summary(dict[str, int]):
         )
 
     def _repr_html_(self) -> str:
+        return self.html()
+
+    def html(self, under: str = "") -> str:
+        """Render the counts as a picture, with a line under the headline."""
         parts = [(name.replace("_", " "), count) for name, count in self.items()]
         return html_table(
             f"{sum(self.values()):,} look-ups in the store",
             [],
             picture=bar(parts, "look-ups by state"),
+            under=under,
         )
 
 

@@ -400,8 +400,8 @@ class Plan:
         return html_table(
             self.headline(),
             lines,
-            "; ".join(self.warnings),
-            self.picture(),
+            picture=self.picture(),
+            warnings=self.warnings,
             under=f"Plan ({self.environment}): nothing is bought yet.",
             below=invalid_html(self.invalid, self.examples),
         )

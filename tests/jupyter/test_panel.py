@@ -6,6 +6,7 @@ import asyncio
 import sys
 import threading
 import time
+import warnings
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -406,7 +407,8 @@ def test_without_a_phone_column_it_asks_for_one(as_production, df, words):
     as_production()
     panel = EnrichPanel(df)
     assert panel.columns == ()
-    assert "No column looks like phones" in panel._summary.value
+    assert "No column looks like phones" in panel._said.value
+    assert panel._summary.value == ""  # it is written once
     panel._look.click()
     assert words in panel._said.value
 
@@ -879,6 +881,23 @@ def test_a_saved_table_is_restored(as_production, frame, tmp_path, monkeypatch, 
     gap = (back["hp_looked_up_at"] - panel.result["hp_looked_up_at"]).abs().max()
     assert gap <= pd.Timedelta("1ms")
     assert back["hp_active_level"].equals(panel.result["hp_active_level"])
+
+
+def test_a_warning_of_the_run_stands_in_the_panel(as_production, vendor, frame):
+    """It was given as a Python warning; made an error, it kept the panel from ending."""
+    as_production()
+    vendor.faults = Faults(query={"wrong_phone": 0.2}, seed=1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        shown = bought(EnrichPanel(frame))
+    assert "LookupStore().held()" in shown
+
+
+def test_the_plan_begins_with_its_price(as_production, frame):
+    as_production()
+    panel = EnrichPanel(frame)
+    planned(panel)
+    assert 'font-size:15px">IDR 30,000 for 60 numbers' in panel._picture.value
 
 
 def test_a_column_without_a_phone_is_offered_no_button(as_production, vendor):

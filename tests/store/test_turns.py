@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from pandas_numberactive._store.engines import files
+from pandas_numberactive._store.engines.schema import MIGRATIONS
 from pandas_numberactive._store.store import LookupStore
 from pandas_numberactive._testing import patience
 from pandas_numberactive.errors import StoreError
@@ -68,7 +69,7 @@ def test_an_old_store_is_converted_when_alone(old):
         assert store.count() == 10
     assert mode_of(old) == "wal"
     with closing(sqlite3.connect(old)) as db:
-        assert db.execute("PRAGMA user_version").fetchone() == (2,)
+        assert db.execute("PRAGMA user_version").fetchone() == (len(MIGRATIONS),)
 
 
 def test_an_old_store_with_a_living_worker_keeps_its_mode(old):
