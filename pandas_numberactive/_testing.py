@@ -1,4 +1,4 @@
-"""Seams for the tests of this package; nothing else calls them."""
+"""Seams that only the tests of this package call."""
 
 from __future__ import annotations
 
