@@ -27,6 +27,8 @@ ARGS = [
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",  # every other host is blocked, for sockets and workers too
 ]
 
+# Complaints of JupyterLab itself, whose debugger looks for a kernel that has just gone.
+JUPYTERLABS_OWN = ("debugger state",)
 READY = """async () => {
   const app = window.jupyterapp;
   await app.restored;
@@ -133,9 +135,7 @@ class Notebook:
         nbformat.write(book, self.path)
         self.foreign: list[str] = []
         self.complaints: list[str] = []
-        self.forgiven: tuple[
-            str, ...
-        ] = ()  # complaints of JupyterLab's own that the test brings about
+        self.forgiven: tuple[str, ...] = JUPYTERLABS_OWN
         self._context = browser.new_context(viewport={"width": 1180, "height": 900})
         self._context.on("request", self._own_host_only)
         self.page = self._context.new_page()

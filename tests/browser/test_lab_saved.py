@@ -72,7 +72,7 @@ def test_only_input_widgets_are_gone_and_their_place_says_what_to_do(saved: Any)
     notebook = json.loads(saved.path.read_text())
     notebook["metadata"].pop("widgets")  # as by default: JupyterLab saves no state of widgets
     saved.path.write_text(json.dumps(notebook))
-    saved.forgiven = ("widget model not found", "Error displaying widget", "404")
+    saved.forgiven += ("widget model not found", "Error displaying widget", "404")
     saved.page.evaluate(
         "() => window.jupyterapp.shell.currentWidget.sessionContext.shutdown().catch(() => 0)"
     )
