@@ -109,7 +109,7 @@ class Echo(Faults):
 
 
 @pytest.mark.parametrize(
-    "said", ["no data for {phone}", "invalid appKey {key}", "{key}/{secret}: +62-{phone}"]
+    "said", ["no data for {phone}", "unknown client {key}", "{key}/{secret}: +62-{phone}"]
 )
 def test_a_vendor_that_repeats_what_was_sent_leaks_nothing(said, configured, caplog, monkeypatch):
     caplog.set_level(logging.DEBUG)
@@ -146,6 +146,21 @@ def test_a_vendor_that_repeats_what_was_sent_leaks_nothing(said, configured, cap
     ]
     for text in texts:
         assert_clean(text)
+
+
+def test_a_vendor_that_repeats_the_refused_key_leaks_nothing(configured, monkeypatch):
+    """Keys that are refused at the first answers end the call."""
+    with Simulator(stand_in=True, app_key=KEY, secret=SECRET, faults=Echo()) as vendor:
+
+        def echo(request, kind, body, real=vendor._after):
+            body["msg"] = f"invalid appKey {KEY}"
+            return real(request, kind, body)
+
+        monkeypatch.setattr(vendor, "_after", echo)
+        configured(vendor)
+        with pytest.raises(pna.errors.AuthenticationError, match="not accept the keys") as caught:
+            pna.lookup(NUMBERS[5])
+    assert_clean(str(caught.value))
 
 
 def as_shown(error):

@@ -720,17 +720,18 @@ def test_help_shows_the_options_of_enrich_on_every_front(play):
 
 
 def test_a_failed_lookup_prints_what_the_vendor_said_and_no_whole_number(vendor, tmp_path):
+    vendor.faults = Faults(query={"code_free": 1.0})
     pna.configure(
         environment="production",
         base_url=vendor.base_url,
         app_key="made-up-key",
-        secret="wrong",
+        secret="made-up-secret",
         store=str(tmp_path / "s.sqlite3"),
     )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", IncompleteRunWarning)
         said = repr(pna.lookup("08118899532"))
-    assert "failed, code 10003, 'invalid appKey or token'" in said
+    assert "failed, code 11008, " in said
     assert "8118899532" not in said
 
 
