@@ -282,16 +282,15 @@ def _described(name: str) -> str:
     return "none" if default is None or default == {} else repr(default)
 
 
-def settings_list(indent: str = "    ") -> str:
-    """Return all settings as the parameters of a docstring."""
+def settings_list() -> str:
+    """Return all settings as the parameters of a docstring without an indent."""
+    indent = " " * 4
     entries = [
         f"{one.name} : default {_described(one.name)}\n"
-        + textwrap.fill(
-            one.meaning, 92, initial_indent=f"{indent}    ", subsequent_indent=f"{indent}    "
-        )
+        + textwrap.fill(one.meaning, 92, initial_indent=indent, subsequent_indent=indent)
         for one in SETTINGS
     ]
-    return f"\n{indent}".join(entries)
+    return "\n".join(entries)
 
 
 def settings_table() -> str:
@@ -305,7 +304,8 @@ def settings_table() -> str:
     return head + "".join(rows)
 
 
-configure.__doc__ = (configure.__doc__ or "").replace("SETTINGS", settings_list())
+# Dedented first: since Python 3.13 the compiler has done so already.
+configure.__doc__ = inspect.cleandoc(configure.__doc__ or "").replace("SETTINGS", settings_list())
 
 
 @public(options=_options)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 from pathlib import Path
 
@@ -23,7 +24,7 @@ def test_the_page_of_settings_is_the_table_of_the_code():
 
 @pytest.mark.parametrize("name", CHECKS)
 def test_help_explains_each_setting(name):
-    assert f"\n    {name} : default " in (pna.configure.__doc__ or "")
+    assert f"\n{name} : default " in (inspect.getdoc(pna.configure) or "")
 
 
 @pytest.mark.parametrize("one", [one for one in SETTINGS if one.scalar], ids=lambda one: one.name)
