@@ -1,9 +1,7 @@
-"""One background event loop for the whole process, so that a blocking notebook cell can call async
-code.
+"""Run one background event loop for the process, so that blocking code can call async code.
 
-asyncio is never patched and the caller's own loop, if there is one, is never touched. An interrupt
-(Ctrl-C, the kernel's stop button) first asks the work to stop and lets the calls already sent come
-home; a second one cancels.
+asyncio is never patched, and the caller's own loop is never touched. A first interrupt (Ctrl-C, the
+kernel's stop button) stops the work and waits for the calls already sent. A second one cancels.
 """
 
 from __future__ import annotations
@@ -73,8 +71,9 @@ class _Bridge:
         return self._thread is threading.current_thread() and self._pid == os.getpid()
 
     def after_fork(self) -> None:
-        """Leave the parent's loop alone: to close its copy here would unregister the parent's
-        sockets.
+        """Leave the parent's loop as it is.
+
+        Closing the child's copy would unregister the parent's sockets.
         """
         _abandoned.append(self.loop)
         self._lock = threading.Lock()
@@ -125,8 +124,9 @@ def keep_over_forks(lock: threading.Lock) -> threading.Lock:
 
 
 def submit(work: Work[T]) -> Future[T]:
-    """Start a coroutine (or a function that makes one) on the background loop, in a copy of this
-    context.
+    """Start a coroutine, or a function that makes one, on the background loop.
+
+    It runs in a copy of the caller's context.
     """
     loop = _bridge.running_loop()
     coroutine = _begin(work) if callable(work) else work
@@ -268,8 +268,9 @@ async def _beat(wrapped: asyncio.Future[Any], draw: _Ticker, seconds: float | No
 
 
 class _Ticker:
-    """Calls the progress function until it fails once: a broken bar must not break a run that costs
-    money.
+    """Call the progress function until it fails once.
+
+    A broken progress bar must not break a run that costs money.
     """
 
     def __init__(self, tick: Tick | None) -> None:

@@ -1,9 +1,8 @@
-"""The same accessor on Dask (extra `dask`): `import pandas_numberactive.dask`, then
-`ddf.numberactive.enrich("phone")`.
+"""The same accessor on Dask (extra `dask`): import this module, then `ddf.numberactive.enrich`.
 
-Workers find the distinct numbers and, later, join the answers; only this process plans, asks and
-pays. What travels to the workers is a sorted table of numbers and small codes: no secret, no
-settings, no store, no socket.
+Workers find the distinct numbers and, later, join the answers. Only this process plans, asks and
+pays. The workers receive a sorted table of numbers and small codes: no secret, no settings, no
+store, no socket.
 """
 
 from __future__ import annotations
@@ -67,8 +66,7 @@ class FrameAccessor:
 
     @public(options=Options)
     def enrich(self, column: Columns, **options: Unpack[EnrichOptions]) -> Any:
-        """Buy what is not stored now, and return a lazy frame, as `pandas_numberactive.dask.enrich`
-        does.
+        """Buy what is not stored now, and return a lazy frame, as `enrich` of this module does.
 
         Each distinct valid number that is not in the store is charged once.
 
@@ -323,8 +321,9 @@ def _code(answers: Answers) -> NDArray[np.int32]:
 
 
 def _pieces(numbers: NDArray[np.int64], answers: Answers, details: bool) -> list[Any]:
-    """The answers where the workers are: in this process, or kept by the cluster, which can make
-    them again.
+    """Return the answers in pieces where the workers are.
+
+    They are in this process, or kept by the cluster, which can make them again.
     """
     order = np.argsort(numbers)
     codes = _code(answers)

@@ -264,9 +264,7 @@ class StoreVersionError(StoreError):
 
 
 class BridgeError(NumberActiveError, RuntimeError):
-    """The background thread cannot be started, or a blocking call was made on it; nothing was
-    sent.
-    """
+    """The background thread cannot start, or a blocking call was made on it. Nothing was sent."""
 
 
 class MissingExtraError(NumberActiveError, ImportError):
@@ -361,8 +359,9 @@ class LookAheadWarning(UserWarning):
 
 
 class PhoneColumnWarning(UserWarning):
-    """A phone column is numeric, or most of its cells are no phones: perhaps it is another one, or
-    was read wrongly.
+    """A phone column is numeric, or most of its cells are no phones.
+
+    Perhaps it is another column, or was read wrongly.
     """
 
 

@@ -1,5 +1,6 @@
-"""One check for each option, of the settings and of a call: it returns the value to keep, or says
-what to do.
+"""Validate settings and call options.
+
+Each check returns the cleaned value or raises ConfigurationError.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ def _wrong(name: str, must: str, value: object) -> ConfigurationError:
 def _number(
     low: float, high: float = math.inf, whole: bool = False, above: bool = False
 ) -> Callable[[str, Any], float]:
-    """A number of at least `low` (or more than it, where `above`), and at most `high`."""
+    """Return a check for numbers of at least `low` (above it with `above`) and at most `high`."""
     must = f"a {'whole ' if whole else ''}number {'above' if above else 'of at least'} {low:g}"
     must += f" and at most {high:g}" if high < math.inf else ""
 

@@ -34,7 +34,7 @@ class Credentials:
         return hashlib.sha256(self._app_key.encode()).hexdigest()[:16]
 
     def hidden(self, text: str) -> str:
-        """The text with *** for either key, however it is written in capitals."""
+        """Return the text with *** in place of either key, in capitals or not."""
         for key in (self._secret, self._app_key):
             if key.lower() in text.lower():
                 whole = (
@@ -91,8 +91,9 @@ def _masked_parameter(found: re.Match[str]) -> str:
 
 
 class Address(str):
-    """A store's URL: printed without its password, in tracebacks with locals too, and never pickled
-    with it.
+    """A store's URL that never shows its password.
+
+    The password is missing in tracebacks with locals and in pickles, too.
     """
 
     __slots__ = ()

@@ -28,8 +28,9 @@ def from_keyring(name: str) -> tuple[str | None, str]:
 
 
 def require_keyring() -> Any:
-    """Return the module, if it can keep something here. Raises MissingExtraError without the extra
-    `keyring`.
+    """Return the keyring module, if it can keep something here.
+
+    Raises MissingExtraError without the extra `keyring`.
     """
     try:
         keyring = importlib.import_module("keyring")

@@ -115,12 +115,6 @@ class Settings:
         """
         return self.code_outcomes.get(step, {})
 
-    def missing_keys(self) -> list[str]:
-        """Return which of `app_key` and `secret` were not found."""
-        return [
-            name for name in ("app_key", "secret") if self.source.get(name, "not").startswith("not")
-        ]
-
     def shown(self) -> dict[str, str]:
         """Return every setting as text that may be printed.
 
@@ -146,7 +140,7 @@ class Settings:
         if self.credentials:
             rows |= {"app_key": masked_key(self.credentials.app_key), "secret": "***"}
         else:  # one without the other is named, for both are needed
-            missing = self.missing_keys()
+            missing = missing_keys(self)
             words = dict.fromkeys(("app_key", "secret"), "***") | dict.fromkeys(missing, "missing")
             rows |= words if len(missing) == 1 else dict.fromkeys(words)
         return {
@@ -163,6 +157,12 @@ class Settings:
             for name, text in self.shown().items()
         ]
         return html_table(f"Settings ({self.environment})", lines)
+
+
+def missing_keys(given: Settings) -> list[str]:
+    """Return those of `app_key` and `secret` that were not found."""
+    names = ("app_key", "secret")
+    return [name for name in names if given.source.get(name, "not").startswith("not")]
 
 
 @dataclass(frozen=True, slots=True, repr=False, kw_only=True)
@@ -463,9 +463,7 @@ def _credentials(app_key: str | None, secret: str | None) -> Credentials | None:
 
 
 def _use_simulator(values: dict[str, Any], sources: dict[str, str]) -> None:
-    """Keep everything real away from the simulator: keys always, and a base_url of
-    somewhere else.
-    """
+    """Keep real keys, and a base_url of another machine, away from the simulator."""
     for name in ("app_key", "secret"):
         given = values.get(f"simulator_{name}")
         values[name] = given or SIMULATOR_KEY

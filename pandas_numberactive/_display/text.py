@@ -35,17 +35,17 @@ def numbers(count: int) -> str:
 
 
 def duration(seconds: float) -> str:
-    """A time as people say it."""
+    """Return a length of time in words."""
     if seconds < 90:
         return f"{max(1, round(seconds))} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def words(status: str) -> str:
-    """A status as people write it."""
+    """Return a status in words."""
     return status.replace("_", " ")
 
 
 def when(moment: datetime | None) -> str:
-    """A date as people write it, UTC."""
+    """Return a date in words, UTC."""
     return "" if moment is None else f"{moment.day} {moment:%b %Y}"

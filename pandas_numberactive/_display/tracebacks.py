@@ -1,8 +1,6 @@
-"""Remove our stack frames from every exception that reaches the user, because their local variables
-hold phone numbers.
+"""Remove our stack frames from every exception that reaches the user.
 
-Notebooks, loggers and crash reporters print tracebacks with their locals, and nearly every frame in
-here has numbers.
+Their local variables hold phone numbers, and notebooks, loggers and crash reporters print them.
 """
 
 from __future__ import annotations
@@ -22,11 +20,10 @@ _WHERE = "Where it happened:\n"
 
 
 def sealed(call: Callable[P, T]) -> Callable[P, T]:
-    """Decorate what users call: an exception passes without the frames below, and without this
-    call's arguments.
+    """Decorate a public function, so that an exception leaves it without our frames.
 
-    An error of ours keeps the class and the text of its cause as a note; an unforeseen one its
-    whole traceback.
+    The arguments of the call are removed, too. Our own errors keep their cause as a one-line note.
+    Unexpected errors keep the whole traceback as a note, with numbers masked.
     """
     if inspect.iscoroutinefunction(call):
         return cast("Callable[P, T]", _sealed_async(call))

@@ -180,7 +180,7 @@ class LookupForm(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no ty
 
     @property
     def history(self) -> pd.DataFrame:
-        """This form's look-ups, newest first, phones masked, typed like the columns of `enrich`."""
+        """The look-ups of this form, newest first, phones masked, typed as `enrich` does."""
         rows = [{name: getattr(x, at) for name, at in _HISTORY.items()} for x in self._lookups]
         frame = pd.DataFrame(rows, columns=list(_HISTORY))
         return frame.astype(_DTYPES)

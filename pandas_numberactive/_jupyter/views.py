@@ -16,7 +16,7 @@ from pandas_numberactive._display.html import (
 from pandas_numberactive._display.live import Live, in_kernel, show_bundle, widget_bundle
 from pandas_numberactive._display.text import words
 from pandas_numberactive._phones.mask import mask_cell, mask_label
-from pandas_numberactive._run.plan import Plan
+from pandas_numberactive._run.plan import Plan, plan_headline, plan_picture
 from pandas_numberactive.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -31,9 +31,9 @@ _LEVELS = ("high", "medium", "low")
 def plan_bar(plan: Plan) -> str:
     """Render a plan as its price and a picture."""
     return html_table(
-        plan.headline() if plan.distinct else "",
+        plan_headline(plan) if plan.distinct else "",
         [],
-        picture=plan.picture(),
+        picture=plan_picture(plan),
         warnings=plan.warnings,
     )
 

@@ -1,6 +1,4 @@
-"""DataFrame.numberactive and Series.numberactive: thin delegates to the functions of the
-package.
-"""
+"""DataFrame.numberactive and Series.numberactive, which call the functions of the package."""
 
 from __future__ import annotations
 
@@ -335,9 +333,7 @@ class SeriesAccessor:
 
 
 def register() -> None:
-    """Register both accessors. A second import or reload registers nothing twice, and warns of
-    nothing.
-    """
+    """Register both accessors, once. A second import or a reload does nothing."""
     for kind, accessor, decorate in (
         (pd.DataFrame, FrameAccessor, pd.api.extensions.register_dataframe_accessor),
         (pd.Series, SeriesAccessor, pd.api.extensions.register_series_accessor),

@@ -1,6 +1,4 @@
-"""The result columns: their names, their dtypes, and how they are built from small codes by
-position.
-"""
+"""The result columns: their names, their dtypes, and their values from small codes."""
 
 from __future__ import annotations
 
@@ -40,7 +38,7 @@ _ANSWERED = STATUSES.index("answered")
 
 
 def names(prefix: str, details: bool) -> list[str]:
-    """The names that a call adds for one phone column."""
+    """Return the names that a call adds for one phone column."""
     return [prefix + name for name in COLUMNS + (DETAILS if details else ())]
 
 

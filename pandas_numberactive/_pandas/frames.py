@@ -266,7 +266,7 @@ def refuse_invalid(shape: Shape, bad: pd.DataFrame) -> None:
 
 
 def problems(prepared: Prepared, most: int = MAX_PROBLEMS) -> pd.DataFrame:
-    """The first cells that were refused: index label, column, masked cell, reason."""
+    """Return the first cells that were refused: index label, column, masked cell, reason."""
     rows: list[tuple[Any, Hashable, str, str]] = []
     for name, reason in zip(prepared.names, prepared.reasons, strict=True):
         at = np.flatnonzero((reason >= 0) & (reason != MISSING))[: most - len(rows)]
@@ -277,7 +277,7 @@ def problems(prepared: Prepared, most: int = MAX_PROBLEMS) -> pd.DataFrame:
 
 
 def attach(prepared: Prepared, answers: Answers) -> pd.DataFrame:
-    """The frame with its new columns at the end: same index, same rows, same order."""
+    """Return the frame with its new columns at the end: same index, same rows, same order."""
     new: dict[str, Any] = {}
     for prefix, place, reason in zip(
         prepared.prefixes, prepared.places, prepared.reasons, strict=True

@@ -19,6 +19,7 @@ from pandas_numberactive._display.live import Live, StopRow, in_kernel
 from pandas_numberactive._run.report import (
     Ending,
     Progress,
+    brief_html,
     ending_of,
     progress_html,
     progress_line,
@@ -279,7 +280,7 @@ def job_html(job: Job) -> str:
     """Render a job: its progress while it runs, then its bill."""
     error = "" if job.error is None else error_card(job.error)
     if job.report is not None:
-        return job.report.brief_html(ending(job)) + error
+        return brief_html(job.report, ending(job)) + error
     state = ending(job) if job.done() else f"Job ({job.state})"
     return progress_html(job.progress, progress_line(job.progress), state) + error
 

@@ -523,9 +523,7 @@ class LookupStore:
         return {"imported": taken, "known": len(items) - taken, **counts}
 
     def _recover(self) -> None:
-        """Read back the answers that wait in emergency files, so that no decision passes
-        them by.
-        """
+        """Read the answers in emergency files back, before a decision is made."""
         bridge.call(self._store.recover, stop=lambda: None, drain=1.0)
 
     @sealed

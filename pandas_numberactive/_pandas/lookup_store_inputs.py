@@ -84,7 +84,7 @@ def all_nationals(phones: object) -> list[int]:
 
 
 def named_environment(given: str | None) -> str:
-    """The environment that is named, or configured."""
+    """Return the environment that is named, or configured."""
     name = given or settings().environment
     if name not in ENVIRONMENTS:
         raise ConfigurationError(
@@ -137,7 +137,7 @@ def _every_name() -> list[str]:
 
 
 def worded_answer(telco_type: object, active_level: object, frequency_grade: object) -> Answer:
-    """The small codes of an answer given in words."""
+    """Return the small codes of an answer given in words."""
     return Answer(
         _code("telco_type", telco_type, TELCO_TYPES),
         _code("active_level", active_level, LEVELS),
@@ -171,7 +171,7 @@ def bought_micros(moment: object) -> int:
 
 
 def imported_row(number: int, bought_at: int, row: dict[str, Any]) -> ledger.Imported:
-    """An answer bought elsewhere, as the store takes it."""
+    """Return an answer bought elsewhere in the form that the store takes."""
     answer = worded_answer(
         row.get("telco_type"), row.get("active_level"), row.get("frequency_grade")
     )

@@ -159,7 +159,7 @@ def _each(cells: Iterable[Any], max_digits: int) -> Normalized:
 
 
 def _objects(cells: NDArray[Any], max_digits: int) -> Normalized:
-    """A column of Python objects: each type on its own, text, ints and floats at once."""
+    """Read a column of Python objects: text, ints and floats at once, others one by one."""
     if pd.api.types.infer_dtype(cells, skipna=False) == "string":
         return _objects_of(str, cells, max_digits)
     number = np.zeros(len(cells), np.int64)

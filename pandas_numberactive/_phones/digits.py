@@ -1,6 +1,4 @@
-"""Digits, already taken out of their cells, become national numbers or reasons: parse_phone's last
-step, for arrays.
-"""
+"""Turn digits into national numbers or reasons: parse_phone's last step, for arrays."""
 
 from __future__ import annotations
 
@@ -58,8 +56,9 @@ _BY_SIX_DIGITS = _prefix_table()
 def read_digits(
     value: NDArray[np.int64], digits: NDArray[Any], plus: NDArray[np.bool_], max_digits: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int8]]:
-    """National numbers and reasons for that many digits each, zeros in front included, behind a +
-    or not.
+    """Return national numbers and reasons for digits of known lengths.
+
+    Zeros in front count. `plus` marks those behind a +.
     """
     fits = (digits >= 6) & (digits <= MOST)
     if not fits.all():

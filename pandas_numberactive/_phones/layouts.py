@@ -1,9 +1,9 @@
-"""Text cells, read by their layout: with every digit written as 0, a column of phones has few
-different ones.
+"""Read text cells by their layout.
 
+A layout is a cell with every digit written as 0. A column of phones has few different ones.
 `parse_phone` judges each layout once, by probes. What it does with a cell depends on the layout, on
-whether a decimal tail is all zeros, and on the digits themselves; those are read at once, as
-integers. What no probe settles is SLOW.
+a decimal tail of zeros, and on the digits themselves. Those are read at once, as integers. A layout
+that no probe settles is SLOW.
 """
 
 from __future__ import annotations

@@ -18,8 +18,9 @@ def mask(national: str | int) -> str:
 
 
 def mask_cell(cell: object) -> str:
-    """Render a raw cell for a list of problems, in 40 characters at most: of its digits only the
-    first four show.
+    """Render a raw cell for a list of problems, in 40 characters at most.
+
+    Of its digits only the first four show.
 
     >>> mask_cell("0811-8899-532 / 33")
     '0811-****-*** / **'
@@ -92,8 +93,9 @@ def hide_numbers(text: str) -> str:
 
 
 def mask_label(label: object, *, quoted: bool = True) -> str:
-    """Render a row's or a column's label for a text: masked where it may be a phone, as in a table
-    without a header.
+    """Render the label of a row or a column, masked where it may be a phone.
+
+    A table without a header has phones as labels.
 
     >>> print(mask_label("08118899532"), mask_label("balance_2026-11-25"), mask_label(1234567))
     '0811*******' 'balance_2026-11-25' 1234567

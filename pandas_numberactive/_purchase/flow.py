@@ -1,7 +1,6 @@
-"""The money rules: one look-up from its claim to its answer, as a generator that says what to do
-next.
+"""The money rules: one look-up from its claim to its answer, as a generator of steps.
 
-`lookup_flow` yields steps and is sent what happened; it never acts itself, so one rule serves the
+`lookup_flow` yields the next step and is sent its outcome. It does no I/O, so one rule serves the
 client, the model check and the simulated runs. Three lines carry the weight, each marked RULE
 below.
 """
@@ -52,8 +51,9 @@ class RetryPolicy:
 
 
 class RetryQuota:
-    """Tokens that retries take and successes give back, so that an outage fails fast (as in the AWS
-    SDKs).
+    """A quota of retries. Retries take tokens and successes give them back.
+
+    So an outage fails fast (as in the AWS SDKs).
     """
 
     def __init__(self, tokens: float = 500.0) -> None:

@@ -120,8 +120,9 @@ def pack(
     charged: bool | None = None,
     unknown: bool = False,
 ) -> int:
-    """Pack what a warm run needs into one small integer: state, signals, charge, unknown-value
-    mark.
+    """Pack state, signals, charge and the mark of unknown values into one small integer.
+
+    A run over stored numbers needs no more.
     """
     charge = 2 if charged is None else int(charged)
     signals = answer.telco_type << 4 | answer.active_level << 6 | answer.frequency_grade << 8

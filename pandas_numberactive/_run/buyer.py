@@ -1,6 +1,4 @@
-"""The buying half of a run: claims in chunks, so many look-ups in flight, and when to stop
-everything.
-"""
+"""Buy the numbers of a run: claim them in chunks, keep look-ups in flight, and stop in time."""
 
 from __future__ import annotations
 
@@ -155,8 +153,9 @@ class Buyer:
                 await heart
 
     def _clock(self) -> float:
-        """The store's clock, but never before the run's start: what the run has bought is not older
-        than it.
+        """Return the store's clock, or the run's start if that is later.
+
+        So no answer of the run is older than the run.
         """
         return max(self._store.now(), self._run.started_at) / 1e6
 
@@ -270,8 +269,10 @@ class Buyer:
                 self._changed.set()
 
     async def _permit(self) -> None:
-        """Until the vendor has shown one good answer, few are asked, and fewer the more alike bad
-        ones came.
+        """Wait for a place in flight.
+
+        Until the first good answer, keep at most five calls in flight, and one less for each
+        identical failure in a row.
         """
         while not (self._streaks.proven or self._stopping):
             if self._in_flight + self._streaks.suspicion < PROBES or not self._in_flight:
@@ -340,7 +341,7 @@ class Buyer:
         return saved == "kept"
 
     def _keep_aside(self, lookup: Purchase) -> None:
-        """The store did not take a paid answer: it goes to an emergency file."""
+        """Write a paid answer that the store refused to an emergency file."""
         path = self._rescue.keep(lookup)
         if path is not None:
             where = (

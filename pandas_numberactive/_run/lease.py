@@ -27,7 +27,7 @@ class Lease:
         self.term = 0
 
     def now(self) -> tuple[float, ...]:
-        """The moment, to be taken before the renewal is written."""
+        """Return the moment, to be read before the renewal is written."""
         return tuple(clock() for clock in self._clocks)
 
     def renewed(self, moment: tuple[float, ...]) -> None:

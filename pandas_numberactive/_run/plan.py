@@ -43,7 +43,7 @@ SIMULATED_LATENCY = 0.008  # of the simulator on this machine, its work and ours
 
 
 def cap_of(options: Options, settings: RunSettings) -> int | None:
-    """The most charges a run may make: `max_charges`, or what `budget` pays for, the smaller."""
+    """Return the most charges of a run: `max_charges` or what `budget` pays for, the smaller."""
     stated = None if options.max_charges is None else int(options.max_charges)
     caps = [cap for cap in (stated, paid_by_budget(options, settings)) if cap is not None]
     return min(caps) if caps else None
@@ -398,28 +398,30 @@ class Plan:
     def _repr_html_(self) -> str:
         lines = [line for line in self.lines() if not line[0].startswith("invalid: ")]
         return html_table(
-            self.headline(),
+            plan_headline(self),
             lines,
-            picture=self.picture(),
+            picture=plan_picture(self),
             warnings=self.warnings,
             under=f"Plan ({self.environment}): nothing is bought yet.",
             below=invalid_html(self.invalid, self.examples),
         )
 
-    def headline(self) -> str:
-        """Return the price first: it is what a reader looks for."""
-        if not self.purchases:
-            return "Nothing to buy: free"
-        return f"{money(self.cost, self.currency)} for {numbers(self.purchases)}"
 
-    def picture(self) -> str:
-        """The rows as a bar: blank, invalid, repeats, stored, to buy."""
-        parts = [
-            ("blank", self.missing),
-            ("invalid", sum(self.invalid.values())),
-            ("repeats", self.duplicates),
-            ("stored", self.stored),
-            ("begun or held", self.open + self.held),
-            ("to buy", self.to_buy),
-        ]
-        return bar(parts, f"{self.rows:,} rows")
+def plan_headline(plan: Plan) -> str:
+    """Return the price first: it is what a reader looks for."""
+    if not plan.purchases:
+        return "Nothing to buy: free"
+    return f"{money(plan.cost, plan.currency)} for {numbers(plan.purchases)}"
+
+
+def plan_picture(plan: Plan) -> str:
+    """Render the rows of a plan as a bar: blank, invalid, repeats, stored, to buy."""
+    parts = [
+        ("blank", plan.missing),
+        ("invalid", sum(plan.invalid.values())),
+        ("repeats", plan.duplicates),
+        ("stored", plan.stored),
+        ("begun or held", plan.open + plan.held),
+        ("to buy", plan.to_buy),
+    ]
+    return bar(parts, f"{plan.rows:,} rows")

@@ -1,6 +1,4 @@
-"""Plain values for the plan, the progress and the bill of a run, each with a text and a small HTML
-form.
-"""
+"""The plan, the progress and the bill of a run as values, each with a text and an HTML form."""
 
 from __future__ import annotations
 
@@ -238,17 +236,6 @@ class RunReport:
             below=invalid_html(self.invalid, self.examples),
         )
 
-    def brief_html(self, verdict: str) -> str:
-        """Render the bill as it stands below a call that has ended, its lines folded."""
-        return html_table(
-            self._headline(),
-            [],
-            picture=self._picture(),
-            under=verdict,
-            below=folded("The bill", html_lines(self._html_lines()))
-            + invalid_html(self.invalid, self.examples),
-        )
-
     def _html_lines(self) -> list[tuple[str, str]]:
         return [line for line in self.lines() if not line[0].startswith("invalid: ")]
 
@@ -259,7 +246,7 @@ class RunReport:
         return f"{money(self.cost, self.currency)} for {numbers(self.charged)}"
 
     def _picture(self) -> str:
-        """The distinct numbers as a bar: bought, stored, and what is not there."""
+        """Render the distinct numbers as a bar: bought, stored, and the rest."""
         parts = [
             ("bought", self.bought),
             ("stored", self.stored),
@@ -330,6 +317,18 @@ def _with_problems(text: str, report: RunReport) -> str:
         counts.append(f"{held:,} held")
     text = text.replace(Ending.COMPLETE.value, "Ended", 1)
     return f"{text}; {'; '.join(counts)}"
+
+
+def brief_html(report: RunReport, under: str) -> str:
+    """Render a bill as it stands below a call that has ended, its lines folded."""
+    return html_table(
+        report._headline(),
+        [],
+        picture=report._picture(),
+        under=under,
+        below=folded("The bill", html_lines(report._html_lines()))
+        + invalid_html(report.invalid, report.examples),
+    )
 
 
 def progress_html(now: Progress, title: str, under: str = "") -> str:

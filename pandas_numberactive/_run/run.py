@@ -1,6 +1,4 @@
-"""Many look-ups as one run: read what is stored, buy the rest, keep everything, and tell what it
-cost.
-"""
+"""Run many look-ups: read what is stored, buy the rest, store everything, and report the cost."""
 
 from __future__ import annotations
 
@@ -85,11 +83,9 @@ class Result:
 
 
 class Run:
-    """One call of `enrich`: `go` is the coroutine, `stop` may be called from any thread at any
-    time.
+    """One call of `enrich`. `go` is the coroutine, and any thread may call `stop` at any time.
 
-    `numbers` are distinct national numbers. What can be charged: each number that is not stored,
-    once.
+    `numbers` are distinct national numbers. Each of them that is not stored can be charged, once.
     """
 
     def __init__(

@@ -191,7 +191,7 @@ _HINTS = {
 
 
 def stopped_by_vendor(verdict: Verdict, settings: RunSettings) -> VendorError:
-    """The vendor said something after which no other number may be asked."""
+    """Return the error for a reply after which no other number may be asked."""
     said = " ".join(
         part
         for part in (verdict.reason, verdict.code and f"code {verdict.code}", verdict.msg)

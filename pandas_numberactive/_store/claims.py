@@ -1,7 +1,7 @@
-"""Claim numbers for one worker in chunks, in sorted order, and reserve their money in the same
-transaction.
+"""Claim numbers for one worker in chunks, and reserve their money in the same transaction.
 
-Plain SQL on any engine; times are microseconds since 1970, UTC.
+Numbers are claimed in sorted order. The SQL is plain, for any engine. Times are microseconds since
+1970, UTC.
 """
 
 from __future__ import annotations

@@ -138,7 +138,7 @@ def _refuse_open(db: Database, store: LookupStore) -> None:
 
 
 def _copy_runs(source: LookupStore, target: LookupStore) -> Runs:
-    """Runs keep their key, caps and start, so that an unfinished one goes on in the target."""
+    """Copy the runs with key, caps and start, so that an unfinished one goes on in the target."""
     rows = source.do(
         lambda db: list(db.execute(f"SELECT run, {_RUN} FROM runs ORDER BY run").fetchall())
     )
@@ -199,7 +199,10 @@ def _verdict(row: Record, held: Record | None, runs: Runs) -> Verdict:
 
 
 def _better(row: Record, held: Record) -> bool:
-    """The source's row replaces one where nothing was paid, or the same purchase less far on."""
+    """Return True if the source's row replaces the target's.
+
+    It replaces a row without a payment, and the same purchase in an earlier state.
+    """
     free = held.state in (LookupState.FAILED, LookupState.RELEASED, LookupState.RESERVED)
     if row.state is LookupState.UNCERTAIN:
         return free and (row.request_id is None or row.request_id != held.request_id)
@@ -215,8 +218,9 @@ def _arriving(row: Record, runs: Runs, held: Record | None) -> Record:
 
 
 def _copy_events(source: LookupStore, target: LookupStore, runs: Runs) -> int:
-    """Append what the target's ledger lacks. A number does not count: it may have been forgotten on
-    one side.
+    """Append the events that the target lacks.
+
+    Compare them without the phone number, because one side may have forgotten it.
     """
     prints = [_print(row) for rows in _chunks(target, "events", f"id, {_EVENT}", 1) for row in rows]
     known, counts = np.unique(np.array(prints, np.int64), return_counts=True)
@@ -233,7 +237,7 @@ def _copy_events(source: LookupStore, target: LookupStore, runs: Runs) -> int:
 
 
 def _print(row: Row) -> int:
-    """An event with its id in front, as 64 bits."""
+    """Return a fingerprint of an event in 64 bits, its id in front."""
     return hash(row[1:_EVENT_NUMBER] + row[_EVENT_NUMBER + 1 : -1])
 
 
@@ -247,7 +251,7 @@ def _used_up(known: Any, counts: Any, wanted: int) -> bool:
 
 
 def _chunks(store: LookupStore, table: str, columns: str, key: int) -> Iterator[list[Row]]:
-    """A table in the order of its key, a bounded transaction at a time."""
+    """Yield the rows of a table in the order of its key, a bounded number at a time."""
     names = ", ".join(columns.split(", ")[:key])
     marks = ", ".join("?" * key)
 

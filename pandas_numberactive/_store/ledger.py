@@ -1,6 +1,4 @@
-"""The store's books: what was charged, what to do by hand with a held look-up, and how a number is
-forgotten.
-"""
+"""The ledger: charges, settling a held look-up by hand, and forgetting a number."""
 
 from __future__ import annotations
 

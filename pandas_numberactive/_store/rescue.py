@@ -60,7 +60,7 @@ class Rescue:
         return path
 
     def waiting(self) -> Iterator[tuple[Path, Purchase]]:
-        """The answers of this store that wait to be read back."""
+        """Return the answers of this store that wait in emergency files."""
         for folder in self._folders:
             if not (folder.is_dir() and _is_ours(folder)):
                 continue
@@ -72,7 +72,10 @@ class Rescue:
 
 
 def _is_ours(folder: Path) -> bool:
-    """A folder that others own, or may write to, could hold a forged answer."""
+    """Return True if only this user can write to the folder.
+
+    A folder of others could hold a forged answer.
+    """
     found = folder.lstat()
     if not stat.S_ISDIR(found.st_mode):
         return False

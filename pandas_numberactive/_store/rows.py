@@ -67,7 +67,7 @@ _COLUMNS = ", ".join(one.name for one in fields(Row))
 
 
 def latest(db: Database, environment: int, number: int) -> Row | None:
-    """The newest generation of one number."""
+    """Return the newest generation of one number."""
     row = db.execute(
         f"SELECT {_COLUMNS} FROM lookups WHERE environment = ? AND number = ? ORDER BY generation "
         "DESC LIMIT 1",
@@ -77,7 +77,7 @@ def latest(db: Database, environment: int, number: int) -> Row | None:
 
 
 def newest(db: Database, environment: int, numbers: Sequence[int]) -> dict[int, Row]:
-    """The newest generation of each number that has one."""
+    """Return the newest generation of each number that has one."""
     return {row.number: row for row in _generations(db, environment, numbers)}
 
 
@@ -116,7 +116,7 @@ def _generations(db: Database, environment: int, numbers: Sequence[int]) -> Iter
 
 
 def to_lookup(row: Row, environment: str, epoch: int | None = None) -> Purchase:
-    """A row as the flow's look-up."""
+    """Return a row as the flow's purchase."""
     state, answer, charged, _ = unpack(row.packed)
     return Purchase(
         environment,
@@ -194,8 +194,9 @@ _SETTLED_CODES = np.array(sorted(SETTLED))
 
 
 def in_order(numbers: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Numbers sorted, and where each stood: argsort, in two thirds of the time where both fit into
-    63 bits.
+    """Return the numbers sorted, and the place where each of them stood.
+
+    It is argsort, in two thirds of the time where both fit into 63 bits.
     """
     bits = len(numbers).bit_length()
     if len(numbers) == 0 or int(numbers.max()) >= 1 << 63 - bits or int(numbers.min()) < 0:

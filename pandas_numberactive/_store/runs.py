@@ -92,7 +92,7 @@ def _add_buyer(db: Database, run: int, buyer: str | None) -> None:
 
 
 def _workers(db: Database, run: int) -> list[int]:
-    """The calls of a run that have not handed back their result, oldest first."""
+    """Return the calls of a run that have not returned their result yet, oldest first."""
     rows = db.execute("SELECT worker FROM workers WHERE run = ? ORDER BY worker", (run,)).fetchall()
     return [worker for (worker,) in rows]
 
@@ -207,8 +207,9 @@ def _spent_elsewhere(db: Database, run: int) -> int:
 
 
 def keep_spent(db: Database, rows: Sequence[Row], environment: int, now: int) -> None:
-    """Have the runs that opened these look-ups go on counting them, although another finishes
-    them.
+    """Keep these look-ups in the account of the runs that opened them.
+
+    Another run finishes them.
     """
     moved = [row for row in rows if row.spend and row.run is not None and row.request_id]
     for row in moved:
@@ -222,7 +223,7 @@ def keep_spent(db: Database, rows: Sequence[Row], environment: int, now: int) ->
 
 
 def store_id(db: Database, fresh: str) -> str:
-    """The store's own name, given once."""
+    """Return the id of the store, made once."""
     db.execute(
         "INSERT INTO meta (name, value) VALUES ('store_id', ?) ON CONFLICT DO NOTHING", (fresh,)
     )
@@ -230,7 +231,7 @@ def store_id(db: Database, fresh: str) -> str:
 
 
 def handle_flag(environment: str) -> str:
-    """The mark of a vendor that was seen to answer, and charge, at handle."""
+    """Return the key of the mark that this vendor answered, and charged, at handle."""
     return f"handle_can_charge:{environment}"
 
 

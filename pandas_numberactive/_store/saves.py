@@ -225,8 +225,9 @@ def _keep_again(db: Database, lookup: Purchase, run: int, now: int) -> bool:
 
 
 def _is_replay(row: Any, lookup: Purchase) -> bool:
-    """The very same write again: its COMMIT went through, but the connection was lost before we
-    heard so.
+    """Return True if the same write is already stored.
+
+    Its COMMIT went through, but the connection was lost before the reply came.
     """
     mine = (packed(lookup), lookup.request_id, lookup.epoch, round((lookup.bought_at or 0) * 1e6))
     return (row[0], row[1], row[2], row[4]) == mine

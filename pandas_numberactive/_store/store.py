@@ -244,7 +244,7 @@ class LookupStore:
         return Stored(packed, bought, states, askable)
 
     async def _askable(self, environment: str, numbers: list[int], asker: Asker) -> list[bool]:
-        """Read the held look-ups of some numbers: may their own requestIds still be asked?"""
+        """Return those held look-ups whose own requestIds may still be asked."""
         rows: dict[int, Row] = {}
         for at in range(0, len(numbers), DETAILED):  # others may write in between
             some = numbers[at : at + DETAILED]
@@ -255,7 +255,7 @@ class LookupStore:
     async def details(
         self, environment: str, numbers: Sequence[int], *, since: int = 0
     ) -> dict[int, Purchase]:
-        """The look-up behind what `read` says of each number that has one, whole."""
+        """Return the whole look-up of each number that `read` finds."""
         found: dict[int, Purchase] = {}
         wanted = sorted(numbers)
         for at in range(0, len(wanted), DETAILED):  # others may write in between

@@ -34,10 +34,9 @@ async def nap(seconds: float, sleep: Sleep, stopping: Callable[[], bool]) -> boo
 
 
 class Pacer:
-    """Hands out turns at least `1 / rate` seconds apart, so the rate holds in every window of a
-    second.
+    """Space turns at least `1 / rate` seconds apart, so that the rate holds in every second.
 
-    Without `max_rate` turns are free until the vendor throttles; then the rate seen just before is
+    Without `max_rate` turns are free until the vendor throttles. Then the rate seen just before is
     cut by 0.7.
     """
 

@@ -204,7 +204,7 @@ def _said(code: Any) -> str:
 
 
 def shown_code(code: int | str) -> str:
-    """A code as it is shown and stored: without what may be a phone."""
+    """Return a code as it is shown and stored, without what may be a phone."""
     return str(_code(str(code), None))
 
 
@@ -239,8 +239,9 @@ def _is_fee(value: Any) -> bool | None:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The three signals as small codes: 0 is missing, else 1 + the position in TELCO_TYPES or
-    LEVELS.
+    """The three signals as small codes.
+
+    0 is missing, else 1 + the position in TELCO_TYPES or LEVELS.
     """
 
     telco_type: int = 0
@@ -255,9 +256,7 @@ NO_ANSWER = Answer()
 
 
 def read_answer(data: Any) -> tuple[Answer, bool]:
-    """Return the answer in `data`, and whether a value stood there that the vendor's page does not
-    list.
-    """
+    """Return the answer in `data`, and True if a value of it is not on the vendor's page."""
     if not data:
         return Answer(), False
     if not isinstance(data, dict) or not any(name in data for name in SIGNALS):

@@ -1,11 +1,11 @@
-"""Exploratory risk analysis on the typed columns: does the signal separate good from bad, is it
-stable, is it worth it?
+"""Exploratory risk analysis on the typed columns.
 
-Plain functions, frames in and out. None of them sends or charges anything but `Pilot`, which says
-so. What the signal is not:
-neither income nor character. It tells how a phone number is used. Small cells say little, levels
-that you merge are your own choice, and every number is a person: use it with a purpose and consent
-(Indonesia's UU PDP, Law 27 of 2022), and `forget` after.
+Does the signal separate good from bad, is it stable, is it worth its price? The functions take
+frames and return frames. Only `Pilot` and `RetroTest.pilot` send or charge anything.
+
+The signal is neither income nor character. It shows how a phone number is used. Small cells say
+little, and levels that you merge are your own choice. Every number is a person: use it with a
+purpose and consent (Indonesia's UU PDP, Law 27 of 2022), and `forget` it after.
 """
 
 from pandas_numberactive.risk.added import incremental as incremental

@@ -44,9 +44,11 @@ def incremental(
 
     Parameters
     ----------
+    df
+        The table, one row an application.
     by, target
         As in `risk_table`.
-    score
+    score, cut
         A numeric column, cut into `cut` bands of equal size among the rows asked. Rows without a
         score are a band of their own.
     bands
@@ -62,7 +64,7 @@ def incremental(
 
     Returns
     -------
-    DataFrame
+    pandas.DataFrame
         Indexed by signal. n and bads of the rows asked. chi2, df, p_value and p_holm (corrected for
         the number of signals) of the test that the signal adds nothing. level: the level with the
         most bads for certain (lower Wilson bound, at least 30 rows), with its odds_ratio against

@@ -31,6 +31,8 @@ def cross_table(
 
     Parameters
     ----------
+    df
+        The table, one row an application.
     a, b
         Two signals.
     missing
@@ -43,9 +45,10 @@ def cross_table(
 
     Returns
     -------
-    DataFrame indexed by the levels of `a` and `b`, empty pairs included: n, bads, bad_rate with its
-    95% interval bad_rate_low to bad_rate_high (missing where n is 0), and small. Loans of one
-    customer count once for `small`.
+    pandas.DataFrame
+        Indexed by the levels of `a` and `b`, empty pairs included: n, bads, bad_rate with its 95%
+        interval bad_rate_low to bad_rate_high (missing where n is 0), and small. Loans of one
+        customer count once for `small`.
 
     Raises
     ------

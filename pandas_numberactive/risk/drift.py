@@ -59,6 +59,8 @@ def stability(
 
     Parameters
     ----------
+    df
+        The table, one row an application.
     by
         As in `risk_table`. The order `stability(df, baseline, by)` of earlier versions works, too.
     baseline
@@ -72,13 +74,15 @@ def stability(
 
     Returns
     -------
-    DataFrame indexed by (period,) signal and level, each signal ending in the level "total". n;
-    share_before; share; psi = sum of (share - share_before) ln(share / share_before); corrected:
-    0.5 was added to a level's two counts, as one of them is zero. On the lines "total" also
-    psi_chance, the mean (k - 1) (1/n + 1/m) that the index has without any shift; psi_limit, its
-    95% point; p_value; p_holm, corrected for the number of signals and periods; and reading. Not
-    significant: "stable", or "too few to tell" where psi_limit is 0.1 and more. Significant: by psi
-    less psi_chance, below 0.1 "stable", to 0.25 "look", above "moved".
+    pandas.DataFrame
+        Indexed by (period,) signal and level, each signal ending in the level "total". n;
+        share_before; share; psi = sum of (share - share_before) ln(share / share_before);
+        corrected: 0.5 was added to a level's two counts, as one of them is zero. On the lines
+        "total" also psi_chance, the mean (k - 1) (1/n + 1/m) that the index has without any shift;
+        psi_limit, its 95% point; p_value; p_holm, corrected for the number of signals and periods;
+        and reading. Not significant: "stable", or "too few to tell" where psi_limit is 0.1 and
+        more. Significant: by psi less psi_chance, below 0.1 "stable", to 0.25 "look", above
+        "moved".
 
     Raises
     ------

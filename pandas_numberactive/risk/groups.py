@@ -1,4 +1,4 @@
-"""segments: for whom does the signal work, and whose approval does it change?"""
+"""The question of segments: for which customers the signal works, and whose approval it changes."""
 
 from __future__ import annotations
 
@@ -36,6 +36,8 @@ def segments(
 
     Parameters
     ----------
+    df
+        The table, one row an application.
     segment
         A column with a few values, such as a product, a city or an age group.
     score, cut
@@ -46,13 +48,14 @@ def segments(
 
     Returns
     -------
-    DataFrame indexed by signal and segment. n; bads; bad_rate with its 95% interval; odds_ratio
-    with its 95% interval: of one level lower where levels are ordered, of the worst level against
-    the others otherwise (missing with fewer than 5 bads or goods); p_value, and p_holm, corrected
-    for all segments and signals; approved: the share that is left where the worst level of the
-    whole book is declined; approved_ratio: over that of the largest segment (below 0.8 is often
-    taken for a sign of disparate impact). `.tests` has one line a signal: chi2, df and p_value of
-    Cochran's test that the effect is the same in all segments, and the level declined.
+    pandas.DataFrame
+        Indexed by signal and segment. n; bads; bad_rate with its 95% interval; odds_ratio with its
+        95% interval: of one level lower where levels are ordered, of the worst level against the
+        others otherwise (missing with fewer than 5 bads or goods); p_value, and p_holm, corrected
+        for all segments and signals; approved: the share that is left where the worst level of the
+        whole book is declined; approved_ratio: over that of the largest segment (below 0.8 is often
+        taken for a sign of disparate impact). `.tests` has one line a signal: chi2, df and p_value
+        of Cochran's test that the effect is the same in all segments, and the level declined.
 
     Raises
     ------

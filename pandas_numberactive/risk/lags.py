@@ -1,4 +1,4 @@
-"""lateness: does the signal's effect grow with the time between decision and look-up?"""
+"""The question of lateness: the signal's effect by the time between decision and look-up."""
 
 from __future__ import annotations
 
@@ -36,6 +36,8 @@ def lateness(
 
     Parameters
     ----------
+    df
+        The table, one row an application.
     as_of
         The column with the date of the decision; needed.
     by, target, within, tz, cluster, weight, counts, bad, mature
@@ -44,14 +46,15 @@ def lateness(
 
     Returns
     -------
-    DataFrame indexed by signal and lag: 0 to 7 days (and before the decision), 7 to 30, 30 to 60,
-    60 to 90, 90 to 180, 180 and more. n; bads; bad_rate; odds_ratio with its 95% interval: of one
-    level lower where levels are ordered, of the worst level against the others otherwise (missing
-    with fewer than 5 bads or goods). `.tests` has one line a signal: growth, the factor of the odds
-    ratio from one lag to the next, with its interval and p_value (logistic regression, each lag
-    with a bad rate of its own), and verdict: "clean"; "grows with the lag: use the fresh rows", or
-    "shrinks" likewise, with p_value below 0.05; "no fresh rows: cannot tell" with fewer than 30
-    bads or goods within 7 days.
+    pandas.DataFrame
+        Indexed by signal and lag: 0 to 7 days (and before the decision), 7 to 30, 30 to 60, 60 to
+        90, 90 to 180, 180 and more. n; bads; bad_rate; odds_ratio with its 95% interval: of one
+        level lower where levels are ordered, of the worst level against the others otherwise
+        (missing with fewer than 5 bads or goods). `.tests` has one line a signal: growth, the
+        factor of the odds ratio from one lag to the next, with its interval and p_value (logistic
+        regression, each lag with a bad rate of its own), and verdict: "clean"; "grows with the lag:
+        use the fresh rows", or "shrinks" likewise, with p_value below 0.05; "no fresh rows: cannot
+        tell" with fewer than 30 bads or goods within 7 days.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""by_period: does the signal hold from month to month?"""
+"""The question of periods: the signal's effect from month to month."""
 
 from __future__ import annotations
 
@@ -31,6 +31,8 @@ def by_period(
 
     Parameters
     ----------
+    df
+        The table, one row an application.
     period, freq
         A date column, and the length of a period: month "M", quarter "Q", week "W".
     by, target, as_of, late, within, tz, cluster, weight, counts, bad, mature
@@ -38,12 +40,13 @@ def by_period(
 
     Returns
     -------
-    DataFrame indexed by signal, period and level, each period ending in the level "total". n; bads;
-    bad_rate with its 95% interval bad_rate_low to bad_rate_high; on the lines "total" also
-    odds_ratio with its 95% interval: of one level lower where levels are ordered, of the worst
-    level against the others otherwise (missing with fewer than 5 bads or goods). `.tests` has one
-    line a signal: the odds ratio over all periods, each with a bad rate of its own, and chi2, df
-    and p_value of Cochran's test that it is the same in all of them (1954).
+    pandas.DataFrame
+        Indexed by signal, period and level, each period ending in the level "total". n; bads;
+        bad_rate with its 95% interval bad_rate_low to bad_rate_high; on the lines "total" also
+        odds_ratio with its 95% interval: of one level lower where levels are ordered, of the worst
+        level against the others otherwise (missing with fewer than 5 bads or goods). `.tests` has
+        one line a signal: the odds ratio over all periods, each with a bad rate of its own, and
+        chi2, df and p_value of Cochran's test that it is the same in all of them (1954).
 
     Raises
     ------

@@ -1,8 +1,7 @@
-"""The same tables as pictures, with matplotlib (extra `plot`): they return Axes, take `ax=`, and
-use your style.
+"""Draw the risk tables with matplotlib (extra `plot`), on your own Axes and in your style.
 
-Each mark is told apart by shape as well as by colour, so that print and every kind of colour vision
-can read it.
+Each mark has a shape and a colour of its own, so that print and every kind of colour vision can
+read it.
 """
 
 from __future__ import annotations
@@ -240,8 +239,9 @@ def _write_pair(ax: Any, grid: _Grid, image: Any, y: int, x: int) -> None:
 
 
 def _ink(ground: Any) -> str:
-    """Black or white, whichever reads better on a colour: at least 4.5 to 1 (WCAG's relative
-    luminance).
+    """Return black or white, the one that reads better on a colour.
+
+    The contrast is at least 4.5 to 1 (WCAG's relative luminance).
     """
     linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in ground[:3]]
     return "white" if np.dot(linear, (0.2126, 0.7152, 0.0722)) < 0.179 else "black"

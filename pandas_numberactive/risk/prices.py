@@ -61,6 +61,8 @@ def break_even(
 
     Parameters
     ----------
+    df
+        The table, one row an application.
     by, target
         As in `risk_table`, one signal.
     margin, loss
@@ -78,7 +80,7 @@ def break_even(
 
     Returns
     -------
-    DataFrame
+    pandas.DataFrame
         Indexed by band, then "all", then "chosen". n, share, bad_rate; worth: the break-even price
         of a look-up, with its 95% interval worth_low, worth_high; unit_price; gain: n times worth
         less price; advice: "look up" where worth_low is above the price, "skip" where worth_high is

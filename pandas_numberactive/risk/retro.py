@@ -17,7 +17,7 @@ from pandas_numberactive.risk.samples import SampleSize, sample_size
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class RetroTest(RetroTerms):
-    """The terms of a retro test: is the signal worth its price on past applications?
+    """The terms of a retro test: the worth of the signal on past applications.
 
     Set them before the outcomes are joined. They are frozen, and their fingerprint stands on the
     report, so that anybody can see that they did not follow from the data.

@@ -54,6 +54,8 @@ def swap_set(
 
     Parameters
     ----------
+    df
+        The table, one row an application.
     by, target
         As in `risk_table`, one signal.
     score
@@ -68,7 +70,7 @@ def swap_set(
 
     Returns
     -------
-    DataFrame
+    pandas.DataFrame
         Indexed by set: both (approved by both rankings), swap in (only with the signal), swap out
         (only without it), neither. n, share, bads, bad_rate with its 95% interval. The last line,
         avoided, is swap out less swap in: the bads that the swap avoids, and the difference of the

@@ -51,6 +51,8 @@ def risk_table(
 
     Parameters
     ----------
+    df
+        The table, one row an application.
     by
         A column of `enrich`'s ("phone_active_level", or "active_level" where only one fits),
         several, "all", or a category of your own.
@@ -78,13 +80,14 @@ def risk_table(
 
     Returns
     -------
-    DataFrame indexed by signal and level, empty levels included. n and bads (weighted); share of
-    all rows; bad_rate, with its 95% interval bad_rate_low to bad_rate_high (Wilson 1927, on the
-    effective number of rows); lift: bad rate over that of all asked rows; woe = ln(%good / %bad),
-    below 0 where there are more bads; iv: the level's part of the information value; corrected: the
-    level has no goods or no bads, so 0.5 was added to both counts for woe and iv, or it has no
-    rows. lift, woe and iv are missing on lines apart. `.left_out` counts the rows that are not
-    compared.
+    pandas.DataFrame
+        Indexed by signal and level, empty levels included. n and bads (weighted); share of all
+        rows; bad_rate, with its 95% interval bad_rate_low to bad_rate_high (Wilson 1927, on the
+        effective number of rows); lift: bad rate over that of all asked rows; woe = ln(%good /
+        %bad), below 0 where there are more bads; iv: the level's part of the information value;
+        corrected: the level has no goods or no bads, so 0.5 was added to both counts for woe and
+        iv, or it has no rows. lift, woe and iv are missing on lines apart. `.left_out` counts the
+        rows that are not compared.
 
     Raises
     ------
@@ -165,20 +168,23 @@ def iv_table(
 
     Parameters
     ----------
+    df
+        The table, one row an application.
     by, target, missing, as_of, late, within, tz, cluster, weight, counts, bad, mature
         As in `risk_table`. Only rows that were asked are compared.
 
     Returns
     -------
-    DataFrame indexed by signal. iv; iv_less_chance: iv less (k - 1) (1 / goods + 1 / bads), the
-    part that chance alone makes on average, at least 0; auc, gini and ks with their 95% intervals
-    (..._low, ..._high), on the rows with a level of the signal's own; n and bads; levels (with
-    rows); corrected (0.5 was added somewhere); p_value of Pearson's chi-square test, with sampling
-    weights or repeat customers of a robust score test (missing with one level), levels below 5
-    expected bads pooled;
-    p_holm: corrected for the number of signals (Holm 1979); reading: "not significant" from p_holm
-    0.05 on, too few customers or no effect. Below, Siddiqi's rule of thumb on iv_less_chance: below
-    0.02 not predictive, to 0.1 weak, to 0.3 medium, above strong. late: rows dropped as late.
+    pandas.DataFrame
+        Indexed by signal. iv; iv_less_chance: iv less (k - 1) (1 / goods + 1 / bads), the part that
+        chance alone makes on average, at least 0; auc, gini and ks with their 95% intervals
+        (..._low, ..._high), on the rows with a level of the signal's own; n and bads; levels (with
+        rows); corrected (0.5 was added somewhere); p_value of Pearson's chi-square test, with
+        sampling weights or repeat customers of a robust score test (missing with one level), levels
+        below 5 expected bads pooled; p_holm: corrected for the number of signals (Holm 1979);
+        reading: "not significant" from p_holm 0.05 on, too few customers or no effect. Below,
+        Siddiqi's rule of thumb on iv_less_chance: below 0.02 not predictive, to 0.1 weak, to 0.3
+        medium, above strong. late: rows dropped as late.
 
     Raises
     ------

@@ -33,17 +33,20 @@ def trend(
 
     Parameters
     ----------
+    df
+        The table, one row an application.
     by, target, as_of, late, within, tz, cluster, weight, counts, bad, mature
         As in `risk_table`. `by="all"` takes the ordered signals only.
 
     Returns
     -------
-    DataFrame indexed by signal. n; levels (with rows); rate_at_... : the bad rate of each level
-    (missing where it has no rows); direction: falling, rising, flat or mixed (missing with fewer
-    than two levels); z and p_value of the Cochran-Armitage test (Cochran 1954, Armitage 1955) with
-    scores 0, 1, 2, with sampling weights or repeat customers of the robust score test; p_holm:
-    corrected for the number of signals; tested: False where there is nothing to compare; late: rows
-    dropped as late. A small p says "a trend", not "a strong one": look at the rates.
+    pandas.DataFrame
+        Indexed by signal. n; levels (with rows); rate_at_... : the bad rate of each level (missing
+        where it has no rows); direction: falling, rising, flat or mixed (missing with fewer than
+        two levels); z and p_value of the Cochran-Armitage test (Cochran 1954, Armitage 1955) with
+        scores 0, 1, 2, with sampling weights or repeat customers of the robust score test; p_holm:
+        corrected for the number of signals; tested: False where there is nothing to compare; late:
+        rows dropped as late. A small p says "a trend", not "a strong one": look at the rates.
 
     Raises
     ------

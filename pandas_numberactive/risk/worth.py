@@ -46,6 +46,8 @@ def coverage(
 
     Parameters
     ----------
+    df
+        The table, one row an application.
     unit_price
         The price of an answer, in the settings' currency; the settings' by default. Without one the
         costs are missing.
@@ -55,12 +57,13 @@ def coverage(
 
     Returns
     -------
-    DataFrame indexed by the prefix of each phone column. rows; asked (valid and bought); answered;
-    no_data; failed; not_asked; hit_rate, no_data_rate and failure_rate of those asked (missing
-    where nobody was); charged; cost; cost_per_answered; late: rows dropped as late. With
-    `enrich(..., details=True)` charged and cost_per_answered count each number once, however many
-    rows it stands in. Without, they count rows, and exact is False. It is False, too, where the
-    vendor did not say if it charged, which counts as a charge.
+    pandas.DataFrame
+        Indexed by the prefix of each phone column. rows; asked (valid and bought); answered;
+        no_data; failed; not_asked; hit_rate, no_data_rate and failure_rate of those asked (missing
+        where nobody was); charged; cost; cost_per_answered; late: rows dropped as late. With
+        `enrich(..., details=True)` charged and cost_per_answered count each number once, however
+        many rows it stands in. Without, they count rows, and exact is False. It is False, too,
+        where the vendor did not say if it charged, which counts as a charge.
 
     Raises
     ------
@@ -174,6 +177,8 @@ def value(
 
     Parameters
     ----------
+    df
+        The table, one row an application.
     unit_price
         The price of an answer; the settings' by default.
     decline
@@ -185,14 +190,15 @@ def value(
 
     Returns
     -------
-    DataFrame indexed by signal. declined; n; bads_caught; goods_lost; goods_lost_per_bad;
-    bads_by_chance: bads that declining as many at random would catch; extra_bads: caught beyond
-    that; charged and exact as in `coverage` (with weights, the customers whose rows were answered
-    or have no data); cost; cost_per_extra_bad (missing where nothing is caught beyond chance);
-    levels_tried: levels among which the worst was chosen, 1 with `decline`; p_value_corrected:
-    Fisher's exact test, one-sided (with sampling weights or repeat customers the robust score
-    test), times levels_tried (Bonferroni), corrected for the number of signals (Holm);
-    beats_chance: it is below 0.05; late: rows dropped as late.
+    pandas.DataFrame
+        Indexed by signal. declined; n; bads_caught; goods_lost; goods_lost_per_bad; bads_by_chance:
+        bads that declining as many at random would catch; extra_bads: caught beyond that; charged
+        and exact as in `coverage` (with weights, the customers whose rows were answered or have no
+        data); cost; cost_per_extra_bad (missing where nothing is caught beyond chance);
+        levels_tried: levels among which the worst was chosen, 1 with `decline`; p_value_corrected:
+        Fisher's exact test, one-sided (with sampling weights or repeat customers the robust score
+        test), times levels_tried (Bonferroni), corrected for the number of signals (Holm);
+        beats_chance: it is below 0.05; late: rows dropped as late.
 
     Raises
     ------

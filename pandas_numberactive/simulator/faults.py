@@ -144,7 +144,7 @@ def coded(kind: str, body: dict[str, Any], number: int) -> dict[str, Any]:
 
 
 def garbled(kind: str, text: str) -> str:
-    """A reply's text as a fault leaves it."""
+    """Return the text of a reply with the fault applied."""
     if kind == "trailing_commas":
         return text.replace("}", ",}")
     if kind == "missing_commas":

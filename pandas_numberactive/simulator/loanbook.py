@@ -1,5 +1,4 @@
-"""A made-up loan book whose link between signal and default is known: for the risk notebook and the
-tests.
+"""A made-up loan book with a known link between signal and default.
 
 People, phones, amounts and outcomes are all invented. Nothing that it shows says anything about
 real borrowers.

@@ -1,8 +1,8 @@
-"""A local vendor: a real HTTP server on the loopback that speaks the documented protocol, keeps a
-ledger, and can fail.
+"""A local vendor: a real HTTP server on the loopback that speaks the documented protocol.
 
-Its answers are made up by a hash of the number alone, so they are equal in every process; they
-carry a marker that every real environment refuses. Nothing here costs money.
+It keeps a ledger, and can fail. Its answers are made up by a hash of the number alone, so they are
+equal in every process. They carry a marker that every real environment refuses. Nothing here costs
+money.
 """
 
 from __future__ import annotations

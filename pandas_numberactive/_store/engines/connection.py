@@ -1,9 +1,7 @@
-"""A PostgreSQL connection that is made again when the server was away, and asks what became of a
-COMMIT cut short.
+"""A PostgreSQL connection that reconnects, and resolves a COMMIT with an unknown outcome.
 
-Nothing is left to the session, for a pooler may give each transaction another one: what a
-transaction needs is set in it, by the message that begins it. That message also takes the lock that
-orders all writers, and reads the clock.
+Behind a pooler each transaction may run in another session. So all settings are part of the message
+that begins it. That message also takes the lock that orders all writers, and reads the clock.
 """
 
 from __future__ import annotations
@@ -125,8 +123,9 @@ class Connection:
         return dict(self._psycopg.conninfo.conninfo_to_dict(str(self._address)))
 
     def _opened(self) -> psycopg.Connection[Any]:
-        """A frame of its own, and no name for the parts: a traceback with locals would
-        show them.
+        """Open a connection in a frame of its own.
+
+        Its parts have no names, because a traceback with locals would show them.
         """
         given = {"autocommit": True, "client_encoding": "UTF8"}
         return self._psycopg.connect("", **{**_DEFAULTS, **self._parts(), **given})
@@ -267,7 +266,7 @@ class Connection:
         return isinstance(error, self._psycopg.Error) and (lost or error.sqlstate in _AGAIN)
 
     def said(self, error: BaseException) -> str:
-        """The driver's or the server's words, without the lines that quote a row."""
+        """Return the driver's or the server's message, without the lines that quote a row."""
         if not isinstance(error, self._psycopg.Error):
             return type(error).__name__
         text = " ".join(str(error.diag.message_primary or error).split())[:300].rstrip(".?")

@@ -139,7 +139,7 @@ NETWORK = {
 
 
 def file_system(path: Path) -> str:
-    """The type of the file system, where the system tells (Linux)."""
+    """Return the type of the file system, where the system knows it (Linux)."""
     try:
         mounts = [line.split()[1:3] for line in Path("/proc/mounts").read_text().splitlines()]
     except OSError:

@@ -1,9 +1,8 @@
-"""The team's store: the same statements on PostgreSQL (extra `postgres`, psycopg 3), for many
-machines at once.
+"""The engine of a team's store: the same statements on PostgreSQL, for many machines at once.
 
-Every write transaction takes one advisory lock first, as SQLite's BEGIN IMMEDIATE does: claims and
-caps are decided one after the other, so no deadlock is possible; group commit makes up for it.
-Times are by the server's clock.
+It needs the extra `postgres` (psycopg 3). Every write transaction takes one advisory lock first, as
+SQLite's BEGIN IMMEDIATE does. Claims and caps are decided one after the other, so no deadlock is
+possible. Group commit makes up for it. Times are by the server's clock.
 """
 
 from __future__ import annotations
@@ -236,5 +235,5 @@ def _dialect(sql: str) -> str:
 
 
 def token_key(token: str) -> int:
-    """A worker's token as the number of an advisory lock."""
+    """Return a worker's token as the number of an advisory lock."""
     return int.from_bytes(hashlib.sha256(token.encode()).digest()[:8], "big", signed=True)

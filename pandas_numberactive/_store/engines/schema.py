@@ -6,8 +6,9 @@ from collections.abc import Callable
 
 
 def first_schema(run: Callable[[str], object]) -> None:
-    """Version 1: lookups (one row a purchase), events (append-only ledger), runs, workers, bodies,
-    meta.
+    """Create version 1 of the tables.
+
+    lookups (one row a purchase), events (append-only ledger), runs, workers, bodies, meta.
     """
     for statement in _FIRST:
         run(statement)

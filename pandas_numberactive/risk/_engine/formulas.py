@@ -1,5 +1,4 @@
-"""The formulas, on plain arrays: Wilson's interval, weight of evidence, population stability, and
-the tests.
+"""The formulas, on plain arrays: Wilson's interval, weight of evidence, stability, and tests.
 
 None needs scipy, which would cost every user its import.
 """
@@ -36,11 +35,10 @@ def wilson(bads: Floats, n: Floats, z: float = Z95) -> tuple[Floats, Floats]:
 
 
 def evidence(goods: Floats, bads: Floats) -> tuple[Floats, Floats, NDArray[np.bool_]]:
-    """Weight of evidence ln(%good / %bad), its share of the information value, and where a zero was
-    corrected.
+    """Return weight of evidence, its share of the information value, and the flags of zeros.
 
-    Where a level lacks goods or bads, 0.5 is added to both of its counts, not to the totals. A
-    level without rows has neither: 0, 0 and flagged.
+    It is ln(%good / %bad). Where a level lacks goods or bads, 0.5 is added to both of its counts,
+    not to the totals. A level without rows has neither: 0, 0 and flagged.
     """
     zero = (goods == 0) | (bads == 0)
     empty = (goods == 0) & (bads == 0)
@@ -51,9 +49,7 @@ def evidence(goods: Floats, bads: Floats) -> tuple[Floats, Floats, NDArray[np.bo
 
 
 def stability_index(expected: Floats, actual: Floats) -> tuple[Floats, NDArray[np.bool_]]:
-    """Each level's part of the population stability index, from counts, and where a zero was
-    corrected.
-    """
+    """Return each level's part of the population stability index, and the flags of zeros."""
     zero = (expected == 0) | (actual == 0)
     empty = (expected == 0) & (actual == 0)
     before = (expected + HALF * zero) / expected.sum()
@@ -62,11 +58,10 @@ def stability_index(expected: Floats, actual: Floats) -> tuple[Floats, NDArray[n
 
 
 def cochran_armitage(bads: Floats, n: Floats) -> tuple[float, float]:
-    """The Cochran-Armitage test for a trend over equally spaced levels: z, and its two-sided
-    p-value.
+    """Return z and its two-sided p-value of the Cochran-Armitage test for a trend.
 
-    NaN, NaN where fewer than two levels have rows, or one class only. z above 0: the bad rate rises
-    with the level.
+    Levels are equally spaced. NaN, NaN where fewer than two levels have rows, or one class only. z
+    above 0: the bad rate rises with the level.
     """
     scores = np.arange(len(n), dtype=float)
     total = n.sum()
@@ -80,10 +75,10 @@ def cochran_armitage(bads: Floats, n: Floats) -> tuple[float, float]:
 
 
 def caught_by_chance(bads: float, goods: float, other_bads: float, other_goods: float) -> float:
-    """Fisher's exact test, one-sided: how often so many customers drawn at random hold so many
-    bads, or more.
+    """Return the one-sided p-value of Fisher's exact test.
 
-    Counts are rounded to whole customers.
+    It is the probability that so many customers drawn at random hold so many bads, or more. Counts
+    are rounded to whole customers.
     """
     bads, goods, other_bads, other_goods = (
         float(round(count)) for count in (bads, goods, other_bads, other_goods)

@@ -71,7 +71,7 @@ def signals(
 
 
 def signal_columns(df: pd.DataFrame, by: str | Sequence[str]) -> list[str]:
-    """The columns that `by` names: full names, short names where only one fits, or "all"."""
+    """Return the columns that `by` names: full names, short names where only one fits, or "all"."""
     need_frame(df)
     if isinstance(by, str) and by == "all":
         found = [str(c) for end in SIGNALS for c in df.columns if str(c).endswith(end)]
@@ -119,7 +119,7 @@ def _full_name(df: pd.DataFrame, name: str) -> str:
 
 
 def _meant(name: str, columns: Iterable[object]) -> list[str]:
-    """The signals that `name` may mean, the likeliest first: "activity" is no city."""
+    """Return the signals that `name` may mean, the likeliest first: "activity" is no city."""
     ends = {str(column): end for column in columns for end in SIGNALS if str(column).endswith(end)}
 
     def alike(known: str) -> float:
@@ -178,7 +178,7 @@ def _kinds(df: pd.DataFrame, status: str | None) -> Any:
 
 
 def status_column(df: pd.DataFrame, name: str) -> str | None:
-    """The status column that belongs to a signal's column."""
+    """Return the status column that belongs to a signal's column."""
     for end in SIGNALS:
         status = name.removesuffix(end) + "lookup_status"
         if name.endswith(end) and status in df.columns:

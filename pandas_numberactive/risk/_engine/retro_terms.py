@@ -60,7 +60,7 @@ class RetroTerms:
             fixed["by"] = tuple(self.by)
         for name, value in fixed.items():
             object.__setattr__(self, name, value)
-        Terms(**self.common())
+        Terms(**common_of(self))
 
     @property
     def price(self) -> float:
@@ -73,20 +73,6 @@ class RetroTerms:
         """The first 12 digits of a SHA-256 over all terms and the version of the rule."""
         text = json.dumps([PROTOCOL, asdict(self)], sort_keys=True, default=str)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
-
-    def common(self) -> Common:
-        """Return the keywords that all questions share, with late rows kept."""
-        return {
-            "as_of": self.as_of,
-            "late": "keep",
-            "within": self.within,
-            "tz": self.tz,
-            "cluster": self.cluster,
-            "weight": self.weight,
-            "counts": self.counts,
-            "bad": self.bad,
-            "mature": self.mature,
-        }
 
     def lines(self) -> list[tuple[str, str]]:
         """Return the terms as pairs of name and text.
@@ -113,6 +99,21 @@ class RetroTerms:
 
     def _repr_html_(self) -> str:
         return html_table(f"Retro test, terms {self.fingerprint}", self.lines())
+
+
+def common_of(terms: RetroTerms) -> Common:
+    """Return the keywords that all questions share, with late rows kept."""
+    return {
+        "as_of": terms.as_of,
+        "late": "keep",
+        "within": terms.within,
+        "tz": terms.tz,
+        "cluster": terms.cluster,
+        "weight": terms.weight,
+        "counts": terms.counts,
+        "bad": terms.bad,
+        "mature": terms.mature,
+    }
 
 
 def _text(value: Any) -> str:

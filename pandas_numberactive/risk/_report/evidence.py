@@ -18,6 +18,7 @@ from pandas_numberactive.risk._engine.dates import bought_column, late_rows, mom
 from pandas_numberactive.risk._engine.inputs import signal_columns
 from pandas_numberactive.risk._engine.payoff import Stakes, paid_out
 from pandas_numberactive.risk._engine.population import LEAST, Population, population
+from pandas_numberactive.risk._engine.retro_terms import common_of
 from pandas_numberactive.risk._engine.significance import holm
 from pandas_numberactive.risk._engine.terms import Terms
 from pandas_numberactive.risk._report.rule import Finding
@@ -92,11 +93,11 @@ def _late_masks(terms: RetroTerms, df: pd.DataFrame, names: list[str]) -> dict[s
     """Return the late rows of each signal, and refuse rows without a date."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", LookAheadWarning)  # the report itself says it
-        return late_rows(df, names, Terms(**(terms.common() | {"late": "warn"})))
+        return late_rows(df, names, Terms(**(common_of(terms) | {"late": "warn"})))
 
 
 def _evidence(terms: RetroTerms, df: pd.DataFrame, name: str, late: Mask) -> Evidence:
-    whole = population(df, name, terms.target, **terms.common())
+    whole = population(df, name, terms.target, **common_of(terms))
     lateness = _lateness(terms, df, whole, late)
     joined = lateness.late == 0 or lateness.reading is lag.Lag.CLEAN
     rows = whole if joined else whole.restricted(~late[whole.at])

@@ -14,6 +14,7 @@ from pandas_numberactive.risk._engine.covariance import intervals
 from pandas_numberactive.risk._engine.dates import moments
 from pandas_numberactive.risk._engine.formulas import stability_index, wilson
 from pandas_numberactive.risk._engine.inputs import outcomes, status_column
+from pandas_numberactive.risk._engine.retro_terms import common_of
 from pandas_numberactive.risk._engine.significance import holm
 from pandas_numberactive.risk._engine.tails import chi_square_point
 from pandas_numberactive.risk._report.rule import Finding
@@ -194,7 +195,7 @@ def swaps(terms: RetroTerms, df: pd.DataFrame, one: Evidence) -> pd.DataFrame | 
             cut=terms.cut,
             folds=terms.folds,
             seed=terms.seed,
-            **terms.common(),
+            **common_of(terms),
         )
     )
 
