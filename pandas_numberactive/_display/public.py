@@ -7,7 +7,7 @@ import inspect
 from collections.abc import Callable, Iterable
 from typing import Any, ParamSpec, TypeVar, overload
 
-from pandas_numberactive._display.tracebacks import sealed
+from pandas_numberactive._display.tracebacks import without_frames
 from pandas_numberactive._phones.mask import hide_numbers
 from pandas_numberactive.errors import ConfigurationError, near_misses
 
@@ -46,7 +46,7 @@ def _decorated(
     foreign: Callable[..., object] | None,
 ) -> Callable[..., Any]:
     apart = [] if foreign is None else list(inspect.signature(foreign).parameters)
-    call = sealed(_spelled(function, apart))
+    call = without_frames(_spelled(function, apart))
     if options is not None:
         call.__dict__["__signature__"] = _whole(function, options)
     return call

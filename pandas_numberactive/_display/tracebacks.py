@@ -19,14 +19,14 @@ T = TypeVar("T")
 _WHERE = "Where it happened:\n"
 
 
-def sealed(call: Callable[P, T]) -> Callable[P, T]:
+def without_frames(call: Callable[P, T]) -> Callable[P, T]:
     """Decorate a public function, so that an exception leaves it without our frames.
 
     The arguments of the call are removed, too. Our own errors keep their cause as a one-line note.
     Unexpected errors keep the whole traceback as a note, with numbers masked.
     """
     if inspect.iscoroutinefunction(call):
-        return cast("Callable[P, T]", _sealed_async(call))
+        return cast("Callable[P, T]", _without_frames_async(call))
 
     @functools.wraps(call)
     def border(*args: P.args, **kwargs: P.kwargs) -> T:
@@ -43,7 +43,7 @@ def sealed(call: Callable[P, T]) -> Callable[P, T]:
     return border
 
 
-def _sealed_async(call: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T]]:
+def _without_frames_async(call: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T]]:
     @functools.wraps(call)
     async def border(*args: P.args, **kwargs: P.kwargs) -> T:
         try:

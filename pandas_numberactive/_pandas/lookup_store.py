@@ -13,7 +13,7 @@ from pandas_numberactive import _bridge as bridge
 from pandas_numberactive._config.readiness import store_location
 from pandas_numberactive._config.settings import settings
 from pandas_numberactive._display.html import bar, html_table, text_table
-from pandas_numberactive._display.tracebacks import sealed
+from pandas_numberactive._display.tracebacks import without_frames
 from pandas_numberactive._pandas.lookup_store_inputs import (
     EVERY,
     all_nationals,
@@ -107,7 +107,7 @@ class LookupStore:
         """The store's location, with any password masked."""
         return self._store.location
 
-    @sealed
+    @without_frames
     def summary(self, *, environment: str | None = None) -> Summary:
         """Return the number of look-ups in each state (answered, pending, uncertain, ...).
 
@@ -138,7 +138,7 @@ class LookupStore:
     def _repr_html_(self) -> str:
         return self.summary(environment=EVERY).html(under=self.location)
 
-    @sealed
+    @without_frames
     def reread(self) -> dict[str, int]:
         """Judge the stored bodies of paid answers again, by this version and `code_outcomes`.
 
@@ -170,7 +170,7 @@ class LookupStore:
         read, changed = self._store.do(ledger.reread, judge, self._store.now())
         return {"read": read, "changed": changed}
 
-    @sealed
+    @without_frames
     def history(
         self, since: object = None, *, mask: bool = True, environment: str | None = None
     ) -> pd.DataFrame:
@@ -211,7 +211,7 @@ class LookupStore:
         frame["kind"] = frame["kind"].astype("category")
         return _only(_presentable(frame, mask), environment)
 
-    @sealed
+    @without_frames
     def charges(self, *, mask: bool = True, environment: str | None = None) -> pd.DataFrame:
         """Return the charges, one row a requestId.
 
@@ -247,7 +247,7 @@ class LookupStore:
         rows = self._store.do(ledger.charges, within(environment))
         return _presentable(_frame(rows, ledger.CHARGE_COLUMNS), masked)
 
-    @sealed
+    @without_frames
     def spend(
         self,
         by: By = "day",
@@ -299,7 +299,7 @@ class LookupStore:
         out["charge_unknown"] = out["charged"] - out.pop("known")
         return out.reset_index()[[*names, "charged", "charge_unknown", "cost", "currency"]]
 
-    @sealed
+    @without_frames
     def held(self, *, mask: bool = True) -> pd.DataFrame:
         """Return the look-ups that wait for a decision: uncertain and quarantined ones.
 
@@ -330,7 +330,7 @@ class LookupStore:
         frame["state"] = [LookupState(int(state)).name.lower() for state in frame["state"]]
         return _presentable(frame, mask)
 
-    @sealed
+    @without_frames
     def resolve(
         self,
         phone: object,
@@ -402,7 +402,7 @@ class LookupStore:
         )
         return state.name.lower()
 
-    @sealed
+    @without_frames
     def reconcile(
         self,
         invoice: pd.DataFrame,
@@ -458,11 +458,11 @@ class LookupStore:
         need_frame(invoice, "reconcile")
         times = invoice_ids(invoice, request_id)
         charges = self._charges(False, environment).dropna(subset=["request_id"])
-        known = self._store.do(ledger.heard_of, within(environment))
+        known = self._store.do(ledger.known_ids, within(environment))
         out = compare(times, charges.set_index("request_id"), known, bounds(period))
         return Reconciled(_only(out, environment))
 
-    @sealed
+    @without_frames
     def import_answers(
         self, answers: pd.DataFrame, *, phone: str = "phone", environment: str | None = None
     ) -> dict[str, int]:
@@ -526,7 +526,7 @@ class LookupStore:
         """Read the answers in emergency files back, before a decision is made."""
         bridge.call(self._store.recover, stop=lambda: None, drain=1.0)
 
-    @sealed
+    @without_frames
     def forget(self, phones: object) -> int:
         """Remove numbers from the store, in all environments.
 
@@ -565,7 +565,7 @@ class LookupStore:
         self._store.compact()
         return found
 
-    @sealed
+    @without_frames
     def purge(self, *, older_than: str | pd.Timedelta) -> int:
         """Forget every number with no answer newer than a given age. Open look-ups stay.
 

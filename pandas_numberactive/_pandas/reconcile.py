@@ -113,8 +113,8 @@ def compare(
 
 
 def _verdicts(out: pd.DataFrame, here: Any, known: set[str]) -> Any:
-    heard_of = np.where(out.index.isin(list(known)), "not_counted", "only_on_invoice")
-    verdict = np.where(here, "matched", heard_of).astype(object)
+    uncharged = np.where(out.index.isin(list(known)), "not_counted", "only_on_invoice")
+    verdict = np.where(here, "matched", uncharged).astype(object)
     verdict[(out["times"] == 0).to_numpy()] = "only_here"
     billed = out[out["times"] > 0].dropna(subset=["number"])
     twice = billed.duplicated(["environment", "number", "generation"], keep=False)

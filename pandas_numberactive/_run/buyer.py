@@ -327,7 +327,7 @@ class Buyer:
         except Exception as error:  # of whatever kind: a paid answer must not go with it
             ours = as_ours(error)
             if lookup.state in SETTLED or shows_handle_can_charge(lookup):
-                self._keep_aside(lookup)
+                self._write_emergency(lookup)
                 # Also after Stop: the frame lacks an answer that is paid.
                 self._error = self._error or ours
             self._halt(ours)
@@ -340,7 +340,7 @@ class Buyer:
             self._tally.orphaned += 1
         return saved == "kept"
 
-    def _keep_aside(self, lookup: Purchase) -> None:
+    def _write_emergency(self, lookup: Purchase) -> None:
         """Write a paid answer that the store refused to an emergency file."""
         path = self._rescue.keep(lookup)
         if path is not None:

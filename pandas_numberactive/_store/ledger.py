@@ -93,7 +93,7 @@ def charges(db: Database, environment: str | None) -> list[Any]:
     return list(db.execute(sql, code).fetchall())
 
 
-def heard_of(db: Database, environment: str | None) -> set[str]:
+def known_ids(db: Database, environment: str | None) -> set[str]:
     """Return every requestId that this store ever opened or took over."""
     where, code = _within(environment, "environment")
     sql = f"SELECT DISTINCT request_id FROM events WHERE request_id IS NOT NULL {where}"
