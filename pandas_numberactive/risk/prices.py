@@ -164,7 +164,7 @@ class Worth:
         if len(self.banded.bands) > 1:
             for at, name in enumerate(self.banded.bands.names):
                 lines[name] = self._line(codes == at, float(best[at]))
-        lines[ALL] = self._line(np.ones(len(codes), bool), float(best[-1]))
+        lines[ALL] = self._whole(float(best[-1]))
         lines[CHOSEN] = self._line(self.paid.chosen, -math.inf)
         table = pd.DataFrame.from_dict(lines, orient="index").rename_axis("band")
         table["advice"] = table["advice"].astype(ADVICE)
@@ -172,13 +172,16 @@ class Worth:
 
     def total(self) -> tuple[float, float, float]:
         """Return the worth of all rows with its interval."""
-        line: Any = self.table.loc[ALL]
+        line: Any = self._whole(float(self.best_case()[-1]))
         return float(line["worth"]), float(line["worth_low"]), float(line["worth_high"])
 
     def best_case(self) -> Floats:
         """Return the worth that the counts leave possible, by band and for all."""
         deff = self.banded.design_effect()
         return best_case(self.banded.cells(), self.stakes, deff, self.seed)
+
+    def _whole(self, best: float) -> dict[str, object]:
+        return self._line(np.ones(len(self.banded.rows), bool), best)
 
     def _line(self, chosen: Mask, best: float) -> dict[str, object]:
         mean, error = mean_interval(self.paid.gain, self.banded, chosen)
