@@ -37,16 +37,36 @@ def levels_of(rng, score, correlation=CORRELATION):
     return np.where(rng.random(len(score)) < SHARES[3], 3, level)
 
 
-def centre(odds, base):
-    """Find the intercept with which the mean rate is the base rate."""
-    low, high = -20.0, 20.0
-    for _ in range(50):
-        middle = (low + high) / 2
-        if (1 / (1 + np.exp(-(odds + middle)))).mean() < base:
-            low = middle
-        else:
-            high = middle
-    return high
+def cell_shares(odds_ratio=1.0, base=0.1, correlation=CORRELATION, spread=0.8, cut=10):
+    """Return the shares of goods and of bads by band and level of endless such portfolios."""
+    fine = 400 * cut
+    normal = NormalDist()
+    score = np.array([normal.inv_cdf((at + 0.5) / fine) for at in range(fine)])
+    own = np.cumsum(SHARES[:3]) / sum(SHARES[:3])
+    noise = NormalDist(0, np.sqrt(1 - correlation**2))
+    below = np.array(
+        [[noise.cdf(normal.inv_cdf(at) - correlation * one) for at in own[:-1]] for one in score]
+    )
+    edges = np.column_stack([np.zeros(fine), below, np.ones(fine)])
+    level = np.column_stack([np.diff(edges) * (1 - SHARES[3]), np.full(fine, SHARES[3])]) / fine
+    step = np.log(odds_ratio) * np.array([1.0, 0.0, -1.0, 0.0])
+    odds = step - spread * score[:, None]
+    rate = 1 / (1 + np.exp(-(odds + centre(odds, base, level))))
+    shape = (cut, fine // cut, len(SHARES))
+    return (level * (1 - rate)).reshape(shape).sum(1), (level * rate).reshape(shape).sum(1)
+
+
+def centre(odds, base, share=None):
+    """Find the intercept with which the mean rate is the base rate, by Newton's steps."""
+    weight = np.full(odds.shape, 1 / odds.size) if share is None else share
+    at = np.log(base / (1 - base))
+    for _ in range(30):
+        rate = 1 / (1 + np.exp(-(odds + at)))
+        step = (base - (weight * rate).sum()) / (weight * rate * (1 - rate)).sum()
+        at += step
+        if abs(step) < 1e-13:
+            break
+    return at
 
 
 def banded(score, level, bits, cut=10, cluster=None, weight=None):
@@ -65,7 +85,7 @@ def banded(score, level, bits, cut=10, cluster=None, weight=None):
     )
     points = np.quantile(score, np.arange(1, cut) / cut)
     codes = np.searchsorted(points, score, side="right").astype(np.int64)
-    return Banded(rows, Bands(codes, tuple(str(at + 1) for at in range(cut))))
+    return Banded(rows, Bands(codes, tuple(str(at + 1) for at in range(cut)), cut))
 
 
 def frame(score, level, bits, *, lag_days=0):

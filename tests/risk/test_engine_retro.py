@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from pandas_numberactive.risk._engine import logistic, mantel, power, sequential, tails
+from pandas_numberactive.risk._engine import cells, logistic, mantel, power, sequential, tails
 
 # Bickel, Hammel and O'Connell (1975): admissions at Berkeley by department A to F.
 MEN_ADMITTED = np.array([512.0, 353, 120, 138, 53, 22])
@@ -138,6 +138,23 @@ def test_grouped_and_single_rows_fit_the_same():
     assert grouped.beta == pytest.approx(single.beta, abs=1e-10)
     assert grouped.cov == pytest.approx(single.cov, abs=1e-10)
     assert grouped.loglik == pytest.approx(single.loglik, abs=1e-8)
+
+
+def test_a_scores_bands_stand_on_a_cubic():
+    """The band without a score has an effect of its own, and so have few bands or own bands."""
+    x = cells.curve(9, 8)
+    assert np.linalg.matrix_rank(x) == x.shape[1] == 5
+    assert x[8].tolist() == [0, 0, 0, 0, 1]
+    cubic = np.polynomial.Polynomial([2.0, -1.0, 0.5, 3.0])(np.arange(8))
+    assert np.linalg.lstsq(x[:8, :4], cubic)[1].item() == pytest.approx(0, abs=1e-12)
+    for scored in (0, 3):
+        assert (cells.curve(6, scored) == np.eye(6)).all()
+
+
+def test_levels_add_a_column_each_but_the_first():
+    """Cells come in the order of an array's ravel."""
+    free = np.eye(3)
+    assert (cells.with_levels(free, 4) == logistic.grid_design(3, 4)).all()
 
 
 def test_a_band_without_bads_ends_the_fit():

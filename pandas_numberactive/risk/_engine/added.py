@@ -11,6 +11,7 @@ import numpy as np
 from pandas_numberactive.risk._engine import mantel
 from pandas_numberactive.risk._engine.cells import Cells, fitted, ginis
 from pandas_numberactive.risk._engine.logistic import Test, fit, likelihood_ratio
+from pandas_numberactive.risk._engine.tails import Z95
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -73,23 +74,25 @@ def _hypergeometric(cells: Cells) -> Floats:
     return mantel.score_and_variance(cells.goods, cells.bads, full=True)[1]
 
 
-def gain(cells: Cells, test: Test, deff: float, seed: int, draws: int = DRAWS) -> Gain:
-    """Return the gain in Gini from adding the levels to the bands.
+def gain(
+    cells: Cells, test: Test, deff: float, seed: int, scored: int = 0, draws: int = DRAWS
+) -> Gain:
+    """Return the gain in Gini from adding the levels to the bands, `scored` of them of a score.
 
     Both are refitted on each draw of the cells, as the gain of nested models is biased upwards in
-    the rows that they are fitted on: the estimate is 2 t - mean(t*), the interval the basic
-    bootstrap's. Its lower end is 0 unless the test is significant, since the gain is never
-    negative. DeLong's test is not valid for nested models (Demler, Pencina and D'Agostino 2012).
+    the rows that they are fitted on: the estimate is 2 t - mean(t*), the interval 1.96 standard
+    deviations of t* to either side. Its lower end is 0 unless the test is significant, since the
+    gain is never negative. DeLong's test is not valid for nested models (Demler, Pencina and
+    D'Agostino 2012).
     """
-    alone, both = ginis(cells.goods[None], cells.bads[None])
+    alone, both = ginis(cells.goods[None], cells.bads[None], scored)
     found = float(both[0] - alone[0])
     goods, bads = _resampled(cells, deff, seed, draws)
-    again = np.subtract(*reversed(ginis(goods, bads)))
-    low = 2 * found - float(np.quantile(again, 0.975))
-    high = 2 * found - float(np.quantile(again, 0.025))
+    again = np.subtract(*reversed(ginis(goods, bads, scored)))
     value = 2 * found - float(again.mean())
-    low = max(0.0, low) if test.p < 0.05 else 0.0
-    return Gain(float(alone[0]), float(both[0]), value, low, max(high, value, low))
+    half = Z95 * float(again.std(ddof=1))
+    low = max(0.0, value - half) if test.p < 0.05 else 0.0
+    return Gain(float(alone[0]), float(both[0]), value, low, max(value + half, low))
 
 
 def _resampled(cells: Cells, deff: float, seed: int, draws: int) -> tuple[Floats, Floats]:

@@ -24,10 +24,14 @@ MOST = 50  # bands: beyond, most cells are empty
 
 @dataclass(frozen=True)
 class Bands:
-    """A band for each asked row, and the bands' names in the order of the score."""
+    """A band for each asked row, and the bands' names in the order of the score.
+
+    `scored`: the number of leading bands that are cut from a score, 0 for bands of your own.
+    """
 
     codes: Ints
     names: tuple[str, ...]
+    scored: int = 0
 
     def __len__(self) -> int:
         return len(self.names)
@@ -72,7 +76,7 @@ def _cut(scores: Floats, cut: int) -> Bands:
     if not known.all():
         codes[~known] = len(names)
         names.append(NO_SCORE)
-    return Bands(codes, tuple(names))
+    return Bands(codes, tuple(names), len(used))
 
 
 def _span(scores: Floats, number: int) -> str:
