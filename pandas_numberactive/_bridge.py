@@ -183,9 +183,8 @@ def join(
 ) -> T:
     """Block until submitted work is done.
 
-    An interrupt stops and drains it, as in `call`.
-
-    TimeoutError after `timeout` seconds: the work goes on.
+    An interrupt stops the work and waits for the calls already sent, as in `call`. TimeoutError
+    after `timeout` seconds leaves the work running.
     """
     draw = _Ticker(tick)
     try:
@@ -196,7 +195,7 @@ def join(
             _drain(future, draw, drain)
         raise
     if not future.done():
-        raise TimeoutError(f"Not done after {timeout:g} seconds; it goes on.")
+        raise TimeoutError(f"Not done after {timeout:g} seconds. The work goes on.")
     return future.result()
 
 
@@ -225,10 +224,8 @@ def _block(future: Future[Any], draw: _Ticker, seconds: float | None) -> None:
 async def wait(future: Future[T], *, stop: Tick, tick: Tick | None = None, drain: float) -> T:
     """Await work that `submit` started, from any other loop.
 
-    On cancellation, stop and drain it first.
-
-    The heartbeat is what makes it interruptible where a kernel only raises between two callbacks of
-    its loop.
+    On cancellation, stop the work and wait for the calls already sent. A heartbeat lets the kernel
+    interrupt it, because some kernels raise only between two callbacks of their loop.
     """
     wrapped = asyncio.wrap_future(future)
     wrapped.add_done_callback(

@@ -328,7 +328,7 @@ def users_place() -> Place:
 
 
 def warn_caller(text: str, category: type[Warning]) -> None:
-    """Warn at the user's own line, so that each of their lines is told once."""
+    """Warn at the user's own line, once for each of their lines."""
     users_place().warn(text, category)
 
 

@@ -103,7 +103,7 @@ def held(as_json: bool) -> int:
 
 @click.command()
 @click.argument("how", type=click.Choice(["release", "settle"]))
-@click.option("--charged/--free", default=None, help="What the vendor said of the charge.")
+@click.option("--charged/--free", default=None, help="The vendor's word on the charge.")
 @click.option("--telco-type", help="Of settle: the answer that the vendor gave.")
 @click.option("--active-level", help="Likewise.")
 @click.option("--frequency-grade", help="Likewise.")

@@ -61,7 +61,8 @@ def verify(phone: object, *, max_charges: int | None = None) -> Findings:
     ready = require(settings())
     if ready.environment == "production" and max_charges != 1:
         raise ConfigurationError(
-            "In production this buys one answer: say so with max_charges=1 (--max-charges 1)."
+            "In production this buys one answer. Allow it with max_charges=1 (--max-charges 1). "
+            "Nothing was sent."
         )
     national, reason = parse_phone(phone, max_digits=ready.max_digits)
     if national is None:
@@ -155,7 +156,7 @@ def _charged_once(charged: bool | None, second: Message) -> tuple[str, str]:
         return CONFIRMED, "the repetition says isFee 0"
     if second.is_fee:
         return UNKNOWN, "the repetition says isFee 1, too: look whether the invoice has it twice"
-    return UNKNOWN, "the repetition said nothing"
+    return UNKNOWN, "the repetition had no usable reply"
 
 
 def _no_data(status: str, charged: bool | None) -> tuple[str, str]:

@@ -185,7 +185,7 @@ def error_card(error: BaseException) -> str:
     if not isinstance(error, NumberActiveError):
         told = note("Nothing that was paid is lost. Try again, and report this if it stays.")
         return card(
-            f"Unforeseen: {type(error).__name__}", f"<div>{esc(error)}</div>{told}", accent=RED
+            f"Unexpected: {type(error).__name__}", f"<div>{esc(error)}</div>{told}", accent=RED
         )
     code = getattr(error, "code", None)
     said = note(f"code {code}: {getattr(error, 'msg', '')}") if code is not None else ""

@@ -189,10 +189,10 @@ def enrich_into(
     keep: Callable[[pd.DataFrame], None],
     **options: Unpack[EnrichOptions],
 ) -> None:
-    """Do `enrich` and hand its frame to `keep`. The run ends when that has returned.
+    """Do `enrich` and pass its frame to `keep`. The run ends when that has returned.
 
-    For a front whose result is a file: a process that dies before the file stands goes on with the
-    same run.
+    It is for callers whose result is a file. If the process dies before the file is complete, the
+    same call goes on with the same run.
     """
     call = _Call.of(df, column, options)
     result = buy(call.run, call.settings, call.prepared.options.progress)

@@ -60,7 +60,7 @@ def ours(frame: pd.DataFrame, prefixes: Sequence[str]) -> set[Hashable]:
     """Return the columns that an earlier call of ours made, known by name and dtype.
 
     The signals count only beside a status of our dtype, and the details only where all five are
-    there, so that a customer's own text column called phone_reason stays theirs.
+    there. So a customer's own text column called phone_reason is kept.
     """
     found: set[Hashable] = set()
     for prefix in prefixes:
@@ -103,8 +103,8 @@ def build(
 ) -> dict[str, Any]:
     """Build the columns for the rows of one phone column.
 
-    `place` says for each row where its number stands in `numbers`, -1 for none. Arrays only, so
-    that neither a duplicate index nor a repeated row can cost a value.
+    `place` holds for each row the position of its number in `numbers`, -1 for none. It works on
+    arrays only, so that neither a duplicate index nor a repeated row can cost a value.
     """
     status = _take(answers.status, place, -1)
     blank = place < 0

@@ -78,9 +78,8 @@ async def go(run: Run) -> Result:
 class Notices:
     """The warnings of one call, which point at the user's line that made it.
 
-    A job's run ends on another thread: there a warning would name asyncio, and one that the user
-    has made an error would take the place of the frame. So they are kept, and given in the user's
-    thread.
+    A job's run ends on another thread. A warning there would name asyncio, and one that the user
+    has made an error would replace the frame. So they are kept, and given in the user's thread.
     """
 
     def __init__(self) -> None:
@@ -100,7 +99,7 @@ class Notices:
     def give(self, partial: object, report: RunReport | None) -> None:
         """Give each warning once.
 
-        One that the user has made an error is raised with the result and the report.
+        A warning that the user has made an error is raised with the result and the report.
         """
         kept = self._kept
         self._kept = []
@@ -170,10 +169,9 @@ def _note_unlisted(answers: Answers, notices: Notices) -> None:
 
 
 def _note_left(report: RunReport, notices: Notices) -> None:
-    """Warn once where numbers have no final outcome and the user did not ask for that.
+    """Warn once if numbers have no final outcome and the user did not ask for that.
 
-    At a cap or after Stop the numbers not bought are as the user wished. After Stop so are those
-    that had begun.
+    A cap or Stop asks for numbers that are not bought. Stop also asks for unfinished ones.
     """
     held = report.uncertain + report.quarantined
     ending = ending_of(report)

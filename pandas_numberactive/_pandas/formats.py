@@ -186,7 +186,7 @@ def _moment(value: object, name: object, zone: str) -> pd.Timestamp:
 def _digits(column: pd.Series[Any]) -> pd.Series[Any]:
     """Return a column's cells without the ".0" that read_csv gives to digits beside a blank.
 
-    Only where a float holds every digit: others would become a number that nobody has.
+    It does so only where a float holds every digit. Others would become another number.
     """
     cells = column.astype(object)
     if getattr(column.dtype, "itemsize", 8) < 8:

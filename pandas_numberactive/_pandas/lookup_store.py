@@ -1,4 +1,4 @@
-"""pna.LookupStore: the books as frames, and what a person may do to them by hand."""
+"""pna.LookupStore: the ledger as frames, and the decisions that a person makes by hand."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The groups of one number's digits, and what looks alike: dates, decimals and masks."""
+"""The groups of one number's digits, and its look-alikes: dates, decimals and masks."""
 
 from __future__ import annotations
 

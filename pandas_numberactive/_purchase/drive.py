@@ -37,7 +37,7 @@ log = logging.getLogger(__name__)
 class _Drive:
     """One look-up under way.
 
-    It holds the step, which names the whole number, so that no frame has to.
+    It holds the step, which names the whole number, so that no stack frame holds it.
     """
 
     lookup: Purchase

@@ -81,7 +81,7 @@ class Handle:
     """
 
     number: int = field(repr=False)
-    # Asked just before it goes: other look-ups may have shown meanwhile that handle can charge.
+    # Called just before sending. Other look-ups may have shown by then that handle can charge.
     must_hold: Callable[[], bool] = field(default=lambda: False, repr=False, compare=False)
 
 
@@ -143,11 +143,11 @@ class Rules:
 
 @dataclass(frozen=True, slots=True)
 class LostHandle:
-    """A handle whose reply nobody read, although the vendor may have acted on it.
+    """A call of handle whose reply was lost, although the vendor may have acted on it.
 
-    Once this vendor was seen to answer or charge at handle, such a look-up is held and handle is
-    never asked again: it may be paid. `reason` is None where no handle was lost; it is kept on disk
-    as the look-up's, so that the rule holds over codes, waits, stops, kills and runs.
+    Once this vendor has answered or charged at handle, such a look-up is held, and handle is never
+    sent again, because it may be paid. `reason` is None where no handle was lost. It is stored with
+    the look-up, so that the rule holds across codes, waits, stops, crashes and runs.
     """
 
     reason: str | None = None
@@ -155,7 +155,7 @@ class LostHandle:
     @classmethod
     def read(cls, state: LookupState, reason: str | None) -> LostHandle:
         """Return what a look-up on disk, without a requestId, says of its last handle."""
-        if state is LookupState.RESERVED:  # whoever reserved it may have sent one
+        if state is LookupState.RESERVED:  # its earlier owner may have sent one
             return cls(LOST_REPLY)
         known = reason in (LOST_REPLY, UNREADABLE) or (reason or "").startswith("http_5")
         return cls(reason if known and state is LookupState.FAILED else None)
@@ -163,7 +163,9 @@ class LostHandle:
     def after(self, verdict: Verdict, reply: Reply) -> LostHandle:
         """Return what is lost after one more reply that is to be retried."""
         gateway = verdict.outcome is Outcome.RETRY and (reply.status or 0) >= 500
-        lost = gateway or verdict.outcome is Outcome.AMBIGUOUS  # a 502 or 504: nobody knows
+        lost = (
+            gateway or verdict.outcome is Outcome.AMBIGUOUS
+        )  # a 502 or 504: the outcome is unknown
         return LostHandle(verdict.reason) if lost else self
 
     def must_hold(self, rules: Rules) -> bool:
@@ -257,7 +259,7 @@ def _ask_handle(lookup: Purchase, rules: Rules) -> Flow:
 def _may_retry(verdict: Verdict, attempt: int, most: int, rules: Rules) -> bool:
     """Return True if one more try is worth it.
 
-    While nothing was ever reached, one try each is enough.
+    Until any call of the run was sent, each look-up gets one try.
     """
     if verdict.reason == CONNECT_ERROR and not rules.reached():
         return False

@@ -98,7 +98,7 @@ class Purchase:
     host: str | None = None  # where the requestId is valid
     key: str | None = None  # fingerprint of the app key that opened it
     answer: Answer = NO_ANSWER
-    charged: bool | None = None  # None: nobody knows, counted as charged
+    charged: bool | None = None  # None: unknown, counted as charged
     bought_at: float | None = None
     code: str | None = None
     msg: str = ""

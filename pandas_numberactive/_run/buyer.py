@@ -75,9 +75,7 @@ class Buyer:
         self._spent = 0
         self._changed = asyncio.Event()
         self._error: NumberActiveError | None = None
-        self._kept_aside: dict[
-            str, None
-        ] = {}  # what to tell of answers that the store did not take
+        self._emergencies: dict[str, None] = {}  # notes on answers that the store did not take
         self._handle_can_charge = False
         self._lease = Lease(settings.lease)
         self.worker = 0  # our number in the store, once joined
@@ -99,7 +97,7 @@ class Buyer:
             await self._all(todo)
         error = self._error
         if error is not None:
-            for note in self._kept_aside:  # whatever ended the run, this is told with it
+            for note in self._emergencies:  # added to the error that ended the run
                 error.add_note(note)
         return error
 
@@ -180,9 +178,9 @@ class Buyer:
         self._changed.set()
 
     async def _feed(self, todo: list[int], workers: int) -> None:
-        """Claim ahead in chunks, one transaction each.
+        """Claim numbers ahead in chunks, one transaction each.
 
-        At the end, wait for numbers that others have claimed.
+        At the end, wait for the numbers that other processes have claimed.
         """
         terms = self._terms()
         self._unclaimed = self._todo = len(todo)
@@ -211,7 +209,7 @@ class Buyer:
     @property
     def _claim_size(self) -> int:
         least = max(self._settings.max_concurrency, 32)
-        # Where handle can charge, what a dead process had claimed is held: never more than it must
+        # If handle can charge, a crash leaves its claims held. Claim as few at once as possible.
         # have.
         return least if self._handle_can_charge else claim_size(least, self._spent, self._unclaimed)
 
@@ -357,7 +355,7 @@ class Buyer:
                 "A paid answer could not be kept anywhere: make space before you call again, "
                 "which may pay again."
             )
-        self._kept_aside[where] = None
+        self._emergencies[where] = None
 
     def _ended(self, place: int, claimed: Purchase, done: Purchase | None) -> None:
         if done is None:  # another worker has it, or may have: its answer is waited for

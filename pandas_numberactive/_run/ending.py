@@ -12,11 +12,11 @@ from pandas_numberactive._store.store import LookupStore
 
 
 class Ending:
-    """The last step of a call, to be entered around the building of its frame.
+    """The last step of a call. Build its frame inside `with` or `async with`.
 
-    `with` or `async with` ends the run where the block ends well and nothing was left open. Any
-    other way out, a killed process among them, leaves it the same run for its day: the same call
-    goes on with it and buys nothing twice.
+    The run ends if the block ends without an error and nothing was left open. In every other case,
+    a killed process included, it stays the same run for its day: the same call goes on with it and
+    buys nothing twice.
     """
 
     def __init__(
@@ -102,7 +102,7 @@ _postponed: ContextVar[list[Ending] | None] = ContextVar("numberactive_postponed
 def ends_with_block() -> Iterator[None]:
     """Postpone the end of each run begun in the block to the end of the block.
 
-    For whoever has more to do before a result stands, such as writing its file.
+    It is for callers with more to do before the result is safe, such as writing its file.
     """
     endings: list[Ending] = []
     token = _postponed.set(endings)

@@ -12,10 +12,11 @@ Clock = Callable[[], float]
 
 
 class Lease:
-    """Our lease as we know it: never longer than the one on disk, whose own clock we do not need.
+    """A lower bound for the lease on disk, measured with our own clocks.
 
-    Each lapse ends a term: what was claimed in it must be claimed again, even when the lease was
-    renewed since. A machine that slept counts its sleep in one of the two clocks or in both.
+    Each expiry starts a new term: numbers claimed in an earlier term must be claimed again, even if
+    the lease was renewed since. A machine that slept counts its sleep in one of the two clocks or
+    in both.
     """
 
     def __init__(

@@ -61,11 +61,12 @@ def paid_by_budget(options: Options, settings: RunSettings) -> int | None:
 
 
 def run_key(numbers: NDArray[np.int64], settings: RunSettings, options: Options) -> str:
-    """Tell runs apart: same environment, numbers, refresh and max_age are the same run.
+    """Return the key of a run. The same environment, numbers, refresh and max_age are the same run.
 
-    A cap is no part of it: a raised one goes on with the run and counts what that has charged.
+    The cap is not part of it, so a call with a higher cap goes on with the run and counts its
+    charges.
     """
-    # The two blanks are where caps stood once: stores of that time go on with their open runs.
+    # Caps stood in place of the two blanks once. Runs of that time keep their keys.
     terms = (settings.environment, None, None, options.seconds, bool(options.refresh))
     digest = hashlib.sha256(repr(terms).encode())
     digest.update(np.sort(numbers).tobytes())
@@ -95,7 +96,7 @@ class Sorted:
         return bool(self.stored.all())
 
 
-# The one rule, for every state: whether an answer serves (16) and a held id may be asked (32).
+# The rule for every state. Bit 16: an answer serves. Bit 32: a held requestId may be asked.
 _TODO = {
     retry: np.array(
         [

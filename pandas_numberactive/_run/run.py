@@ -136,12 +136,10 @@ class Run:
         )
 
     async def go(self) -> Result:
-        """Buy the missing answers and return all.
+        """Buy the missing answers and return all of them.
 
-        Raises only before the first call.
-
-        The result's `ending` is to be entered around the building of the frame: until it is left
-        the run is not over.
+        It raises only before the first call. Build the frame inside the result's `ending`: the run
+        is not over before that is left.
         """
         self._began = time.monotonic()
         store = LookupStore.open(self._settings.store)

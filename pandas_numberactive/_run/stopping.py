@@ -33,12 +33,10 @@ _LIMITS = {UNREACHABLE: UNREACHABLE_IN_A_ROW, NAMELESS: NAMELESS_IN_A_ROW}
 
 
 class Streaks:
-    """Stops a run whose answers say that going on is no use.
+    """Stop a run that cannot succeed.
 
-    "In a row" is by the order in which the look-ups began, not in which they ended: of many in
-    flight at once the bad ones may all end first, or last, and ten of them together then say
-    nothing. Where that many end beside all those in flight, and not one good answer among them,
-    whatever is wrong with each, it is no accident either.
+    Failures count as "in a row" by the order in which the look-ups started, because slow failures
+    finish together. If twenty more than are in flight fail without one success, stop as well.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -71,9 +69,9 @@ class Streaks:
         return self._begun
 
     def see(self, place: int, lookup: Purchase, in_flight: int = 0) -> VendorError | None:
-        """Take note of an outcome, with so many still in flight.
+        """Count an outcome, with the number of calls still in flight.
 
-        Returns the error that ends the run, if it must.
+        Returns the error that ends the run, or None.
         """
         self._ended += 1
         kind = self._kind_of(lookup)
@@ -176,8 +174,8 @@ def _unaccepted(vendor: str, lookup: Purchase) -> AuthenticationError:
 
 
 _HINT = (
-    "Check the app key, the secret, the account and the line to the vendor, or tell what the code "
-    "means with configure(code_outcomes={...}), and call again."
+    "Check the app key, the secret, the account and the network, or set the meaning of "
+    "the code with configure(code_outcomes={...}), and call again."
 )
 _AUTH_HINT = (
     "Check the app key (NUMBERACTIVE_APP_KEY) and the secret (NUMBERACTIVE_SECRET), and ask the "
@@ -217,8 +215,8 @@ def stopped_by_vendor(verdict: Verdict, settings: RunSettings) -> VendorError:
 def lost_and_kept(count: int, bought: int) -> StoreError:
     """Return the error of a store that was put back to an older state under a run."""
     return StoreError(
-        f"The store had forgotten {count:,} of the {bought:,} answers that this call bought: it "
-        "was put back to an older copy meanwhile. They were written again, and nothing was paid "
+        f"The store has lost {count:,} of the {bought:,} answers that this call bought: it "
+        "was replaced by an older copy. They were written again, and nothing was paid "
         "twice. What others bought since that copy may be missing: compare the invoice with "
         "LookupStore.reconcile()."
     )
@@ -268,13 +266,13 @@ def collision() -> VendorError:
 def as_ours(error: Exception) -> NumberActiveError:
     """Convert the error that ended the run to one of ours.
 
-    An unforeseen one is kept as its cause.
+    An unexpected error is kept as its cause.
     """
     if isinstance(error, NumberActiveError):
         return error
-    unforeseen = NumberActiveError(
-        f"The run ended on an unforeseen {type(error).__name__}; everything paid is kept. Please "
+    unexpected = NumberActiveError(
+        f"The run ended on an unexpected {type(error).__name__}. Everything paid is stored. Please "
         "report it."
     )
-    unforeseen.__cause__ = error
-    return unforeseen
+    unexpected.__cause__ = error
+    return unexpected

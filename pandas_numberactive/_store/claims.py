@@ -29,8 +29,9 @@ MOST_AHEAD = 4096  # numbers claimed at once: what Stop has to give back
 def claim_size(least: int, spent: int, left: int) -> int:
     """Return the number of look-ups to claim at once.
 
-    Under a cap each claim counts the run's rows (half a second a million): so the more are spent,
-    the more at once. Few again towards the end, so that processes that share a store end together.
+    With a cap, each claim counts the run's rows, which takes half a second a million. So claim more
+    at a time as the run grows. Claim few again towards the end, so that processes that share a
+    store end together.
     """
     return max(least, min(spent // 64, left // 8, MOST_AHEAD))
 
@@ -68,11 +69,11 @@ class Claims:
     """The result of one claim, by number."""
 
     mine: list[tuple[Purchase, LostHandle]] = field(default_factory=list)
-    busy: list[int] = field(default_factory=list)  # another live worker has them
+    busy: list[int] = field(default_factory=list)  # another live worker has claimed them
     over: list[int] = field(default_factory=list)  # the cap is reached
     settled: list[int] = field(default_factory=list)  # nothing to do
     spent: int = 0  # of the run, before these; counted under a cap only
-    handle_can_charge: bool = False  # the vendor was seen to answer, and charge, at handle
+    handle_can_charge: bool = False  # the vendor has answered, and charged, at handle
 
 
 @dataclass(frozen=True, slots=True)

@@ -163,7 +163,7 @@ class Verdict(Enum):
     TAKE = "take"
     KNOWN = "known"  # the target has it
     OWN = "own"  # the target has another purchase, and keeps it
-    LATER = "later"  # begun in the source since: the next copy's business
+    LATER = "later"  # begun in the source since, for the next copy
 
 
 def _record(row: Row) -> Record:
@@ -171,9 +171,9 @@ def _record(row: Row) -> Record:
 
 
 def _take_lookups(db: Database, rows: Sequence[Record], runs: Runs) -> list[Verdict]:
-    """Insert what the target lacks, replace what the source knows better, keep the rest.
+    """Insert the rows that the target lacks, replace those that are older there, and keep the rest.
 
-    It may be done again.
+    Doing it again changes nothing.
     """
     span = (*rows[0].key, *rows[-1].key)
     found = db.execute(f"SELECT {_LOOKUP} FROM lookups {_SPAN}", span).fetchall()
@@ -353,13 +353,13 @@ def books(db: Database) -> Books:
 
 
 def check(done: Copied) -> None:
-    """Raise StoreError unless all of the source is there.
+    """Raise StoreError if rows or charges were lost.
 
-    A target that was empty must agree with it to the rupiah.
+    If the target was empty, its totals must equal the source's.
     """
     if _lacking(done) or (_was_empty(done) and _too_much(done)):
         raise StoreError(
-            f"The books do not agree: the source changed meanwhile? Copy again.\n{done}"
+            f"The copy does not match its source, which may have changed. Copy again.\n{done}"
         )
 
 

@@ -21,12 +21,9 @@ _PAID = (
 
 
 async def refuse_paid_elsewhere(store: LookupStore, environment: str) -> None:
-    """Raise where production's default store is empty and another default store is not.
+    """Raise ConfigurationError if the default store of production is empty and another one is not.
 
-    Raises
-    ------
-    ConfigurationError
-        Its message names both files and the `store=` to paste. Nothing was sent.
+    Its message names both files and the `store=` to paste. Nothing was sent.
     """
     if environment != "production" or not _is_default(store.path):
         return

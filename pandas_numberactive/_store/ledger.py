@@ -63,8 +63,8 @@ CHARGE_COLUMNS = (
 )
 
 
-# One group a requestId, however often its answer came. What a person was told, that nothing was
-# charged, goes before an unknown, not before the vendor's own isFee.
+# One group a requestId, however often its answer came. A person's "not charged" replaces an
+# unknown charge, but never the vendor's own isFee.
 _CHARGED = (
     "FROM events e LEFT JOIN runs r ON r.run = e.run "
     f"WHERE (e.kind IN ({', '.join(repr(kind) for kind in BOUGHT)}) "
@@ -233,11 +233,9 @@ FORGET_AT_ONCE = 50_000  # numbers written into one statement: SQLite takes a mi
 
 
 def forget(db: Database, numbers: Iterable[int], now: int) -> int:
-    """Delete numbers in every environment.
+    """Delete numbers in every environment. The ledger keeps their charges without them.
 
-    The ledger keeps their charges without them.
-
-    All or none. Few statements over many numbers: the ledger has no index by number, so each
+    All or none. It uses few statements, because the ledger has no index by number and each
     statement reads it once.
     """
     wanted = sorted(set(numbers))
@@ -248,7 +246,7 @@ def forget(db: Database, numbers: Iterable[int], now: int) -> int:
         db.execute(f"DELETE FROM lookups WHERE {_EVERYWHERE} AND number {here}", values)
         db.execute(f"UPDATE events SET number = NULL, body = NULL WHERE number {here}", values)
     note_moved(db)  # a forgotten charge still counts under the cap of its run
-    # A run is known by a digest of its numbers: of one number, whoever tries all finds it.
+    # A run's key is a digest of its numbers. That of a single number can be found by trying all.
     db.execute(
         "UPDATE runs SET key = '' WHERE ended_at IS NOT NULL OR seen_at < ?", (now - RESUMABLE,)
     )
@@ -314,11 +312,9 @@ _ANSWERS = {
 
 
 def reread(db: Database, judge: Judge, now: int) -> tuple[int, int]:
-    """Judge every stored body again.
+    """Judge every stored body again, and return the counts of rows read and changed.
 
-    Return how many were read and how many rows changed.
-
-    What was charged stays as it stands, and so does what is no answer by today's rules either.
+    Charges stay as they are, and so do answers that today's rules do not accept.
     """
     settled = ", ".join(str(int(state)) for state in sorted(SETTLED))
     rows = db.execute(

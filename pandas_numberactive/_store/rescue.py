@@ -1,8 +1,8 @@
 """Emergency files for paid answers that the store refused, for example on a full disk.
 
-The next run reads them back. One file an answer, 0600, in a folder of 0700 that is ours. It is
-read back only into the store it belongs to, and only where the number's open requestId is the
-answer's own.
+The next run reads them back. One file an answer, 0600, in a folder of 0700 that is ours. A file is
+read back only into the store it belongs to, and only if the number's open requestId is the answer's
+own.
 """
 
 from __future__ import annotations

@@ -63,10 +63,10 @@ def begin_run(
     lives: Alive = _unknown,
     buyer: str | None = None,
 ) -> RunRow:
-    """Begin a run, or go on with the one of the same key that is not over.
+    """Begin a run, or go on with an unfinished one of the same key.
 
-    `started_at` is the moment at which the caller decided what is new enough, by default now:
-    another's refresh may have ended since. `buyer` is the user who calls.
+    `started_at` is the moment at which the caller decided which answers are new enough. The default
+    is now. `buyer` is the user who calls.
     """
     started_at = now if started_at is None else started_at
     found = find_run(db, key=key, now=now, lives=lives)
@@ -119,9 +119,9 @@ def join(
 
 
 def _take_place(db: Database, run: int, alive: Alive) -> None:
-    """Relieve one dead call of the run: this is that call, made again.
+    """Replace one dead call of the run, because this is that call made again.
 
-    Its row stays, for it may only be asleep and renew its lease; it belongs to no run any more.
+    Its row stays without a run, because it may only be asleep and renew its lease.
     """
     dead = next((one for one in _workers(db, run) if not alive(db, one)), None)
     if dead is not None:
@@ -135,11 +135,10 @@ def renew(db: Database, *, worker: int, run: int, now: int, lease_until: int) ->
 
 
 def leave(db: Database, *, worker: int, run: int, now: int, finished: bool) -> None:
-    """Take a worker off: the last step of a call.
+    """Remove a worker: the last step of a call.
 
-    A finished one has handed back its result with nothing open, and ends the run unless another
-    call of it is still to hand back its own, alive or dead. An unfinished one gives up its lease
-    and waits to be made again.
+    A finished call ends the run, unless another call of it, alive or dead, has not returned its
+    result yet. An unfinished call gives up its lease and waits to be made again.
     """
     if not finished:
         db.execute("UPDATE workers SET lease_until = 0 WHERE worker = ?", (worker,))
@@ -160,9 +159,10 @@ def charged(db: Database, run: int) -> int:
 
 
 class Spending:
-    """The charges made plus the money reserved by a run: a count over rows and events.
+    """The charges made plus the money reserved by a run, counted over rows and events.
 
-    The events are read again only after one of them lost its row: that reads the whole ledger.
+    The events are read again only after one of them lost its row, because that reads the whole
+    ledger.
     """
 
     def __init__(self, run: int) -> None:

@@ -1,8 +1,6 @@
-"""Store requestIds and answers under a claim, fenced by epochs.
+"""Store requestIds and answers under a claim, fenced by epochs. A paid answer is never dropped.
 
-A paid answer is never dropped.
-
-Each function runs inside one write transaction; times are microseconds since 1970, UTC.
+Each function runs inside one write transaction. Times are microseconds since 1970, UTC.
 """
 
 from __future__ import annotations
@@ -31,11 +29,9 @@ _OURS = "worker = ? AND epoch = ?"  # the fence: the claim, and no later one
 
 
 def save(db: Database, lookup: Purchase, *, worker: int, run: int, now: int) -> Saved:
-    """Store one step.
+    """Store one step. Return "fenced" if another worker owns the look-up now.
 
-    Returns "fenced" if another worker owns the look-up now.
-
-    A requestId needs our claim. A paid answer is written by whoever received it, claim or not.
+    A requestId needs our claim. A paid answer is stored with or without it.
     """
     code = ENVIRONMENTS[lookup.environment]
     if lookup.state is LookupState.PENDING:
@@ -88,7 +84,7 @@ def opened_columns(lookup: Purchase) -> dict[str, object]:
 def _holders(db: Database, lookup: Purchase, code: int) -> list[tuple[int, int]]:
     """Return the purchases, number and generation, that opened this requestId before.
 
-    A forgotten number has left its row: whoever gets its requestId again is no collision.
+    A forgotten number has no row, so another number with its requestId is no collision.
     """
     rows = db.execute(
         "SELECT number, generation FROM events "
@@ -148,9 +144,10 @@ def settled_columns(lookup: Purchase, now: int) -> dict[str, object]:
 
 
 def _save_late(db: Database, lookup: Purchase, code: int, run: int, now: int) -> Saved:
-    """Write a paid answer without a claim: it fills its own open requestId, and is never dropped.
+    """Store a paid answer whose claim was lost.
 
-    A store that lost the row, put back to an older state, gets it again.
+    If its requestId is still open, settle that look-up. Otherwise keep the answer as a "late"
+    event. A store that was restored from an older copy gets its row again.
     """
     row = db.execute(
         "SELECT packed, request_id, epoch, worker, bought_at FROM lookups "
@@ -195,11 +192,9 @@ def _insert(db: Database, lookup: Purchase, run: int, now: int) -> None:
 
 
 def keep_again(db: Database, bought: Sequence[Purchase], *, run: int, now: int) -> int:
-    """Store again the answers of this process that the store lost.
+    """Store again the answers of this process that the store lost, and return their number.
 
-    Return how many.
-
-    A number that was forgotten meanwhile stays forgotten.
+    A number that was forgotten since stays forgotten.
     """
     return sum(_keep_again(db, lookup, run, now) for lookup in bought)
 
@@ -234,7 +229,7 @@ def _is_replay(row: Any, lookup: Purchase) -> bool:
 
 
 def restore(db: Database, lookup: Purchase, *, now: int) -> bool:
-    """Store a rescued answer whatever its look-up has become.
+    """Store a rescued answer in any state of its look-up.
 
     Return False if it belongs to no requestId of ours.
     """

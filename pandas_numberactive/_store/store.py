@@ -158,11 +158,9 @@ class LookupStore:
         return self.do(lambda db: int(db.execute("SELECT count(*) FROM lookups").fetchone()[0]))
 
     async def recover(self) -> Rescue:
-        """Read back the emergency files of earlier runs.
+        """Read back the emergency files of earlier runs, and return the place for more.
 
-        Return the place for more.
-
-        Raises StoreError where a run could not write all that it must.
+        Raises StoreError if a run could not write all that it must.
         """
         await self.write(self.engine.check_rights)
         store_id = await self.write(runs.store_id, secrets.token_hex(16))
@@ -176,18 +174,17 @@ class LookupStore:
                 left.append(f"{type(error).__name__} in {path.parent}")
         if left:
             log.warning(
-                "%d paid answers could not be read back into the store and stay where they are: %s",
+                "%d paid answers are still in emergency files because the store refused them (%s). "
+                "They are safe, and the next run tries again.",
                 len(left),
                 left[0],
             )
         return rescue
 
     async def keep_again(self, environment: str, bought: Sequence[Purchase], run: int) -> int:
-        """Store again answers of this call that the store has lost.
+        """Store again the answers of this call that the store has lost, and return their number.
 
-        Return how many.
-
-        A server or a file that was put back to an older copy has forgotten them.
+        A server or a file that was restored from an older copy has lost them.
         """
         numbers = np.array([lookup.number for lookup in bought], np.int64)
         there = (await self.read(environment, numbers)).bought_at.tolist()
@@ -218,10 +215,10 @@ class LookupStore:
         since: int = 0,
         asker: Asker | None = None,
     ) -> Stored:
-        """Read what is known of distinct numbers.
+        """Read the state of distinct numbers.
 
-        The newest answer bought at or after `since` serves; where there is none, the newest
-        look-up's state stands. What is held is askable where `asker` may ask it.
+        The newest answer bought at or after `since` serves. Without one, the state of the newest
+        look-up counts. A held look-up is askable if `asker` may query it.
         """
         packed = np.zeros(len(numbers), np.int32)
         bought = np.zeros(len(numbers), np.int64)

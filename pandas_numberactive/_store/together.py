@@ -1,7 +1,7 @@
-"""Saves of many look-ups in few statements, for a server that is a round trip away.
+"""Save many look-ups in few statements, for a server that is a round trip away.
 
-Only what nearly always happens is done so: a requestId that nobody has, an answer under our claim.
-All else goes through `saves.save`, one by one, in the same transaction.
+It covers the usual cases: a new requestId, and an answer under our claim. Every other save goes
+through `saves.save`, one by one, in the same transaction.
 """
 
 from __future__ import annotations

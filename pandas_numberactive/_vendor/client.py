@@ -1,7 +1,7 @@
-"""The only module that opens sockets: it sends handle and query.
+"""Send handle and query. This is the only module that opens sockets.
 
 It knows nothing of pandas. Frames that wait on the network hold no secret, token or whole number,
-so that a traceback with its locals gives nothing away.
+because tracebacks may be printed with their locals.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class ClientStats:
     requeries: int = (
         0  # of the queries: those for a requestId that was, or may have been, asked before
     )
-    lost_handles: int = 0  # sent, and no readable reply: a requestId may be open that nobody knows
+    lost_handles: int = 0  # sent, and the reply was lost: an unknown requestId may be open
     throttled: int = 0
 
 
@@ -238,9 +238,9 @@ class Client:
         )
 
     async def _by_session(self, session: aiohttp.ClientSession, call: Call) -> RawReply:
-        """Send a POST through `session.post`, which a proxy needs, on a new connection each.
+        """Send a POST through `session.post`, which a proxy needs, each on a new connection.
 
-        It does not show whether bytes wait on a pooled one, which would be read as the next reply.
+        A pooled connection may hold unread bytes, which would be read as the next reply.
         """
         # POST is never re-sent by aiohttp. A redirect would carry the token to another host.
         async with session.post(

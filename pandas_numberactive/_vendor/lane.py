@@ -112,7 +112,7 @@ class Lane:
     def _is_clean(self, protocol: Any) -> bool:
         if protocol is None or not protocol.is_connected():
             return False
-        if protocol.should_close:  # a peer that sends what nobody asked for does it again
+        if protocol.should_close:  # a peer that sends unrequested bytes does it again
             self.reuses = False
             return False
         return self.reuses or protocol not in self._used

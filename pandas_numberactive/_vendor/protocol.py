@@ -1,7 +1,7 @@
 """Encode calls and decode replies. Their meaning is decided in `verdicts`.
 
-Facts are from the vendor's page "Phone Number Active"; where it is silent the README's Assumptions
-say what we decided.
+Facts are from the vendor's page "Phone Number Active". The page "Assumptions" of the documentation
+lists our decisions where the vendor's page says nothing.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ class Outcome(Enum):
     STOP = "stop"  # no further call in this run
     RETRY = "retry"  # the vendor did not take the call
     THROTTLED = "throttled"
-    AMBIGUOUS = "ambiguous"  # nobody knows whether the vendor acted
+    AMBIGUOUS = "ambiguous"  # the vendor may have acted
     PENDING = "pending"
     ANSWERED = "answered"
     NO_DATA = "no_data"
@@ -42,7 +42,7 @@ class Verdict:
     outcome: Outcome
     answer: Answer = NO_ANSWER
     request_id: str | None = None
-    charged: bool | None = False  # None: nobody knows, counted as charged
+    charged: bool | None = False  # None: unknown, counted as charged
     code: str | None = None
     msg: str = ""
     reason: str | None = None

@@ -441,7 +441,7 @@ def test_an_unforeseen_error_is_a_card_and_the_form_lives_on(as_production):
     form._field.value = PHONE
     press_enter(form)
     buy_button(form).click()
-    until(lambda: "Unforeseen: RuntimeError" in form._shown.value)
+    until(lambda: "Unexpected: RuntimeError" in form._shown.value)
     assert "<b>out" not in form._shown.value
     assert "Nothing that was paid is lost" in form._shown.value
     idle(form)

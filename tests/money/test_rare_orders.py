@@ -446,7 +446,7 @@ def test_a_paid_answer_outlives_an_error_that_no_store_foresees(configured, monk
         with monkeypatch.context() as patch:
             patch.setattr(store_saves, "save", out_of_memory)
             with pytest.raises(
-                pna.errors.NumberActiveError, match="unforeseen MemoryError"
+                pna.errors.NumberActiveError, match="unexpected MemoryError"
             ) as caught:
                 book(1).numberactive.enrich("phone")
         assert any("waits in" in note for note in caught.value.__notes__)

@@ -238,7 +238,7 @@ def test_what_the_store_forgot_is_written_again(place):
             assert not job.done()
         with LookupStore.open(place) as store:
             store.do(wipe)
-        with pytest.raises(StoreError, match="had forgotten"):
+        with pytest.raises(StoreError, match="has lost"):
             job.result(60)
         assert vendor.ledger.double_charged() == []
         total = vendor.ledger.total

@@ -222,7 +222,7 @@ class Connection:
     def commit(self) -> None:
         """Commit the group.
 
-        If the connection is lost meanwhile, look the group up on the server.
+        If the connection is lost before the reply, ask the server for the outcome.
         """
         assert self._open is not None
         try:
@@ -238,11 +238,10 @@ class Connection:
                 raise self._psycopg.InternalError("the transaction was rolled back")
 
     def _went_through(self, transaction: int) -> bool:
-        """Return True if a transaction whose COMMIT got no reply is on disk.
+        """Return True if a transaction is on disk whose COMMIT got no reply.
 
-        To begin is to wait for the lock that it held, so its end is known by then. A server that
-        does not know it (another than the one that had it) counts as no: each write recognises what
-        it has written before.
+        Beginning a transaction waits for the lock that it held, so its outcome is known by then. A
+        server that does not know it counts as no: each write recognises what it has written before.
         """
         try:
             row = self.begin().execute("SELECT txid_status(?)", (transaction,)).fetchone()

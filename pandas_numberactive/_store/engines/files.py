@@ -46,7 +46,7 @@ def make_private(path: Path) -> None:
 
     The file is made before PATH.lock: a lock without the file means that the file is gone.
     """
-    # A slip of the pen would buy everything again.
+    # A typo in store= would buy everything again.
     if path.parent != data_folder().resolve() and not path.parent.is_dir():
         raise StoreError(
             f"There is no folder {path.parent.name!r} for the store {path.name!r}: correct store=, "

@@ -1,6 +1,6 @@
 """The store's writer thread: many small writes, one transaction, one fsync.
 
-A write's future resolves only after its transaction is on disk; whoever waits for it may act on it.
+The future of a write resolves only after its transaction is on disk.
 """
 
 from __future__ import annotations

@@ -81,9 +81,11 @@ class PostgresEngine(Connection):
         self.ready()
 
     def hold(self, db: Database, token: str) -> str:
-        """Show a worker alive by a lock that the server drops with our session.
+        """Show that a worker lives by a lock that the server drops with our session.
 
-        Behind a pooler the session is shared, so its token says that the lease alone counts.
+        The lock only lets another process take over sooner. Correctness rests on the fencing tokens
+        of the claims. Behind a pooler the session is shared, so the worker's token says that the
+        lease alone counts.
         """
         if token.startswith(LEASE_ONLY):
             return token

@@ -144,8 +144,7 @@ AT_ONCE = 50_000  # numbers a statement: bounds the extra memory, and the length
 FEW = 500
 
 
-# stored rows in the range for each wanted one, up to which reading the whole range is faster than
-# seeking
+# Read the whole range if it holds at most this many rows for each wanted one, else seek each row.
 DENSE = 8
 
 

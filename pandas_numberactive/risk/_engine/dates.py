@@ -192,7 +192,7 @@ def period_codes(
     dates = moments(df, period, tz).local
     gaps = int(np.isnat(dates).sum())
     if gaps:
-        raise RiskInputError(f"{gaps:,} rows have no {period!r}: leave them out, and say so.")
+        raise RiskInputError(f"{gaps:,} rows have no {period!r}: leave them out, and report that.")
     days = dates.astype("M8[D]").astype(np.int64)
     first = int(days.min())
     of_day = pd.DatetimeIndex(np.arange(first, int(days.max()) + 1).astype("M8[D]")).to_period(freq)
@@ -235,8 +235,8 @@ def _refuse_undated(rows: NDArray[np.bool_], name: str) -> None:
     count = int(rows.sum())
     if count:
         raise RiskInputError(
-            f"{count:,} rows hold an answer but no {name!r}, so nobody can say if it came too "
-            "late: fill the dates in, or leave those rows out, and say so."
+            f"{count:,} rows hold an answer but no {name!r}, so it is unknown if it came too "
+            "late: fill the dates in, or leave those rows out, and report that."
         )
 
 

@@ -205,7 +205,7 @@ def outcomes(df: pd.DataFrame, target: str, bad: object = None) -> NDArray[np.in
     if gaps:
         raise RiskInputError(
             f"{gaps:,} of {len(df):,} rows have no {target!r}: leave them out, "
-            f"df[df[{target!r}].notna()], and say so."
+            f"df[df[{target!r}].notna()], and report that."
         )
     values = _as_bits(found, target, bad)
     bads = int(values.sum())

@@ -307,7 +307,7 @@ def _refuse_unripe(df: pd.DataFrame, terms: Terms) -> None:
         day = (newest - pd.Timedelta("1D")).date()
         raise RiskInputError(
             f"{young:,} rows were decided less than {terms.mature} ago, so their outcome is not "
-            f'settled: keep those up to {day}, df[df[{terms.as_of!r}] <= "{day}"], and say so.'
+            f'settled: keep those up to {day}, df[df[{terms.as_of!r}] <= "{day}"], and report that.'
         )
 
 
