@@ -88,7 +88,8 @@ class Lane:
         except LOST as error:
             raise UnsentError from error
         reused = connection.protocol in self._used
-        self._used.add(connection.protocol)
+        if not reused:
+            self._used.add(connection.protocol)
         whole = False
         try:
             reply = await self._exchange(connection, call, most)
@@ -100,8 +101,15 @@ class Lane:
             connection.close()  # does nothing after a release
 
     async def _connect(self) -> Any:
-        """Take a connection on which nothing waits to be read."""
-        async with asyncio.timeout(self._timeout.connect):  # the look-up of the name included
+        """Take a connection on which nothing waits to be read.
+
+        The first try needs no time-out of ours: the connector has one where it makes a connection.
+        """
+        connection = await self._connector.connect(self._template, [], self._timeout)
+        if self._is_clean(connection.protocol):
+            return connection
+        connection.close()
+        async with asyncio.timeout(self._timeout.connect):
             for _ in range(MOST_STALE):
                 connection = await self._connector.connect(self._template, [], self._timeout)
                 if self._is_clean(connection.protocol):
@@ -143,6 +151,9 @@ async def bounded(content: Any, most: int) -> bytes | None:
     chunks: list[bytes] = []
     size = 0
     try:
+        if content.is_eof():  # nearly always: the reply came in one piece
+            body: bytes = content.read_nowait()
+            return body if len(body) <= most else None
         while chunk := await content.readany():
             size += len(chunk)
             if size > most:
