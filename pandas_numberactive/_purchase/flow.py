@@ -284,7 +284,7 @@ def _fail(lookup: Purchase, verdict: Verdict, reply: Reply, lost: LostHandle, ru
     """Store a free failure. An earlier lost handle stays on disk as its reason."""
     if lost.must_hold(rules):
         return (yield from _hold(lookup, HANDLE_LOST))
-    failed = replace(verdict, outcome=Outcome.FAILED, reason=lost.reason or verdict.reason)
+    failed = verdict._replace(outcome=Outcome.FAILED, reason=lost.reason or verdict.reason)
     return (yield from _settle(lookup, failed, reply, rules))
 
 

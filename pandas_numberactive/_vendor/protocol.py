@@ -11,7 +11,7 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 from urllib.parse import quote_plus
 
 from pandas_numberactive._config.credentials import Credentials
@@ -106,8 +106,7 @@ class Reply:
         return f"Reply(status={self.status}, bytes={len(self.body)}, sent={self.sent})"
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(NamedTuple):
     """The parsed body of a reply, with loose types normalised.
 
     Numbers in `data` keep their text.
@@ -139,7 +138,7 @@ def parse(body: bytes, keys: Credentials | None = None) -> Message:
     Code and msg are for people to read: they show no phone, and not the keys, though the vendor may
     repeat them.
     """
-    tree = _load(body.decode("utf-8-sig", "replace"))
+    tree = _load(body.decode("utf-8", "replace").removeprefix("\ufeff"))
     if not isinstance(tree, dict):
         return Message()
     return Message(
@@ -185,9 +184,8 @@ def _mend_commas(text: str) -> str:
     return "".join(out)
 
 
-_HEXADECIMAL = re.compile(
-    r"(?<![0-9A-Za-z])[0-9A-Fa-f]{24,}(?![0-9A-Za-z])"
-)  # a token, or a requestId
+LEAST_HIDDEN = 24  # hexadecimal digits that may be a token or a requestId
+_HEXADECIMAL = re.compile(rf"(?<![0-9A-Za-z])[0-9A-Fa-f]{{{LEAST_HIDDEN},}}(?![0-9A-Za-z])")
 
 
 def _whole(value: Any) -> int | None:
@@ -221,6 +219,8 @@ def _text(value: Any, keys: Credentials | None) -> str:
     if not text.isprintable():
         text = "".join(c if c.isprintable() else " " for c in text)
     text = keys.hidden(text) if keys and text else text
+    if text.isalpha() and len(text) < LEAST_HIDDEN:  # "success": the patterns would find nothing
+        return text
     return hide_numbers(_HEXADECIMAL.sub("***", text)).strip()
 
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from enum import Enum
-from typing import Any
+from typing import Any, NamedTuple
 
 from pandas_numberactive._config.checks import CodeOutcomes
 from pandas_numberactive._vendor.protocol import (
@@ -35,8 +34,7 @@ class Outcome(Enum):
     UNCERTAIN = "uncertain"
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """A reply, judged: the outcome and what must be written down of it."""
 
     outcome: Outcome
@@ -96,7 +94,7 @@ def judge_query(
     if names_other_phone(message.data, number):
         return _verdict(message, Outcome.QUARANTINED, charged=message.is_fee, reason="wrong_phone")
     if message.code == 200:
-        return _judge_data(message, number)
+        return _judge_own(message)
     told = Outcome.PENDING if message.code == 201 else _told(message, codes)
     if told in (Outcome.STOP, Outcome.RETRY, Outcome.PENDING):
         return _verdict(message, told)
@@ -142,7 +140,7 @@ def _outcome_of_status(status: int, retry_after: float | None) -> Outcome | None
 def _judge_sale(message: Message, number: int) -> Verdict | None:
     """Read what a good reply to handle gives: an answer, a requestId, or neither (None)."""
     if _has_signals(message.data):
-        return replace(_judge_data(message, number), request_id=message.request_id)
+        return _judge_data(message, number)._replace(request_id=message.request_id)
     paid = message.is_fee is True
     if message.request_id:  # whatever skeleton of NAs stands beside it
         return _verdict(message, Outcome.PENDING, request_id=message.request_id, charged=paid)
@@ -160,6 +158,11 @@ def _has_signals(data: Any) -> bool:
 def _judge_data(message: Message, number: int) -> Verdict:
     if names_other_phone(message.data, number):
         return _verdict(message, Outcome.QUARANTINED, charged=message.is_fee, reason="wrong_phone")
+    return _judge_own(message)
+
+
+def _judge_own(message: Message) -> Verdict:
+    """Read an answer that names no other number than the one asked."""
     answer, unknown = read_answer(message.data)
     outcome = Outcome.ANSWERED if answer or unknown else Outcome.NO_DATA
     reason = UNKNOWN_VALUE if unknown else None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-from dataclasses import replace
 
 import pytest
 
@@ -112,4 +111,4 @@ def test_a_charge_at_handle_that_is_no_charge(fails, monkeypatch):
 
 
 def uncharged(real):
-    return lambda lookup, verdict, rules: real(lookup, replace(verdict, charged=False), rules)
+    return lambda lookup, verdict, rules: real(lookup, verdict._replace(charged=False), rules)
