@@ -23,7 +23,8 @@ from pandas_numberactive._store.rows import (
 )
 from pandas_numberactive._store.runs import Alive, Spending, get_flag, handle_flag, keep_spent
 
-MOST_AHEAD = 4096  # numbers claimed at once: what Stop has to give back
+AHEAD = 512  # numbers claimed at once where more than eight times as many are left
+MOST_AHEAD = 4096  # what Stop has to give back
 
 
 def claim_size(least: int, spent: int, left: int) -> int:
@@ -33,7 +34,7 @@ def claim_size(least: int, spent: int, left: int) -> int:
     at a time as the run grows. Claim few again towards the end, so that processes that share a
     store end together.
     """
-    return max(least, min(spent // 64, left // 8, MOST_AHEAD))
+    return max(least, min(max(AHEAD, spent // 64), left // 8, MOST_AHEAD))
 
 
 @dataclass(frozen=True, slots=True)
