@@ -145,8 +145,8 @@ class Looks:
         corrected = [p for look in looks for p in look.corrected.values()]
         return (
             f"{_counted(len(looks), 'table')} with {_counted(len(plain), 'test')} seen: by chance "
-            f"alone 1 test in 20 has p < {CHANCE}. {_low(plain)} have it, {_low(corrected)} after "
-            "Holm's correction."
+            f"alone 1 test in 20 has p < {CHANCE}. Here {_low(plain)} have, {_low(corrected)} "
+            "after Holm's correction."
         )
 
 

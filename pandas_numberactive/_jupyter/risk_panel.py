@@ -9,13 +9,13 @@ import ipywidgets
 import pandas as pd
 import traitlets
 
-from pandas_numberactive._display.html import WRAPS, error_card, note, status
+from pandas_numberactive._display.html import WRAPS, error_card, status
 from pandas_numberactive._display.live import Live
 from pandas_numberactive._jupyter.risk_choices import Candidates, columns_of
 from pandas_numberactive._jupyter.risk_looks import Looks, Question, answer, remember_customers
 from pandas_numberactive._jupyter.risk_pictures import picture
 from pandas_numberactive._jupyter.views import REOPENED, show_widget
-from pandas_numberactive._phones.mask import hide_numbers, mask_label
+from pandas_numberactive._phones.mask import mask_label
 from pandas_numberactive.risk._engine.dates import bought_column
 from pandas_numberactive.risk._engine.inputs import need_frame
 
@@ -137,7 +137,8 @@ class RiskPanel(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no typ
 
     def _chosen(self) -> Question | None:
         """Return the question of the fields, None where outcome or signal are open."""
-        outcome, signal = self._outcome.value, self._signal.value
+        outcome = self._outcome.value
+        signal = self._signal.value
         if _NONE in (outcome, signal):
             return None
         date = self._date.value if _is_dated(self._frame, signal) else _NONE
@@ -158,9 +159,7 @@ class RiskPanel(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no typ
         self._looks.add(question, found)
         self.table = found.table
         notes = [*_notes(self._frame, question), *(str(one.message) for one in heard)]
-        return picture(question, found, self._looks) + "".join(
-            note(hide_numbers(text)) for text in notes
-        )
+        return picture(question, found, self._looks, notes)
 
     def _show(self, question: Question | None, html: str, told: str) -> None:
         self._question = question

@@ -6,7 +6,7 @@ It stays in the saved notebook, so it holds no cell below `LEAST_CELL` customers
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import astuple, fields
 from typing import Any
 
@@ -28,16 +28,21 @@ from pandas_numberactive.risk._report.words import p_text
 from pandas_numberactive.risk.views import percent
 
 MOST_LOOKS = 20  # of the list; panel.looks has all
+_CLAIMS = {
+    LEVELS_DIFFER: "all levels have the same bad rate",
+    SEGMENTS_DIFFER: "the effect is the same in all segments",
+}
 Text = Callable[[dict[Any, Any]], str]
 
 
-def picture(question: Question, found: Answer, looks: Looks) -> str:
-    """Return the picture of a table that was counted among the looks."""
+def picture(question: Question, found: Answer, looks: Looks, cautions: Iterable[str]) -> str:
+    """Return the picture of a table that was counted among the looks, cautions above it."""
     every = looks.all()
     look = next(one for one in every if one.question == question)
     shown = _large(found.table)
     forest = _levels if question.segment is None else _segments
-    parts = [forest(question, shown, look) if len(shown) else ""]
+    parts = [note(hide_numbers(text)) for text in cautions]
+    parts.append(forest(question, shown, look) if len(shown) else "")
     parts += [note(text) for text in _notes(found, shown, look)]
     body = "".join(parts)
     return (
@@ -54,8 +59,8 @@ def _large(found: pd.DataFrame) -> pd.DataFrame:
 
 def _levels(question: Question, shown: pd.DataFrame, _: Look) -> str:
     asked = shown[shown["woe"].notna()]
-    bads, n = float(asked["bads"].sum()), float(asked["n"].sum())
-    overall = bads / n if n else math.nan
+    n = float(asked["n"].sum())
+    overall = float(asked["bads"].sum()) / n if n else math.nan
     forest = Forest(
         shown,
         "bad_rate",
@@ -135,12 +140,11 @@ def _left_out(found: Answer) -> list[str]:
 
 
 def _tested(look: Look) -> str:
-    for test in (LEVELS_DIFFER, SEGMENTS_DIFFER):
+    for test, claim in _CLAIMS.items():
         if test in look.p_values:
-            word = test.partition(" ")[0]
             return (
-                f"Test that all {word} have the same effect: {p_text(look.p_values[test])}; "
-                f"after Holm's correction for all looks {p_text(look.corrected[test])}."
+                f"Test that {claim}: {p_text(look.p_values[test])}; after Holm's correction for "
+                f"all looks {p_text(look.corrected[test])}."
             )
     return "Too few customers to test."
 

@@ -11,6 +11,7 @@ import pandas_numberactive as pna
 from pandas_numberactive.risk._engine.banded import Banded
 from pandas_numberactive.risk._engine.bands import Bands
 from pandas_numberactive.risk._engine.population import Population
+from pandas_numberactive.simulator.loanbook import loan_book, seen_too_late, with_answers
 
 LEVELS = ("low", "medium", "high", "no data")
 SHARES = (0.25, 0.3, 0.3, 0.15)
@@ -106,3 +107,42 @@ def frame(score, level, bits, *, lag_days=0):
             "phone_looked_up_at": bought.as_unit("us").tz_localize("UTC"),
         }
     )
+
+
+TERMS = {
+    "target": "defaulted",
+    "as_of": "application_date",
+    "score": "score",
+    "margin": 800_000,
+    "loss": 6_000_000,
+    "unit_price": 500,
+    "segment": "product",
+}
+DECISIONS = {
+    "null": {"NOT ENOUGH DATA", "DO NOT BUY"},
+    "real": {"BUY"},
+    "late": {"NOT ENOUGH DATA"},
+    "small": {"NOT ENOUGH DATA"},
+}
+
+
+def four_books(n=10_000):
+    """Make loan books of the simulator: without an effect, with one, all late, and too small."""
+    real = with_answers(loan_book(n, seed=1))
+    return {
+        "null": of_others(real),
+        "real": real,
+        "late": seen_too_late(real, share=1.0),
+        "small": real.head(300),
+    }
+
+
+def of_others(loans):
+    """Give each loan the answer of another one, on its own day: they say nothing about it."""
+    out = loans.copy()
+    order = np.random.default_rng(5).permutation(len(out))
+    for name in ("telco_type", "active_level", "frequency_grade", "lookup_status"):
+        out[f"phone_{name}"] = loans[f"phone_{name}"].iloc[order].array
+    asked = out["phone_lookup_status"].isin(["answered", "no_data"])
+    days = out["application_date"].dt.tz_localize("UTC").dt.as_unit("us")
+    return out.assign(phone_looked_up_at=days.where(asked))

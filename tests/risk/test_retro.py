@@ -16,6 +16,7 @@ from pandas_numberactive.risk._report.forest import FEW, masked
 from pandas_numberactive.risk._report.rule import Decision, Finding, decide
 from pandas_numberactive.simulator.loanbook import loan_book, seen_too_late, with_answers
 from tests.display.test_pictures import read
+from tests.risk import retro_books
 from tests.risk.retro_books import NAME, frame, portfolio
 
 TERMS = {
@@ -281,3 +282,36 @@ def test_every_decision_has_a_page(terms, null, real, tmp_path):
     for name, loans in {"null": null, "tiny": real.head(60)}.items():
         text = terms.run(loans).to_html(tmp_path / f"{name}.html").read_text(encoding="utf-8")
         assert "NOT ENOUGH DATA" in text
+
+
+@pytest.fixture(scope="module")
+def four_reports():
+    """Reports of four made-up loan books, by name."""
+    terms = RetroTest(**retro_books.TERMS)
+    return {name: terms.run(book) for name, book in retro_books.four_books().items()}
+
+
+@pytest.mark.parametrize("name", retro_books.DECISIONS)
+def test_only_the_real_book_is_bought(four_reports, name):
+    """Neither noise nor late answers nor a few loans are enough."""
+    assert four_reports[name].decision in retro_books.DECISIONS[name]
+
+
+@pytest.mark.parametrize("name", retro_books.DECISIONS)
+def test_the_page_of_each_book_may_be_passed_on(four_reports, name, tmp_path):
+    """Small, without script, request or phone, and without a cell below 10."""
+    path = four_reports[name].to_html(tmp_path / "retro.html")
+    text = path.read_text(encoding="utf-8")
+    assert path.stat().st_size < 300_000
+    assert not re.search(r"<script|https?://|src=|href=|url\(|@import|<[^>]*\son[a-z]+=", text)
+    assert not re.search(r"(?<![\d.])(?:\+?62|0)?8[\d -]{8,12}\d(?![\d.])", text)
+    counts = re.findall(r'<th scope="row">[^<]*</th><td>([\d,]+)</td>', text)
+    assert counts
+    assert min(int(count.replace(",", "")) for count in counts) >= 10
+
+
+def test_a_null_book_at_a_high_price_is_declined():
+    """Noise is refuted where even its best is below the price."""
+    book = retro_books.four_books()["null"]
+    terms = RetroTest(**(retro_books.TERMS | {"unit_price": 50_000}))
+    assert terms.run(book).decision == "DO NOT BUY"

@@ -37,7 +37,8 @@ def masked_rows(table: pd.DataFrame) -> list[dict[Any, Any]]:
 
 def _masked(row: dict[Any, Any]) -> dict[Any, Any]:
     known = {name: None if pd.isna(value) else value for name, value in row.items()}
-    n, bads = known.get("n"), known.get("bads")
+    n = known.get("n")
+    bads = known.get("bads")
     if n is None:
         return known
     if n < LEAST_CELL:

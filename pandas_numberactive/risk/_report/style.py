@@ -30,7 +30,8 @@ tbody tr:nth-child(even){background:var(--soft)}
 th:first-child{text-align:left;overflow-wrap:anywhere;min-width:6em}
 td.text{text-align:left;overflow-wrap:anywhere}
 .forest td,.forest tbody th{padding-top:0;padding-bottom:0}
-.draw{width:34%;min-width:120px}.figure{text-align:left;padding-left:12px}
+.draw{width:34%;min-width:120px}.forest .draw{padding-left:10px}
+.figure{text-align:left;padding-left:12px}
 .forest td,.forest tbody th{white-space:nowrap}.wide{overflow-x:auto}
 .wide:focus-visible{outline:2px solid var(--frame)}
 svg{display:block;width:100%;height:22px;overflow:visible}
@@ -41,11 +42,13 @@ summary{cursor:pointer;padding:3px 0}
 pre{font-size:12px;white-space:pre-wrap;overflow-wrap:anywhere;background:var(--soft);padding:10px;
 border-radius:6px;margin:6px 0}
 ul{padding-left:20px;margin:6px 0}li{margin:3px 0}
+@media(max-width:760px){.forest{font-size:13px}.forest .draw{min-width:84px}}
 @media(max-width:600px){body{font-size:14px}main{padding:0 10px}}
+@page{margin:14mm}
 @media print{:root{color-scheme:light;--ink:#000;--faint:#444;--line:#999;--bg:#fff;--soft:#f5f5f5;
 --point:#333;--frame:#000}body{font-size:11px}main{max-width:none;margin:0;padding:0}
-h2{break-after:avoid;margin-top:16px}tr,.decision{break-inside:avoid}
-caption{break-after:avoid}caption,thead th,pre{font-size:10.5px}
+h2,h2+p{break-after:avoid}h2{margin-top:16px}tr,.wide,.decision,pre{break-inside:avoid}
+caption,thead th,pre{font-size:10.5px}
 *{print-color-adjust:exact}}
 """
 
@@ -63,7 +66,7 @@ vertical-align:middle;font-weight:400;background:none;white-space:nowrap;max-wid
 {_TABLE} thead th:nth-child(n){{color:{FAINT};vertical-align:bottom;white-space:normal;
 border-bottom:1px solid {LINE}}}
 {_TABLE} th:first-child{{text-align:left}}
-{_TABLE} .draw:nth-child(n){{width:34%;min-width:140px}}
+{_TABLE} .draw:nth-child(n){{width:30%;min-width:110px;padding-left:8px}}
 {_TABLE} .figure:nth-child(n){{text-align:left}}
 div.{IN_JUPYTER} .wide{{overflow-x:auto}}
 div.{IN_JUPYTER} svg{{display:block;width:100%;height:20px;overflow:visible}}
