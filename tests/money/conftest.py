@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from functools import partial
 from typing import Any
 
 import pytest
 
-from pandas_numberactive._store.engines.sqlite import connect
+from tests.money.world import Scratch as InMemory
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
 def database(request: pytest.FixtureRequest) -> Iterator[Callable[[], Any]]:
     """Makes the empty database of a world."""
     if request.param == "sqlite":
-        yield partial(connect, None)
+        yield InMemory
         return
     dsn = request.getfixturevalue("dsn")
     import psycopg

@@ -1,14 +1,22 @@
-"""A small world: the real flow and the real store statements, a modelled vendor, and workers that die, pause and lose replies.
+"""Small worlds: the real flow and store statements, a modelled vendor, and workers that fail.
 
-Every free decision (who moves, what fails) comes from a `Choices`; one enumerates them all within bounds, one draws
-them by seed. The world checks the money rules at every query and at its end.
+Every free decision (who moves, what fails) comes from a `Choices`: one enumerates them all within
+bounds, one draws them by seed. The world compares each charge with what was asked
+(tests/money/asked.py), and the store at its end.
+
+Four reductions keep the enumeration small and lose no outcome. What one worker asks the vendor
+commutes with all that another does, so workers switch, and are paused, at the store's steps alone.
+A worker dies before a step or before it hands back: to die behind a step is to die before the next
+one. Waiting decides nothing. Who finds its numbers claimed lets another move: that the other is
+slow is the other's own pause.
 """
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from random import Random
 from typing import Any
 
@@ -23,21 +31,26 @@ from pandas_numberactive._purchase.flow import (
     Save,
     Wait,
 )
-from pandas_numberactive._purchase.purchase import OPEN, LookupState, Purchase
-from pandas_numberactive._store import claims, runs, saves
+from pandas_numberactive._purchase.purchase import OPEN, LookupState, Purchase, Todo
+from pandas_numberactive._run.options import Options
+from pandas_numberactive._store import claims, ledger, runs, saves
 from pandas_numberactive._store.engines.sqlite import connect
-from pandas_numberactive._store.rows import ENVIRONMENTS, latest
+from pandas_numberactive._store.rows import ENVIRONMENTS, serving, standing
 from pandas_numberactive._vendor.protocol import Reply
+from pandas_numberactive.errors import StoreError
+from tests.money.asked import Asked, Asking, Call, Caller, ViolationError
 
 LEASE = 60.0
-
-
-class ViolationError(AssertionError):
-    """A money rule was broken."""
+FIRST = 8_110_000_001
+FAULTS = {
+    Handle: ("", "lost before", "lost after"),
+    Query: ("", "lost before", "lost after", "death"),
+    Save: ("", "death", "pause"),
+}
 
 
 class Choices:
-    """Decisions by depth-first enumeration: `again()` moves on to the next sequence until all were seen."""
+    """Decisions by depth-first enumeration: `again()` moves on until all were seen."""
 
     def __init__(self) -> None:
         self._path: list[list[int]] = []
@@ -54,7 +67,7 @@ class Choices:
         return chosen
 
     def again(self) -> bool:
-        """Go on to the next sequence; False when there is none."""
+        """Go on to the next sequence and return True, or False when there is none."""
         self._at = 0
         while self._path and self._path[-1][0] + 1 >= self._path[-1][1]:
             self._path.pop()
@@ -80,7 +93,10 @@ class Drawn:
 
 @dataclass
 class Vendor:
-    """What the contract says: handle gives ids, query charges an id once; some replies are free failures."""
+    """The vendor by its contract: handle gives ids, query charges an id once.
+
+    The first `free_failures` queries fail free.
+    """
 
     free_failures: int = 0
     ids: dict[str, int] = field(default_factory=dict)
@@ -108,25 +124,58 @@ class Vendor:
 
 @dataclass(frozen=True)
 class Variant:
-    """The protocol under test; the defaults are the real ones."""
+    """The protocol under test, by default the real one."""
 
     flow: Callable[[Purchase, Rules], real.Flow] = real.lookup_flow
     save: Callable[..., saves.Saved] = saves.save
     write_at_end: bool = False
+    end_before_frame: bool = False
+    always_over: bool = False
 
 
 @dataclass
 class Bounds:
-    """How much may go wrong in one run."""
+    """The most that may go wrong in one run."""
 
     faults: int = 2
     switches: int = 3
     restarts: int = 2
-    pauses: int = 1
+    forgets: int = 0
+
+
+class Scratch:
+    """A store in memory that is empty again when it is closed: a transaction, rolled back."""
+
+    def __init__(self) -> None:
+        self._connection = _connection()
+        self._connection.execute("BEGIN")
+
+    def execute(self, sql: str, parameters: Any = (), /) -> Any:
+        """Run a statement."""
+        return self._connection.execute(sql, parameters)
+
+    def close(self) -> None:
+        """Undo everything."""
+        self._connection.execute("ROLLBACK")
+
+
+@cache
+def _connection() -> Any:
+    return connect(None)
+
+
+def plain(numbers: int) -> Call:
+    """Return a call for so many numbers that buys what is not stored."""
+    return Call(tuple(FIRST + i for i in range(numbers)))
 
 
 class World:
-    """Some numbers, some workers, one store, one vendor."""
+    """Some numbers, some workers, one store, one vendor.
+
+    `calls` has one call for each worker; without it each asks for all numbers, plainly. `before`
+    is made undisturbed before anything happens. `chunk` numbers are claimed at once, all where it
+    is 0. Where the calls are `abandoned` nobody makes them again: a plain call comes at the end.
+    """
 
     def __init__(
         self,
@@ -136,20 +185,35 @@ class World:
         *,
         numbers: int = 1,
         workers: int = 2,
+        calls: Sequence[Call] | None = None,
+        before: Sequence[Call] = (),
+        chunk: int = 0,
+        abandoned: bool = False,
+        free_failures: int = 0,
         vendor: Vendor | None = None,
         database: Callable[[], Any] | None = None,
     ) -> None:
-        self.db = database() if database else connect(None)  # empty, and gone when it is closed
+        self.db = database() if database else Scratch()
         self.joined: list[int] = []
-        self.run_id = 0
         self.choices, self.variant = choices, variant
-        self.bounds = replace(bounds)
-        self.vendor = vendor or Vendor()
-        self.numbers = [8_110_000_001 + i for i in range(numbers)]
+        self.bounds = Bounds(0, 0, 0)
+        self.vendor = vendor or Vendor(free_failures)
+        self.asked = Asked()
+        self.numbers = [FIRST + i for i in range(numbers)]
         self.time = 1_800_000_000.0
         self.dead: set[int] = set()
-        self.workers = [self._worker() for _ in range(workers)]
+        self.opened_by: dict[str, Asking] = {}
         self.stopping = False
+        self.chunk = chunk
+        self.abandoned = abandoned
+        self.made: dict[Call, None] = {}
+        self.complete: set[Call] = set()
+        for call in before:
+            self._undisturbed(call)
+        self.bounds = replace(bounds)
+        self.calls = list(calls) if calls is not None else [plain(numbers)] * workers
+        self.workers: list[Iterator[bool] | None] = [self.worker(call) for call in self.calls]
+        self.waiting: set[int] = set()
 
     def now(self) -> int:
         return round(self.time * 1e6)
@@ -159,41 +223,81 @@ class World:
         return row is not None and row[0] >= self.now() and worker not in self.dead
 
     def run(self) -> None:
-        """Let the workers move until all are done, then one undisturbed worker finish; check the rules."""
+        """Let the workers move until all are done, let undisturbed ones finish, and compare."""
         current = 0
         while any(self.workers):
             current = self._next(current)
-            worker = self.workers[current]
-            assert worker is not None
-            try:
-                next(worker)
-            except StopIteration:
-                self.workers[current] = None
-            except CrashError:
-                self.workers[current] = self._worker() if self._spend("restarts") else None
+            self._move(current)
             self.time += 0.01
+            if self.bounds.forgets and (number := self.choices.pick(1 + len(self.numbers))):
+                self.forget(self.numbers[number - 1])
         self.finish()
 
+    def _move(self, current: int) -> None:
+        worker = self.workers[current]
+        assert worker is not None
+        try:
+            waits = next(worker)
+        except StopIteration:
+            self.workers[current] = None
+        except CrashError:
+            again = self.worker(self.calls[current]) if self._spend("restarts") else None
+            self.workers[current] = again
+        else:
+            if waits:
+                self.waiting.add(current)
+                return
+        self.waiting.clear()
+
+    def forget(self, number: int) -> None:
+        """Forget a number, as a person may at any time, unless it is open."""
+        self.bounds.forgets -= 1
+        with contextlib.suppress(StoreError):
+            if ledger.forget(self.db, [number], self.now()):
+                self.asked.forgets(number)
+
     def finish(self) -> None:
-        """Undisturbed workers come, one after the other, as an analyst would call again; then the rules are checked."""
-        self.bounds = Bounds(0, 0, 0, 0)
+        """Make the calls again undisturbed, as an analyst would, and compare."""
+        self.bounds = Bounds(0, 0, 0)
         self.stopping = False
-        for _ in range(3):  # a free failure is asked again in the next run
-            self.time += LEASE + 1
-            for _ in self._worker():
-                self.time += 0.01
-        self._check_end()
+        last = [plain(len(self.numbers))] if self.abandoned else list(self.made)
+        for call in last:
+            for _ in range(3):  # a free failure is asked again in the next run
+                self.time += LEASE + 1
+                self._undisturbed(call)
+                if call in self.complete:
+                    break
+        self._check_end(last)
+
+    def _undisturbed(self, call: Call) -> None:
+        self.complete.discard(call)
+        for _ in self.worker(call):
+            self.time += 0.01
 
     def _next(self, current: int) -> int:
         ready = [i for i, worker in enumerate(self.workers) if worker]
         if current not in ready:
             return ready[self.choices.pick(len(ready))]
         others = [i for i in ready if i != current]
+        if current in self.waiting:
+            return self._not_waiting(current, others)
         if others and self.bounds.switches:
             chosen = self.choices.pick(1 + len(others))
             if chosen:
                 self.bounds.switches -= 1
                 return others[chosen - 1]
+        return current
+
+    def _not_waiting(self, current: int, others: list[int]) -> int:
+        """Return a worker that can move.
+
+        Where all wait for a dead one, its lease runs out.
+        """
+        moving = [i for i in others if i not in self.waiting]
+        if moving:
+            return moving[self.choices.pick(len(moving))]
+        self.time += LEASE + 1
+        self.waiting.clear()
         return current
 
     def _spend(self, name: str) -> bool:
@@ -203,75 +307,127 @@ class World:
         return bool(left)
 
     def _fault(self, kinds: int) -> int:
-        """0: nothing goes wrong; else which fault."""
+        """Return 0 where nothing goes wrong, or the place of a fault."""
         if not self.bounds.faults:
             return 0
         fault = self.choices.pick(1 + kinds)
         self.bounds.faults -= bool(fault)
         return fault
 
-    def _worker(self) -> Iterator[None]:
-        return self._process()
+    def worker(self, call: Call) -> Iterator[bool]:
+        """Return a process that makes a call and yields True where it waits."""
+        self.made[call] = None
+        return self._process(Caller(call))
 
-    def _process(self) -> Generator[None]:
-        """One process: joins, claims, drives each number, leaves; may die or be paused between any two steps."""
-        row = runs.begin_run(
+    def _process(self, caller: Caller) -> Generator[bool]:
+        """Look, join, claim, drive each number, read back, hand back.
+
+        It may die or be paused at any step.
+        """
+        call = caller.call
+        options = Options(refresh=call.refresh, max_age=_seconds(call.max_age))
+        earlier = runs.find_run(self.db, key=call.key, now=self.now())
+        may = self.asked.look(call, self.time)
+        began_at = earlier.started_at if earlier else self.now()
+        looked = self.time
+        dated = call.refresh or call.max_age is not None
+        if dated:  # else its start decides nothing
+            yield False
+        row = self._begin(call, began_at)
+        asking = self.asked.begins(call, looked, may)
+        if dated:
+            yield False
+        worker = self._join(caller, asking, row.run)
+        work = self._work(call, row, worker, options.since(row.started_at))
+        yield from self._buy(caller, asking, work)
+        complete = self._over(call, work)
+        over = complete or self.variant.always_over
+        if self.variant.end_before_frame:
+            self._leave(work, over)
+        yield False
+        if self._fault(1):
+            self._die(caller, worker)
+        self._leave(work, over)
+        self.asked.hands_back(asking, caller, complete)
+        if over:
+            self.complete.add(call)
+
+    def _begin(self, call: Call, began_at: int) -> runs.RunRow:
+        return runs.begin_run(
             self.db,
-            key="k",
+            key=call.key,
             environment="sandbox",
             now=self.now(),
-            started_at=self.now(),
-            cap=None,
+            started_at=began_at,
+            cap=call.cap,
             price=None,
             currency="IDR",
             lives=lambda *_: False,
         )
+
+    def _join(self, caller: Caller, asking: Asking, run: int) -> int:
         worker = runs.join(
             self.db,
-            run=row.run,
+            run=run,
             pid=1,
             host="h",
             token=f"t{len(self.joined)}",
             lease_until=self.now() + round(LEASE * 1e6),
             alive=self.alive,
         )
+        caller.lease_until = self.time + LEASE
         self.joined.append(worker)
-        self.run_id = row.run
-        called_at = self.now()
-        left = list(self.numbers)
-        while left:
-            work = claims.Work(
-                "sandbox",
-                row.run,
-                worker,
-                None,
-                0,
-                called_at,
-                True,
-                "h",
-                "f",
-                86_400_000_000,
-                self.alive,
-            )
+        self.asked.joins(asking, caller, self.time)
+        return worker
+
+    def _work(self, call: Call, row: runs.RunRow, worker: int, since: int) -> claims.Work:
+        return claims.Work(
+            environment="sandbox",
+            run=row.run,
+            worker=worker,
+            cap=call.cap,
+            since=since,
+            called_at=self.now(),
+            retry_failed=True,
+            host="h",
+            key="f",
+            max_id_age=86_400_000_000,
+            alive=self.alive,
+            spending=runs.Spending(row.run),
+        )
+
+    def _buy(self, caller: Caller, asking: Asking, work: claims.Work) -> Generator[bool]:
+        ahead = list(caller.call.numbers)
+        left: list[int] = []
+        while left or ahead:
+            if not left:
+                size = self.chunk or len(ahead)
+                left, ahead = ahead[:size], ahead[size:]
             got = claims.claim(self.db, work, left)
             left = got.busy
-            yield
+            yield bool(got.busy and not got.mine)
             for lookup, lost in got.mine:
-                done = yield from self._drive(lookup, lost, worker, row.run)
+                done = yield from self._drive(lookup, lost, caller, asking, work)
                 if done is None:
                     left.append(lookup.number)
                 elif done.state in OPEN:
-                    saves.unclaim(self.db, done, worker=worker)
-            if got.busy and not got.mine:
-                if not any(w for w in self.workers if w is not None) or len(left) == 0:
-                    self.time += LEASE + 1
-                self.time += 5
-                yield
-        runs.leave(self.db, worker=worker, run=row.run, now=self.now(), finished=True)
+                    saves.unclaim(self.db, done, worker=work.worker)
+
+    def _over(self, call: Call, work: claims.Work) -> bool:
+        """Read back as a run does: is nothing of the call open, failed, or to be bought?"""
+        numbers = list(call.numbers)
+        known = standing(self.db, ENVIRONMENTS["sandbox"], numbers, work.since)
+        return all(
+            claims._todo(*known.get(number, (None, False)), work) is Todo.SERVED
+            for number in numbers
+        )
+
+    def _leave(self, work: claims.Work, over: bool) -> None:
+        runs.leave(self.db, worker=work.worker, run=work.run, now=self.now(), finished=over)
 
     def _drive(
-        self, lookup: Purchase, lost: LostHandle, worker: int, run: int
-    ) -> Generator[None, None, Purchase | None]:
+        self, lookup: Purchase, lost: LostHandle, caller: Caller, asking: Asking, work: claims.Work
+    ) -> Generator[bool, None, Purchase | None]:
         rules = Rules(
             clock=lambda: self.time,
             chance=lambda: 0.0,
@@ -286,79 +442,110 @@ class World:
         try:
             step = next(flow)
             while True:
-                answer = yield from self._perform(step, worker, run, held_back)
+                answer = yield from self._perform(step, caller, asking, work, held_back)
                 step = flow.send(answer)
         except StopIteration as end:
             for kept in held_back:
-                yield
-                self._save(kept, worker, run)
+                yield False
+                self._save(kept, work)
             done: Purchase | None = end.value
             return done
 
     def _perform(
-        self, step: real.Step, worker: int, run: int, held_back: list[Purchase]
-    ) -> Generator[None, None, Reply | bool | None]:
-        """Do a step; faults: death before, death after, pause before, and for calls a reply lost before or after."""
-        calls = isinstance(step, Handle | Query)
-        fault = self._fault(5 if calls else 3)
-        if fault == 1:
-            self._die(worker)
-        if fault == 3:  # paused past the lease: the others see it dead, and it wakes up later
-            self.time += LEASE + 1
-            yield
-        result: Reply | bool | None = None
-        if calls and self.stopping:
-            return None
-        if isinstance(step, Handle):
-            result = Reply() if fault == 4 else self.vendor.handle(step.number)
-        elif isinstance(step, Query):
-            result = Reply() if fault == 4 else self._query(step.request_id)
-        elif isinstance(step, Save):
-            if self.variant.write_at_end:
-                held_back.append(step.lookup)
-                result = True
-            else:
-                result = self._save(step.lookup, worker, run)
-        elif isinstance(step, Wait):
-            self.time += step.seconds
-            result = True
-        elif isinstance(step, Halt):
+        self,
+        step: real.Step,
+        caller: Caller,
+        asking: Asking,
+        work: claims.Work,
+        held_back: list[Purchase],
+    ) -> Generator[bool, None, Reply | bool | None]:
+        """Do a step, unless one of its faults comes in between."""
+        if isinstance(step, Halt):
             raise ViolationError("nothing in this world stops a run")
-        if fault == 5:
-            result = Reply()
-        if fault == 2:
-            self._die(worker)
-        yield
+        if isinstance(step, Wait):
+            self.time += step.seconds
+            return True
+        if self.stopping and not isinstance(step, Save):
+            return None
+        faults = FAULTS[type(step)]
+        fault = faults[self._fault(len(faults) - 1)]
+        if fault == "death":
+            self._die(caller, work.worker)
+        if fault == "pause":  # past the lease: the others see it dead, and it wakes up later
+            self.time += LEASE + 1
+            yield False
+        result = self._do(step, fault, asking, work, held_back)
+        if isinstance(step, Save):
+            yield False
         return result
 
-    def _die(self, worker: int) -> None:
+    def _do(
+        self,
+        step: real.Step,
+        fault: str,
+        asking: Asking,
+        work: claims.Work,
+        held_back: list[Purchase],
+    ) -> Reply | bool:
+        if isinstance(step, Save):
+            if not self.variant.write_at_end:
+                return self._save(step.lookup, work)
+            held_back.append(step.lookup)
+            return True
+        assert isinstance(step, Handle | Query)
+        reply = Reply() if fault == "lost before" else self._ask(step, asking)
+        return Reply() if fault == "lost after" else reply
+
+    def _die(self, caller: Caller, worker: int) -> None:
+        caller.dead = True
         self.dead.add(worker)
         raise CrashError
 
-    def _save(self, lookup: Purchase, worker: int, run: int) -> bool:
-        return self.variant.save(self.db, lookup, worker=worker, run=run, now=self.now()) == "kept"
+    def _save(self, lookup: Purchase, work: claims.Work) -> bool:
+        saved = self.variant.save(self.db, lookup, worker=work.worker, run=work.run, now=self.now())
+        return saved == "kept"
 
-    def _query(self, request_id: str) -> Reply:
-        """RULE: at most one queried id that is not proven free, for a number and generation; and it is on disk."""
-        reply = self.vendor.query(request_id)
-        number = self.vendor.ids[request_id]
-        risky = [
-            i for i, n in self.vendor.queried.items() if n == number and i not in self.vendor.free
-        ]
-        if len(risky) > 1:
-            raise ViolationError(f"{len(risky)} queried requestIds for one number: {risky}")
+    def _ask(self, step: Handle | Query, asking: Asking) -> Reply:
+        if isinstance(step, Query):
+            return self._query(step.request_id, asking)
+        reply = self.vendor.handle(step.number)
+        self.opened_by[f"r{len(self.vendor.ids)}"] = asking
         return reply
 
-    def _check_end(self) -> None:
-        for number in self.numbers:
-            paid = [i for i, n in self.vendor.charged.items() if n == number]
-            row = latest(self.db, ENVIRONMENTS["sandbox"], number)
-            if len(paid) > 1:
-                raise ViolationError(f"bought twice: {paid}")
-            if row is None or row.state is not LookupState.ANSWERED or row.request_id not in paid:
-                raise ViolationError(
-                    f"a paid answer is lost: {paid}, {row.state.name if row else None}"
-                )
+    def _query(self, request_id: str, asking: Asking) -> Reply:
+        """Ask, and compare a new charge with what was asked.
+
+        RULE: no second requestId is queried where the first may still be charged.
+        """
+        before = len(self.vendor.charged)
+        reply = self.vendor.query(request_id)
+        number = self.vendor.ids[request_id]
+        if len(self.vendor.charged) > before:
+            askings = {self.opened_by[request_id]: None, asking: None}
+            self.asked.charge(request_id, number, list(askings), self.time)
+        return reply
+
+    def _served_at(self, number: int) -> float | None:
+        row = serving(self.db, ENVIRONMENTS["sandbox"], [number], 0).get(number)
+        if row is None or row.state is not LookupState.ANSWERED:
+            return None
+        if self.vendor.charged.get(row.request_id or "") != number:
+            raise ViolationError(f"{number} has an answer that nobody paid: {row.request_id}")
+        return row.bought_at / 1e6
+
+    def _check_end(self, last: Sequence[Call]) -> None:
+        """Compare the store with the vendor's ledger: each charge is on the books, once."""
+        self.asked.check(last, self._served_at)
+        books = self.db.execute(
+            "SELECT request_id, count(*) FROM events WHERE kind IN ('answered', 'late') "
+            "GROUP BY request_id"
+        ).fetchall()
+        if lost := set(self.vendor.charged) - {request_id for request_id, _ in books}:
+            raise ViolationError(f"paid answers are lost: {sorted(lost)}")
+
+
+def _seconds(max_age: float | None) -> str | None:
+    return None if max_age is None else f"{max_age}s"
 
 
 class CrashError(Exception):
@@ -366,7 +553,7 @@ class CrashError(Exception):
 
 
 def explore(variant: Variant, bounds: Bounds, **options: object) -> int:
-    """Run every sequence of decisions within the bounds; return how many there were."""
+    """Run every sequence of decisions within the bounds and return their number."""
     choices = Choices()
     runs = 0
     while True:
@@ -378,14 +565,41 @@ def explore(variant: Variant, bounds: Bounds, **options: object) -> int:
             return runs
 
 
+AGES = (0.0, 120.0)  # seconds: everything is too old, or what slept past a lease twice
+
+
+def drawn_call(rng: Random, numbers: int) -> Call:
+    """Draw a call: often a plain one for all numbers, so that calls meet."""
+    wanted = tuple(FIRST + i for i in range(numbers))
+    if rng.random() < 0.3:
+        wanted = tuple(sorted(rng.sample(wanted, rng.randrange(1, numbers + 1))))
+    kind = rng.choice(("plain", "plain", "refresh", "max_age"))
+    cap = rng.randrange(numbers + 1) if rng.random() < 0.3 else None
+    age = rng.choice(AGES) if kind == "max_age" else None
+    return Call(wanted, kind == "refresh", age, cap)
+
+
 def simulate(seed: int, variant: Variant, **options: object) -> None:
-    """One run of a bigger world by seed; the seed is in the error."""
+    """Run a bigger world by seed, which is named in the error."""
     rng = Random(seed)
-    bounds = Bounds(faults=rng.randrange(12), switches=200, restarts=rng.randrange(6), pauses=3)
+    bounds = Bounds(
+        faults=rng.randrange(12), switches=200, restarts=rng.randrange(6), forgets=rng.randrange(3)
+    )
     vendor = Vendor(free_failures=rng.randrange(3))
-    counts = {"numbers": rng.randrange(1, 5), "workers": rng.randrange(1, 4)}
-    world = World(Drawn(seed, 0.6), variant, bounds, vendor=vendor, **counts, **options)  # type: ignore[arg-type]
+    numbers = rng.randrange(1, 5)
+    calls = [drawn_call(rng, numbers) for _ in range(rng.randrange(1, 4))]
+    if rng.random() < 0.3:
+        calls = calls[:1] * len(calls)
+    before = [plain(numbers)] * rng.randrange(2)
+    counts = {
+        "numbers": numbers,
+        "calls": calls,
+        "before": before,
+        "chunk": rng.randrange(2),
+        "abandoned": rng.random() < 0.2,
+    }
     try:
+        world = World(Drawn(seed, 0.6), variant, bounds, vendor=vendor, **counts, **options)  # type: ignore[arg-type]
         with contextlib.closing(world.db):
             world.run()
     except ViolationError as error:
