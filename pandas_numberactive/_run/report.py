@@ -30,6 +30,14 @@ class Shape:
     warnings: tuple[str, ...] = ()
     examples: Mapping[str, str] = field(default_factory=dict)  # reason: a masked cell
 
+    def count_into(self, report: RunReport) -> None:
+        """Write the counts of the cells into a bill."""
+        report.rows = self.rows
+        report.missing_rows = self.missing
+        report.valid_rows = self.valid_rows
+        report.invalid = dict(self.invalid)
+        report.examples = dict(self.examples)
+
 
 @dataclass(frozen=True, slots=True)
 class Progress:

@@ -64,6 +64,18 @@ class Answers:
     new: NDArray[np.bool_]  # bought by this call
     lookups: dict[int, Purchase] = field(default_factory=dict)  # with details only
 
+    def count_into(self, report: RunReport, settled: NDArray[np.bool_]) -> None:
+        """Count the statuses, and the answers that other calls have bought."""
+        counts = np.bincount(self.status, minlength=len(STATUSES)).tolist()
+        for status in ("failed", "uncertain", "quarantined", "pending", "not_bought"):
+            setattr(report, status, counts[STATUSES.index(status)])
+        old = settled & ~self.new & (self.status != _NOT_BOUGHT)
+        ages = self.bought_at[old]
+        report.stored = len(ages)
+        if len(ages):
+            report.stored_oldest = utc(int(ages.min()))
+            report.stored_newest = utc(int(ages.max()))
+
     def details(self, numbers: NDArray[np.int64]) -> tuple[list[str | None], list[str | None]]:
         """Return the requestId and the reason of each number if the run asked for details."""
         rows = [self.lookups.get(number) for number in numbers.tolist()]
@@ -297,50 +309,27 @@ class Run:
     def _report(
         self, answers: Answers, settled: NDArray[np.bool_], run: RunRow | None
     ) -> RunReport:
-        tally = self._tally
-        shape = self._shape
-        counts = dict(
-            zip(
-                STATUSES, np.bincount(answers.status, minlength=len(STATUSES)).tolist(), strict=True
-            )
-        )
-        old = settled & ~answers.new & (answers.status != _NOT_BOUGHT)
-        ages = answers.bought_at[old]
-        return RunReport(
-            run=run.run if run else None,
+        """Return the bill: counts of the frame, of the store's answers, and of this call."""
+        report = RunReport(
             environment=self._settings.environment,
-            started_at=utc(run.started_at) if run else utc(round(time.time() * 1e6)),
+            started_at=utc(round(time.time() * 1e6)),
             wall_seconds=time.monotonic() - self._began,
-            rows=shape.rows,
-            missing_rows=shape.missing,
-            invalid=dict(shape.invalid),
-            examples=dict(shape.examples),
-            valid_rows=shape.valid_rows,
             distinct=len(self._numbers),
-            bought=tally.bought,
-            stored=int(old.sum()),
-            failed=counts["failed"],
-            uncertain=counts["uncertain"],
-            quarantined=counts["quarantined"],
-            pending=counts["pending"],
-            not_bought=counts["not_bought"],
-            charged=tally.charged,
-            charge_unknown=tally.charge_unknown,
-            free=tally.free,
-            handles=tally.client.handles,
-            queries=tally.client.queries,
-            requeried=tally.client.requeries,
-            orphaned_handles=tally.client.lost_handles + tally.orphaned,
-            stored_oldest=utc(int(ages.min())) if len(ages) else None,
-            stored_newest=utc(int(ages.max())) if len(ages) else None,
             unit_price=self._settings.unit_price,
             currency=self._settings.currency,
-            resumed=bool(run and run.resumed),
-            stopped_by=tally.stopped_by or (self._limit() if tally.over else None),
-            capped=tally.over > 0 and tally.stopped_by is None,
-            at_budget=self._at_budget and tally.over > 0 and tally.stopped_by is None,
-            failures=dict(tally.failures),
         )
+        if run:
+            report.run = run.run
+            report.started_at = utc(run.started_at)
+            report.resumed = run.resumed
+        self._shape.count_into(report)
+        self._tally.count_into(report)
+        answers.count_into(report, settled)
+        if self._tally.over and report.stopped_by is None:
+            report.stopped_by = self._limit()
+            report.capped = True
+            report.at_budget = self._at_budget
+        return report
 
 
 async def stored(numbers: NDArray[np.int64], environment: str, location: str) -> Answers:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from pandas_numberactive._purchase.purchase import SETTLED, LookupState, Purchase
+from pandas_numberactive._run.report import RunReport
 from pandas_numberactive._vendor.client import ClientStats
 
 
@@ -56,6 +57,19 @@ class Tally:
             self.failures[_why(lookup)] += 1
         elif lookup.state in SETTLED:
             self.bought += 1
+
+    def count_into(self, report: RunReport) -> None:
+        """Write the counts of this call into its bill."""
+        report.bought = self.bought
+        report.charged = self.charged
+        report.charge_unknown = self.charge_unknown
+        report.free = self.free
+        report.handles = self.client.handles
+        report.queries = self.client.queries
+        report.requeried = self.client.requeries
+        report.orphaned_handles = self.client.lost_handles + self.orphaned
+        report.failures = dict(self.failures)
+        report.stopped_by = self.stopped_by
 
     def _charge(self, lookup: Purchase, claimed: Purchase | None) -> None:
         """Count a charge once: one made at handle in the call that opened the requestId."""
