@@ -82,3 +82,9 @@ def test_the_quickstart_says_what_each_status_means():
 def test_the_quickstart_is_short():
     notebook = nbformat.read(ROOT / "notebooks" / "01_quickstart.ipynb", as_version=4)
     assert sum(cell.cell_type == "code" for cell in notebook.cells) < 15
+
+
+def test_the_risk_notebook_has_few_cells():
+    """It is about one decision."""
+    notebook = nbformat.read(ROOT / "notebooks" / "04_risk_analysis.ipynb", as_version=4)
+    assert len(notebook.cells) < 25

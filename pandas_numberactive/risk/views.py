@@ -231,7 +231,7 @@ def _risk_row(signal: str, level: str, row: dict[Any, Any], top: float) -> str:
     reach = _range(row["bad_rate_low"], row["bad_rate"], row["bad_rate_high"], top)
     figures = [
         f"{row['n']:,.0f}",
-        f"{percent(row['share'])} {_bar(row['share'], BLUE)}",
+        f"{_bar(row['share'], BLUE)} {percent(row['share'])}",
         percent(row["bad_rate"]),
         reach,
         _fixed(row["lift"], ".2f"),

@@ -403,6 +403,7 @@ def test_a_risk_table_shows_bars_and_intervals_to_scale():
     html = risk.risk_table(frame, LEVEL, "bad")._repr_html_()
     bars = [int(width) for width in re.findall(r"width:(\d+)px;height:9px", html)]
     assert bars == [27, 0, 63, 0]  # the shares of 90 px
+    assert re.findall(r"</span></span> ([\d.]+%)</td>", html) == ["30.0%", "0.0%", "70.0%", "0.0%"]
     assert html.count("border-radius:4px") == 2  # a point only where there is a rate
     assert "0.5 was added to both" in html
 
