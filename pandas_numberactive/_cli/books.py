@@ -9,7 +9,7 @@ import click
 
 from pandas_numberactive._cli.codes import Exit
 from pandas_numberactive._cli.files import read_table, write_table
-from pandas_numberactive._cli.words import from_stdin, put_frame, put_json, tell
+from pandas_numberactive._cli.words import example, from_stdin, put_frame, put_json, tell
 from pandas_numberactive._config.checks import VARIABLES
 from pandas_numberactive._config.credentials import masked_url
 from pandas_numberactive._config.settings import from_variable, settings
@@ -23,7 +23,7 @@ _by = click.Choice(get_args(By))
 _environment = click.option("--environment", help="Another one than configured, or: all.")
 
 
-@click.command()
+@click.command(epilog=example("numberactive history --since 2026-01-31"))
 @click.option("--since", help="A date, such as 2026-01-31.")
 @click.option("--all", "every", is_flag=True, help=f"Every event, not the last {SHOWN} only.")
 @click.option("--spend", "by", type=_by, help="Charges and cost instead; see also: spend.")
@@ -46,7 +46,7 @@ def history(
     return Exit.COMPLETE
 
 
-@click.command()
+@click.command(epilog=example("numberactive spend --by run"))
 @click.option("--by", type=_by, default="day", show_default=True)
 @_environment
 @_json
@@ -56,7 +56,7 @@ def spend(by: By, environment: str | None, as_json: bool) -> int:
     return Exit.COMPLETE
 
 
-@click.command()
+@click.command(epilog=example("numberactive reconcile invoice.csv --period 2026-10"))
 @click.argument("invoice")
 @click.option("--period", help="What the invoice covers, such as 2026-10.")
 @click.option("--request-id", help="Its column of requestIds.  [requestId or request_id]")
@@ -92,7 +92,7 @@ def reconcile(
     return Exit.COMPLETE if (found["verdict"] == "matched").all() else Exit.INCOMPLETE
 
 
-@click.command()
+@click.command(epilog=example("numberactive held"))
 @_json
 def held(as_json: bool) -> int:
     """Show the look-ups that wait for a person, numbers masked."""
@@ -101,7 +101,7 @@ def held(as_json: bool) -> int:
     return Exit.COMPLETE
 
 
-@click.command()
+@click.command(epilog=example("echo 08118899532 | numberactive resolve release --free"))
 @click.argument("how", type=click.Choice(["release", "settle"]))
 @click.option("--charged/--free", default=None, help="The vendor's word on the charge.")
 @click.option("--telco-type", help="Of settle: the answer that the vendor gave.")
@@ -142,7 +142,7 @@ def _phone() -> str:
 PHONE_VARIABLE = "NUMBERACTIVE_PHONE"
 
 
-@click.command()
+@click.command(epilog=example("numberactive forget < numbers.txt"))
 def forget() -> int:
     """Remove numbers from the store. Give them on standard input, one a line."""
     if sys.stdin.isatty():
@@ -154,7 +154,7 @@ def forget() -> int:
     return Exit.COMPLETE
 
 
-@click.command("import")
+@click.command("import", epilog=example("numberactive import answers.csv --column phone"))
 @click.argument("answers")
 @click.option("--column", default="phone", show_default=True, help="The phone column.")
 @click.option("--environment", help="Another one than configured.")
@@ -183,7 +183,7 @@ def store() -> None:
     """
 
 
-@store.command()
+@store.command(epilog=example("numberactive store copy ledger.sqlite3 team.sqlite3"))
 @click.argument("source")
 @click.argument("target", required=False)
 def copy(source: str, target: str | None) -> int:
@@ -199,7 +199,7 @@ def copy(source: str, target: str | None) -> int:
     return Exit.INCOMPLETE if getattr(done, "left", 0) else Exit.COMPLETE
 
 
-@store.command()
+@store.command(epilog=example("numberactive store init team.sqlite3"))
 @click.argument("target", required=False)
 def init(target: str | None) -> int:
     """Make the tables, or bring them up to date, as their owner."""

@@ -21,7 +21,24 @@ SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 TEXT_ENDINGS = (".csv", ".tsv", ".txt")
 EXCEL_ENDINGS = (".xlsx", ".xlsm")
 SAMPLED_LINES = 50
+_WINDOWS = ("cp1252", "Windows text (cp1252)")
 _HARMLESS = re.compile(r"[+-]?[0-9][0-9 ().,/-]*")  # phones and numbers, which no sheet executes
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The layout of a CSV file: what separates cells, and whether a byte order mark begins it."""
+
+    separator: str = ","
+    marked: bool = False  # Excel takes text without a mark for the local encoding
+
+    @property
+    def encoding(self) -> str:
+        """The encoding to write with."""
+        return "utf-8-sig" if self.marked else "utf-8"
+
+
+_PLAIN = Layout()
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +47,7 @@ class Taken:
 
     frame: pd.DataFrame
     how: str = ""
+    layout: Layout = _PLAIN
 
 
 def read_table(name: str, *, sheet: str | None = None, header_row: int = 1) -> Taken:
@@ -92,12 +110,13 @@ def _read_text(name: str, content: bytes, header_row: int) -> Taken:
         )
     except pd.errors.ParserError as error:
         raise ConfigurationError(f"{name!r} cannot be read: {error}.") from None
-    parts = [encoding] if encoding != "UTF-8" else []
+    parts = [] if encoding.startswith("UTF-8") else [encoding]
     if separator != ",":
         parts.append(f"separated by {SEPARATORS[separator]}")
     if name.lower().endswith(EXCEL_ENDINGS):
         parts.insert(0, "text, although it is named as Excel")
-    return Taken(frame, _said(name, [*parts, *_header(header_row)]))
+    layout = Layout(separator, marked=encoding != "UTF-8")
+    return Taken(frame, _said(name, [*parts, *_header(header_row)]), layout)
 
 
 def _header(row: int) -> list[str]:
@@ -105,24 +124,30 @@ def _header(row: int) -> list[str]:
 
 
 def _said(name: str, parts: list[str]) -> str:
-    return f"{name} was read as: {', '.join(parts)}." if parts else ""
+    shown = "Standard input" if name == STANDARD else name
+    return f"{shown} was read as: {', '.join(parts)}." if parts else ""
 
 
 def _decoded(name: str, content: bytes) -> tuple[str, str]:
-    """Return the text and its encoding. Excel's "Unicode text" is UTF-16."""
+    """Return the text and its encoding.
+
+    Excel's "Unicode text" is UTF-16, and its plain CSV has the encoding of a Western Windows.
+    """
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
         return content.decode("utf-16"), "UTF-16"
     nulls = content[:1000].count(b"\0")
     if nulls:
         wide = "utf-16-le" if content[1:2] == b"\0" else "utf-16-be"
         return content.decode(wide, errors="replace"), "UTF-16"
-    try:
-        return content.decode("utf-8-sig"), "UTF-8"
-    except UnicodeDecodeError as error:
-        raise ConfigurationError(
-            f"{name!r} is no UTF-8 text (byte {error.start:,}): save it again, in Excel as "
-            '"CSV UTF-8".'
-        ) from None
+    marked = content.startswith(b"\xef\xbb\xbf")
+    for encoding, shown in (("utf-8-sig", "UTF-8 with a mark" if marked else "UTF-8"), _WINDOWS):
+        try:
+            return content.decode(encoding), shown
+        except UnicodeDecodeError as error:
+            at = error.start
+    raise ConfigurationError(
+        f'{name!r} is no UTF-8 text (byte {at:,}): save it again, in Excel as "CSV UTF-8".'
+    )
 
 
 def _separator(lines: list[str]) -> str:
@@ -164,30 +189,31 @@ def _need_openpyxl() -> None:
         raise missing_extra("excel", "openpyxl") from error
 
 
-def write_table(df: pd.DataFrame, name: str) -> None:
-    """Write a table in the format that the name ends in.
+def write_table(df: pd.DataFrame, name: str, layout: Layout = _PLAIN) -> None:
+    """Write a table in the format that the name ends in, a CSV in this layout.
 
     The file has its name only once it is whole.
     """
     if name == STANDARD:
-        sys.stdout.write(_as_text(df).to_csv(index=False))
+        sys.stdout.write(_as_text(df).to_csv(index=False, sep=layout.separator))
         return
     path = Path(name)
     part = path.with_name(f".{path.stem}.part{path.suffix}")
     try:
-        _write(df, part, path.suffix.lower())
+        _write(df, part, path.suffix.lower(), layout)
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
 
 
-def _write(df: pd.DataFrame, path: Path, kind: str) -> None:
+def _write(df: pd.DataFrame, path: Path, kind: str, layout: Layout) -> None:
     if kind == ".parquet":
         df.to_parquet(path, index=False)
     elif kind == ".xlsx":
         _write_excel(for_excel(df), path)
     else:
-        _as_text(df).to_csv(path, index=False, sep="," if kind == ".csv" else "\t")
+        separator = layout.separator if kind == ".csv" else "\t"
+        _as_text(df).to_csv(path, index=False, sep=separator, encoding=layout.encoding)
 
 
 def _as_text(df: pd.DataFrame) -> pd.DataFrame:

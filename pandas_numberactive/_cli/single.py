@@ -10,14 +10,14 @@ import click
 from pandas_numberactive._cli.books import PHONE_VARIABLE
 from pandas_numberactive._cli.codes import Exit
 from pandas_numberactive._cli.doctor import doctor as diagnose
-from pandas_numberactive._cli.words import from_stdin, plain, put_json, tell
+from pandas_numberactive._cli.words import example, from_stdin, plain, put_json, tell
 from pandas_numberactive._config.checks import VARIABLES
 from pandas_numberactive._config.keyring import require_keyring, save_to_keyring
 from pandas_numberactive._config.settings import from_variable
 from pandas_numberactive.errors import ConfigurationError, NumberActiveError
 
 
-@click.command()
+@click.command(epilog=example("echo 08118899532 | numberactive lookup"))
 @click.option("--refresh", is_flag=True, help="Buy it again.")
 @click.option("--max-age", metavar="AGE", help="Buy again what is older, such as 180D.")
 @click.option("--json", "as_json", is_flag=True, help="Print the answers as JSON.")
@@ -52,7 +52,7 @@ def _phones() -> list[str]:
     return phones
 
 
-@click.command()
+@click.command(epilog=example("echo 081211112222 | numberactive verify --max-charges 1"))
 @click.option(
     "--phone", help=f"A number of your own; better on standard input or in {PHONE_VARIABLE}."
 )
@@ -72,7 +72,7 @@ def verify(phone: str | None, max_charges: int | None) -> int:
     return Exit.INCOMPLETE if found.refuted else Exit.COMPLETE
 
 
-@click.command()
+@click.command(epilog=example("numberactive doctor"))
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
 def doctor(as_json: bool) -> int:
     """Show what is configured, without spending. Exit code 1 where no run could start."""
@@ -85,7 +85,7 @@ def doctor(as_json: bool) -> int:
     return Exit.COMPLETE if found.ready else Exit.BROKEN
 
 
-@click.command()
+@click.command(epilog=example("numberactive login"))
 def login() -> int:
     """Keep app key and secret in the system's keyring."""
     keys = f"{VARIABLES['app_key']} and {VARIABLES['secret']}"
@@ -104,7 +104,7 @@ def login() -> int:
     return Exit.COMPLETE
 
 
-@click.command()
+@click.command(epilog=example("numberactive simulate --port 8900"))
 @click.option(
     "--port", type=click.IntRange(0, 65535), default=8900, help="0 for any that is free.  [8900]"
 )
@@ -118,14 +118,11 @@ def simulate(port: int, latency: float) -> int:
     return Exit.COMPLETE
 
 
-@click.command()
+@click.command(epilog=example("numberactive completion bash > ~/.numberactive-complete"))
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 @click.pass_context
 def completion(context: click.Context, shell: str) -> int:
-    """Print the script that completes commands and options in your SHELL.
-
-    For example: numberactive completion bash > ~/.numberactive-complete, and source it.
-    """
+    """Print the script that completes commands and options in your SHELL, to be sourced."""
     # Imported here because only this command needs it.
     from click.shell_completion import get_completion_class
 

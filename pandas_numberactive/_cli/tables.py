@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -12,9 +13,16 @@ import pandas as pd
 import platformdirs
 
 from pandas_numberactive._cli.codes import Exit
-from pandas_numberactive._cli.files import STANDARD, check_target, read_table, write_table
+from pandas_numberactive._cli.files import (
+    STANDARD,
+    Layout,
+    check_target,
+    read_table,
+    write_table,
+)
 from pandas_numberactive._cli.words import (
     again,
+    example,
     plan_text,
     put_json,
     refuse_budget_without_price,
@@ -72,6 +80,7 @@ class Request:
         rest.remove(file)
         self.file = file
         self.columns: list[Hashable] = [*column, *rest] or ["phone"]
+        self.layout = Layout()  # of the file, once it is read
         self._given = given
 
     def settings(self) -> AbstractContextManager[Settings]:
@@ -106,6 +115,7 @@ class Request:
         if taken.how:
             tell(taken.how)
         df = taken.frame
+        self.layout = taken.layout
         missing = [name for name in self.columns if name not in df.columns]
         if missing:
             raise ConfigurationError(
@@ -125,7 +135,7 @@ class Request:
             )
 
 
-@click.command()
+@click.command(epilog=example("numberactive plan customers.csv --column phone"))
 @_terms
 def plan(**given: Any) -> int:
     """Show what enriching FILE would do and cost. Spends nothing.
@@ -142,7 +152,9 @@ def plan(**given: Any) -> int:
     return Exit.COMPLETE
 
 
-@click.command()
+@click.command(
+    epilog=example("numberactive enrich customers.csv -c phone --max-charges 500 --out new.csv")
+)
 @_terms
 @click.option("--out", help="csv, tsv, txt, xlsx or parquet, or - for a CSV on standard output.")
 @click.option("--details", is_flag=True, help="Add charged, request_id, reason, source, national.")
@@ -150,7 +162,8 @@ def enrich(out: str | None, details: bool, **given: Any) -> int:
     """Buy what is not stored for FILE, and write the table with its signals.
 
     FILE is a csv, tsv, txt, xlsx or parquet file, or - for a CSV on standard input; then the
-    result goes to standard output, unless --out names a file.
+    result goes to standard output, unless --out names a file. A CSV result has the separator of
+    the FILE.
     """
     request = Request(given.pop("files"), given.pop("column"), **given)
     target = out or (STANDARD if request.file == STANDARD else None)
@@ -161,13 +174,12 @@ def enrich(out: str | None, details: bool, **given: Any) -> int:
         options = request.options()
         options["details"] = details
         df = request.table(details)
+        keep = partial(write_table, name=target, layout=request.layout)
         try:
-            api.enrich_into(
-                df, request.columns, lambda frame: write_table(frame, target), **options
-            )
+            api.enrich_into(df, request.columns, keep, **options)
         except NumberActiveError as error:
             if isinstance(error.partial, pd.DataFrame):  # what is paid goes to the file, too
-                write_table(error.partial, target)
+                keep(error.partial)
             raise
         report = api.last_run()
         assert report is not None
@@ -190,7 +202,7 @@ def exit_code(report: RunReport) -> int:
     return Exit.INCOMPLETE
 
 
-@click.command()
+@click.command(epilog=example("numberactive demo"))
 def demo() -> int:
     """Enrich a made-up table on the simulator. Costs nothing."""
     folder = Path(platformdirs.user_data_dir("pandas-numberactive", appauthor=False))

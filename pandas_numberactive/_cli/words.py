@@ -33,6 +33,11 @@ AGAIN = {
 }
 
 
+def example(line: str) -> str:
+    """Return the end of a command's help: one line to copy."""
+    return f"\b\nExample:\n  {line}"
+
+
 def tell(text: str) -> None:
     """Print a line that is no result to stderr."""
     click.echo(text, err=True)

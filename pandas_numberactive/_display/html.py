@@ -62,6 +62,8 @@ _CELL = "padding:1px 16px 1px 0;text-align:left;vertical-align:top;background:no
 _NOTE = "font-size:13px;line-height:1.5;overflow-wrap:anywhere"
 _HEAD = "font-weight:600;white-space:normal"
 _RIGHT = "text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums"
+_HAIRLINE = "rgba(128, 128, 128, 0.25)"
+SHORT = 24  # characters of a cell that is not broken
 # A count or an amount of money, then what explains it.
 _FIGURE = re.compile(
     r"(?P<figure>(?:about |[A-Z]{3} )?-?\d+(?:,\d{3})*(?:\.\d+)?%?(?: s| min| h)?)"
@@ -189,9 +191,8 @@ def error_card(error: BaseException) -> str:
         )
     code = getattr(error, "code", None)
     said = note(f"code {code}: {getattr(error, 'msg', '')}") if code is not None else ""
-    body = (
-        f'<div style="white-space:pre-line">{esc(error)}</div>{said}{note(_CHARGED[error.charged])}'
-    )
+    charged = "" if "Nothing was sent" in str(error) else note(_CHARGED[error.charged])
+    body = f'<div style="white-space:pre-line">{esc(error)}</div>{said}{charged}'
     return card(_TITLES[error.fault], body, accent=RED)
 
 
@@ -260,9 +261,10 @@ def table(rows: Sequence[Sequence[object]], caption: str = "") -> str:
         for name, style in zip(rows[0], styles, strict=True)
     )
     body = "".join(
-        '<tr style="background:none">'
+        f'<tr style="background:none;border-bottom:1px solid {_HAIRLINE}">'
         + "".join(
-            f'<td style="{style}">{esc(text)}</td>' for text, style in zip(row, styles, strict=True)
+            f'<td style="{style}{_unbroken(text)}">{esc(text)}</td>'
+            for text, style in zip(row, styles, strict=True)
         )
         + "</tr>"
         for row in rows[1:]
@@ -278,6 +280,11 @@ def table(rows: Sequence[Sequence[object]], caption: str = "") -> str:
         f'<thead><tr style="background:none;border-bottom:1px solid {LINE}">{head}</tr></thead>'
         f"<tbody>{body}</tbody></table></div>"
     )
+
+
+def _unbroken(text: object) -> str:
+    """Return the style that keeps a short cell in one line."""
+    return ";white-space:nowrap" if len(str(text)) <= SHORT else ""
 
 
 def _breakable(name: object) -> str:

@@ -195,12 +195,16 @@ class StopRow:
 
     def remove(self) -> None:
         """Remove it from the page: a saved notebook would show a widget that is not there."""
-        if self._shown:
-            self._shown = False
+        if in_voila():  # which replaces no output
+            self.widget.layout.display = "none"
+        elif self._shown:
             _publish(dict(_NOTHING), self._id, update=True)
+        self._shown = False
 
 
 def _stop_text(stopping: bool) -> str:
     if stopping:
         return "Stopping: what was sent is waited for and kept."
-    return "" if handlers_run_beside_cells() else LATE_STOP
+    # Voila shows its page when all cells have run.
+    at_once = in_voila() or handlers_run_beside_cells()
+    return "" if at_once else LATE_STOP

@@ -444,7 +444,8 @@ def history(
     Parameters
     ----------
     since
-        A date, or text that pandas reads as one (UTC). By default the whole history.
+        A date, or text that pandas reads as one, on the clock of the setting `timezone`. By default
+        the whole history.
     mask
         False shows the numbers whole.
     environment
@@ -477,14 +478,15 @@ def history(
 
 @public
 def spend(by: ledger.By = "day", *, environment: str | None = None) -> pd.DataFrame:
-    """Return the charges and their cost by day (UTC), run, environment or buyer.
+    """Return the charges and their cost by day, run, environment or buyer.
 
     Nothing is sent or charged.
 
     Parameters
     ----------
     by
-        "day", "run", "environment" or "buyer": the user of JupyterHub or of the system.
+        "day" (of the setting `timezone`), "run", "environment" or "buyer": the user of JupyterHub
+        or of the system.
     environment
         "production", "sandbox" or "simulator". By default that of the settings. "all" shows every
         environment, in a column of its own.

@@ -179,7 +179,8 @@ class LookupStore:
         Parameters
         ----------
         since
-            A date, or text that pandas reads as one (UTC). By default the whole history.
+            A date, or text that pandas reads as one, on the clock of the setting `timezone`. By
+            default the whole history.
         mask
             False shows the numbers whole.
         environment
@@ -254,13 +255,13 @@ class LookupStore:
         *,
         environment: str | None = None,
     ) -> pd.DataFrame:
-        """Return the charges and their cost by day (UTC), run, environment or buyer.
+        """Return the charges and their cost by day, run, environment or buyer.
 
         Parameters
         ----------
         by
-            "day", "run", "environment" or "buyer": the user of JupyterHub or of the system. Several
-            users of one run are all named.
+            "day" (of the setting `timezone`), "run", "environment" or "buyer": the user of
+            JupyterHub or of the system. Several users of one run are all named.
         environment
             As in `history`.
 
@@ -288,7 +289,8 @@ class LookupStore:
                 f'by must be "day", "run", "environment" or "buyer", not {by!r}.'
             )
         frame = self._charges(True, environment)
-        frame["day"] = frame["at"].dt.floor("D")
+        frame["day"] = frame["at"].dt.tz_convert(settings().timezone).dt.tz_localize(None)
+        frame["day"] = frame["day"].dt.normalize()
         frame["currency"] = frame["currency"].fillna("")
         frame["buyer"] = frame["buyer"].fillna("")
         names = [by, "environment"] if shows_all(environment) and by != "environment" else [by]
@@ -421,7 +423,7 @@ class LookupStore:
             Its column of requestIds. By default `requestId`, else `request_id`.
         period
             The time that the invoice covers: "2026-10", a pandas Period, or its first moment and
-            the one after its last (UTC where they have no zone). Charges outside of it that are not
+            the one after its last, on the clock of `timezone`. Charges outside of it that are not
             on the invoice are left out.
         environment
             As in `history`.
@@ -459,7 +461,8 @@ class LookupStore:
         times = invoice_ids(invoice, request_id)
         charges = self._charges(False, environment).dropna(subset=["request_id"])
         known = self._store.do(ledger.known_ids, within(environment))
-        out = compare(times, charges.set_index("request_id"), known, bounds(period))
+        covered = bounds(period, settings().timezone)
+        out = compare(times, charges.set_index("request_id"), known, covered)
         return Reconciled(_only(out, environment))
 
     @without_frames

@@ -23,9 +23,9 @@ from pandas_numberactive.errors import (
 )
 
 
-def _micros(moment: object) -> int:
+def _micros(moment: object, zone: str = "UTC") -> int:
     stamp = pd.Timestamp(cast("Any", moment))
-    stamp = stamp.tz_localize("UTC") if stamp.tzinfo is None else stamp.tz_convert("UTC")
+    stamp = stamp.tz_localize(zone) if stamp.tzinfo is None else stamp
     return int(stamp.as_unit("ns").value) // 1000
 
 
@@ -38,11 +38,14 @@ def need_frame(given: object, name: str) -> None:
 
 
 def since_micros(moment: object) -> int:
-    """Return a date in microseconds since 1970, UTC. A number is refused."""
+    """Return a date on the clock of the setting `timezone` in microseconds since 1970, UTC.
+
+    A number is refused.
+    """
     try:
         if not isinstance(moment, (str, date, np.datetime64)) or pd.isna(pd.Timestamp(moment)):
             raise ValueError  # a number is nanoseconds to pandas
-        return _micros(moment)
+        return _micros(moment, settings().timezone)
     except (ValueError, TypeError):  # pandas' own errors of dates are ValueErrors
         raise ConfigurationError(
             f'since must be a date such as "2026-01-31", not {said(moment)}.'

@@ -59,8 +59,11 @@ def _text(value: object, name: str) -> str:
     return str(math.trunc(value))
 
 
-def bounds(period: Period | None) -> tuple[pd.Timestamp, pd.Timestamp] | None:
-    """Return a period's first moment and the one after its last, UTC where no zone is given."""
+def bounds(period: Period | None, zone: str) -> tuple[pd.Timestamp, pd.Timestamp] | None:
+    """Return a period's first moment and the one after its last, in UTC.
+
+    Moments without a zone are on the clock of `zone`.
+    """
     if period is None:
         return None
     try:
@@ -75,11 +78,11 @@ def bounds(period: Period | None) -> tuple[pd.Timestamp, pd.Timestamp] | None:
             'period must be a month or a day such as "2026-10", or its first moment and the one '
             f"after its last, not {said(period)}."
         ) from None
-    return _utc(first), _utc(last)
+    return _utc(first, zone), _utc(last, zone)
 
 
-def _utc(moment: pd.Timestamp) -> pd.Timestamp:
-    return moment.tz_localize("UTC") if moment.tzinfo is None else moment.tz_convert("UTC")
+def _utc(moment: pd.Timestamp, zone: str) -> pd.Timestamp:
+    return (moment.tz_localize(zone) if moment.tzinfo is None else moment).tz_convert("UTC")
 
 
 def compare(

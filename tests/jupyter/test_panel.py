@@ -214,6 +214,18 @@ def test_a_broken_drawing_costs_no_answer(as_production, frame, page, monkeypatc
     assert len(job.result()) == len(frame)
 
 
+def test_voila_hides_stop_and_says_nothing_of_cells(as_production, frame, page, monkeypatch):
+    """Its page cannot interrupt a kernel, replaces no output, and stands when all cells ran."""
+    monkeypatch.setenv("SERVER_SOFTWARE", "voila/0.5.8")
+    as_production()
+    job = frame.numberactive.start("hp")
+    job._ipython_display_()
+    stop = job.view.stop
+    assert "interrupt" not in stop.text.value
+    job.result()
+    until(lambda: stop.widget.layout.display == "none")
+
+
 def test_voila_gets_a_widget_for_its_progress(as_production, frame, page, monkeypatch):
     """Its page shows no output that comes after the cells ran."""
     as_production()

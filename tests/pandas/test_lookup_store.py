@@ -99,7 +99,7 @@ def test_a_months_invoice_leaves_other_months_out(on_either, vendor, frame):
         sql = "UPDATE events SET at = ? WHERE request_id IN (?, ?)"
         store.do(lambda db: db.execute(sql, (january, *ids[:2])))
     invoice = pd.DataFrame({"requestId": ids[2:]})
-    month = pd.Timestamp.now("UTC").strftime("%Y-%m")
+    month = pd.Timestamp.now("Asia/Jakarta").strftime("%Y-%m")
     with pna.LookupStore() as store:
         assert len(store.reconcile(invoice)) == 4
         out = store.reconcile(invoice, period=month)
@@ -465,6 +465,33 @@ def test_a_long_number_that_max_digits_allows_can_be_forgotten_settled_and_taken
         assert store.import_answers(old)["imported"] == 1
         with pytest.raises(StoreError, match="can be resolved"):  # known: settled, not unreadable
             store.resolve(phone, "release")
+
+
+# --- the clock of days and months
+
+
+@pytest.fixture
+def late_in_utc(as_production, frame):
+    """A charge at 18:00 UTC on the last of January: the first of February in Jakarta."""
+    given = as_production()
+    enrich(frame[:1])
+    moment = pd.Timestamp("2026-01-31 18:00", tz="UTC").value // 1000
+    with LookupStore.open(given.store) as store:
+        store.do(lambda db: db.execute("UPDATE events SET at = ?", (moment,)))
+
+
+@pytest.mark.usefixtures("late_in_utc")
+@pytest.mark.parametrize(
+    ("zone", "day", "month"),
+    [("Asia/Jakarta", "2026-02-01", "2026-02"), ("UTC", "2026-01-31", "2026-01")],
+)
+def test_days_and_months_are_those_of_the_timezone(zone, day, month):
+    nothing = pd.DataFrame({"requestId": []})
+    with pna.override(timezone=zone), pna.LookupStore() as store:
+        assert store.spend("day")["day"].tolist() == [pd.Timestamp(day)]
+        assert store.reconcile(nothing, period=month)["verdict"].tolist() == ["only_here"]
+        assert len(store.history(since=day)) > 0
+        assert len(store.history(since=pd.Timestamp(day) + pd.Timedelta("1D"))) == 0
 
 
 # --- the user who bought
