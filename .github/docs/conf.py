@@ -47,6 +47,8 @@ html_theme = "pydata_sphinx_theme"
 html_title = "pandas-numberactive"
 html_show_sourcelink = False
 html_static_path = ["_static"]
+html_css_files = ["site.css"]
+html_js_files = ["site.js"]
 html_theme_options = {
     "navigation_with_keys": False,
     "show_prev_next": False,

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 from pathlib import Path
 from typing import Any
 
+import click
 import numpy as np
 import pandas as pd
 import pytest
 
 import pandas_numberactive as pna
+from pandas_numberactive._cli.main import cli
 from pandas_numberactive.simulator import Simulator
 
 ROOT = Path(os.environ.get("NUMBERACTIVE_SOURCE", Path(__file__).parents[2]))
-PAGES = sorted((ROOT / ".github" / "docs" / "howto").glob("*.md"))
+DOCS = ROOT / ".github" / "docs"
+PAGES = [*sorted((DOCS / "howto").glob("*.md")), DOCS / "start.md"]
 BLOCK = re.compile(r"```python\n(.*?)```", re.S)
+CONSOLE = re.compile(r"```(?:console|text)\n(.*?)```", re.S)
+EVERY_PAGE = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
 ON_POSTGRES = {"team-store"}
 
 
@@ -112,10 +118,42 @@ def test_the_code_of_the_team_store_runs(names: dict[str, Any], dsn: str) -> Non
     run_page(page, names | {"dsn": dsn})
 
 
+def commands_of(page: Path) -> list[list[str]]:
+    """Return the words of each `numberactive` command that a page shows."""
+    lines = "\n".join(CONSOLE.findall(page.read_text())).splitlines()
+    found = [re.search(r"(?<![\w./])(?:\S*/bin/)?numberactive (\w.*)", line) for line in lines]
+    return [shlex.split(hit.group(1).partition(" >>")[0]) for hit in found if hit]
+
+
+COMMANDS = [
+    (page.name, words)
+    for page in EVERY_PAGE
+    if page.stem != "command-line"
+    for words in commands_of(page)
+]
+
+
+@pytest.mark.parametrize(("page", "words"), COMMANDS, ids=lambda value: " ".join(value)[:50])
+def test_a_shown_command_is_one_that_there_is(page: str, words: list[str]) -> None:
+    """Every option of a command on a page is an option of that command."""
+    command: click.Command = cli
+    given = list(words)
+    while isinstance(command, click.Group):
+        command = command.commands[given.pop(0)]
+    context = click.Context(command, info_name=page)
+    _, rest, _ = command.make_parser(context).parse_args(given)
+    assert rest == []
+
+
+def test_commands_are_found_on_the_pages() -> None:
+    """The test above would be empty if the search broke."""
+    assert {words[0] for _, words in COMMANDS} >= {"enrich", "store"}
+
+
 def test_every_guide_has_code_and_is_listed() -> None:
     """No guide is a stub, and the index names each."""
-    index = (ROOT / ".github" / "docs" / "howto" / "index.md").read_text()
-    guides = [page for page in PAGES if page.stem != "index"]
+    index = (DOCS / "howto" / "index.md").read_text()
+    guides = [page for page in PAGES if page.stem not in ("index", "start")]
     assert len(guides) >= 9
     assert [page.stem for page in guides if not code_of(page)] == []
     assert [page.stem for page in guides if page.stem not in index] == []

@@ -49,6 +49,21 @@ class RetroReport(Contents):
 
         The file holds no phone number and no cell of fewer than 10 customers. It asks no other
         host, and has no script.
+
+        Parameters
+        ----------
+        path
+            The file to write.
+
+        Returns
+        -------
+        pathlib.Path
+            The path of the file.
+
+        Raises
+        ------
+        OSError
+            The file cannot be written.
         """
         target = Path(path)
         target.write_text(page(self), encoding="utf-8")
