@@ -8,20 +8,15 @@ from typing import Any, Unpack
 import numpy as np
 import pandas as pd
 
+from pandas_numberactive.risk._engine import lag
 from pandas_numberactive.risk._engine.covariance import level_rates
 from pandas_numberactive.risk._engine.dates import lag_days
+from pandas_numberactive.risk._engine.lag import NAMES, Lag
 from pandas_numberactive.risk._engine.population import LEAST, Population, populations
 from pandas_numberactive.risk._engine.significance import CHANCE
-from pandas_numberactive.risk._engine.strata import Effect, effects, feature, growth
+from pandas_numberactive.risk._engine.strata import Effect, effects, feature
 from pandas_numberactive.risk._engine.terms import Common, Terms, takes_terms
 from pandas_numberactive.risk.views import Shown, note_left_out, note_tests
-
-EDGES = (7, 30, 60, 90, 180)  # days
-NAMES = ("0 to 7 days", "7 to 30", "30 to 60", "60 to 90", "90 to 180", "180 and more")
-CLEAN = "clean"
-GROWS = "grows with the lag: use the fresh rows"
-SHRINKS = "shrinks with the lag: use the fresh rows"
-CANNOT_TELL = "no fresh rows: cannot tell"
 
 
 @takes_terms
@@ -86,7 +81,7 @@ def lateness(
     tests: dict[str, dict[str, Any]] = {}
     for one in found:
         days = lag_days(df, one.signal, terms)[one.at]
-        groups = np.searchsorted(EDGES, days, side="left").astype(np.int64)
+        groups = lag.groups(days)
         of = feature(one)
         parts.append(_lines(one, groups, effects(one, groups, len(NAMES), of)))
         tests[one.signal] = _verdict(one, groups, of)
@@ -118,7 +113,7 @@ def _lines(found: Population, groups: np.ndarray[Any, Any], by_part: list[Effect
 def _verdict(
     found: Population, groups: np.ndarray[Any, Any], of: np.ndarray[Any, Any]
 ) -> dict[str, Any]:
-    change = growth(found, groups, of)
+    change = lag.growth(found, groups, of)
     factor, low, high = change.odds_ratio
     return {
         "growth": factor,
@@ -134,8 +129,8 @@ def _words(
 ) -> str:
     fresh = found.restricted(groups == 0)
     if min(np.bincount(fresh.bad, fresh.counts, 2)) < LEAST:
-        return CANNOT_TELL
+        return Lag.NONE.value
     if not change.p < CHANCE:
-        return CLEAN
+        return Lag.CLEAN.value
     late = effects(found, np.minimum(groups, 1), 2, of)[1]
-    return GROWS if late.log_odds * change.log_odds >= 0 else SHRINKS
+    return (Lag.GROWS if late.log_odds * change.log_odds >= 0 else Lag.SHRINKS).value

@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pandas_numberactive.risk._engine import auc, logistic, mantel, power
+from pandas_numberactive.risk._engine import logistic, mantel, power, ranking
+from pandas_numberactive.risk._engine.covariance import Rows
+from pandas_numberactive.risk._engine.tails import Z95
 
 HOW = "in an environment of its own: pip install -e . --group oracles"
 pytestmark = [
@@ -137,14 +139,17 @@ def test_auc_matches_sklearn_and_delong_its_definition():
         bad = bads.sum(axis=0)
         risk = np.arange(4)[::-1]
         outcomes = np.r_[np.ones(int(bad.sum())), np.zeros(int(good.sum()))]
-        scores = np.r_[np.repeat(risk, bad.astype(int)), np.repeat(risk, good.astype(int))]
-        found = auc.separation(good, bad)
-        assert found.auc == pytest.approx(metrics.roc_auc_score(outcomes, scores), abs=1e-12)
+        codes = np.r_[np.repeat(range(4), bad.astype(int)), np.repeat(range(4), good.astype(int))]
+        bits = outcomes.astype(np.int8)
+        scores = risk[codes]
+        found = ranking.auc(Rows(tuple("abcd"), codes.astype(np.int8), bits, None, None, None))
+        assert found.value == pytest.approx(metrics.roc_auc_score(outcomes, scores), abs=1e-12)
         x = np.repeat(risk, bad.astype(int))[:, None]
         y = np.repeat(risk, good.astype(int))[None]
         wins = (x > y) + 0.5 * (x == y)
         variance = wins.mean(axis=1).var(ddof=1) / len(wins)
         variance += wins.mean(axis=0).var(ddof=1) / wins.shape[1]
-        half = (np.log(found.high / (1 - found.high)) - np.log(found.auc / (1 - found.auc))) / 1.96
-        seen = (half * found.auc * (1 - found.auc)) ** 2
-        assert seen == pytest.approx(variance, rel=1e-4)
+        high = np.log(found.high / (1 - found.high))
+        half = (high - np.log(found.value / (1 - found.value))) / Z95
+        seen = (half * found.value * (1 - found.value)) ** 2
+        assert seen == pytest.approx(variance, rel=1e-9)

@@ -275,15 +275,11 @@ def lag_alarms(count, late_ratio, n=5_000):
         level = rng.integers(0, 3, n)
         ratio = np.where(late, late_ratio, 1.5)
         odds = -2.2 + np.log(ratio) * (level == 0)
-        bits = (rng.random(n) < 1 / (1 + np.exp(-odds))).astype(float)
-        found = lag.growth(
-            (level == 0).astype(float),
-            lag.groups(days),
-            lag.reach(days, late),
-            bits,
-            np.ones(n),
-            np.arange(n),
-        )
+        bits = rng.random(n) < 1 / (1 + np.exp(-odds))
+        rows = banded(days, level, bits).rows
+        group = lag.groups(days)
+        worst = np.array([1.0, 0, 0, 0])
+        found = lag.growth(rows, group, worst, lag.reach(days, late, group))
         hits.append(found.p < CHANCE)
     return np.mean(hits)
 

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 import pandas_numberactive as pna
+from pandas_numberactive import risk
 from pandas_numberactive.errors import RiskInputError
 from pandas_numberactive.risk import RetroTest
 from pandas_numberactive.risk._report.forest import FEW, masked
@@ -161,6 +162,17 @@ def test_late_rows_that_saw_the_outcome_stay_out(terms):
     assert "Only the fresh rows decide" in report.warnings[0]
     assert int(report.facts["deciding rows"].replace(",", "")) == (~late).sum()
     assert "lateness" in report.tables
+
+
+def test_the_report_counts_days_as_lateness_does(terms):
+    """A date without a time ends at midnight, so 7 and a half days on is within 7 days."""
+    half = np.random.default_rng(6).random(4_000) < 0.5
+    loans = frame(*portfolio(np.random.default_rng(6), 4_000), lag_days=np.where(half, 7.5, 0))
+    shown = terms.run(loans).tables["lateness"]["n"]
+    alone = risk.lateness(loans, NAME, "defaulted", as_of="applied")["n"].droplevel("signal")
+    assert shown.iloc[0] == len(loans)
+    assert alone.iloc[0] == loans[NAME].notna().sum()
+    assert shown.index.tolist() == alone.index.tolist()
 
 
 def test_clean_late_rows_join(terms):

@@ -7,14 +7,14 @@ with the lag. An effect that is real from the start does not.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pandas_numberactive.risk._engine.logistic import fit, sandwich
-from pandas_numberactive.risk._engine.tails import normal_tail
+from pandas_numberactive.risk._engine.population import Population
+from pandas_numberactive.risk._engine.significance import CHANCE
+from pandas_numberactive.risk._engine.strata import NO_EFFECT, Effect, last_effect
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     Ints = NDArray[np.int64]
 
 EDGES = (7, 30, 60, 90, 180)  # days, of the groups of lags
+NAMES = ("0 to 7 days", "7 to 30", "30 to 60", "60 to 90", "90 to 180", "180 and more")
 FULL = 90.0  # days after which a default shows in the use of the phone
 DOUBLING = math.log(2)  # growth of the log odds ratio that the fresh rows must be able to show
 ENOUGH = 2.8  # standard errors of an effect that is seen with 80% power at 5%
-CHANCE = 0.05
 
 
 class Lag(StrEnum):
@@ -34,33 +34,9 @@ class Lag(StrEnum):
 
     CLEAN = "clean"
     GROWS = "grows with the lag: use the fresh rows"
+    SHRINKS = "shrinks with the lag: use the fresh rows"
     FEW = "too few fresh rows: cannot tell"
     NONE = "no fresh rows: cannot tell"
-
-
-@dataclass(frozen=True)
-class Growth:
-    """The growth of a log odds ratio from fresh to late rows, its standard error and p-value."""
-
-    slope: float
-    error: float
-    p: float
-
-    def reading(self, fresh: int) -> Lag:
-        """Return the three-valued reading, for a number of fresh rows."""
-        if not fresh:
-            return Lag.NONE
-        if math.isnan(self.p):
-            return Lag.FEW
-        if self.p < CHANCE:
-            return Lag.GROWS
-        return Lag.CLEAN if self.error * ENOUGH <= DOUBLING else Lag.FEW
-
-
-def names() -> tuple[str, ...]:
-    """Return the names of the groups of lags."""
-    pairs = zip((0, *EDGES), EDGES, strict=False)
-    return (*(f"{low} to {high} days" for low, high in pairs), f"over {EDGES[-1]} days")
 
 
 def groups(days: Floats) -> Ints:
@@ -68,29 +44,40 @@ def groups(days: Floats) -> Ints:
     return np.searchsorted(np.asarray(EDGES, float), days, side="left").astype(np.int64)
 
 
-def reach(days: Floats, late: NDArray[np.bool_]) -> Floats:
-    """Return how far an answer may have seen the outcome: 0 if fresh, 1 from three months on."""
-    grown: Floats = np.where(late, np.clip(days / FULL, 0.0, 1.0), 0.0)
-    return grown
+def reach(days: Floats, late: NDArray[np.bool_], group: Ints) -> Floats:
+    """Return how far the answers of each group may have seen the outcome, on average.
 
-
-def growth(
-    worst: Floats, lag: Ints, late: Floats, bits: Floats, load: Floats, cluster: Ints
-) -> Growth:
-    """Return the growth of the effect of being in the worst level, from fresh to late rows.
-
-    The groups of lags have bad rates of their own, as old loans differ. `late` is 0 for fresh rows
-    and grows with the lag, up to 1.
+    0 for a fresh answer, 1 for one of three months on.
     """
-    used = np.unique(lag)
-    if len(used) < 2 or not 0 < worst.sum() < len(worst):
-        return Growth(math.nan, math.nan, math.nan)
-    columns = [(lag == at).astype(float) for at in used]
-    x = np.column_stack([*columns, worst, worst * late])
-    model = fit(x, bits * load, load)
-    covariance = sandwich(x, bits, model, load, cluster)
-    error = math.sqrt(max(float(covariance[-1, -1]), 0.0))
-    slope = float(model.beta[-1])
-    if not error > 0 or abs(slope) > 20:
-        return Growth(math.nan, math.nan, math.nan)
-    return Growth(slope, error, normal_tail(slope / error))
+    grown = np.where(late, np.clip(days / FULL, 0.0, 1.0), 0.0)
+    rows = np.bincount(group, minlength=len(NAMES))
+    means: Floats = np.bincount(group, grown, len(NAMES)) / np.maximum(rows, 1)
+    return means
+
+
+def growth(found: Population, group: Ints, of: Floats, steps: Floats | None = None) -> Effect:
+    """Return the change of a log odds ratio with the lag.
+
+    `of` is the number of each level that the effect is of. `steps` says how far each group of lags
+    stands from the fresh rows, by default its place. Groups have bad rates of their own, as old
+    loans differ from new ones.
+    """
+    used, own = np.unique(group, return_inverse=True)
+    if len(used) < 2:
+        return NO_EFFECT
+    far = used.astype(float) if steps is None else steps[used]
+    return last_effect(found, own, [of, np.outer(far, of)])
+
+
+def reading(change: Effect, fresh: int) -> Lag:
+    """Return the reading of a growth from fresh to late rows, for a number of fresh rows.
+
+    Without a growth it is clean where these rows would have shown a doubling.
+    """
+    if not fresh:
+        return Lag.NONE
+    if math.isnan(change.p):
+        return Lag.FEW
+    if change.p < CHANCE:
+        return Lag.GROWS
+    return Lag.CLEAN if math.sqrt(change.variance) * ENOUGH <= DOUBLING else Lag.FEW

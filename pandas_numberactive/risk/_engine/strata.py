@@ -149,14 +149,3 @@ def homogeneity(found: list[Effect]) -> ChiSquare:
     chi2 = float((weight * (estimates[known] - mean) ** 2).sum())
     df = int(known.sum()) - 1
     return ChiSquare(chi2, df, chi_square_tail(chi2, df))
-
-
-def growth(found: Population, groups: Ints, of: Floats) -> Effect:
-    """Return the change of the effect from one group of lags to the next.
-
-    Groups have intercepts of their own, as old loans differ from new ones.
-    """
-    used, group = np.unique(groups, return_inverse=True)
-    if len(used) < 2:
-        return NO_EFFECT
-    return last_effect(found, group, [of, np.outer(used, of)])

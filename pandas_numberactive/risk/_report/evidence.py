@@ -14,12 +14,13 @@ from pandas_numberactive.risk import added
 from pandas_numberactive.risk._engine import lag
 from pandas_numberactive.risk._engine.banded import Banded
 from pandas_numberactive.risk._engine.bands import bands_of
-from pandas_numberactive.risk._engine.dates import bought_column, late_rows, moments
+from pandas_numberactive.risk._engine.dates import lag_days, late_rows
 from pandas_numberactive.risk._engine.inputs import signal_columns
 from pandas_numberactive.risk._engine.payoff import Stakes, paid_out
 from pandas_numberactive.risk._engine.population import LEAST, Population, population
 from pandas_numberactive.risk._engine.retro_terms import common_of
 from pandas_numberactive.risk._engine.significance import holm
+from pandas_numberactive.risk._engine.strata import NO_EFFECT, Effect
 from pandas_numberactive.risk._engine.terms import Terms
 from pandas_numberactive.risk._report.rule import Finding
 from pandas_numberactive.risk.prices import Worth
@@ -32,8 +33,6 @@ if TYPE_CHECKING:
     Mask = NDArray[np.bool_]
     Floats = NDArray[np.float64]
 
-_DAY = 86_400_000_000  # microseconds
-
 
 @dataclass(frozen=True)
 class Lateness:
@@ -41,7 +40,7 @@ class Lateness:
 
     fresh: int
     late: int
-    growth: lag.Growth
+    growth: Effect
     reading: lag.Lag
     groups: NDArray[np.int64]
 
@@ -120,30 +119,17 @@ def _worth(terms: RetroTerms, banded: Banded) -> Worth:
 
 
 def _lateness(terms: RetroTerms, df: pd.DataFrame, rows: Population, late: Mask) -> Lateness:
-    days = lag_days(terms, df, rows)
+    days = np.nan_to_num(lag_days(df, rows.signal, Terms(**common_of(terms)))[rows.at])
     groups = lag.groups(days)
     behind = late[rows.at]
     fresh = int((~behind).sum())
     growth = _growth(rows, groups, behind, days)
-    return Lateness(fresh, int(behind.sum()), growth, growth.reading(fresh), groups)
+    return Lateness(fresh, int(behind.sum()), growth, lag.reading(growth, fresh), groups)
 
 
-def lag_days(terms: RetroTerms, df: pd.DataFrame, rows: Population) -> Floats:
-    """Return the days from decision to purchase of each asked row."""
-    when = bought_column(rows.signal)
-    assert when is not None
-    bought = moments(df, when, "UTC").utc[rows.at]
-    decided = moments(df, terms.as_of, terms.tz).utc[rows.at]
-    gap = (bought - decided).astype("m8[us]").astype(np.int64) / _DAY
-    days: Floats = np.where(np.isnat(bought), 0.0, gap)
-    return days
-
-
-def _growth(rows: Population, groups: NDArray[np.int64], late: Mask, days: Floats) -> lag.Growth:
+def _growth(rows: Population, groups: NDArray[np.int64], late: Mask, days: Floats) -> Effect:
+    """Return the growth of the worst level's effect, from fresh rows to three months on."""
     if not late.any() or late.all():
-        return lag.Growth(np.nan, np.nan, np.nan)
-    worst = rows.codes == added.worst_level(rows)
-    reach = lag.reach(days, late)
-    load = np.ones(len(rows)) if rows.load is None else rows.load
-    cluster = np.arange(len(rows)) if rows.cluster is None else rows.cluster
-    return lag.growth(worst.astype(float), groups, reach, rows.bad.astype(float), load, cluster)
+        return NO_EFFECT
+    worst = (np.arange(len(rows.levels)) == added.worst_level(rows)).astype(float)
+    return lag.growth(rows, groups, worst, lag.reach(days, late, groups))

@@ -8,8 +8,7 @@ import numpy as np
 import pandas as pd
 
 from pandas_numberactive.risk import added
-from pandas_numberactive.risk._engine import lag, ratios
-from pandas_numberactive.risk._engine.auc import separation
+from pandas_numberactive.risk._engine import lag, ranking, ratios
 from pandas_numberactive.risk._engine.covariance import intervals
 from pandas_numberactive.risk._engine.dates import moments
 from pandas_numberactive.risk._engine.formulas import stability_index, wilson
@@ -79,15 +78,14 @@ def separated(found: list[Evidence]) -> pd.DataFrame:
     lines = {}
     for one in found:
         if one.banded is not None and one.rows.ordered:
-            goods, bads = one.rows.cells()
-            own = slice(0, one.rows.own)
-            got = separation(goods[own], bads[own], one.banded.design_effect())
+            own = one.rows.of_own()
+            area = ranking.auc(own)
             lines[one.signal] = {
-                "auc": got.auc,
-                "auc_low": got.low,
-                "auc_high": got.high,
-                "gini": 2 * got.auc - 1,
-                "ks": got.ks,
+                "auc": area.value,
+                "auc_low": area.low,
+                "auc_high": area.high,
+                "gini": ranking.gini(area).value,
+                "ks": ranking.ks(own, ordered=True).value,
             }
     return pd.DataFrame.from_dict(lines, orient="index").rename_axis("signal")
 
@@ -178,7 +176,7 @@ def by_segment(terms: RetroTerms, df: pd.DataFrame, one: Evidence) -> pd.DataFra
 
 def by_lag(terms: RetroTerms, df: pd.DataFrame, one: Evidence, whole: Banded) -> pd.DataFrame:
     """Return the odds ratio by the days between decision and purchase."""
-    return _parts(whole, one.lateness.groups, lag.names(), "lag")
+    return _parts(whole, one.lateness.groups, lag.NAMES, "lag")
 
 
 def swaps(terms: RetroTerms, df: pd.DataFrame, one: Evidence) -> pd.DataFrame | None:
