@@ -16,7 +16,7 @@
     └── MissingExtraError (ImportError)       an optional package is not installed
 
     IncompleteRunWarning, PlainHttpWarning, UnknownValueWarning, LookAheadWarning,
-    RiskWarning, PhoneColumnWarning (UserWarning)
+    OpenFilesWarning, RiskWarning, PhoneColumnWarning (UserWarning)
 
 Each class answers three questions: `charged` (was money spent by what failed?), `retry` (may the
 same call simply be made again?) and `fault` (who has to do something?). The message says what to
@@ -49,6 +49,7 @@ __all__ = [
     "LookupFailedError",
     "MissingExtraError",
     "NumberActiveError",
+    "OpenFilesWarning",
     "PhoneColumnWarning",
     "PlainHttpWarning",
     "RiskInputError",
@@ -341,6 +342,10 @@ class IncompleteRunWarning(UserWarning):
 
 class PlainHttpWarning(UserWarning):
     """Phone numbers travel to the vendor unencrypted. An https base_url avoids it."""
+
+
+class OpenFilesWarning(UserWarning):
+    """The process may not open as many files as `max_concurrency` needs, so fewer are in flight."""
 
 
 class UnknownValueWarning(UserWarning):

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import threading
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -15,7 +16,12 @@ from pandas_numberactive._bridge import keep_over_forks
 from pandas_numberactive._config.checks import BASE_URLS, VARIABLES
 from pandas_numberactive._config.credentials import is_loopback
 from pandas_numberactive._config.settings import RunSettings, Settings, missing_keys
-from pandas_numberactive.errors import ConfigurationError, PlainHttpWarning, warn_caller
+from pandas_numberactive.errors import (
+    ConfigurationError,
+    OpenFilesWarning,
+    PlainHttpWarning,
+    warn_caller,
+)
 
 _lock = keep_over_forks(threading.Lock())
 _warned: set[str] = set()
@@ -79,6 +85,48 @@ def warn_plain_http(given: Settings) -> None:
         "the way can read them. Ask the vendor for https, or set base_url to a tunnel.",
         PlainHttpWarning,
     )
+
+
+KEPT_FREE = 32  # open files for the store, its side files, and whatever else opens one meanwhile
+
+
+def within_open_files(given: RunSettings) -> RunSettings:
+    """Lower `max_concurrency` to the files that this process may still open, and warn once.
+
+    Each call in flight is a connection, which counts as an open file. Without any left the store's
+    own files cannot be opened, and the run would end at its first write.
+    """
+    room = _files_left()
+    if room is None or given.max_concurrency <= room - KEPT_FREE:
+        return given
+    lowered = max(1, room - KEPT_FREE)
+    with _lock:
+        known = "open files" in _warned
+        _warned.add("open files")
+    if not known:
+        warn_caller(
+            f"max_concurrency={given.max_concurrency} is more than this process may have open "
+            f"files for: {lowered} are in flight at once. Raise the limit before Python starts, "
+            "for example with `ulimit -n 4096`, or set a lower max_concurrency. Nothing is lost.",
+            OpenFilesWarning,
+        )
+    return replace(given, max_concurrency=lowered)
+
+
+def _files_left() -> int | None:
+    """Return how many more files this process may open, or None where there is no such limit."""
+    try:
+        import resource  # not on Windows
+    except ImportError:
+        return None
+    most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if most == resource.RLIM_INFINITY:
+        return None
+    try:
+        opened = len(os.listdir("/dev/fd"))
+    except OSError:
+        opened = KEPT_FREE
+    return most - opened
 
 
 def store_location(given: Settings) -> str:

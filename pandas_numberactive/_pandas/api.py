@@ -12,7 +12,7 @@ import pandas as pd
 
 from pandas_numberactive import _bridge as bridge
 from pandas_numberactive._bridge import keep_over_forks
-from pandas_numberactive._config.readiness import require, warn_plain_http
+from pandas_numberactive._config.readiness import require, warn_plain_http, within_open_files
 from pandas_numberactive._config.settings import RunSettings, Settings, settings
 from pandas_numberactive._display.public import public
 from pandas_numberactive._pandas import frames
@@ -47,7 +47,7 @@ def ready_settings(given: Settings) -> RunSettings:
 
     A simulator without an address is started in this process.
     """
-    ready = require(given)
+    ready = within_open_files(require(given))
     warn_plain_http(ready)
     if not ready.simulated or ready.base_url:
         return ready
