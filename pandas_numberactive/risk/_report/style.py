@@ -47,7 +47,7 @@ ul{padding-left:20px;margin:6px 0}li{margin:3px 0}
 @page{margin:14mm}
 @media print{:root{color-scheme:light;--ink:#000;--faint:#444;--line:#999;--bg:#fff;--soft:#f5f5f5;
 --point:#333;--frame:#000}body{font-size:11px}main{max-width:none;margin:0;padding:0}
-h2,h2+p{break-after:avoid}h2{margin-top:16px}tr,.wide,.decision,pre{break-inside:avoid}
+h2,h2+p{break-after:avoid}h2{margin-top:16px}tr,p,li,.wide,.decision,pre{break-inside:avoid}
 caption,thead th,pre{font-size:10.5px}
 *{print-color-adjust:exact}}
 """
