@@ -13,7 +13,7 @@ from pandas_numberactive._display.html import (
     note,
     table,
 )
-from pandas_numberactive._display.live import Live, in_kernel, show_bundle, widget_bundle
+from pandas_numberactive._display.live import Live, in_kernel, in_voila, show_bundle, widget_bundle
 from pandas_numberactive._display.text import words
 from pandas_numberactive._phones.mask import mask_cell, mask_label
 from pandas_numberactive._run.plan import Plan, plan_headline, plan_picture
@@ -84,7 +84,8 @@ def show_widget(widget: Any, text: str, *below: Live) -> None:
         return
     show_bundle(widget_bundle(widget, text))
     for live in below:
-        live.show()
+        if live.value != REOPENED or not in_voila():  # its page is no notebook
+            live.show()
 
 
 def still_holds(given: Settings) -> bool:

@@ -226,6 +226,14 @@ def test_voila_hides_stop_and_says_nothing_of_cells(as_production, frame, page, 
     until(lambda: stop.widget.layout.display == "none")
 
 
+@pytest.mark.parametrize(("software", "count"), [("voila/0.5.8", 0), ("", 1)])
+def test_only_a_notebook_is_told_of_reopening(frame, page, monkeypatch, software, count):
+    monkeypatch.setenv("SERVER_SOFTWARE", software)
+    EnrichPanel(frame)._ipython_display_()
+    shown = [data for data, _, _ in page if "reopened" in data.get("text/html", "")]
+    assert len(shown) == count
+
+
 def test_voila_gets_a_widget_for_its_progress(as_production, frame, page, monkeypatch):
     """Its page shows no output that comes after the cells ran."""
     as_production()
