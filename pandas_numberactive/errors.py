@@ -1,12 +1,12 @@
-"""Everything this package raises or warns about, in one tree.
+"""Every error and warning of this package, in one tree.
 
     NumberActiveError
     ├── ConfigurationError (ValueError)       settings are missing or contradict each other
     ├── InvalidPhoneError (ValueError)        a cell is no Indonesian mobile number
     ├── ColumnNotFoundError (KeyError)        no column of that name
     ├── RiskInputError (ValueError)           a table that cannot be analysed
-    ├── BudgetExceededError                   the purchase would cost more than was allowed
-    │   └── ConfirmationRequiredError         nobody confirmed a big purchase
+    ├── BudgetExceededError                   the purchase would cost more than its cap
+    │   └── ConfirmationRequiredError         a big purchase without a cap
     ├── VendorError                           the vendor's replies stopped the run
     │   └── AuthenticationError (PermissionError)
     ├── LookupFailedError (RuntimeError)      errors="raise", and a look-up failed
@@ -18,9 +18,9 @@
     IncompleteRunWarning, PlainHttpWarning, UnknownValueWarning, LookAheadWarning,
     OpenFilesWarning, RiskWarning, PhoneColumnWarning (UserWarning)
 
-Each class answers three questions: `charged` (was money spent by what failed?), `retry` (may the
-same call simply be made again?) and `fault` (who has to do something?). The message says what to
-do.
+Each class has three facts: `charged` (money was spent: "no", "maybe" or "stored"), `retry` (True if
+the same call can be made again) and `fault` ("caller", "vendor" or "machine" has to act). The
+message gives the remedy.
 """
 
 from __future__ import annotations
@@ -184,7 +184,7 @@ def near_misses(word: str, known: Iterable[str]) -> list[str]:
 
 
 class RiskInputError(NumberActiveError, ValueError):
-    """A table cannot be analysed as asked: the message says which column, and how to mend it."""
+    """A table cannot be analysed as asked. The message names the column and the remedy."""
 
 
 class BudgetExceededError(NumberActiveError):
@@ -334,7 +334,7 @@ def warn_caller(text: str, category: type[Warning]) -> None:
 
 
 class IncompleteRunWarning(UserWarning):
-    """Rows are left pending, uncertain or not bought.
+    """Numbers are left pending, uncertain or not bought.
 
     The message gives the reason and the effect of the next call.
     """
@@ -349,18 +349,15 @@ class OpenFilesWarning(UserWarning):
 
 
 class UnknownValueWarning(UserWarning):
-    """An answer held a value that the vendor's page does not list.
-
-    It is a missing value in the result.
-    """
+    """An answer held a value that the vendor's page does not list. It is missing in the result."""
 
 
 class RiskWarning(UserWarning):
-    """A risk table rests on something doubtful, such as a target that looks reversed."""
+    """A risk table rests on doubtful input, such as a target that looks reversed."""
 
 
 class LookAheadWarning(UserWarning):
-    """Answers were bought after the date of the row's own decision: they saw the outcome."""
+    """Answers were bought after the decision of their row, so they may reflect its outcome."""
 
 
 class PhoneColumnWarning(UserWarning):

@@ -58,7 +58,7 @@ def _phones() -> list[str]:
 )
 @click.option("--max-charges", type=int, help="Production: must be 1.")
 def verify(phone: str | None, max_charges: int | None) -> int:
-    """Check the README's assumptions with one look-up."""
+    """Check the assumptions about the vendor with one look-up."""
     # Imported here because it loads the client, which other commands need not.
     from pandas_numberactive._cli.verify import verify as check
 

@@ -1,4 +1,4 @@
-"""Check the README's Assumptions against the vendor: one look-up, and the same query once more."""
+"""Check the assumptions about the vendor: one look-up, and the same query once more."""
 
 from __future__ import annotations
 
@@ -52,9 +52,9 @@ class Findings:
 
 @public
 def verify(phone: object, *, max_charges: int | None = None) -> Findings:
-    """Look one number up, ask the same requestId again, and judge each assumption of the README.
+    """Look one number up, ask the same requestId again, and judge each assumption.
 
-    At most one number is bought; whether the repetition is charged is one of the questions. In
+    At most one number is bought. The charge of the repetition is one of the questions. In
     production `max_charges=1` must be given. Raises ConfigurationError where the number is stored
     already.
     """

@@ -322,9 +322,10 @@ def checked(options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def refuse_mixed(environment: str | None, base_url: str | None) -> None:
-    """Raise where one environment is named and the address is the vendor's other one.
+    """Raise ConfigurationError if the environment and the vendor's address contradict each other.
 
-    The sandbox asks for no confirmation, so its name with the production host would buy unasked.
+    The sandbox asks for no confirmation, so its name with the production host would buy without
+    asking.
     """
     hosts = {name: urlsplit(url).hostname for name, url in BASE_URLS.items()}
     host = urlsplit(base_url or "").hostname

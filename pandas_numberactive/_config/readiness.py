@@ -130,11 +130,11 @@ def _files_left() -> int | None:
 
 
 def store_location(given: Settings) -> str:
-    """Return where answers are kept: a path, ":memory:", or a postgresql:// URL.
+    """Return the place of the answers: a path, ":memory:", or a postgresql:// URL.
 
-    Without `store`, a file in the user's data folder; one of its own for the simulator, and for
-    production behind another base_url than the vendor's, so that a mock's answers never serve a
-    real decision.
+    Without `store` it is a file in the user's data folder. The simulator has one of its own, and so
+    has production behind another base_url than the vendor's. So answers of a test server never
+    serve a real decision.
     """
     if given.store == ":memory:":
         if given.environment not in ("simulator", "sandbox"):

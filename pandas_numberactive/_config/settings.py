@@ -1,6 +1,6 @@
 """Settings: explicit > override() > configure() > environment variables > keyring > default.
 
-The only module that reads environment variables; `keyring_keys` reads the keyring. Nothing here
+The only module that reads environment variables; `_config.keyring` reads the keyring. Nothing here
 sends anything or costs money.
 """
 

@@ -353,8 +353,8 @@ class LookupForm(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no ty
     def _on_handlers_loop(self, call: Callable[[], None]) -> None:
         """Call on the loop that reads the page's messages.
 
-        While a cell blocks that loop, an Enter waits in its queue and was pressed before anybody
-        could see the offer. The half second therefore starts when the loop is free again.
+        While a cell blocks that loop, an Enter waits in its queue, and was pressed before the offer
+        could be seen. So the half second starts when the loop is free again.
         """
         loop = self._handlers_loop
         if loop is None or not loop.is_running():

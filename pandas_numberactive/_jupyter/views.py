@@ -89,9 +89,9 @@ def show_widget(widget: Any, text: str, *below: Live) -> None:
 
 
 def still_holds(given: Settings) -> bool:
-    """Return True while the settings are those that a Buy button was made with.
+    """Return True if the settings are unchanged since the Buy button was made.
 
-    Others may mean real money, or another price.
+    Otherwise the price or the environment may differ.
     """
     try:
         return settings() == given

@@ -139,7 +139,9 @@ def _levels(code: NDArray[Any], place: NDArray[Any], dtype: pd.CategoricalDtype)
 
 
 def _dates(micros: NDArray[np.int64]) -> Any:
-    micros[micros == 0] = np.iinfo(np.int64).min  # in place: the caller's array is nobody else's
+    micros[micros == 0] = np.iinfo(
+        np.int64
+    ).min  # in place, because the caller's array is used nowhere else
     return pd.DatetimeIndex(micros.view("M8[us]")).tz_localize("UTC").array
 
 

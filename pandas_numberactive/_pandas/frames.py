@@ -162,7 +162,7 @@ def _check_output(frame: pd.DataFrame, prefixes: list[str], options: Options) ->
     if foreign:
         raise ConfigurationError(
             f"The frame has {', '.join(map(mask_label, foreign[:3]))} already, and not as enrich() "
-            "makes it. After a trip through CSV or Excel use pna.restore_dtypes(df) first; else "
+            "makes it. After a file (CSV, Excel) use pna.restore_dtypes(df) first. Otherwise "
             "pass overwrite=True, or another prefix=. Nothing was sent."
         )
 

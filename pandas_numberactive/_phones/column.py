@@ -1,6 +1,6 @@
-"""A whole column of cells becomes numbers and reasons, as `parse_phone` reads each cell.
+"""Read a whole column of cells as `parse_phone` reads each cell.
 
-Text is read by its layouts, numbers by arithmetic, whole arrays at once; what is left goes to
+Text is read by its layouts, numbers by arithmetic, whole arrays at once. The rest goes to
 `parse_phone`, each value once.
 """
 

@@ -44,9 +44,9 @@ def is_date(text: str) -> bool:
 
 
 def without_tail(text: str) -> tuple[str, bool]:
-    """Return the text without a decimal tail of zeros, and True where it had one.
+    """Return the text without a decimal tail of zeros, and True if it had one.
 
-    Glued on, the zeros would make a stranger's number. A mark that groups digits comes more than
+    With the zeros it would be another person's number. A mark that groups digits comes more than
     once, so the tail's mark must be the only one of its kind.
     """
     tail = _TAIL.search(text)

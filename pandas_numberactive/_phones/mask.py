@@ -82,7 +82,7 @@ _PHONE_LIKE = re.compile(
 
 
 def hide_numbers(text: str) -> str:
-    """Put *** for whatever may be a phone in a text of somebody else's.
+    """Replace everything in a foreign text that may be a phone by ***.
 
     Dates, short codes and IP addresses stay.
 

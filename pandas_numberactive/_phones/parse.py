@@ -1,7 +1,7 @@
-"""One cell becomes one Indonesian mobile number in national form, or a reason.
+"""Read one cell as one Indonesian mobile number in national form, or a reason.
 
-Every rule here refuses rather than guesses: a careless cleaner turns a damaged cell into some
-stranger's number, asks the vendor about that person, and pays for it. National form: 8, then
+Every rule here refuses rather than guesses. A careless cleaner turns a damaged cell into another
+person's number, asks the vendor about that person, and pays for it. National form: 8, then
 [1-35-9], 9 to 12 digits in all (libphonenumber, region ID).
 """
 

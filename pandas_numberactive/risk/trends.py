@@ -41,7 +41,7 @@ def trend(
     Returns
     -------
     pandas.DataFrame
-        Indexed by signal. n; levels (with rows); rate_at_... : the bad rate of each level (missing
+        Indexed by signal. n; levels (with rows); `rate_at_...`, the bad rate of each level (missing
         where it has no rows); direction: falling, rising, flat or mixed (missing with fewer than
         two levels); z and p_value of the Cochran-Armitage test (Cochran 1954, Armitage 1955) with
         scores 0, 1, 2, with sampling weights or repeat customers of the robust score test; p_holm:

@@ -136,7 +136,7 @@ def seen_too_late(
 def with_answers(book: pd.DataFrame, *, column: str = "phone") -> pd.DataFrame:
     """Return the loan book with the simulator's answers, as if bought on the application's day.
 
-    Sends and charges nothing. The columns are those of `enrich`.
+    Nothing is sent or charged. The columns are those of `enrich`.
 
     >>> loans = with_answers(loan_book(50))
     >>> loans["phone_active_level"].cat.categories.tolist()

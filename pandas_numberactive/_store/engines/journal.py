@@ -42,7 +42,7 @@ class Engine(Protocol):
         """Return True where nothing was written and the same work may be tried again."""
 
     def shared(self, error: BaseException) -> bool:
-        """Return True where every write of a group would fail alike."""
+        """Return True where every write of a group would fail in the same way."""
 
     def advice(self, error: BaseException) -> str:
         """Return the way out of an error, in one sentence without its full stop."""

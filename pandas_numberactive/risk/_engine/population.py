@@ -207,7 +207,7 @@ def _groups(
 
 
 def _weighing(group: NDArray[np.int8], load: NDArray[np.float64] | None) -> NDArray[np.int8]:
-    """Return the codes without rows of weight zero, which stand for nobody."""
+    """Return the codes without rows of weight zero, which stand for no customer."""
     if load is None or load.all():
         return group
     return np.where(load > 0, group, np.int8(-1)).astype(np.int8)
