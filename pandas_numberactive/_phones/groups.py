@@ -28,6 +28,9 @@ _Y = r"(?:19|20)\d\d"
 _HOUR = r"(?:[01]?\d|2[0-3])"
 _SIXTY = r"[0-5]\d"
 _TIME = rf"{_HOUR}[:. -]?{_SIXTY}(?:[:. -]?\d\d)?"
+_SHORT_DATE = re.compile(rf"{_D}([-./ ]){_M}\1\d\d(?!\d)", re.ASCII)  # its year has two digits
+_CLOCK = re.compile(rf"(?:[01]\d|2[0-3]){_SIXTY}(?:\d\d)?", re.ASCII)
+_PAIRS = re.compile(r"(?:[-./ ]\d\d)+", re.ASCII)
 _DATE = re.compile(
     rf"(?:{_D}(?P<a>[-./ ]){_M}(?P=a)|{_M}(?P<b>[-./ ]){_D}(?P=b)){_Y}(?!\d)"
     rf"|{_Y}(?P<c>[-./ ]){_M}(?P=c){_D}(?!\d)"
@@ -40,7 +43,23 @@ _DATE = re.compile(
 
 def is_date(text: str) -> bool:
     """Return True for a date in digits, with a time or without."""
-    return _DATE.match(text.rstrip(" .,;-)]")) is not None
+    bare = text.rstrip(" .,:;-)]")
+    return _DATE.match(bare) is not None or _is_short_date(bare)
+
+
+def _is_short_date(text: str) -> bool:
+    """Return True for a date whose digits behind it make a time, whatever marks stand in there.
+
+    Pairs of digits with one mark between them all are a number.
+    """
+    date = _SHORT_DATE.match(text)
+    if date is None:
+        return False
+    rest = text[date.end() :]
+    marks = set(_DIGITS.sub("", rest))
+    if marks == {date[1]} and _PAIRS.fullmatch(rest):
+        return False
+    return _CLOCK.fullmatch("".join(_DIGITS.findall(rest))) is not None
 
 
 def without_tail(text: str) -> tuple[str, bool]:

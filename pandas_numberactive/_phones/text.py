@@ -23,10 +23,10 @@ _MISREAD = {  # UTF-8 that was read as Windows-1252
 
 def plain(cell: str) -> str:
     """Return the cell with digits of any script as ASCII, without quotes and invisible marks."""
+    if "_x00" in cell:  # Excel writes it in ASCII, so before any other character is read as such
+        cell = _ESCAPED.sub("\n", cell)
     text = cell if cell.isascii() else _ascii_digits(cell)
     text = text.strip(_EDGES)
-    if "_x00" in text:
-        text = _ESCAPED.sub("\n", text).strip(_EDGES)
     if text[:1] == "=" and (formula := _FORMULA.fullmatch(text)):
         text = (formula["quoted"] or formula["plain"] or "").strip(_EDGES)
     return text
