@@ -145,6 +145,7 @@ def test_order_and_split_weights_change_nothing(rows, seed):
     assume(frame.loc[known, "bad"].nunique() == 2)  # cross_table refuses one class
     split = frame.loc[frame.index.repeat(2)].assign(w=lambda f: f["w"] / 2)
     mixed = frame.sample(frac=1, random_state=seed)
+    mixed.index //= 2  # labels out of order, and each twice
     calls = {
         "rate_at_low": lambda df: risk.trend(df, LEVEL, "bad", weight="w"),
         "bad_rate": lambda df: risk.cross_table(df, LEVEL, "frequency_grade", "bad", weight="w"),
@@ -153,10 +154,8 @@ def test_order_and_split_weights_change_nothing(rows, seed):
     }
     for point, call in calls.items():
         expected = pd.DataFrame(call(frame))
-        for other in (mixed, mixed.set_axis([7] * len(mixed))):
-            pd.testing.assert_frame_equal(
-                pd.DataFrame(call(other)), expected, rtol=1e-12, atol=1e-12
-            )
+        shown = pd.DataFrame(call(mixed))
+        pd.testing.assert_frame_equal(shown, expected, rtol=1e-12, atol=1e-12)
         assert call(split)[point].to_numpy() == pytest.approx(
             expected[point].to_numpy(), rel=1e-12, nan_ok=True
         )
