@@ -101,6 +101,21 @@ QUESTIONS: dict[str, Callable[[pd.DataFrame], object]] = {
     ),
     "lateness": lambda df: risk.lateness(df, "active_level", "bad", as_of="day"),
     "coverage": lambda df: risk.coverage(df),
+    "incremental": lambda df: risk.incremental(
+        df, "active_level", "bad", score="score", late="keep"
+    ),
+    "swap_set": lambda df: risk.swap_set(df, "active_level", "bad", score="score", late="keep"),
+    "break_even": lambda df: risk.break_even(
+        df,
+        "active_level",
+        "bad",
+        margin=800_000,
+        loss=6_000_000,
+        unit_price=500,
+        score="score",
+        late="keep",
+    ),
+    "sample_size": lambda df: risk.sample_size(0.1, (0.3, 0.4, 0.3), 1.3),
 }
 
 
