@@ -55,9 +55,9 @@ def test_no_write_passes_another_ones_turn(tmp_path):
     path = tmp_path / "s.sqlite3"
     with patience(0.3), LookupStore(path) as store:
         with locked(tmp_path / "s.sqlite3.turn"):
-            with pytest.raises(StoreError, match="locked"):
+            with pytest.raises(StoreError, match="held the store"):
                 store.count()
-            with pytest.raises(StoreError, match="locked"):
+            with pytest.raises(StoreError, match="held the store"):
                 store.compact()
         assert store.count() == 0
         store.compact()

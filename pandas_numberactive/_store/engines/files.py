@@ -158,6 +158,38 @@ def takes_turns(path: Path) -> bool:
     return fcntl() is not None and file_system(path) not in NETWORK
 
 
+class TurnHeldError(StoreError):
+    """Another process keeps the turn to write."""
+
+    def __init__(self, store: str, holder: str, seconds: float) -> None:
+        if holder.isdecimal():
+            who = f"Process {holder} has"
+            go_on = f"Continue it (`fg`, or `kill -CONT {holder}`), or end it"
+        else:
+            who = "Another process has"
+            go_on = "Continue it, or end it"
+        super().__init__(
+            f"{who} held the store {store!r} for more than {seconds:.0f} s, so that nothing can be "
+            f"written: it is paused (Ctrl-Z, a debugger), or it hangs. {go_on}, and call again. "
+            "Nothing more was asked, and what was paid is kept."
+        )
+
+
+def wait_for_lock(file: int, seconds: float) -> bool:
+    """Lock an open file for this process alone, or return False where it takes too long."""
+    module = fcntl()
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            module.flock(file, module.LOCK_EX | module.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(TURN_POLL)
+        else:
+            return True
+
+
 class Turn:
     """The right to write the store, checkpoint it or close it: one process at a time.
 
@@ -169,21 +201,21 @@ class Turn:
         self._path = path.with_name(path.name + ".turn")
         self._file: int | None = None
 
-    def take(self, seconds: float) -> bool:
-        """Wait for the turn. Return False if it did not come in time."""
-        module = fcntl()
+    def take(self, seconds: float) -> None:
+        """Wait for the turn.
+
+        Raises TurnHeldError where another process has it all that time: it is paused, or hangs.
+        """
         if self._file is None:
             self._file = os.open(self._path, os.O_CREAT | os.O_RDWR, 0o600)
-        deadline = time.monotonic() + seconds
-        while True:
-            try:
-                module.flock(self._file, module.LOCK_EX | module.LOCK_NB)
-            except BlockingIOError:
-                if time.monotonic() > deadline:
-                    return False
-                time.sleep(TURN_POLL)
-            else:
-                return True
+        if not wait_for_lock(self._file, seconds):
+            raise TurnHeldError(self._path.name.removesuffix(".turn"), self._holder(), seconds)
+        os.pwrite(self._file, b"%-10d" % os.getpid(), 0)
+
+    def _holder(self) -> str:
+        """Return the process that had the turn last, which is the one that has it."""
+        assert self._file is not None
+        return os.pread(self._file, 10, 0).decode("ascii", "replace").strip()
 
     def give(self) -> None:
         """Let the next one write."""
@@ -199,8 +231,11 @@ class Turn:
 
 
 @contextlib.contextmanager
-def creation_lock(path: Path) -> Iterator[None]:
-    """Let one process at a time create or migrate."""
+def creation_lock(path: Path, seconds: float) -> Iterator[None]:
+    """Let one process at a time create or migrate.
+
+    Raises StoreError where another one takes longer than `seconds`.
+    """
     module = fcntl()
     if module is None:  # Windows: SQLite's own locks serve
         yield
@@ -213,7 +248,12 @@ def creation_lock(path: Path) -> Iterator[None]:
             "file that you may write. Nothing was bought."
         ) from error
     try:
-        module.flock(file, module.LOCK_EX)
+        if not wait_for_lock(file, seconds):
+            raise StoreError(
+                f"Another process has been opening the store {path.name!r} for more than "
+                f"{seconds:.0f} s: it is paused (Ctrl-Z, a debugger), or it hangs. Wait, continue "
+                "it, or end it, and call again. Nothing was bought."
+            )
         yield
     finally:
         os.close(file)

@@ -45,7 +45,7 @@ def connect(path: Path | None) -> sqlite3.Connection:
     if path is None:
         return _ready(_open(":memory:"), None)
     files.make_private(path)
-    with files.creation_lock(path):
+    with files.creation_lock(path, BUSY_SECONDS):
         files.refuse_emptied(path)
         try:
             connection = _ready(_open(str(path)), path)
@@ -241,7 +241,8 @@ class SQLiteEngine:
 
     def shared(self, error: BaseException) -> bool:
         """Return True where the file is gone, or another program keeps it."""
-        return isinstance(error, files.FileGoneError) or _code(error) == sqlite3.SQLITE_BUSY
+        away = isinstance(error, files.FileGoneError | files.TurnHeldError)
+        return away or _code(error) == sqlite3.SQLITE_BUSY
 
     def said(self, error: BaseException) -> str:
         """Return SQLite's words: they quote no row."""
@@ -265,13 +266,13 @@ class SQLiteEngine:
         self._give_turn()
 
     def _take_turn(self) -> None:
-        seconds = BUSY_SECONDS if self._patient else BUSY_AGAIN
-        if self._turn is None or self._turn.take(seconds):
+        if self._turn is None:
             return
-        self._set_patience(False)
-        error = sqlite3.OperationalError("database is locked")
-        error.sqlite_errorcode = sqlite3.SQLITE_BUSY
-        raise error
+        try:
+            self._turn.take(BUSY_SECONDS if self._patient else BUSY_AGAIN)
+        except files.TurnHeldError:
+            self._set_patience(False)
+            raise
 
     def _give_turn(self) -> None:
         if self._turn is not None:
@@ -326,7 +327,7 @@ class SQLiteEngine:
         """Close the connection, in turn: the last one to close empties the log."""
         try:
             self._take_turn()
-        except sqlite3.OperationalError:  # a paused writer has it; ours ends with the process
+        except files.TurnHeldError:  # a paused writer has it; ours ends with the process
             _left_open.append(self._connection)
         else:
             self._connection.close()
