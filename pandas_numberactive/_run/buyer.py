@@ -77,6 +77,8 @@ class Buyer:
         self._error: NumberActiveError | None = None
         self._emergencies: dict[str, None] = {}  # notes on answers that the store did not take
         self._handle_can_charge = False
+        self._opened = False  # a requestId of this run is on disk
+        self._asking: set[int] = set()  # numbers that may be queried, until they end
         self._lease = Lease(settings.lease)
         self.worker = 0  # our number in the store, once joined
         self.bought: dict[int, Purchase] = {}  # paid answers that the store has taken, by number
@@ -264,18 +266,33 @@ class Buyer:
                 self._halt(as_ours(error))
             finally:
                 self._in_flight -= 1
+                self._asking.discard(lookup.number)
                 self._changed.set()
 
     async def _permit(self) -> None:
         """Wait for a place in flight.
 
-        Until the first good answer, keep at most five calls in flight, and one less for each
-        identical failure in a row.
+        Until the first good answer, keep at most five look-ups in flight, and one less for each
+        identical failure in a row. Handles go before it once a requestId that cost nothing is on
+        disk: they are free, and their queries wait for `_may_query`.
         """
-        while not (self._streaks.proven or self._stopping):
-            if self._in_flight + self._streaks.suspicion < PROBES or not self._in_flight:
+        while not (self._streaks.proven or self._stopping or self._handles_are_free):
+            if self._has_place(self._in_flight):
                 return
             await self._next_change()
+
+    async def _may_query(self, number: int) -> None:
+        """Wait until the requestId of a number may be queried, under the same rule of five."""
+        while not (self._streaks.proven or self._stopping or self._has_place(len(self._asking))):
+            await self._next_change()
+        self._asking.add(number)
+
+    def _has_place(self, taken: int) -> bool:
+        return not taken or taken + self._streaks.suspicion < PROBES
+
+    @property
+    def _handles_are_free(self) -> bool:
+        return self._opened and not self._handle_can_charge
 
     async def _next_change(self) -> None:
         self._changed.clear()
@@ -289,6 +306,8 @@ class Buyer:
     async def _drive(
         self, driver: Driver, lookup: Purchase, lost: LostHandle, term: int
     ) -> Purchase | None:
+        if lookup.request_id is not None:
+            await self._may_query(lookup.number)
         done = await driver.drive(
             lookup,
             save=self._save,
@@ -336,7 +355,16 @@ class Buyer:
             self._halt(collision())
         if saved == "fenced" and lookup.state is LookupState.PENDING:
             self._tally.orphaned += 1
+        if saved == "kept" and lookup.state is LookupState.PENDING:
+            await self._note_opened(lookup.number)
         return saved == "kept"
+
+    async def _note_opened(self, number: int) -> None:
+        """Let the handles of others go, and wait until this number may be queried."""
+        if not self._opened:
+            self._opened = True
+            self._changed.set()
+        await self._may_query(number)
 
     def _write_emergency(self, lookup: Purchase) -> None:
         """Write a paid answer that the store refused to an emergency file."""
@@ -364,9 +392,17 @@ class Buyer:
         self._tally.count(done, claimed)
         if done.state is LookupState.RELEASED:
             return
-        error = self._unreached() or self._streaks.see(place, done, self._in_flight)
+        error = self._unreached() or self._streaks.see(place, done, self._beside(claimed.number))
         if error is not None and self._worth_a_halt:
             self._halt(error)
+
+    def _beside(self, number: int) -> int:
+        """Return how many look-ups may still end as badly as this one.
+
+        Before the first good answer those of an answer are the queried ones.
+        """
+        queried = not self._streaks.proven and number in self._asking
+        return len(self._asking) if queried else self._in_flight
 
     def _unreached(self) -> VendorError | None:
         """Return the error of a run that reaches nobody: after three tries, or all that it has."""
