@@ -10,7 +10,9 @@ import tempfile
 
 import numpy as np
 
-from tests.bench.table import Row
+from tests.bench.sides import Side, in_turn
+from tests.bench.table import Row, spread
+from tests.bench.vendor import lean_vendor
 
 MAKE = """
 import sys
@@ -86,7 +88,7 @@ def growth(quick: bool) -> list[Row]:
             "extra peak memory / the column",
             most["extra"] / most["column"],
             note,
-            at_most=3,
+            at_most=2.0,
         )
     )
     first = _case(1_000_000, 10_000, "plan")
@@ -105,3 +107,14 @@ def growth(quick: bool) -> list[Row]:
             )
         )
     return rows
+
+
+def purchases(quick: bool) -> list[Row]:
+    """(e) CPU a look-up with very many in one run, against a bare loop of as many."""
+    count = 20_000 if quick else 200_000
+    sides = {"ours": Side("ours"), "base": Side("bare_aiohttp")}
+    with lean_vendor() as url:
+        seen = in_turn(sides, url, count=count, rounds=1, in_flight=64)
+    each = {name: np.array([one.cpu_each for one in some]) for name, some in seen.items()}
+    what = f"{count:,} purchases in one run: CPU a look-up / bare aiohttp"
+    return [spread(Row("e. growth", what, 0, "one round"), each)]

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
 
 HEAD = (
     "| | compared | ours | baseline | ratio | target | met | |\n|---|---|---|---|---|---|---|---|"
@@ -21,11 +25,25 @@ class Row:
     baseline: float | None = None
     at_most: float | None = None
     at_least: float | None = None
+    low: float | None = None  # of the rounds' ratios
+    high: float | None = None
 
     def line(self) -> str:
         """The row as text."""
         times = " | ".join("" if t is None else f"{t:.2f} s" for t in (self.ours, self.baseline))
-        return f"| {self.group} | {self.what} | {times} | {self.ratio:.2f} | {self._verdict()} | {self.note} |"
+        return f"| {self.group} | {self.what} | {times} | {self._shown()} | {self._verdict()} | {self.note} |"
+
+    def _shown(self) -> str:
+        rounds = "" if self.low is None else f" ({self.low:.2f} to {self.high:.2f})"
+        return f"{self.ratio:.2f}{rounds}"
+
+    def saved(self) -> dict[str, Any]:
+        """Return the row for a file of results."""
+        return asdict(self)
+
+    def against(self, before: float | None) -> str:
+        """Return what became of the ratio since a saved result."""
+        return "" if before is None else f" {self.ratio / before - 1:+.0%} |"
 
     def without_target(self) -> Row:
         """The same, judged by nothing: fixed costs weigh more in small sizes."""
@@ -37,3 +55,11 @@ class Row:
         if self.at_least is not None:
             return f">= {self.at_least} | {'yes' if self.ratio >= self.at_least else '**no**'}"
         return " | "
+
+
+def spread(row: Row, each: Mapping[str, np.ndarray[Any, Any]]) -> Row:
+    """Return the row with the median, least and largest ratio of the rounds of both sides."""
+    ratios = each["ours"] / each["base"]
+    return replace(
+        row, ratio=float(np.median(ratios)), low=float(ratios.min()), high=float(ratios.max())
+    )

@@ -121,7 +121,7 @@ def enrich(quick: bool) -> list[Row]:
             note,
             ours,
             merged,
-            at_most=1.5,
+            at_most=0.6,
         ),
         Row(
             "b. warm enrich",
