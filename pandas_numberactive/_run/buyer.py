@@ -79,6 +79,7 @@ class Buyer:
         self._handle_can_charge = False
         self._opened = False  # a requestId of this run is on disk
         self._asking: set[int] = set()  # numbers that may be queried, until they end
+        self._places: dict[int, int] = {}  # of the look-ups in flight, as `Streaks` counts them
         self._lease = Lease(settings.lease)
         self.worker = 0  # our number in the store, once joined
         self.bought: dict[int, Purchase] = {}  # paid answers that the store has taken, by number
@@ -257,16 +258,18 @@ class Buyer:
                 await self._permit()
             self._waiting -= 1
             self._in_flight += 1
-            place = self._streaks.begin()
             lookup, lost, term = item
+            if self._streaks.proven or not self._handles_are_free:
+                self._places[lookup.number] = self._streaks.begin()
             try:
                 done = await self._drive(driver, lookup, lost, term)
-                self._ended(place, lookup, self._still_mine(lookup, done, term))
+                self._ended(lookup, self._still_mine(lookup, done, term))
             except Exception as error:
                 self._halt(as_ours(error))
             finally:
                 self._in_flight -= 1
                 self._asking.discard(lookup.number)
+                self._places.pop(lookup.number, None)
                 self._changed.set()
 
     async def _permit(self) -> None:
@@ -286,6 +289,8 @@ class Buyer:
         while not (self._streaks.proven or self._stopping or self._has_place(len(self._asking))):
             await self._next_change()
         self._asking.add(number)
+        if number not in self._places:  # its handle went ahead of the first answer
+            self._places[number] = self._streaks.begin()
 
     def _has_place(self, taken: int) -> bool:
         return not taken or taken + self._streaks.suspicion < PROBES
@@ -385,13 +390,14 @@ class Buyer:
             )
         self._emergencies[where] = None
 
-    def _ended(self, place: int, claimed: Purchase, done: Purchase | None) -> None:
+    def _ended(self, claimed: Purchase, done: Purchase | None) -> None:
         if done is None:  # another worker has it, or may have: its answer is waited for
             self._busy.append(claimed.number)
             return
         self._tally.count(done, claimed)
         if done.state is LookupState.RELEASED:
             return
+        place = self._places.get(claimed.number) or self._streaks.begin()
         error = self._unreached() or self._streaks.see(place, done, self._beside(claimed.number))
         if error is not None and self._worth_a_halt:
             self._halt(error)
@@ -403,6 +409,11 @@ class Buyer:
         """
         queried = not self._streaks.proven and number in self._asking
         return len(self._asking) if queried else self._in_flight
+
+    @property
+    def _unqueried(self) -> int:
+        """Return how many look-ups wait for the first good answer with an open requestId."""
+        return 0 if self._streaks.proven else self._in_flight - len(self._asking)
 
     def _unreached(self) -> VendorError | None:
         """Return the error of a run that reaches nobody: after three tries, or all that it has."""
@@ -417,7 +428,13 @@ class Buyer:
 
         Failing look-ups finish last, so failures at the very end are no reason to stop.
         """
-        return bool(self._streaks.kind != "held" or self._unclaimed or self._waiting or self._busy)
+        return bool(
+            self._streaks.kind != "held"
+            or self._unclaimed
+            or self._waiting
+            or self._unqueried
+            or self._busy
+        )
 
     def _halted(self, verdict: Verdict) -> None:
         self._halt(stopped_by_vendor(verdict, self._settings))
