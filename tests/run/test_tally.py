@@ -144,7 +144,7 @@ def test_a_vendor_that_hangs_on_half_and_charges_the_rest_for_nothing_is_asked_n
             secret="s",
             max_concurrency=32,
         )
-        pna.configure(store=str(tmp_path / "s.sqlite3"), query_timeout=0.05, progress=False)
+        pna.configure(store=str(tmp_path / "s.sqlite3"), query_timeout=0.2, progress=False)
         with pytest.raises(VendorError, match="stopped"):
             pd.DataFrame({"phone": phones}).numberactive.enrich("phone")
         assert 50 < vendor.ledger.total < 50 + 2 * (BARREN_IN_A_ROW + 32) + 48
