@@ -347,25 +347,30 @@ class Buyer:
                 now=self._store.now(),
             )
         except Exception as error:  # of whatever kind: a paid answer must not go with it
-            ours = as_ours(error)
-            if lookup.state in SETTLED or shows_handle_can_charge(lookup):
-                self._write_emergency(lookup)
-                # Also after Stop: the frame lacks an answer that is paid.
-                self._error = self._error or ours
-            self._halt(ours)
+            self._keep_unsaved(lookup, as_ours(error))
             return False
         if lookup.state in SETTLED:
             self.bought[lookup.number] = lookup
         if saved == "collision":
             self._halt(collision())
-        if saved == "fenced" and lookup.state is LookupState.PENDING:
-            self._tally.orphaned += 1
-        if saved == "kept" and lookup.state is LookupState.PENDING:
-            await self._note_opened(lookup.number)
+        if lookup.state is LookupState.PENDING:
+            await self._after_opened(lookup.number, saved)
         return saved == "kept"
 
-    async def _note_opened(self, number: int) -> None:
+    def _keep_unsaved(self, lookup: Purchase, error: NumberActiveError) -> None:
+        """Stop on a store that fails, and keep an answer that is paid."""
+        if lookup.state in SETTLED or shows_handle_can_charge(lookup):
+            self._write_emergency(lookup)
+            # Also after Stop: the frame lacks an answer that is paid.
+            self._error = self._error or error
+        self._halt(error)
+
+    async def _after_opened(self, number: int, saved: saves.Saved) -> None:
         """Let the handles of others go, and wait until this number may be queried."""
+        if saved == "fenced":
+            self._tally.orphaned += 1
+        if saved != "kept":
+            return
         if not self._opened:
             self._opened = True
             self._changed.set()
