@@ -42,6 +42,7 @@ extensions = [
     "sphinx.ext.autosummary",
 ]
 exclude_patterns = ["_build"]
+default_role = "code"  # single backticks, as the docstrings have them for help()
 templates_path = ["_templates"]
 html_theme = "pydata_sphinx_theme"
 html_title = "pandas-numberactive"
