@@ -1,4 +1,8 @@
-"""Negative controls: with any one of the rules taken out, its test fails."""
+"""Negative controls: with any one of the rules taken out, its test fails.
+
+CI runs a short list, `-m slow` the whole. Rules of runs, caps, ages and forgetting are taken out of
+the small worlds as well: tests/money/variants.py.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +10,26 @@ import inspect
 
 import pytest
 
+from pandas_numberactive._jupyter import form
+from pandas_numberactive._phones import groups, parse
 from pandas_numberactive._purchase import flow, purchase
-from pandas_numberactive._run import ending, plan
+from pandas_numberactive._run import ending, plan, stopping
 from pandas_numberactive._store import runs, workers
+from pandas_numberactive._store.engines import files
+from pandas_numberactive._vendor import lane, verdicts
+from tests.jupyter import test_form as forms
 from tests.money import test_answers_at_handle as handle
+from tests.money import test_lost_handles as lost
 from tests.money import test_run_ends as ends
 from tests.money.test_answers_at_handle import at_handle  # noqa: F401 - a fixture
+from tests.money.test_rare_orders import configured  # noqa: F401 - a fixture
 from tests.money.test_run_ends import ready  # noqa: F401 - a fixture
+from tests.phones import test_corpus as corpus
+from tests.run import test_tally as tally
+from tests.store import test_lost_stores as stores
+from tests.vendor import test_protocol as protocol
+from tests.vendor import test_reuse as reuse
+from tests.vendor.test_reuse import bought  # noqa: F401 - a fixture
 
 pytestmark = pytest.mark.filterwarnings("ignore::pandas_numberactive.errors.IncompleteRunWarning")
 
@@ -24,7 +41,17 @@ def place(tmp_path):
 
 
 @pytest.fixture
-def fails(ready, vendor, place, at_handle, monkeypatch):  # noqa: F811
+def fails(
+    ready,  # noqa: F811
+    vendor,
+    place,
+    at_handle,  # noqa: F811
+    monkeypatch,
+    as_production,
+    bought,  # noqa: F811
+    configured,  # noqa: F811
+    tmp_path,
+):
     """Call a test with its rule taken out, and see it fail."""
     fixtures = {
         "ready": ready,
@@ -33,12 +60,17 @@ def fails(ready, vendor, place, at_handle, monkeypatch):  # noqa: F811
         "at_handle": at_handle,
         "monkeypatch": monkeypatch,
         "quiet_incomplete": None,
+        "as_production": as_production,
+        "bought": bought,
+        "configured": configured,
+        "tmp_path": tmp_path,
+        "path": tmp_path / "s.sqlite3",
     }
 
     def check(test, **parameters):
         wanted = inspect.signature(test).parameters
         given = {name: fixtures[name] for name in wanted if name in fixtures}
-        with pytest.raises(AssertionError):
+        with pytest.raises((AssertionError, pytest.fail.Exception)):
             test(**given, **parameters)
 
     return check
@@ -112,3 +144,88 @@ def test_a_charge_at_handle_that_is_no_charge(fails, monkeypatch):
 
 def uncharged(real):
     return lambda lookup, verdict, rules: real(lookup, verdict._replace(charged=False), rules)
+
+
+@pytest.mark.slow
+def test_a_lost_handle_that_the_next_run_does_not_read(fails, monkeypatch):
+    monkeypatch.setattr(flow.LostHandle, "read", classmethod(lambda cls, *_: cls()))
+    fails(lost.test_attempts_used_up_by_lost_replies_are_known_to_the_next_run, last="drop_after")
+
+
+@pytest.mark.slow
+def test_a_stop_that_gives_a_lost_handle_back(fails, monkeypatch):
+    real = flow._give_back
+    monkeypatch.setattr(
+        flow,
+        "_give_back",
+        lambda lookup, reason, _, rules: real(lookup, reason, flow.LostHandle(), rules),
+    )
+    fails(lost.test_a_stop_before_the_vendor_is_known_leaves_the_handle_begun)
+
+
+@pytest.mark.slow
+def test_a_store_that_is_not_missed_when_it_is_moved(fails, monkeypatch):
+    monkeypatch.setattr(files.Identity, "check", lambda _: None)
+    fails(stores.test_a_store_moved_while_buying_stops_the_run, lose=stores.replace)
+
+
+@pytest.mark.slow
+def test_a_connection_with_unread_bytes_that_is_used(fails, monkeypatch):
+    monkeypatch.setattr(lane.Lane, "_is_clean", lambda *_: True)
+    protocol_of = "aiohttp.client_proto.ResponseHandler.should_close"
+    monkeypatch.setattr(protocol_of, property(lambda _: False))  # aiohttp looks as well
+    fails(reuse.test_a_second_reply_is_never_the_next_numbers)
+
+
+def test_a_mask_that_is_not_compared(fails, monkeypatch):
+    monkeypatch.setattr(verdicts, "names_other_phone", lambda *_: False)
+    wrong = {"said": "62899****111", "outcome": verdicts.Outcome.QUARANTINED}
+    fails(protocol.test_a_mask_contradicts_by_its_shown_digits, **wrong)
+
+
+@pytest.mark.parametrize(("bad", "limit"), [(tally.NAMELESS, 3), (tally.UNUSABLE, 10)])
+def test_useless_answers_that_stop_nothing(fails, monkeypatch, bad, limit):
+    monkeypatch.setattr(stopping, "_kind_of_answer", lambda _: None)
+    fails(tally.test_paid_answers_of_no_use_end_the_run, bad=bad, limit=limit)
+
+
+def test_a_decimal_that_is_a_phone(fails, monkeypatch):
+    monkeypatch.setattr(groups, "is_decimal", lambda _: False)
+    fails(corpus.test_a_cell_in_doubt_is_refused_with_a_true_reason, template="837.469082")
+
+
+def test_a_date_that_is_a_phone(fails, monkeypatch):
+    monkeypatch.setattr(groups, "is_date", lambda _: False)
+    fails(corpus.test_a_cell_in_doubt_is_refused_with_a_true_reason, template="08-12-24 1030")
+
+
+def test_a_rounded_text_that_is_a_phone(fails, monkeypatch):
+    monkeypatch.setattr(parse, "is_rounded", lambda _: False)
+    fails(corpus.test_a_cell_in_doubt_is_refused_with_a_true_reason, template="628119000000.0")
+
+
+def test_held_lookups_that_are_in_no_price(fails, monkeypatch):
+    monkeypatch.setattr(plan.Plan, "purchases", property(lambda self: self.to_buy + self.open))
+    fails(ends.test_what_is_asked_again_is_in_count_and_price)
+
+
+@pytest.mark.slow
+def test_an_enter_that_does_not_read_the_field_again(fails, monkeypatch):
+    def take(self, _):
+        self._busy = True
+        return True
+
+    monkeypatch.setattr(form.LookupForm, "_take", take)
+    fails(forms.test_keys_that_enter_overtook_withdraw_the_purchase)
+
+
+@pytest.mark.slow
+def test_an_offer_that_enter_buys_at_once(fails, monkeypatch):
+    real = form.LookupForm._confirm
+
+    def confirm(self):
+        self._shown_at = self._shown_at and 0.0
+        return real(self)
+
+    monkeypatch.setattr(form.LookupForm, "_confirm", confirm)
+    fails(forms.test_enter_before_the_offer_stood_for_half_a_second_checks_again)
