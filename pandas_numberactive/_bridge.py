@@ -115,7 +115,7 @@ if hasattr(os, "register_at_fork"):
 
 
 def keep_over_forks(lock: threading.Lock) -> threading.Lock:
-    """Return a module's lock, made free in a forked child whoever held it in the parent."""
+    """Return a module's lock, made free in a forked child even if the parent held it."""
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(
             before=lock.acquire, after_in_parent=lock.release, after_in_child=lock.release

@@ -100,7 +100,7 @@ EVERY = "all"
 
 
 def shows_all(environment: str | None) -> bool:
-    """Return True where books show every environment: asked for, or none is configured."""
+    """Return True if every environment is shown, as asked for or because none is configured."""
     return environment == EVERY or (environment is None and settings().environment is None)
 
 

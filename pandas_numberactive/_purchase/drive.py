@@ -109,7 +109,7 @@ class Driver:
         save
             Puts a look-up on disk; returns False where another worker owns it by now.
         halt
-            Told when no other number may be asked, before it returns.
+            Called when no other number may be asked, before it returns.
         stopping
             Once true, nothing more is sent and no wait goes on.
         lost

@@ -166,7 +166,7 @@ class Run:
         return result
 
     def abandon(self) -> None:
-        """Leave the run to be gone on with, where its result reached nobody."""
+        """Leave the run to the next call, because its result was not returned."""
         self._ending.abandon()
 
     async def _go(self, store: LookupStore) -> Result:

@@ -97,7 +97,7 @@ def _holders(db: Database, lookup: Purchase, code: int) -> list[tuple[int, int]]
 def _hold_collision(
     db: Database, lookup: Purchase, code: int, others: list[Any], worker: int, run: int, now: int
 ) -> None:
-    """One requestId for two numbers: query neither, whoever holds it."""
+    """Hold both look-ups of a requestId that two numbers have. Neither is queried."""
     held = pack(LookupState.UNCERTAIN)
     sql = (
         "UPDATE lookups SET packed = ?, reason = 'request_id_collision', epoch = epoch + 1, worker "

@@ -135,7 +135,7 @@ class Gate:
         self.leave()
 
     def enter_now(self) -> bool:
-        """Take a place where one is free and nobody waits for it."""
+        """Take a place if one is free and no call waits for it."""
         if self._inside >= self._limit or self._waiting:
             return False
         self._inside += 1
@@ -153,7 +153,7 @@ class Gate:
             raise
 
     def leave(self) -> None:
-        """Give the place to whoever waits longest."""
+        """Give the place to the call that waits longest."""
         self._inside -= 1
         self._admit()
 

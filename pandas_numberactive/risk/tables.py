@@ -67,7 +67,7 @@ def risk_table(
         saw the outcome. `late` says to "warn" with their share, to "drop" them (they stand apart as
         "late") or to "keep" them. A date without a time counts until its end. A column without a
         time zone is on the clock of `tz`, by default the setting `timezone` (Asia/Jakarta). Without
-        `as_of` the first result warns that nobody checked.
+        `as_of` the first result warns that lateness was not checked.
     cluster
         The column that names the customer. "auto" takes the phone number. Loans of one customer are
         not independent: intervals and tests account for it. None: every row is a customer.

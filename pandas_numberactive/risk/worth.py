@@ -60,7 +60,7 @@ def coverage(
     pandas.DataFrame
         Indexed by the prefix of each phone column. rows; asked (valid and bought); answered;
         no_data; failed; not_asked; hit_rate, no_data_rate and failure_rate of those asked (missing
-        where nobody was); charged; cost; cost_per_answered; late: rows dropped as late. With
+        where none was); charged; cost; cost_per_answered; late: rows dropped as late. With
         `enrich(..., details=True)` charged and cost_per_answered count each number once, however
         many rows it stands in. Without, they count rows, and exact is False. It is False, too,
         where the vendor did not say if it charged, which counts as a charge.

@@ -46,7 +46,7 @@ def loan_book(
     scores). About 12 in 100 phones are those of an earlier loan.
 
     The log-odds of default are BASE plus ACTIVITY, FREQUENCY, POSTPAID or NO_DATA of what the
-    simulator answers about the phone; a phone that nobody can read has BASE. Of the applicants with
+    simulator answers about the phone; a phone that cannot be read has BASE. Of the applicants with
     a low activity level, SHIFTED came in the last five months, as if a new channel had brought
     them. `person` is the spread of the log-odds that all loans of a number share, so that they
     default together. The scores of bad loans lie SCORE_GAP standard deviations below those of good

@@ -111,7 +111,7 @@ class Together:
 
 
 class _Job(NamedTuple):
-    """Work and the future that waits for it; without work, compact."""
+    """Work with the future that waits for it. A job without work compacts the store."""
 
     work: Work[Any] | None
     future: asyncio.Future[Any] | Future[Any]
@@ -194,7 +194,7 @@ class Journal:
         self._engine.close()
 
     def _take(self) -> list[_Job]:
-        """Wait for a job; return it with those that wait behind it, or nothing after the last."""
+        """Wait for a job and return it with those behind it, or nothing after the last."""
         first = self._next or self._jobs.get()
         self._next = None
         if first is None:

@@ -54,7 +54,7 @@ class PostgresEngine(Connection):
             raise
 
     def shared(self, error: BaseException) -> bool:
-        """Return False: where the server is away nothing begins, and nobody waits twice."""
+        """Return False. Where the server is away nothing begins, so one wait is enough."""
         return False
 
     def advice(self, error: BaseException) -> str:

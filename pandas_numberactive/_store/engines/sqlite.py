@@ -349,7 +349,7 @@ class SQLiteEngine:
         self._workers.release()
 
     def lives(self, db: Database, token: str) -> bool:
-        """Return False where nobody holds the worker's file."""
+        """Return False if no process holds the worker's file."""
         return self._workers.lives(token)
 
     def certain(self, db: Database, token: str) -> bool:
