@@ -421,7 +421,7 @@ class Buyer:
         return 0 if self._streaks.proven else self._in_flight - len(self._asking)
 
     def _unreached(self) -> VendorError | None:
-        """Return the error of a run that reaches no vendor, after three tries or all that it has."""
+        """Return the error of a run that cannot connect, after three tries or all that it has."""
         reach = self._reach
         if reach.reached or reach.trouble is None or reach.unsent < min(3, self._todo):
             return None
