@@ -79,16 +79,25 @@ def running(sides: Mapping[str, Side], url: str) -> Iterator[dict[str, Running]]
 
 
 def in_turn(
-    sides: Mapping[str, Side], url: str, *, count: int, rounds: int, in_flight: int
+    sides: Mapping[str, Side],
+    url: str,
+    *,
+    count: int,
+    rounds: int,
+    in_flight: int,
+    first: int = 0,
 ) -> dict[str, list[Seen]]:
-    """Run all sides in each round, the order turned from round to round; the first warms up."""
+    """Run all sides in each round, the order turned from round to round. The first warms up.
+
+    `first` is the first of the numbers' millions, for cells that share a store.
+    """
     seen: dict[str, list[Seen]] = {name: [] for name in sides}
     with running(sides, url) as started:
         for round_ in range(rounds + 1):
             names = list(sides) if round_ % 2 else list(sides)[::-1]
             some = count if round_ else max(in_flight, count // 10)
             for name in names:
-                place = round_ * len(sides) + list(sides).index(name)
+                place = first + round_ * len(sides) + list(sides).index(name)
                 one = started[name].run(some, place, in_flight)
                 if round_:
                     seen[name].append(one)
