@@ -18,8 +18,9 @@ SERVE = (
     "serve_forever(0, latency=float(sys.argv[1]), stand_in=True, app_key='made-up-key', secret='made-up-secret')"
 )
 LEAN = """
-import asyncio, itertools, json, sys
-latency, phones, ids = float(sys.argv[1]), {}, itertools.count()
+import asyncio, itertools, json, sys, time
+latency, phones = float(sys.argv[1]), {}
+ids = itertools.count(time.time_ns())  # no store has seen them
 HANDLE = '{"code": 201, "msg": "ok", "data": null, "requestId": "%s"}'
 QUERY = ('{"code": 200, "msg": "success", "data": {"userPhone": "62%s", "telcoType": "1", '
          '"activeLevel": "high", "frequencyGrade": "low"}, "requestId": "%s", "isFee": 1}')
