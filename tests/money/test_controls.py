@@ -14,11 +14,13 @@ from pandas_numberactive._jupyter import form
 from pandas_numberactive._phones import groups, parse
 from pandas_numberactive._purchase import flow, purchase
 from pandas_numberactive._run import ending, plan, stopping
-from pandas_numberactive._store import runs, workers
+from pandas_numberactive._store import runs, saves, workers
 from pandas_numberactive._store.engines import files
 from pandas_numberactive._vendor import lane, verdicts
+from pandas_numberactive.errors import VendorError
 from tests.jupyter import test_form as forms
 from tests.money import test_answers_at_handle as handle
+from tests.money import test_forgetting as forgetting
 from tests.money import test_lost_handles as lost
 from tests.money import test_run_ends as ends
 from tests.money.test_answers_at_handle import at_handle  # noqa: F401 - a fixture
@@ -48,6 +50,7 @@ def fails(
     at_handle,  # noqa: F811
     monkeypatch,
     as_production,
+    on_either,
     bought,  # noqa: F811
     configured,  # noqa: F811
     tmp_path,
@@ -61,6 +64,7 @@ def fails(
         "monkeypatch": monkeypatch,
         "quiet_incomplete": None,
         "as_production": as_production,
+        "on_either": on_either,
         "bought": bought,
         "configured": configured,
         "tmp_path": tmp_path,
@@ -70,7 +74,8 @@ def fails(
     def check(test, **parameters):
         wanted = inspect.signature(test).parameters
         given = {name: fixtures[name] for name in wanted if name in fixtures}
-        with pytest.raises((AssertionError, pytest.fail.Exception)):
+        failures = (AssertionError, pytest.fail.Exception, VendorError)
+        with pytest.raises(failures):
             test(**given, **parameters)
 
     return check
@@ -229,3 +234,12 @@ def test_an_offer_that_enter_buys_at_once(fails, monkeypatch):
 
     monkeypatch.setattr(form.LookupForm, "_confirm", confirm)
     fails(forms.test_enter_before_the_offer_stood_for_half_a_second_checks_again)
+
+
+def test_a_forgotten_number_that_collides(fails, monkeypatch):
+    def holders(db, lookup, code):
+        sql = "SELECT number, generation FROM events WHERE request_id = ? AND kind = 'opened'"
+        return db.execute(sql, (lookup.request_id,)).fetchall()
+
+    monkeypatch.setattr(saves, "_holders", holders)
+    fails(forgetting.test_a_forgotten_number_collides_with_nobody)
