@@ -15,8 +15,8 @@ import pandas as pd
 from pandas_numberactive._jupyter.choosing import CELLS_DRAWN, filled, names_others, words_of
 from pandas_numberactive._pandas.columns import COLUMNS, DETAILS
 from pandas_numberactive.errors import RiskInputError
-from pandas_numberactive.risk._engine.dates import bought_column, moments
-from pandas_numberactive.risk._engine.inputs import SIGNALS
+from pandas_numberactive.risk._engine.book.dates import bought_column, moments
+from pandas_numberactive.risk._engine.book.inputs import SIGNALS
 
 MOST_LEVELS = 50  # of a segment or a category: beyond, they are names or numbers of people
 _FIRST = SIGNALS[0]  # the signal that is preselected

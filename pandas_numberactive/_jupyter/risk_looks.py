@@ -7,13 +7,13 @@ from dataclasses import astuple, dataclass, fields
 import numpy as np
 import pandas as pd
 
-from pandas_numberactive.risk._engine.dates import bought_column
-from pandas_numberactive.risk._engine.population import customers, readings
-from pandas_numberactive.risk._engine.significance import CHANCE, holm, levels_test
-from pandas_numberactive.risk._engine.terms import Common, Late
+from pandas_numberactive.risk._engine.book.dates import bought_column
+from pandas_numberactive.risk._engine.book.population import customers, readings
+from pandas_numberactive.risk._engine.book.terms import Common, Late
+from pandas_numberactive.risk._engine.stats.significance import CHANCE, holm, levels_test
+from pandas_numberactive.risk._engine.views import TESTS, Shown
 from pandas_numberactive.risk.groups import segments
 from pandas_numberactive.risk.tables import table_of
-from pandas_numberactive.risk.views import TESTS, Shown
 
 LEVELS_DIFFER = "levels differ"
 SEGMENTS_DIFFER = "segments differ"

@@ -16,8 +16,8 @@ from pandas_numberactive._jupyter.risk_looks import Looks, Question, answer, rem
 from pandas_numberactive._jupyter.risk_pictures import picture
 from pandas_numberactive._jupyter.views import REOPENED, show_widget
 from pandas_numberactive._phones.mask import mask_label
-from pandas_numberactive.risk._engine.dates import bought_column
-from pandas_numberactive.risk._engine.inputs import need_frame
+from pandas_numberactive.risk._engine.book.dates import bought_column
+from pandas_numberactive.risk._engine.book.inputs import need_frame
 
 _NONE = ""  # of a field: ipywidgets 7 takes None for no choice at all
 _LATE = (("leave out", "drop"), ("keep", "keep"))

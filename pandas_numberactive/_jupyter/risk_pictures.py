@@ -22,10 +22,10 @@ from pandas_numberactive._jupyter.risk_looks import (
     Question,
 )
 from pandas_numberactive._phones.mask import hide_numbers
+from pandas_numberactive.risk._engine.views import percent
 from pandas_numberactive.risk._report.forest import LEAST_CELL, Forest, label
 from pandas_numberactive.risk._report.style import IN_JUPYTER, JUPYTER_STYLE
 from pandas_numberactive.risk._report.words import p_text
-from pandas_numberactive.risk.views import percent
 
 MOST_LOOKS = 20  # of the list; panel.looks has all
 _CLAIMS = {

@@ -8,13 +8,16 @@ little, and levels that you merge are your own choice. Every number is a person:
 purpose and consent (Indonesia's UU PDP, Law 27 of 2022), and `forget` it after.
 """
 
+from pandas_numberactive.risk._retro.pilot import Pilot as Pilot
+from pandas_numberactive.risk._retro.retro import RetroTest as RetroTest
+from pandas_numberactive.risk._retro.samples import SampleSize as SampleSize
+from pandas_numberactive.risk._retro.samples import sample_size as sample_size
 from pandas_numberactive.risk.added import incremental as incremental
 from pandas_numberactive.risk.crossing import cross_table as cross_table
 from pandas_numberactive.risk.drift import stability as stability
 from pandas_numberactive.risk.groups import segments as segments
 from pandas_numberactive.risk.lags import lateness as lateness
 from pandas_numberactive.risk.periods import by_period as by_period
-from pandas_numberactive.risk.pilot import Pilot as Pilot
 from pandas_numberactive.risk.plots import plot_by_period as plot_by_period
 from pandas_numberactive.risk.plots import plot_coverage as plot_coverage
 from pandas_numberactive.risk.plots import plot_cross_table as plot_cross_table
@@ -22,9 +25,6 @@ from pandas_numberactive.risk.plots import plot_odds_ratios as plot_odds_ratios
 from pandas_numberactive.risk.plots import plot_risk_table as plot_risk_table
 from pandas_numberactive.risk.plots import plot_stability as plot_stability
 from pandas_numberactive.risk.prices import break_even as break_even
-from pandas_numberactive.risk.retro import RetroTest as RetroTest
-from pandas_numberactive.risk.samples import SampleSize as SampleSize
-from pandas_numberactive.risk.samples import sample_size as sample_size
 from pandas_numberactive.risk.swaps import swap_set as swap_set
 from pandas_numberactive.risk.tables import iv_table as iv_table
 from pandas_numberactive.risk.tables import risk_table as risk_table

@@ -9,17 +9,18 @@ import numpy as np
 import pandas as pd
 
 from pandas_numberactive.errors import RiskInputError
-from pandas_numberactive.risk._engine import added, mantel
+from pandas_numberactive.risk._engine import added
 from pandas_numberactive.risk._engine.banded import Banded
-from pandas_numberactive.risk._engine.bands import bands_of
-from pandas_numberactive.risk._engine.formulas import wilson
-from pandas_numberactive.risk._engine.population import LEAST, populations
-from pandas_numberactive.risk._engine.significance import CHANCE, holm
-from pandas_numberactive.risk._engine.terms import Common, takes_terms
-from pandas_numberactive.risk.views import Shown, note_left_out
+from pandas_numberactive.risk._engine.book.bands import bands_of
+from pandas_numberactive.risk._engine.book.population import LEAST, populations
+from pandas_numberactive.risk._engine.book.terms import Common, takes_terms
+from pandas_numberactive.risk._engine.stats import mantel
+from pandas_numberactive.risk._engine.stats.formulas import wilson
+from pandas_numberactive.risk._engine.stats.significance import CHANCE, holm
+from pandas_numberactive.risk._engine.views import Shown, note_left_out
 
 if TYPE_CHECKING:
-    from pandas_numberactive.risk._engine.population import Population
+    from pandas_numberactive.risk._engine.book.population import Population
 
 Method = Literal["cmh", "lr"]
 

@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 
 from pandas_numberactive.errors import RiskInputError
-from pandas_numberactive.risk._engine.covariance import Rows, intervals, level_rates
-from pandas_numberactive.risk._engine.inputs import Missing, signal_columns
-from pandas_numberactive.risk._engine.population import Population, populations
-from pandas_numberactive.risk._engine.terms import Common, takes_terms
-from pandas_numberactive.risk.views import CROSS_COLUMNS, Shown, note_left_out
+from pandas_numberactive.risk._engine.book.inputs import Missing, signal_columns
+from pandas_numberactive.risk._engine.book.population import Population, populations
+from pandas_numberactive.risk._engine.book.terms import Common, takes_terms
+from pandas_numberactive.risk._engine.stats.covariance import Rows, intervals, level_rates
+from pandas_numberactive.risk._engine.views import CROSS_COLUMNS, Shown, note_left_out
 
 
 @takes_terms

@@ -11,10 +11,8 @@ import numpy as np
 import pandas as pd
 
 from pandas_numberactive.errors import RiskInputError
-from pandas_numberactive.risk._engine.covariance import bessel
-from pandas_numberactive.risk._engine.dates import late_rows, period_codes
-from pandas_numberactive.risk._engine.formulas import stability_index
-from pandas_numberactive.risk._engine.inputs import (
+from pandas_numberactive.risk._engine.book.dates import late_rows, period_codes
+from pandas_numberactive.risk._engine.book.inputs import (
     Missing,
     Signal,
     need_frame,
@@ -23,11 +21,13 @@ from pandas_numberactive.risk._engine.inputs import (
     status_column,
     weights,
 )
-from pandas_numberactive.risk._engine.population import customers
-from pandas_numberactive.risk._engine.significance import CHANCE, holm
-from pandas_numberactive.risk._engine.tails import chi_square_point, chi_square_tail
-from pandas_numberactive.risk._engine.terms import Late, Terms
-from pandas_numberactive.risk.views import STABILITY_COLUMNS, TOTAL, Shown
+from pandas_numberactive.risk._engine.book.population import customers
+from pandas_numberactive.risk._engine.book.terms import Late, Terms
+from pandas_numberactive.risk._engine.stats.covariance import bessel
+from pandas_numberactive.risk._engine.stats.formulas import stability_index
+from pandas_numberactive.risk._engine.stats.significance import CHANCE, holm
+from pandas_numberactive.risk._engine.stats.tails import chi_square_point, chi_square_tail
+from pandas_numberactive.risk._engine.views import STABILITY_COLUMNS, TOTAL, Shown
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -9,13 +9,18 @@ import numpy as np
 import pandas as pd
 
 from pandas_numberactive.errors import RiskInputError
-from pandas_numberactive.risk._engine.bands import bands_of
-from pandas_numberactive.risk._engine.covariance import intervals, level_rates
-from pandas_numberactive.risk._engine.population import LEAST, Population, populations, values_at
-from pandas_numberactive.risk._engine.significance import holm
+from pandas_numberactive.risk._engine.book.bands import bands_of
+from pandas_numberactive.risk._engine.book.population import (
+    LEAST,
+    Population,
+    populations,
+    values_at,
+)
+from pandas_numberactive.risk._engine.book.terms import Common, takes_terms
+from pandas_numberactive.risk._engine.stats.covariance import intervals, level_rates
+from pandas_numberactive.risk._engine.stats.significance import holm
 from pandas_numberactive.risk._engine.strata import Effect, effects, feature, homogeneity
-from pandas_numberactive.risk._engine.terms import Common, takes_terms
-from pandas_numberactive.risk.views import Shown, note_left_out, note_tests
+from pandas_numberactive.risk._engine.views import Shown, note_left_out, note_tests
 
 LAST = ["p_value", "p_holm", "approved", "approved_ratio"]
 MOST = 50  # segments: beyond, most are too small to compare

@@ -9,14 +9,14 @@ import numpy as np
 import pandas as pd
 
 from pandas_numberactive.risk._engine import lag
-from pandas_numberactive.risk._engine.covariance import level_rates
-from pandas_numberactive.risk._engine.dates import lag_days
+from pandas_numberactive.risk._engine.book.dates import lag_days
+from pandas_numberactive.risk._engine.book.population import LEAST, Population, populations
+from pandas_numberactive.risk._engine.book.terms import Common, Terms, takes_terms
 from pandas_numberactive.risk._engine.lag import NAMES, Lag
-from pandas_numberactive.risk._engine.population import LEAST, Population, populations
-from pandas_numberactive.risk._engine.significance import CHANCE
+from pandas_numberactive.risk._engine.stats.covariance import level_rates
+from pandas_numberactive.risk._engine.stats.significance import CHANCE
 from pandas_numberactive.risk._engine.strata import Effect, effects, feature
-from pandas_numberactive.risk._engine.terms import Common, Terms, takes_terms
-from pandas_numberactive.risk.views import Shown, note_left_out, note_tests
+from pandas_numberactive.risk._engine.views import Shown, note_left_out, note_tests
 
 
 @takes_terms

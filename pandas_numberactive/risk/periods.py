@@ -9,12 +9,12 @@ import numpy as np
 import pandas as pd
 
 from pandas_numberactive.errors import RiskInputError
-from pandas_numberactive.risk._engine.covariance import intervals, level_rates
-from pandas_numberactive.risk._engine.dates import period_codes
-from pandas_numberactive.risk._engine.population import Population, populations
+from pandas_numberactive.risk._engine.book.dates import period_codes
+from pandas_numberactive.risk._engine.book.population import Population, populations
+from pandas_numberactive.risk._engine.book.terms import Common, takes_terms
+from pandas_numberactive.risk._engine.stats.covariance import intervals, level_rates
 from pandas_numberactive.risk._engine.strata import Effect, effects, feature, homogeneity, whole
-from pandas_numberactive.risk._engine.terms import Common, takes_terms
-from pandas_numberactive.risk.views import TOTAL, Shown, note_left_out, note_tests
+from pandas_numberactive.risk._engine.views import TOTAL, Shown, note_left_out, note_tests
 
 
 @takes_terms

@@ -14,8 +14,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from pandas_numberactive.errors import RiskInputError, missing_extra
+from pandas_numberactive.risk._engine.views import BLUE, ORANGE, TOTAL, in_order
 from pandas_numberactive.risk.drift import BANDS
-from pandas_numberactive.risk.views import BLUE, ORANGE, TOTAL, in_order
 
 
 def _axes(ax: Any, size: tuple[float, float]) -> Any:

@@ -12,18 +12,18 @@ import pandas as pd
 
 from pandas_numberactive.errors import RiskInputError
 from pandas_numberactive.risk._engine.banded import Banded, mean_interval
-from pandas_numberactive.risk._engine.bands import bands_of
-from pandas_numberactive.risk._engine.checks import amount, checked_folds, price_of
-from pandas_numberactive.risk._engine.formulas import Z95
+from pandas_numberactive.risk._engine.book.bands import bands_of
+from pandas_numberactive.risk._engine.book.checks import amount, checked_folds, price_of
+from pandas_numberactive.risk._engine.book.population import LEAST, population, values_at
+from pandas_numberactive.risk._engine.book.terms import Common, takes_terms
 from pandas_numberactive.risk._engine.payoff import Paid, Stakes, best_case, paid_out
-from pandas_numberactive.risk._engine.population import LEAST, population, values_at
-from pandas_numberactive.risk._engine.terms import Common, takes_terms
-from pandas_numberactive.risk.views import Shown, note_left_out
+from pandas_numberactive.risk._engine.stats.formulas import Z95
+from pandas_numberactive.risk._engine.views import Shown, note_left_out
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from pandas_numberactive.risk._engine.population import Population
+    from pandas_numberactive.risk._engine.book.population import Population
 
     Floats = NDArray[np.float64]
     Mask = NDArray[np.bool_]

@@ -11,14 +11,14 @@ import pandas as pd
 
 from pandas_numberactive.errors import RiskInputError
 from pandas_numberactive.risk._engine.banded import Banded, mean_interval
-from pandas_numberactive.risk._engine.bands import bands_of, riskiness, scores_at
-from pandas_numberactive.risk._engine.cells import band_rates, both_rates
-from pandas_numberactive.risk._engine.checks import checked_folds
-from pandas_numberactive.risk._engine.formulas import Z95, wilson
+from pandas_numberactive.risk._engine.book.bands import bands_of, riskiness, scores_at
+from pandas_numberactive.risk._engine.book.checks import checked_folds
+from pandas_numberactive.risk._engine.book.population import LEAST, population
+from pandas_numberactive.risk._engine.book.terms import Common, takes_terms
 from pandas_numberactive.risk._engine.payoff import Table, training
-from pandas_numberactive.risk._engine.population import LEAST, population
-from pandas_numberactive.risk._engine.terms import Common, takes_terms
-from pandas_numberactive.risk.views import Shown, note_left_out
+from pandas_numberactive.risk._engine.stats.cells import band_rates, both_rates
+from pandas_numberactive.risk._engine.stats.formulas import Z95, wilson
+from pandas_numberactive.risk._engine.views import Shown, note_left_out
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -8,25 +8,25 @@ from typing import TYPE_CHECKING, Any, Unpack
 import numpy as np
 import pandas as pd
 
-from pandas_numberactive.risk._engine.covariance import Rows, intervals, level_rates
-from pandas_numberactive.risk._engine.formulas import evidence
-from pandas_numberactive.risk._engine.inputs import Missing
-from pandas_numberactive.risk._engine.population import (
+from pandas_numberactive.risk._engine.book.inputs import Missing
+from pandas_numberactive.risk._engine.book.population import (
     Population,
     Reading,
     populations,
     readings,
     refuse_one_class,
 )
-from pandas_numberactive.risk._engine.ranking import NONE, auc, gini, ks
-from pandas_numberactive.risk._engine.significance import (
+from pandas_numberactive.risk._engine.book.terms import Common, takes_terms
+from pandas_numberactive.risk._engine.stats.covariance import Rows, intervals, level_rates
+from pandas_numberactive.risk._engine.stats.formulas import evidence
+from pandas_numberactive.risk._engine.stats.ranking import NONE, auc, gini, ks
+from pandas_numberactive.risk._engine.stats.significance import (
     CHANCE,
     chance_part,
     holm,
     levels_test,
 )
-from pandas_numberactive.risk._engine.terms import Common, takes_terms
-from pandas_numberactive.risk.views import RISK_COLUMNS, Shown, note_left_out
+from pandas_numberactive.risk._engine.views import RISK_COLUMNS, Shown, note_left_out
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

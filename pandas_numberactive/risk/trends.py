@@ -10,12 +10,12 @@ import numpy as np
 import pandas as pd
 
 from pandas_numberactive.errors import RiskInputError
-from pandas_numberactive.risk._engine.covariance import level_rates
-from pandas_numberactive.risk._engine.inputs import column, signal_columns
-from pandas_numberactive.risk._engine.population import Population, populations
-from pandas_numberactive.risk._engine.significance import holm, trend_test
-from pandas_numberactive.risk._engine.terms import Common, takes_terms
-from pandas_numberactive.risk.views import Shown, note_left_out
+from pandas_numberactive.risk._engine.book.inputs import column, signal_columns
+from pandas_numberactive.risk._engine.book.population import Population, populations
+from pandas_numberactive.risk._engine.book.terms import Common, takes_terms
+from pandas_numberactive.risk._engine.stats.covariance import level_rates
+from pandas_numberactive.risk._engine.stats.significance import holm, trend_test
+from pandas_numberactive.risk._engine.views import Shown, note_left_out
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -12,20 +12,20 @@ import pandas as pd
 
 from pandas_numberactive._purchase.purchase import STATUSES
 from pandas_numberactive.errors import RiskInputError
-from pandas_numberactive.risk._engine.checks import price_of
-from pandas_numberactive.risk._engine.covariance import intervals
-from pandas_numberactive.risk._engine.dates import late_rows
-from pandas_numberactive.risk._engine.inputs import (
+from pandas_numberactive.risk._engine.book.checks import price_of
+from pandas_numberactive.risk._engine.book.dates import late_rows
+from pandas_numberactive.risk._engine.book.inputs import (
     SIGNALS,
     column,
     need_frame,
     status_column,
     weights,
 )
-from pandas_numberactive.risk._engine.population import LEAST, Population, populations
-from pandas_numberactive.risk._engine.significance import CHANCE, holm, set_test
-from pandas_numberactive.risk._engine.terms import Common, Late, Terms, takes_terms
-from pandas_numberactive.risk.views import Shown, note_left_out
+from pandas_numberactive.risk._engine.book.population import LEAST, Population, populations
+from pandas_numberactive.risk._engine.book.terms import Common, Late, Terms, takes_terms
+from pandas_numberactive.risk._engine.stats.covariance import intervals
+from pandas_numberactive.risk._engine.stats.significance import CHANCE, holm, set_test
+from pandas_numberactive.risk._engine.views import Shown, note_left_out
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

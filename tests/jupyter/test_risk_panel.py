@@ -14,7 +14,7 @@ import pandas_numberactive as pna
 from pandas_numberactive._jupyter.risk_choices import columns_of
 from pandas_numberactive._jupyter.risk_panel import RiskPanel
 from pandas_numberactive.errors import RiskInputError
-from pandas_numberactive.risk._engine.significance import holm
+from pandas_numberactive.risk._engine.stats.significance import holm
 from pandas_numberactive.simulator.loanbook import loan_book, seen_too_late, with_answers
 from tests.display.test_pictures import read
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pandas_numberactive.risk._engine import logistic, mantel, power, ranking
-from pandas_numberactive.risk._engine.covariance import Rows
-from pandas_numberactive.risk._engine.tails import Z95
+from pandas_numberactive.risk._engine.stats import logistic, mantel, power, ranking
+from pandas_numberactive.risk._engine.stats.covariance import Rows
+from pandas_numberactive.risk._engine.stats.tails import Z95
 
 HOW = "in an environment of its own: pip install -e . --group oracles"
 pytestmark = [

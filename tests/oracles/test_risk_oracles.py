@@ -11,11 +11,11 @@ import pytest
 
 import pandas_numberactive as pna
 from pandas_numberactive import risk
-from pandas_numberactive.risk._engine.covariance import Rows, rates_covariance
-from pandas_numberactive.risk._engine.formulas import cochran_armitage
-from pandas_numberactive.risk._engine.population import Population
-from pandas_numberactive.risk._engine.ranking import auc
-from pandas_numberactive.risk._engine.significance import holm, pool
+from pandas_numberactive.risk._engine.book.population import Population
+from pandas_numberactive.risk._engine.stats.covariance import Rows, rates_covariance
+from pandas_numberactive.risk._engine.stats.formulas import cochran_armitage
+from pandas_numberactive.risk._engine.stats.ranking import auc
+from pandas_numberactive.risk._engine.stats.significance import holm, pool
 from pandas_numberactive.risk._engine.strata import feature, whole
 
 HOW = "in an environment of its own: pip install -e . --group oracles"

@@ -9,8 +9,8 @@ import pandas as pd
 
 import pandas_numberactive as pna
 from pandas_numberactive.risk._engine.banded import Banded
-from pandas_numberactive.risk._engine.bands import Bands
-from pandas_numberactive.risk._engine.population import Population
+from pandas_numberactive.risk._engine.book.bands import Bands
+from pandas_numberactive.risk._engine.book.population import Population
 from pandas_numberactive.simulator.loanbook import loan_book, seen_too_late, with_answers
 
 LEVELS = ("low", "medium", "high", "no data")

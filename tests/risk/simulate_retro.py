@@ -16,7 +16,8 @@ import numpy as np
 
 from pandas_numberactive.risk import sample_size
 from pandas_numberactive.risk._engine import added, lag, payoff
-from pandas_numberactive.risk._engine.cells import (
+from pandas_numberactive.risk._engine.payoff import Stakes, paid_out
+from pandas_numberactive.risk._engine.stats.cells import (
     band_rates,
     both_rates,
     curve,
@@ -24,13 +25,12 @@ from pandas_numberactive.risk._engine.cells import (
     ginis,
     with_levels,
 )
-from pandas_numberactive.risk._engine.logistic import fit_many, rates
-from pandas_numberactive.risk._engine.payoff import Stakes, paid_out
-from pandas_numberactive.risk._engine.sequential import bounds, conditional_power
-from pandas_numberactive.risk._engine.significance import holm
-from pandas_numberactive.risk._engine.tails import normal_tail
+from pandas_numberactive.risk._engine.stats.logistic import fit_many, rates
+from pandas_numberactive.risk._engine.stats.sequential import bounds, conditional_power
+from pandas_numberactive.risk._engine.stats.significance import holm
+from pandas_numberactive.risk._engine.stats.tails import normal_tail
 from pandas_numberactive.risk._report.rule import Decision, Finding, decide
-from pandas_numberactive.risk.pilot import HOPELESS_BELOW
+from pandas_numberactive.risk._retro.pilot import HOPELESS_BELOW
 from pandas_numberactive.risk.prices import Worth
 from tests.risk.retro_books import SHARES, banded, cell_shares, levels_of, portfolio
 

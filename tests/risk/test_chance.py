@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 import pandas_numberactive as pna
 from pandas_numberactive import risk
-from pandas_numberactive.risk._engine import formulas, tails
-from pandas_numberactive.risk._engine.covariance import Rows
-from pandas_numberactive.risk._engine.formulas import caught_by_chance
-from pandas_numberactive.risk._engine.significance import levels_test
+from pandas_numberactive.risk._engine.stats import formulas, tails
+from pandas_numberactive.risk._engine.stats.covariance import Rows
+from pandas_numberactive.risk._engine.stats.formulas import caught_by_chance
+from pandas_numberactive.risk._engine.stats.significance import levels_test
 from tests.risk.books import LEVEL, book, grouped
 
 

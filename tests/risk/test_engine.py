@@ -10,9 +10,9 @@ import pytest
 
 import pandas_numberactive as pna
 from pandas_numberactive.errors import RiskInputError, RiskWarning
-from pandas_numberactive.risk._engine import covariance, significance
-from pandas_numberactive.risk._engine.covariance import Rows
-from pandas_numberactive.risk._engine.population import population, populations
+from pandas_numberactive.risk._engine.book.population import population, populations
+from pandas_numberactive.risk._engine.stats import covariance, significance
+from pandas_numberactive.risk._engine.stats.covariance import Rows
 from tests.risk.books import LEVEL, book
 
 STATUSES = ["answered", "answered", "no_data", "failed", "invalid", "not_bought"]

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from pandas_numberactive.risk._engine import cells, logistic, mantel, power, sequential, tails
+from pandas_numberactive.risk._engine.stats import cells, logistic, mantel, power, sequential, tails
 
 # Bickel, Hammel and O'Connell (1975): admissions at Berkeley by department A to F.
 MEN_ADMITTED = np.array([512.0, 353, 120, 138, 53, 22])

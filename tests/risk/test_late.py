@@ -12,7 +12,7 @@ import pytest
 import pandas_numberactive as pna
 from pandas_numberactive import risk
 from pandas_numberactive.errors import ColumnNotFoundError, LookAheadWarning, RiskInputError
-from pandas_numberactive.risk._engine import dates
+from pandas_numberactive.risk._engine.book import dates
 from tests.risk.books import LEVEL, book, dated
 
 

@@ -9,7 +9,7 @@ import pytest
 
 import pandas_numberactive as pna
 from pandas_numberactive import risk
-from pandas_numberactive.risk._engine.logistic import fit
+from pandas_numberactive.risk._engine.stats.logistic import fit
 from pandas_numberactive.simulator.loanbook import (
     ACTIVITY,
     APPROVED,

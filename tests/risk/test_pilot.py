@@ -9,7 +9,7 @@ import pytest
 import pandas_numberactive as pna
 from pandas_numberactive.errors import RiskInputError
 from pandas_numberactive.risk import Pilot
-from pandas_numberactive.risk import pilot as _pilot_module
+from pandas_numberactive.risk._retro import pilot as _pilot_module
 from pandas_numberactive.simulator import Simulator
 from pandas_numberactive.simulator.loanbook import loan_book
 

@@ -11,8 +11,9 @@ import pytest
 import pandas_numberactive as pna
 from pandas_numberactive import risk
 from pandas_numberactive.errors import RiskInputError
-from pandas_numberactive.risk._engine import ranking, strata
-from pandas_numberactive.risk._engine.covariance import Rows
+from pandas_numberactive.risk._engine import strata
+from pandas_numberactive.risk._engine.stats import ranking
+from pandas_numberactive.risk._engine.stats.covariance import Rows
 from tests.risk.books import LEVEL, book, grouped
 
 

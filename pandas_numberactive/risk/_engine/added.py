@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pandas_numberactive.risk._engine import mantel
-from pandas_numberactive.risk._engine.cells import Cells, fitted, ginis
-from pandas_numberactive.risk._engine.logistic import Test, fit, likelihood_ratio
-from pandas_numberactive.risk._engine.tails import Z95
+from pandas_numberactive.risk._engine.stats import mantel
+from pandas_numberactive.risk._engine.stats.cells import Cells, fitted, ginis
+from pandas_numberactive.risk._engine.stats.logistic import Test, fit, likelihood_ratio
+from pandas_numberactive.risk._engine.stats.tails import Z95
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pandas_numberactive.risk._engine import added, mantel
-from pandas_numberactive.risk._engine.bands import Bands
-from pandas_numberactive.risk._engine.cells import Cells, count
-from pandas_numberactive.risk._engine.covariance import renumbered, scores_covariance
-from pandas_numberactive.risk._engine.logistic import Test
+from pandas_numberactive.risk._engine import added
+from pandas_numberactive.risk._engine.book.bands import Bands
+from pandas_numberactive.risk._engine.book.population import Population
 from pandas_numberactive.risk._engine.payoff import Table, folds_of
-from pandas_numberactive.risk._engine.population import Population
-from pandas_numberactive.risk._engine.significance import pool
+from pandas_numberactive.risk._engine.stats import mantel
+from pandas_numberactive.risk._engine.stats.cells import Cells, count
+from pandas_numberactive.risk._engine.stats.covariance import renumbered, scores_covariance
+from pandas_numberactive.risk._engine.stats.logistic import Test
+from pandas_numberactive.risk._engine.stats.significance import pool
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

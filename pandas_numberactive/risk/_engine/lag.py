@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pandas_numberactive.risk._engine.population import Population
-from pandas_numberactive.risk._engine.significance import CHANCE
+from pandas_numberactive.risk._engine.book.population import Population
+from pandas_numberactive.risk._engine.stats.significance import CHANCE
 from pandas_numberactive.risk._engine.strata import NO_EFFECT, Effect, last_effect
 
 if TYPE_CHECKING:

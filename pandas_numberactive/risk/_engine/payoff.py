@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pandas_numberactive.risk._engine.cells import (
+from pandas_numberactive.risk._engine.stats.cells import (
     Cells,
     band_rates,
     both_rates,
     count,
     fitted,
 )
-from pandas_numberactive.risk._engine.logistic import grid_design, rates
+from pandas_numberactive.risk._engine.stats.logistic import grid_design, rates
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

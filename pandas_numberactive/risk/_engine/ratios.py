@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pandas_numberactive.risk._engine import added, mantel
+from pandas_numberactive.risk._engine import added
 from pandas_numberactive.risk._engine.banded import Banded
-from pandas_numberactive.risk._engine.cells import Cells, count
-from pandas_numberactive.risk._engine.logistic import Test
+from pandas_numberactive.risk._engine.stats import mantel
+from pandas_numberactive.risk._engine.stats.cells import Cells, count
+from pandas_numberactive.risk._engine.stats.logistic import Test
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

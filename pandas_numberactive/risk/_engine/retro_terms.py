@@ -12,8 +12,8 @@ from typing import Any
 from pandas_numberactive._config.settings import settings
 from pandas_numberactive._display.html import html_table, text_table
 from pandas_numberactive.errors import RiskInputError
-from pandas_numberactive.risk._engine.checks import amount, checked_folds, price_of
-from pandas_numberactive.risk._engine.terms import Common, Terms
+from pandas_numberactive.risk._engine.book.checks import amount, checked_folds, price_of
+from pandas_numberactive.risk._engine.book.terms import Common, Terms
 
 PROTOCOL = 1  # of the rule: a change of it changes every fingerprint
 

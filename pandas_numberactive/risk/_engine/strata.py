@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pandas_numberactive.risk._engine.covariance import intervals
-from pandas_numberactive.risk._engine.logistic import Fit, fit, rates
-from pandas_numberactive.risk._engine.population import Population
-from pandas_numberactive.risk._engine.significance import SMALL, ChiSquare
-from pandas_numberactive.risk._engine.tails import Z95, chi_square_tail, normal_tail
+from pandas_numberactive.risk._engine.book.population import Population
+from pandas_numberactive.risk._engine.stats.covariance import intervals
+from pandas_numberactive.risk._engine.stats.logistic import Fit, fit, rates
+from pandas_numberactive.risk._engine.stats.significance import SMALL, ChiSquare
+from pandas_numberactive.risk._engine.stats.tails import Z95, chi_square_tail, normal_tail
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

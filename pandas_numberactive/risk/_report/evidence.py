@@ -13,15 +13,15 @@ from pandas_numberactive.errors import LookAheadWarning
 from pandas_numberactive.risk import added
 from pandas_numberactive.risk._engine import lag
 from pandas_numberactive.risk._engine.banded import Banded
-from pandas_numberactive.risk._engine.bands import bands_of
-from pandas_numberactive.risk._engine.dates import lag_days, late_rows
-from pandas_numberactive.risk._engine.inputs import signal_columns
+from pandas_numberactive.risk._engine.book.bands import bands_of
+from pandas_numberactive.risk._engine.book.dates import lag_days, late_rows
+from pandas_numberactive.risk._engine.book.inputs import signal_columns
+from pandas_numberactive.risk._engine.book.population import LEAST, Population, population
+from pandas_numberactive.risk._engine.book.terms import Terms
 from pandas_numberactive.risk._engine.payoff import Stakes, paid_out
-from pandas_numberactive.risk._engine.population import LEAST, Population, population
 from pandas_numberactive.risk._engine.retro_terms import common_of
-from pandas_numberactive.risk._engine.significance import holm
+from pandas_numberactive.risk._engine.stats.significance import holm
 from pandas_numberactive.risk._engine.strata import NO_EFFECT, Effect
-from pandas_numberactive.risk._engine.terms import Terms
 from pandas_numberactive.risk._report.rule import Finding
 from pandas_numberactive.risk.prices import Worth
 

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from pandas_numberactive.risk._engine.dates import moments
-from pandas_numberactive.risk._engine.power import Design
-from pandas_numberactive.risk._engine.tails import Z95, normal_point
-from pandas_numberactive.risk._engine.terms import length
+from pandas_numberactive.risk._engine.book.dates import moments
+from pandas_numberactive.risk._engine.book.terms import length
+from pandas_numberactive.risk._engine.stats.power import Design
+from pandas_numberactive.risk._engine.stats.tails import Z95, normal_point
 
 if TYPE_CHECKING:
-    from pandas_numberactive.risk._engine.population import Population
+    from pandas_numberactive.risk._engine.book.population import Population
     from pandas_numberactive.risk._engine.retro_terms import RetroTerms
     from pandas_numberactive.risk._report.evidence import Evidence
 

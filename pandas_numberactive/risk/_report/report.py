@@ -11,9 +11,9 @@ import pandas as pd
 
 from pandas_numberactive.errors import RiskInputError
 from pandas_numberactive.risk._engine.banded import Banded
-from pandas_numberactive.risk._engine.bands import bands_of
-from pandas_numberactive.risk._engine.dates import moments
-from pandas_numberactive.risk._engine.inputs import need_frame
+from pandas_numberactive.risk._engine.book.bands import bands_of
+from pandas_numberactive.risk._engine.book.dates import moments
+from pandas_numberactive.risk._engine.book.inputs import need_frame
 from pandas_numberactive.risk._report import tables, words
 from pandas_numberactive.risk._report.contents import Contents
 from pandas_numberactive.risk._report.evidence import Evidence, gather

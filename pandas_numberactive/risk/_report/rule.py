@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from pandas_numberactive.risk._engine.significance import CHANCE
+from pandas_numberactive.risk._engine.stats.significance import CHANCE
 
 
 class Decision(StrEnum):

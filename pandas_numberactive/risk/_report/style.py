@@ -1,7 +1,7 @@
 """Style sheets: of the report's page in both themes and on paper, and of its tables in Jupyter."""
 
 from pandas_numberactive._display.html import FAINT, INK, LINE
-from pandas_numberactive.risk.views import ORANGE
+from pandas_numberactive.risk._engine.views import ORANGE
 
 STYLE = """
 :root{color-scheme:light dark;--ink:#1b1b1b;--faint:#565656;--line:#c4c4c4;--bg:#fff;--soft:#f4f4f2;

@@ -8,14 +8,15 @@ import numpy as np
 import pandas as pd
 
 from pandas_numberactive.risk import added
-from pandas_numberactive.risk._engine import lag, ranking, ratios
-from pandas_numberactive.risk._engine.covariance import intervals
-from pandas_numberactive.risk._engine.dates import moments
-from pandas_numberactive.risk._engine.formulas import stability_index, wilson
-from pandas_numberactive.risk._engine.inputs import outcomes, status_column
+from pandas_numberactive.risk._engine import lag, ratios
+from pandas_numberactive.risk._engine.book.dates import moments
+from pandas_numberactive.risk._engine.book.inputs import outcomes, status_column
 from pandas_numberactive.risk._engine.retro_terms import common_of
-from pandas_numberactive.risk._engine.significance import holm
-from pandas_numberactive.risk._engine.tails import chi_square_point
+from pandas_numberactive.risk._engine.stats import ranking
+from pandas_numberactive.risk._engine.stats.covariance import intervals
+from pandas_numberactive.risk._engine.stats.formulas import stability_index, wilson
+from pandas_numberactive.risk._engine.stats.significance import holm
+from pandas_numberactive.risk._engine.stats.tails import chi_square_point
 from pandas_numberactive.risk._report.rule import Finding
 from pandas_numberactive.risk.swaps import swap_set
 

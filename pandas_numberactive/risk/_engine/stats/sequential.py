@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pandas_numberactive.risk._engine.tails import normal_point, normal_tail
+from pandas_numberactive.risk._engine.stats.tails import normal_point, normal_tail
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

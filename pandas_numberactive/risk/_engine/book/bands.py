@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from pandas_numberactive.errors import RiskInputError
-from pandas_numberactive.risk._engine.population import Population, values_at
+from pandas_numberactive.risk._engine.book.population import Population, values_at
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -15,9 +15,8 @@ import pandas as pd
 
 from pandas_numberactive._phones.column import normalize_column
 from pandas_numberactive.errors import RiskInputError
-from pandas_numberactive.risk._engine.covariance import Rows
-from pandas_numberactive.risk._engine.dates import late_rows, moments
-from pandas_numberactive.risk._engine.inputs import (
+from pandas_numberactive.risk._engine.book.dates import late_rows, moments
+from pandas_numberactive.risk._engine.book.inputs import (
     SIGNALS,
     Missing,
     Signal,
@@ -27,7 +26,8 @@ from pandas_numberactive.risk._engine.inputs import (
     signals,
     weights,
 )
-from pandas_numberactive.risk._engine.terms import Common, Terms
+from pandas_numberactive.risk._engine.book.terms import Common, Terms
+from pandas_numberactive.risk._engine.stats.covariance import Rows
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -15,7 +15,7 @@ import pandas as pd
 from pandas_numberactive._display.html import FAINT, INK, LINE, esc
 
 if TYPE_CHECKING:
-    from pandas_numberactive.risk._engine.population import Population
+    from pandas_numberactive.risk._engine.book.population import Population
 
 RISK_COLUMNS = [
     "n",

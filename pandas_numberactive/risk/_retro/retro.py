@@ -8,11 +8,11 @@ from typing import Any
 
 import pandas as pd
 
-from pandas_numberactive.risk._engine.inputs import outcomes
+from pandas_numberactive.risk._engine.book.inputs import outcomes
 from pandas_numberactive.risk._engine.retro_terms import RetroTerms
 from pandas_numberactive.risk._report.report import RetroReport, report_of
-from pandas_numberactive.risk.pilot import Pilot
-from pandas_numberactive.risk.samples import SampleSize, sample_size
+from pandas_numberactive.risk._retro.pilot import Pilot
+from pandas_numberactive.risk._retro.samples import SampleSize, sample_size
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pandas_numberactive.risk._engine.tails import (
+from pandas_numberactive.risk._engine.stats.tails import (
     chi_square_point,
     noncentral_tail,
     noncentrality_for,

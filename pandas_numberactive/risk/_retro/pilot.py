@@ -16,18 +16,18 @@ from pandas_numberactive._pandas.api import enrich
 from pandas_numberactive._phones.column import normalize_column
 from pandas_numberactive.errors import RiskInputError
 from pandas_numberactive.risk._engine.banded import Banded
-from pandas_numberactive.risk._engine.bands import bands_of
-from pandas_numberactive.risk._engine.dates import deadline
-from pandas_numberactive.risk._engine.inputs import column, need_frame
-from pandas_numberactive.risk._engine.population import populations
-from pandas_numberactive.risk._engine.sequential import bounds, conditional_power
-from pandas_numberactive.risk._engine.terms import Terms
-from pandas_numberactive.risk.views import Shown
+from pandas_numberactive.risk._engine.book.bands import bands_of
+from pandas_numberactive.risk._engine.book.dates import deadline
+from pandas_numberactive.risk._engine.book.inputs import column, need_frame
+from pandas_numberactive.risk._engine.book.population import populations
+from pandas_numberactive.risk._engine.book.terms import Terms
+from pandas_numberactive.risk._engine.stats.sequential import bounds, conditional_power
+from pandas_numberactive.risk._engine.views import Shown
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from pandas_numberactive.risk._engine.population import Population
+    from pandas_numberactive.risk._engine.book.population import Population
 
     Ints = NDArray[np.int64]
 

@@ -11,12 +11,12 @@ import pandas as pd
 
 from pandas_numberactive._config.settings import settings
 from pandas_numberactive.errors import LookAheadWarning, RiskInputError, warn_caller
-from pandas_numberactive.risk._engine.inputs import SIGNALS, column, status_column
+from pandas_numberactive.risk._engine.book.inputs import SIGNALS, column, status_column
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from pandas_numberactive.risk._engine.terms import Terms
+    from pandas_numberactive.risk._engine.book.terms import Terms
 
 DAY = np.timedelta64(1, "D")
 TICK = np.timedelta64(1, "us")

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pandas_numberactive.risk._engine.covariance import (
+from pandas_numberactive.risk._engine.stats.covariance import (
     Rows,
     bessel,
     level_sums,
     scores_covariance,
 )
-from pandas_numberactive.risk._engine.formulas import caught_by_chance, cochran_armitage
-from pandas_numberactive.risk._engine.tails import chi_square_tail
+from pandas_numberactive.risk._engine.stats.formulas import caught_by_chance, cochran_armitage
+from pandas_numberactive.risk._engine.stats.tails import chi_square_tail
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pandas_numberactive.risk._engine.tails import chi_square_tail
+from pandas_numberactive.risk._engine.stats.tails import chi_square_tail
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

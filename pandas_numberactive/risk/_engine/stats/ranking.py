@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pandas_numberactive.risk._engine.covariance import Rows, scores_covariance
-from pandas_numberactive.risk._engine.tails import Z95
+from pandas_numberactive.risk._engine.stats.covariance import Rows, scores_covariance
+from pandas_numberactive.risk._engine.stats.tails import Z95
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

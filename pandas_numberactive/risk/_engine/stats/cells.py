@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pandas_numberactive.risk._engine.logistic import Fit, fit, fit_many, grid_design, rates
+from pandas_numberactive.risk._engine.stats.logistic import Fit, fit, fit_many, grid_design, rates
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

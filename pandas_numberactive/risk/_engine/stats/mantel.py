@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pandas_numberactive.risk._engine.logistic import Test
-from pandas_numberactive.risk._engine.tails import Z95, chi_square_tail
+from pandas_numberactive.risk._engine.stats.logistic import Test
+from pandas_numberactive.risk._engine.stats.tails import Z95, chi_square_tail
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

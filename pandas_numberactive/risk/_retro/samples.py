@@ -12,8 +12,8 @@ import numpy as np
 
 from pandas_numberactive._display.html import html_table, text_table
 from pandas_numberactive.errors import RiskInputError
-from pandas_numberactive.risk._engine.power import Design
-from pandas_numberactive.risk._engine.sequential import inflation
+from pandas_numberactive.risk._engine.stats.power import Design
+from pandas_numberactive.risk._engine.stats.sequential import inflation
 
 Test = Literal["trend", "levels"]
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pandas_numberactive.risk._engine.formulas import wilson
+from pandas_numberactive.risk._engine.stats.formulas import wilson
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -1,0 +1,1 @@
+"""The rows of a question: terms, inputs, dates, population, score bands."""

@@ -1,0 +1,1 @@
+"""The retro test, its pilot and its sample size."""
