@@ -53,6 +53,7 @@ __all__ = [
     "PhoneColumnWarning",
     "PlainHttpWarning",
     "RiskInputError",
+    "RiskWarning",
     "StoreError",
     "StoreVersionError",
     "UnknownValueWarning",
