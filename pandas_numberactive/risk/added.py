@@ -73,7 +73,8 @@ def incremental(
         odds_ratio_high (Robins, Breslow and Greenland 1986). p_homogeneous: the test that the odds
         ratio is the same in all bands (Breslow and Day 1980, Tarone 1985). gini_score, gini_both
         (as fitted on these rows), and d_gini, the gain on other rows, with its 95% interval
-        d_gini_low, d_gini_high (bootstrap with refit). adds: p_holm is below 0.05.
+        d_gini_low, d_gini_high (bootstrap with refit). adds: p_holm is below 0.05. late: late rows,
+        kept or dropped.
 
     Raises
     ------
@@ -117,6 +118,7 @@ def incremental(
     corrected = holm(table["p_value"])
     table.insert(list(table.columns).index("p_value") + 1, "p_holm", corrected)
     table["adds"] = corrected < CHANCE
+    table["late"] = [one.late for one in found]
     return note_left_out(Shown(table), found)
 
 

@@ -26,7 +26,14 @@ from pandas_numberactive.risk._engine.stats.significance import (
     holm,
     levels_test,
 )
-from pandas_numberactive.risk._engine.views import RISK_COLUMNS, Shown, note_left_out
+from pandas_numberactive.risk._engine.views import (
+    LATE,
+    RISK_COLUMNS,
+    Shown,
+    note_late,
+    note_left_out,
+    with_late,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -64,8 +71,9 @@ def risk_table(
         all of them stand apart as "missing". "drop": they are left out.
     as_of, late, within, tz
         The column with the date of the decision. Answers bought more than `within` after it ("1D")
-        saw the outcome. `late` says to "warn" with their share, to "drop" them (they stand apart as
-        "late") or to "keep" them. A date without a time counts until its end. A column without a
+        saw the outcome. `late` says to keep them and "warn" with their share, to "drop" them (they
+        stand apart as "late") or to "keep" them without a warning. The table says how many there
+        are. A date without a time counts until its end. A column without a
         time zone is on the clock of `tz`, by default the setting `timezone` (Asia/Jakarta). Without
         `as_of` the first result warns that lateness was not checked.
     cluster
@@ -86,8 +94,9 @@ def risk_table(
         effective number of rows); lift: bad rate over that of all asked rows; woe = ln(%good /
         %bad), below 0 where there are more bads; iv: the level's part of the information value;
         corrected: the level has no goods or no bads, so 0.5 was added to both counts for woe and
-        iv, or it has no rows. lift, woe and iv are missing on lines apart. `.left_out` counts the
-        rows that are not compared.
+        iv, or it has no rows; late, only with `as_of`: rows whose answers are late, kept or not.
+        lift, woe and iv are missing on lines apart. `.left_out` counts the rows that are not
+        compared, `.late_kept` the late answers among those that are.
 
     Raises
     ------
@@ -114,6 +123,7 @@ def risk_table(
 def table_of(found: Sequence[Reading]) -> Shown:
     """Return the risk table of signals that were read already."""
     out = Shown(pd.concat([_lines(one) for one in found]))
+    note_late(out, {one.signal.name: one.late_words() for one in found})
     return note_left_out(out, {one.signal.name: one.left_out() for one in found})
 
 
@@ -140,7 +150,9 @@ def _lines(found: Reading) -> pd.DataFrame:
         columns["n"] = n.astype(np.int64)
         columns["bads"] = bads.astype(np.int64)
     index = pd.MultiIndex.from_product([[name], rows.levels], names=["signal", "level"])
-    return pd.DataFrame({column: columns[column] for column in RISK_COLUMNS}, index=index)
+    out = pd.DataFrame({column: columns[column] for column in RISK_COLUMNS}, index=index)
+    late = found.late_by_level()
+    return out if late is None else out.assign(**{LATE: late})
 
 
 def _rates(rows: Rows) -> dict[str, NDArray[Any]]:
@@ -184,7 +196,8 @@ def iv_table(
         below 5 expected bads pooled; p_holm: corrected for the number of signals (Holm 1979);
         reading: "not significant" from p_holm 0.05 on, too few customers or no effect. Below,
         Siddiqi's rule of thumb on iv_less_chance: below 0.02 not predictive, to 0.1 weak, to 0.3
-        medium, above strong. late: rows dropped as late.
+        medium, above strong. Where it rests on late answers it says so: "strong, but 12 of 340
+        answers are late". late: rows that are late, kept or dropped.
 
     Raises
     ------
@@ -214,7 +227,7 @@ def iv_table(
     found = populations(df, by, target, missing=missing, **common)
     out = pd.DataFrame([_information(one) for one in found]).set_index("signal")
     out["p_holm"] = holm(out["p_value"])
-    out["reading"] = _reading(out["iv_less_chance"], out["p_holm"])
+    out["reading"] = with_late(_reading(out["iv_less_chance"], out["p_holm"]), found)
     out["late"] = [one.late for one in found]
     if found[0].weight is None:
         out = out.astype(WHOLE)

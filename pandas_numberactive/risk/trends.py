@@ -15,7 +15,7 @@ from pandas_numberactive.risk._engine.book.population import Population, populat
 from pandas_numberactive.risk._engine.book.terms import Common, takes_terms
 from pandas_numberactive.risk._engine.stats.covariance import level_rates
 from pandas_numberactive.risk._engine.stats.significance import holm, trend_test
-from pandas_numberactive.risk._engine.views import Shown, note_left_out
+from pandas_numberactive.risk._engine.views import Shown, note_left_out, with_late
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -46,7 +46,9 @@ def trend(
         two levels); z and p_value of the Cochran-Armitage test (Cochran 1954, Armitage 1955) with
         scores 0, 1, 2, with sampling weights or repeat customers of the robust score test; p_holm:
         corrected for the number of signals; tested: False where there is nothing to compare; late:
-        rows dropped as late. A small p says "a trend", not "a strong one": look at the rates.
+        rows that are late, kept or dropped. A direction that rests on late answers says so:
+        "falling, but 12 of 340 answers are late". A small p says "a trend", not "a strong one":
+        look at the rates.
 
     Raises
     ------
@@ -68,7 +70,7 @@ def trend(
     out["p_holm"] = holm(out["p_value"])
     out["tested"] = out["z"].notna()
     out["late"] = [one.late for one in found]
-    out = out.astype({"direction": DIRECTIONS})
+    out["direction"] = with_late(pd.Categorical(out["direction"], dtype=DIRECTIONS), found)
     if found[0].weight is None:
         out = out.astype({"n": "int64"})
     return note_left_out(Shown(out), found)

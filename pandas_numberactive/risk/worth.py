@@ -60,7 +60,7 @@ def coverage(
     pandas.DataFrame
         Indexed by the prefix of each phone column. rows; asked (valid and bought); answered;
         no_data; failed; not_asked; hit_rate, no_data_rate and failure_rate of those asked (missing
-        where none was); charged; cost; cost_per_answered; late: rows dropped as late. With
+        where none was); charged; cost; cost_per_answered; late: late rows, kept or dropped. With
         `enrich(..., details=True)` charged and cost_per_answered count each number once, however
         many rows it stands in. Without, they count rows, and exact is False. It is False, too,
         where the vendor did not say if it charged, which counts as a charge.
@@ -86,15 +86,18 @@ def coverage(
     terms = Terms(as_of=as_of, late=late, within=within, tz=tz)
     rows = {}
     for prefix in (name.removesuffix("lookup_status") for name in found):
-        in_time = df if as_of is None else _in_time(df, prefix, terms)
-        rows[prefix] = _covered(in_time, prefix, price) | {"late": len(df) - len(in_time)}
+        behind = _late(df, prefix, terms)
+        in_time = df[~behind] if terms.late == "drop" else df
+        rows[prefix] = _covered(in_time, prefix, price) | {"late": int(behind.sum())}
     return Shown(pd.DataFrame.from_dict(rows, orient="index").rename_axis("prefix"))
 
 
-def _in_time(df: pd.DataFrame, prefix: str, terms: Terms) -> pd.DataFrame:
+def _late(df: pd.DataFrame, prefix: str, terms: Terms) -> NDArray[np.bool_]:
+    """Return the rows of a phone column that are late, none without a date to compare."""
+    if terms.as_of is None:
+        return np.zeros(len(df), bool)
     signal = prefix + SIGNALS[0]
-    late = late_rows(df, [signal], terms)[signal]
-    return df[~late] if terms.late == "drop" else df
+    return late_rows(df, [signal], terms)[signal]
 
 
 def _covered(df: pd.DataFrame, prefix: str, price: float | None) -> dict[str, object]:
@@ -198,7 +201,8 @@ def value(
         levels_tried: levels among which the worst was chosen, 1 with `decline`; p_value_corrected:
         Fisher's exact test, one-sided (with sampling weights or repeat customers the robust score
         test), times levels_tried (Bonferroni), corrected for the number of signals (Holm);
-        beats_chance: it is below 0.05; late: rows dropped as late.
+        beats_chance: it is below 0.05; late: late rows, kept or dropped. `.late_kept` says how many
+        late answers the figures rest on.
 
     Raises
     ------

@@ -65,6 +65,64 @@ def test_dropped_rows_are_counted_in_the_frame_and_its_picture():
         assert "2 late" in found._repr_html_()
 
 
+@pytest.mark.parametrize("late", ["warn", "keep"])
+@pytest.mark.filterwarnings("ignore::pandas_numberactive.errors.LookAheadWarning")
+def test_late_rows_that_are_kept_are_counted(late):
+    """The frame says it: a warning is gone when the table is read again."""
+    frame = two_in_time()
+    options = {"as_of": "applied", "late": late}
+    priced = {"unit_price": 1}
+    for call, more in ((risk.iv_table, {}), (risk.trend, {}), (risk.value, priced)):
+        found = call(frame, LEVEL, "bad", **options, **more)
+        assert found["late"].item() == 2
+        assert "2 of 4 answers are late" in found._repr_html_()
+        assert found.late_kept == {LEVEL: "2 of 4 answers are late"}
+    assert risk.coverage(frame, **options)["late"].item() == 2
+    crossed = risk.cross_table(frame, LEVEL, "frequency_grade", "bad", **options)
+    assert "2 of 4 answers are late" in crossed._repr_html_()
+
+
+@pytest.mark.filterwarnings("ignore::pandas_numberactive.errors.LookAheadWarning")
+def test_a_risk_table_counts_the_late_rows_of_each_level():
+    """Only with a date: without one nobody knows."""
+    frame = two_in_time()
+    kept = risk.risk_table(frame, LEVEL, "bad", as_of="applied")
+    assert kept["late"].xs(LEVEL)[["low", "high", "no data"]].tolist() == [1, 1, 0]
+    assert "2 of 4 answers are late" in kept._repr_html_()
+    dropped = risk.risk_table(frame, LEVEL, "bad", as_of="applied", late="drop")
+    assert dropped["late"].xs(LEVEL)[["low", "high", "late"]].tolist() == [0, 0, 2]
+    assert "answers are late" not in dropped._repr_html_()
+    assert "late" not in risk.risk_table(frame, LEVEL, "bad", late="keep").columns
+
+
+def telling(late):
+    """A signal that separates good from bad. The last `late` of 400 rows came two days later."""
+    days = ["2026-05-01"] * (400 - late) + ["2026-05-03"] * late
+    frame = book(["low", "high"] * 200, [1, 0] * 150 + [0, 1] * 50, ["answered"] * 400)
+    looked = pd.to_datetime(days, utc=True)
+    return frame.assign(phone_looked_up_at=looked, applied=pd.Timestamp("2026-05-01"))
+
+
+@pytest.mark.parametrize(
+    ("late", "said"),
+    [
+        (0, ""),
+        (1, ", but 1 of 400 answers is late"),
+        (12, ", but 12 of 400 answers are late"),
+        (400, ", but all 400 answers are late"),
+    ],
+)
+def test_a_conclusion_names_the_late_answers_below_it(late, said):
+    """ "strong" alone invites a purchase on answers that saw the outcome."""
+    frame = telling(late)
+    options = {"as_of": "applied", "late": "keep"}
+    reading = risk.iv_table(frame, LEVEL, "bad", **options)["reading"]
+    assert reading.item() == f"strong{said}"
+    assert reading.cat.ordered
+    assert (reading >= "strong").all()
+    assert risk.trend(frame, LEVEL, "bad", **options)["direction"].item() == f"falling{said}"
+
+
 def test_late_rows_show_their_bad_ones():
     """A line of 0 bads would look like late answers of the best customers."""
     frame = two_in_time().assign(bad=[1, 0, 1, 1])

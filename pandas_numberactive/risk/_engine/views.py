@@ -42,9 +42,11 @@ STABILITY_COLUMNS = [
     "p_holm",
     "reading",
 ]
+LATE = "late"  # the last column of a risk table, where the date of the decision was given
 TOTAL = "total"
 LONGEST = 200  # lines of a picture; a longer table is shown as pandas shows it
 LEFT_OUT = "left_out"
+LATE_KEPT = "late_kept"
 TESTS = "tests"
 
 _CELL = "padding:2px 10px 2px 0;text-align:right;background:none;white-space:nowrap"
@@ -84,6 +86,12 @@ class Shown(pd.DataFrame):
         return found
 
     @property
+    def late_kept(self) -> dict[str, str]:
+        """Return, for each signal that rests on late answers, how many there are, in words."""
+        found: dict[str, str] = self.attrs.get(LATE_KEPT, {})
+        return found
+
+    @property
     def tests(self) -> pd.DataFrame:
         """Return the tests over all lines of each signal, empty where there are none."""
         return Shown(pd.DataFrame.from_dict(self.attrs.get(TESTS, {}), orient="index"))
@@ -99,11 +107,40 @@ class Shown(pd.DataFrame):
 def note_left_out(
     table: Shown, found: Iterable[Population] | Mapping[str, Mapping[str, int]]
 ) -> Shown:
-    """Store in the table how many rows each signal's population leaves out, and return it."""
+    """Store in the table how many rows each signal's population leaves out, and return it.
+
+    Of populations the late answers that they keep are stored, too.
+    """
     if not isinstance(found, Mapping):
-        found = {one.signal: one.left_out for one in found}
+        every = list(found)
+        note_late(table, {one.signal: one.late_words() for one in every})
+        found = {one.signal: one.left_out for one in every}
     table.attrs[LEFT_OUT] = {signal: dict(rows) for signal, rows in found.items() if rows}
     return table
+
+
+def note_late(table: Shown, words: Mapping[str, str]) -> Shown:
+    """Store in the table how many late answers each signal rests on, and return it."""
+    table.attrs[LATE_KEPT] = {signal: text for signal, text in words.items() if text}
+    return table
+
+
+def with_late(words: pd.Categorical, found: Iterable[Population]) -> pd.Categorical:
+    """Return conclusions with the late answers on which they rest: "strong, but 3 of 9 ...".
+
+    Each stands behind its own word in the order of the categories.
+    """
+    late = [one.late_words() for one in found]
+    if not any(late):
+        return words
+    named = list(words.categories)
+    out: list[object] = []
+    for word, text in zip(words, late, strict=True):
+        whole = f"{word}, but {text}" if text and isinstance(word, str) else word
+        if isinstance(whole, str) and whole not in named:
+            named.insert(named.index(word) + 1, whole)
+        out.append(whole)
+    return pd.Categorical(out, named, ordered=words.ordered)
 
 
 def note_tests(table: Shown, tests: dict[str, dict[str, Any]]) -> Shown:
@@ -115,7 +152,7 @@ def note_tests(table: Shown, tests: dict[str, dict[str, Any]]) -> Shown:
 def picture_of(table: pd.DataFrame) -> Callable[[pd.DataFrame], str] | None:
     """Return the function that draws this table, None where pandas' own picture serves."""
     columns = list(table.columns)
-    if columns == RISK_COLUMNS and table.index.nlevels == 2:
+    if columns in (RISK_COLUMNS, [*RISK_COLUMNS, LATE]) and table.index.nlevels == 2:
         return risk_html
     if columns == CROSS_COLUMNS and table.index.nlevels == 2 and table.index.is_unique:
         return cross_html
@@ -189,7 +226,20 @@ def notes_of(table: pd.DataFrame) -> list[str]:
     for signal, test in table.attrs.get(TESTS, {}).items():
         texts = [f"{name.replace('_', ' ')} {figure(x, name)}" for name, x in test.items()]
         shown.append(f"{signal}: {', '.join(texts)}.")
-    return shown + _left_out_notes(table.attrs.get(LEFT_OUT, {}))
+    return shown + _rows_notes(table)
+
+
+def _rows_notes(table: pd.DataFrame) -> list[str]:
+    """Return the notes on rows: those that are late and those that are left out."""
+    late = _late_notes(table.attrs.get(LATE_KEPT, {}))
+    return late + _left_out_notes(table.attrs.get(LEFT_OUT, {}))
+
+
+def _late_notes(words: dict[str, str]) -> list[str]:
+    if not words:
+        return []
+    each = "; ".join(f"{signal}: {text}" for signal, text in words.items())
+    return [f"{each}. Bought after the decision, they may have seen the outcome."]
 
 
 def _left_out_notes(left_out: dict[str, dict[str, int]]) -> list[str]:
@@ -327,7 +377,7 @@ def cross_html(table: pd.DataFrame) -> str:
     return _table(
         _heads(["", *map(str, columns)], 1),
         body,
-        [note, *_left_out_notes(table.attrs.get(LEFT_OUT, {}))],
+        [note, *_rows_notes(table)],
     )
 
 

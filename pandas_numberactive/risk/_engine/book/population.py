@@ -45,6 +45,7 @@ class Population(Rows):
     frame, to fetch other columns with. apart: rows that are counted and never tested. left_out:
     rows of the frame that are not in the population, by reason.
     in_time: rows of the frame whose answers were not dropped as late, None for all.
+    late: late rows of the frame, kept or dropped. late_kept: those among the asked rows.
     """
 
     signal: str = ""
@@ -56,11 +57,12 @@ class Population(Rows):
     )
     left_out: Mapping[str, int] = field(default_factory=dict)
     in_time: NDArray[np.bool_] | None = None
+    late: int = 0
+    late_kept: int = 0
 
-    @property
-    def late(self) -> int:
-        """Return how many rows were left out because their answers came too late."""
-        return self.left_out.get(LATE, 0)
+    def late_words(self) -> str:
+        """Return how many of the asked rows are late, in words. Empty where none is."""
+        return late_words(self.late_kept, len(self))
 
     def of_own(self) -> Population:
         """Return the rows with a level of the signal's own, without "no data"."""
@@ -143,10 +145,31 @@ class Reading:
     signal: Signal
     whole: Rows
     in_time: NDArray[np.bool_] | None
+    late: NDArray[np.bool_] | None = None  # kept or dropped; None without a date to compare
 
     def population(self) -> Population:
         """Return the asked rows."""
-        return _population(self.whole, self.signal, self.in_time)
+        return _population(self)
+
+    def asked(self) -> NDArray[np.bool_]:
+        """Return True for each row that is tested."""
+        codes = self.whole.codes
+        asked: NDArray[np.bool_] = (codes >= 0) & (codes < self.signal.tested)
+        return asked
+
+    def late_words(self) -> str:
+        """Return how many of the asked rows are late, in words. Empty where none is."""
+        if self.late is None:
+            return ""
+        asked = self.asked()
+        return late_words(int((self.late & asked).sum()), int(asked.sum()))
+
+    def late_by_level(self) -> NDArray[np.int64] | None:
+        """Return the late rows of each level and line apart, None without a date to compare."""
+        if self.late is None:
+            return None
+        mine = self.whole.codes[self.late & (self.whole.codes >= 0)]
+        return np.bincount(mine, minlength=len(self.whole.levels)).astype(np.int64)
 
     def counted(self) -> Rows:
         """Return the rows that are in a level or on a line apart."""
@@ -185,14 +208,15 @@ def readings(
     by_prefix: dict[str, NDArray[np.int64] | None] = {}
     out = []
     for signal in read:
-        dropped = late.get(signal.name) if terms.late == "drop" else None
+        behind = late.get(signal.name)
+        dropped = behind if terms.late == "drop" else None
         group, lines = _groups(signal.codes, signal.levels, dropped)
         group = _weighing(group, load if counts is None else counts)
         prefix = _prefix(signal.name) or signal.name
         if prefix not in by_prefix:
             by_prefix[prefix] = customers(df, signal.name, terms.cluster)
         whole = Rows(tuple(lines), group, bits, load, counts, by_prefix[prefix])
-        out.append(Reading(signal, whole, None if dropped is None else ~dropped))
+        out.append(Reading(signal, whole, None if dropped is None else ~dropped, behind))
     return out
 
 
@@ -213,9 +237,20 @@ def _weighing(group: NDArray[np.int8], load: NDArray[np.float64] | None) -> NDAr
     return np.where(load > 0, group, np.int8(-1)).astype(np.int8)
 
 
-def _population(whole: Rows, signal: Signal, in_time: NDArray[np.bool_] | None) -> Population:
+def late_words(late: int, answers: int) -> str:
+    """Return how many answers are late, in words. Empty where none is."""
+    if not late:
+        return ""
+    if late == answers:
+        return f"all {answers:,} answers are late"
+    return f"{late:,} of {answers:,} answers {'is' if late == 1 else 'are'} late"
+
+
+def _population(read: Reading) -> Population:
+    whole = read.whole
+    signal = read.signal
     tested = signal.tested
-    asked = np.flatnonzero((whole.codes >= 0) & (whole.codes < tested))
+    asked = np.flatnonzero(read.asked())
     others = np.flatnonzero(whole.codes >= tested)
     one = whole.take(asked)
     rest = whole.take(others)
@@ -238,7 +273,9 @@ def _population(whole: Rows, signal: Signal, in_time: NDArray[np.bool_] | None) 
             np.bincount(apart.codes, minlength=len(lines)),
             len(whole) - len(asked) - len(others),
         ),
-        in_time,
+        read.in_time,
+        0 if read.late is None else int(read.late.sum()),
+        0 if read.late is None else int(read.late[asked].sum()),
     )
 
 
