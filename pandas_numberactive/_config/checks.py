@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from pandas_numberactive._config.credentials import Address
+from pandas_numberactive._display.text import said
 from pandas_numberactive._phones.mask import hide_numbers
 from pandas_numberactive.errors import ConfigurationError, near_misses
 
@@ -49,7 +50,7 @@ def _number(
 
     def check(name: str, value: Any) -> float:
         if isinstance(value, bool) or not isinstance(value, Real):
-            raise _wrong(name, must, value)
+            raise ConfigurationError(f"{name} must be {must}, not {said(value)}.")
         value = (
             int(value) if isinstance(value, Integral) else float(value)
         )  # numpy's go into no store
@@ -67,11 +68,20 @@ def _number(
 def _one_of(*words: object) -> Callable[[str, Any], Any]:
     def check(name: str, value: Any) -> Any:
         if value not in words:
-            said = f", not {hide_numbers(repr(value))}" if isinstance(value, (str, int)) else ""
-            raise ConfigurationError(f"{name} must be one of {', '.join(map(repr, words))}{said}.")
+            given = f", not {hide_numbers(repr(value))}" if isinstance(value, (str, int)) else ""
+            raise ConfigurationError(
+                f"{name} must be one of {', '.join(map(repr, words))}{given}.{_meant(value, words)}"
+            )
         return value
 
     return check
+
+
+def _meant(value: object, words: tuple[object, ...]) -> str:
+    """Return a question after the nearest word, empty where none is near."""
+    texts = [word for word in words if isinstance(word, str)]
+    near = near_misses(value, texts) if isinstance(value, str) else []
+    return f" Did you mean {near[0]!r}?" if near else ""
 
 
 def _environment(name: str, value: Any) -> str:

@@ -3,6 +3,7 @@
 import contextvars
 import copy
 import pickle
+import re
 import sys
 import threading
 import types
@@ -456,3 +457,16 @@ def test_a_store_in_a_folder_that_is_not_there_is_refused_and_the_plan_names_its
     assert plan.store in repr(plan)
     with override(environment="simulator"):  # the folder that nobody named is made
         assert frame.numberactive.plan("phone").to_buy == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"environment": "simulater"}, "not 'simulater'. Did you mean 'simulator'?"),
+        ({"encoding": "jsn"}, "Did you mean 'json'?"),
+        ({"unit_price": "Rp 500"}, "not 'Rp 500' (str)."),
+    ],
+)
+def test_a_wrong_value_is_shown_with_the_nearest_right_one(options, said):
+    with pytest.raises(ConfigurationError, match=re.escape(said)):
+        configure(**options)
