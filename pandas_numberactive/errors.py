@@ -144,6 +144,8 @@ class ColumnNotFoundError(NumberActiveError, KeyError):
         The names that there are. The message suggests similar ones.
     first
         Names that are suggested before others.
+    advice
+        A sentence at the end, such as the call that makes the column.
 
     Examples
     --------
@@ -152,10 +154,16 @@ class ColumnNotFoundError(NumberActiveError, KeyError):
     """
 
     def __init__(
-        self, column: object, available: Iterable[object] = (), *, first: Iterable[str] = ()
+        self,
+        column: object,
+        available: Iterable[object] = (),
+        *,
+        first: Iterable[str] = (),
+        advice: str = "",
     ) -> None:
         self.column = column
-        super().__init__(_no_such_column(column, list(available), list(first)))
+        text = _no_such_column(column, list(available), list(first))
+        super().__init__(f"{text} {advice}".rstrip())
 
 
 def _no_such_column(column: object, available: list[object], first: list[str]) -> str:

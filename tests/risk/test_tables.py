@@ -445,3 +445,14 @@ def test_the_made_up_book_shows_the_link_that_it_was_given(tmp_path):
     assert trap.loc[on_time, "defaulted"].mean() == pytest.approx(
         trap["defaulted"].mean(), abs=0.02
     )
+
+
+@pytest.mark.parametrize("name", ["active_level", "phone_active_level"])
+def test_a_table_that_was_not_enriched_is_told_to_be(name):
+    frame = pd.DataFrame({"phone": ["08118899532", "08123456789"], "bad": [0, 1]})
+    for call in (risk.risk_table, risk.iv_table):
+        with pytest.raises(ColumnNotFoundError, match="Run enrich first"):
+            call(frame, name, "bad")
+    with pytest.raises(ColumnNotFoundError) as caught:
+        risk.risk_table(frame, "branch", "bad")
+    assert "enrich" not in str(caught.value)

@@ -114,8 +114,17 @@ def _full_name(df: pd.DataFrame, name: str) -> str:
     if len(fits) > 1:
         raise RiskInputError(f"{name!r} fits several columns: {', '.join(fits)}. Say which.")
     if not fits:
-        raise ColumnNotFoundError(name, df.columns, first=_meant(name, df.columns))
+        raise ColumnNotFoundError(
+            name, df.columns, first=_meant(name, df.columns), advice=_advice(name, df.columns)
+        )
     return fits[0]
+
+
+def _advice(name: str, columns: Iterable[object]) -> str:
+    """Return the call that makes a signal, where the table has none of them."""
+    if not name.endswith(SIGNALS) or any(str(column).endswith(SIGNALS) for column in columns):
+        return ""
+    return 'Run enrich first, which adds it: df.numberactive.enrich("phone").'
 
 
 def _meant(name: str, columns: Iterable[object]) -> list[str]:
