@@ -305,8 +305,8 @@ def numeric_warning(column: pd.Series[Any]) -> str | None:
         if pd.api.types.is_float_dtype(column.dtype)
         else ""
     )
+    name = mask_label(column.name)
     return (
-        f"Column {mask_label(column.name)} is {column.dtype}: leading zeros are lost{lost}. Read "
-        "it as text: "
-        "read_csv(..., dtype=str)."
+        f"Column {name} is {column.dtype}, so its leading zeros are lost{lost}. Read it as text, "
+        f"with pd.read_csv(..., dtype={{{name}: str}})."
     )

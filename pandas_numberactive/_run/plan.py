@@ -168,13 +168,13 @@ def make_plan(
         seconds=_likely_seconds(to_buy + open_ + asked_again, settings),
         max_charges=cap_of(options, settings),
         warnings=shape.warnings,
-        store=_shown(settings.store),
+        store=short_location(settings.store),
         examples=dict(shape.examples),
     )
 
 
-def _shown(location: str) -> str:
-    """As people name it: a wrong store is seen here, before everything is bought again."""
+def short_location(location: str) -> str:
+    """Return a store's location as people name it, so that a wrong store is seen."""
     if "://" in location:
         return masked_url(location) or ""
     home = str(Path.home())
@@ -343,22 +343,34 @@ class Plan:
         ]
         if self.outdated:
             out.append(("stored, bought again", f"{self.outdated:,} (as max_age or refresh asks)"))
-        if self.open:
-            out.append(("begun earlier, to finish", f"{self.open:,}"))
         if self.held:
             out.append(("held (uncertain)", f"{self.held:,} ({self.asked_again:,} asked again)"))
         if self.failed_before:
             out.append(("failed earlier, free", f"{self.failed_before:,} (asked again)"))
-        cap = "" if self.max_charges is None else f", at most {self.max_charges:,} charges"
         if self.run is not None:
             out.append((f"goes on with run {self.run}", f"{self._run_charged()} charged"))
         out += [
-            ("to buy", f"{self.to_buy:,}{cap}"),
+            ("to buy", self._wanted() + self._allowed()),
             ("cost at most", money(self.cost, self.currency)),
         ]
         if self.seconds is not None:
             out.append(("likely time", f"about {duration(self.seconds)}"))
         return out + [("store", self.store)] * bool(self.store)
+
+    def _wanted(self) -> str:
+        """Return the numbers that the bill will count as wanted: new and begun ones."""
+        begun = self.open + self.asked_again
+        earlier = f" ({begun:,} begun earlier)" if begun else ""
+        return f"{self.to_buy + begun:,}{earlier}"
+
+    def _allowed(self) -> str:
+        """Return what the cap has left, empty without a cap."""
+        if self.max_charges is None:
+            return ""
+        if not self.run_charged:
+            return f", at most {self.max_charges:,} charges"
+        left = max(0, self.max_charges - self.run_charged)
+        return f", at most {left:,} more charges ({self._run_charged()} charged)"
 
     def _run_charged(self) -> str:
         of = "" if self.max_charges is None else f" of {self.max_charges:,}"

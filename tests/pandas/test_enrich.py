@@ -737,3 +737,49 @@ def test_a_failed_lookup_prints_what_the_vendor_said_and_no_whole_number(vendor,
 
 def test_an_answered_lookup_prints_no_code(play):
     assert "code" not in repr(pna.lookup("08118899532"))
+
+
+def test_the_warning_for_whole_numbers_says_how_to_read_them():
+    """A whole sentence with the call that keeps the zeros."""
+    pna.configure(environment="simulator", store=":memory:")
+    (said,) = pd.DataFrame({"phone": [8118899532]}).numberactive.plan("phone").warnings
+    assert said == (
+        "Column 'phone' is int64, so its leading zeros are lost. Read it as text, with "
+        "pd.read_csv(..., dtype={'phone': str})."
+    )
+
+
+def lines_of(plan: pna.Plan) -> dict[str, str]:
+    """Return a plan's lines by their labels."""
+    return dict(plan.lines())
+
+
+def test_a_raised_cap_is_planned_as_what_it_adds(as_production):
+    """ "at most 4 charges" beside the price of 1 would not add up."""
+    as_production()
+    df = pd.DataFrame({"phone": [f"0811{i:07d}" for i in range(10)]})
+    assert lines_of(df.numberactive.plan("phone", max_charges=3))["to buy"] == (
+        "10, at most 3 charges"
+    )
+    df.numberactive.enrich("phone", max_charges=3)
+    made = df.numberactive.plan("phone", max_charges=4)
+    charged = made.run_charged
+    assert lines_of(made)["to buy"].endswith(
+        f", at most {4 - charged} more charges ({charged} of 4 charged)"
+    )
+    assert made.cost == 500 * (4 - charged)
+
+
+def test_plan_and_bill_count_begun_numbers_the_same(as_production, vendor):
+    """A look-up whose answer is not ready is open: the next call finishes it."""
+    as_production(poll_for=0)
+    df = pd.DataFrame({"phone": [f"0811{i:07d}" for i in range(4)]})
+    vendor.pending_times = 1
+    with pytest.warns(pna.errors.IncompleteRunWarning, match="4 pending"):
+        df.numberactive.enrich("phone")
+    made = df.numberactive.plan("phone")
+    assert (made.to_buy, made.open) == (0, 4)
+    assert lines_of(made)["to buy"] == "4 (4 begun earlier)"
+    vendor.pending_times = 0
+    df.numberactive.enrich("phone")
+    assert "4 bought" in repr(pna.last_run())
