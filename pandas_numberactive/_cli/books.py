@@ -14,7 +14,9 @@ from pandas_numberactive._config.checks import VARIABLES
 from pandas_numberactive._config.credentials import masked_url
 from pandas_numberactive._config.settings import from_variable, settings
 from pandas_numberactive._pandas import api
-from pandas_numberactive._pandas.lookup_store import By, LookupStore
+from pandas_numberactive._pandas.lookup_store import By, LookupStore, named_store, store_to_read
+from pandas_numberactive._run.plan import short_location
+from pandas_numberactive._store.store import LookupStore as Journalled
 from pandas_numberactive.errors import ConfigurationError
 
 SHOWN = 50  # events of the ledger
@@ -35,6 +37,7 @@ def history(
     """Show the ledger's events, numbers masked."""
     if by:
         put_frame(api.spend(by, environment=environment), as_json, "The ledger is empty.")
+        _tell_store()
         return Exit.COMPLETE
     frame = api.history(since, environment=environment)
     shown = frame if every else frame.tail(SHOWN)
@@ -43,6 +46,7 @@ def history(
     put_frame(shown, as_json, empty)
     if len(shown) < len(frame) and not as_json:
         click.echo(f"The last {len(shown)} of {len(frame):,} events{after}; --all shows them all.")
+    _tell_store()
     return Exit.COMPLETE
 
 
@@ -53,6 +57,7 @@ def history(
 def spend(by: By, environment: str | None, as_json: bool) -> int:
     """Show charges and cost by day, run, environment or buyer (the user who bought)."""
     put_frame(api.spend(by, environment=environment), as_json, "The ledger is empty.")
+    _tell_store()
     return Exit.COMPLETE
 
 
@@ -78,7 +83,7 @@ def reconcile(
     taken = read_table(invoice)
     if taken.how:
         tell(taken.how)
-    with LookupStore() as store:
+    with store_to_read(needed=True) as store:
         found = store.reconcile(
             taken.frame, request_id=request_id, period=period, environment=environment
         )
@@ -89,6 +94,7 @@ def reconcile(
     else:
         click.echo(found.headline)
         put_frame(found[found["verdict"] != "matched"], False, "Every line matches.")
+    _tell_store()
     return Exit.COMPLETE if (found["verdict"] == "matched").all() else Exit.INCOMPLETE
 
 
@@ -96,8 +102,9 @@ def reconcile(
 @_json
 def held(as_json: bool) -> int:
     """Show the look-ups that wait for a person, numbers masked."""
-    with LookupStore() as store:
+    with store_to_read() as store:
         put_frame(store.held(), as_json, "Nothing is held.")
+    _tell_store()
     return Exit.COMPLETE
 
 
@@ -121,7 +128,7 @@ def resolve(
     release: the next run buys it again. settle: it is final, with the answer given or without one.
     """
     phone = _phone()
-    with LookupStore() as store:
+    with LookupStore(named_store()) as store:
         state = store.resolve(
             phone,
             how,
@@ -133,6 +140,13 @@ def resolve(
         )
     click.echo(f"It is {state} now.")
     return Exit.COMPLETE
+
+
+def _tell_store() -> None:
+    """Print the store that was read, on stderr: a wrong one looks like an empty one."""
+    location = named_store()
+    made = "" if Journalled.is_made(location) else ", not made yet"
+    tell(f"Store: {short_location(location)}{made}")
 
 
 def _phone() -> str:
@@ -148,7 +162,7 @@ def forget() -> int:
     if sys.stdin.isatty():
         tell("One number a line, then Ctrl-D:")
     phones = [line.strip() for line in sys.stdin if line.strip()]
-    with LookupStore() as store:
+    with LookupStore(named_store()) as store:
         count = store.forget(phones)
     click.echo(f"{count:,} of {len(phones):,} numbers were there and are forgotten.")
     return Exit.COMPLETE
@@ -164,7 +178,7 @@ def import_(answers: str, column: str, environment: str | None, as_json: bool) -
     taken = read_table(answers)
     if taken.how:
         tell(taken.how)
-    with LookupStore() as store:
+    with LookupStore(named_store()) as store:
         counts = store.import_answers(taken.frame, phone=column, environment=environment)
     if as_json:
         put_json(counts)
@@ -203,9 +217,6 @@ def copy(source: str, target: str | None) -> int:
 @click.argument("target", required=False)
 def init(target: str | None) -> int:
     """Make the tables, or bring them up to date, as their owner."""
-    # Imported here because only this command opens a store without its frames.
-    from pandas_numberactive._store.store import LookupStore as Journalled
-
     with Journalled.open(_address(target)) as opened:
         click.echo(f"{opened!r} is ready: {opened.count():,} look-ups.")
     return Exit.COMPLETE

@@ -53,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             given = list(sys.argv[1:] if arguments is None else arguments)
             code = int(cli.main(given, prog_name="numberactive", standalone_mode=False) or 0)
     except click.ClickException as error:
-        safe = masked_url(error.message) or ""  # an address may hold a password
+        safe = masked_url(error.format_message()) or ""  # an address may hold a password
         click.UsageError(safe, getattr(error, "ctx", None)).show()
         raise SystemExit(Exit.USAGE) from None
     except NumberActiveError as error:

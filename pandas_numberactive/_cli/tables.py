@@ -156,7 +156,11 @@ def plan(**given: Any) -> int:
     epilog=example("numberactive enrich customers.csv -c phone --max-charges 500 --out new.csv")
 )
 @_terms
-@click.option("--out", help="csv, tsv, txt, xlsx or parquet, or - for a CSV on standard output.")
+@click.option(
+    "--out",
+    help="csv, tsv, txt, xlsx or parquet, or - for a CSV on standard output.  "
+    "[required, unless FILE is -]",
+)
 @click.option("--details", is_flag=True, help="Add charged, request_id, reason, source, national.")
 def enrich(out: str | None, details: bool, **given: Any) -> int:
     """Buy what is not stored for FILE, and write the table with its signals.

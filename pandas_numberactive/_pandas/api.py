@@ -486,7 +486,7 @@ def spend(by: ledger.By = "day", *, environment: str | None = None) -> pd.DataFr
     ----------
     by
         "day" (of the setting `timezone`), "run", "environment" or "buyer": the user of JupyterHub
-        or of the system.
+        or of the system, not the role in the database.
     environment
         "production", "sandbox" or "simulator". By default that of the settings. "all" shows every
         environment, in a column of its own.
@@ -516,8 +516,5 @@ def spend(by: ledger.By = "day", *, environment: str | None = None) -> pd.DataFr
 
 
 def _with_store(read: Callable[[ledger.LookupStore], pd.DataFrame]) -> pd.DataFrame:
-    given = settings()
-    if given.environment is None and given.store is None:
-        raise ConfigurationError("Which store? Set an environment or a store: see configure().")
-    with ledger.LookupStore() as store:
+    with ledger.store_to_read() as store:
         return read(store)

@@ -39,12 +39,13 @@ from pandas_numberactive._phones.mask import mask
 from pandas_numberactive._phones.parse import parse_phone
 from pandas_numberactive._purchase.purchase import LookupState
 from pandas_numberactive._run.options import seconds_of
+from pandas_numberactive._run.plan import short_location
 from pandas_numberactive._store import ledger
 from pandas_numberactive._store.rows import ENVIRONMENTS
 from pandas_numberactive._store.store import LookupStore as Journalled
 from pandas_numberactive._vendor.protocol import Reply
 from pandas_numberactive._vendor.verdicts import Verdict, judge_query
-from pandas_numberactive.errors import ColumnNotFoundError, ConfigurationError
+from pandas_numberactive.errors import ColumnNotFoundError, ConfigurationError, StoreError
 
 IMPORT_AT_ONCE = 5_000  # answers in a transaction: a team's server must not wait for a million
 By = Literal["day", "run", "environment", "buyer"]
@@ -76,7 +77,10 @@ class LookupStore:
     """
 
     def __init__(self, location: str | os.PathLike[str] | None = None) -> None:
-        self._store = Journalled.open(store_location(settings()) if location is None else location)
+        self._take(Journalled.open(store_location(settings()) if location is None else location))
+
+    def _take(self, store: Journalled) -> None:
+        self._store = store
         weakref.finalize(self, self._store.close)  # `pna.LookupStore().held()` leaves nothing open
 
     def __enter__(self) -> LookupStore:
@@ -261,7 +265,8 @@ class LookupStore:
         ----------
         by
             "day" (of the setting `timezone`), "run", "environment" or "buyer": the user of
-            JupyterHub or of the system. Several users of one run are all named.
+            JupyterHub or of the system, not the role in the database. Several users of one run
+            are all named.
         environment
             As in `history`.
 
@@ -600,6 +605,36 @@ class LookupStore:
         found = self._store.do(lambda db: ledger.forget(db, ledger.older_than(db, moment), now))
         self._store.compact()
         return found
+
+
+def named_store() -> str:
+    """Return the location of the store that the settings name.
+
+    Raises ConfigurationError where they name neither an environment nor a store: the books of the
+    default store would be those of nobody.
+    """
+    given = settings()
+    if given.environment is None and given.store is None:
+        raise ConfigurationError("Which store? Set an environment or a store: see configure().")
+    return store_location(given)
+
+
+def store_to_read(*, needed: bool = False) -> LookupStore:
+    """Return the store that the settings name, to read. An empty one where its file is not made.
+
+    Makes no file. Raises ConfigurationError as `named_store` does, StoreError where the store is
+    `needed` and not there.
+    """
+    location = named_store()
+    made = Journalled.is_made(location)
+    if needed and not made:
+        raise StoreError(
+            f"There is no store at {short_location(location)} yet: name the one that bought with "
+            "store=. Nothing was compared or charged."
+        )
+    books = LookupStore.__new__(LookupStore)
+    books._take(Journalled.open(location) if made else Journalled(":memory:"))
+    return books
 
 
 def _sum_or_missing(prices: pd.Series) -> float:

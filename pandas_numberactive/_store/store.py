@@ -19,7 +19,7 @@ from pandas_numberactive._config.checks import CHECKS
 from pandas_numberactive._config.credentials import Address, masked_url
 from pandas_numberactive._purchase.purchase import LookupState, Purchase
 from pandas_numberactive._store import runs, saves, workers
-from pandas_numberactive._store.engines.files import resolved
+from pandas_numberactive._store.engines.files import refuse_misplaced, resolved
 from pandas_numberactive._store.engines.journal import Database, Engine, Journal
 from pandas_numberactive._store.engines.postgres import PostgresEngine
 from pandas_numberactive._store.engines.sqlite import SQLiteEngine
@@ -100,6 +100,19 @@ class LookupStore:
         if kept is None or kept._pid != os.getpid():
             kept = _MEMORY[":memory:"] = cls(":memory:")
         return kept
+
+    @staticmethod
+    def is_made(location: str | os.PathLike[str]) -> bool:
+        """Return False where the store is a file that was never made. Make no file.
+
+        Raises StoreError where the file is gone, or its folder is not there.
+        """
+        checked = CHECKS["store"]("store", location)
+        if isinstance(checked, Address) or checked == ":memory:":
+            return True
+        path = resolved(os.fspath(checked).removeprefix("sqlite:"))
+        refuse_misplaced(path)
+        return path.exists()
 
     def __enter__(self) -> LookupStore:
         return self

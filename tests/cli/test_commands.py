@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -405,3 +406,82 @@ def test_a_password_in_the_process_list_is_warned_of(capsys):
     err = capsys.readouterr().err
     assert err.startswith("Warning: the password of this address can be read in the process list")
     assert "pa55" not in err
+
+
+READS = ("history", "spend", "held", "reconcile")
+
+
+def reading(name: str, tmp_path) -> list[str]:
+    """Return the arguments of a command that reads the ledger."""
+    invoice = tmp_path / "invoice.csv"
+    pd.DataFrame({"requestId": ["made-up-1", "made-up-2"]}).to_csv(invoice, index=False)
+    return [name, str(invoice)] if name == "reconcile" else [name]
+
+
+@pytest.fixture
+def at_home(tmp_path):
+    """Return the user's data folder, which the settings of each test name."""
+    return tmp_path / "data"
+
+
+@pytest.mark.parametrize("name", READS)
+def test_books_of_no_named_store_are_refused(name, at_home, tmp_path, capsys):
+    """An empty default store would say that the whole invoice is wrong."""
+    assert main(reading(name, tmp_path)) == 2
+    assert "Which store?" in capsys.readouterr().err
+    assert not at_home.exists()
+
+
+@pytest.mark.parametrize("name", READS)
+def test_a_read_makes_no_store(name, at_home, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("NUMBERACTIVE_ENVIRONMENT", "production")
+    code = main(reading(name, tmp_path))
+    said = capsys.readouterr()
+    assert code == (2 if name == "reconcile" else 0)
+    assert "lookups.sqlite3" in said.err
+    assert "only_on_invoice" not in said.out
+    assert not at_home.exists()
+
+
+def test_an_invoice_needs_a_store_that_is_there(keys, tmp_path, capsys):
+    assert main(reading("reconcile", tmp_path)) == 2
+    assert "There is no store at" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", READS)
+def test_a_read_names_the_store_on_stderr(name, book, keys, tmp_path, capsys):
+    """A wrong store looks like an empty one."""
+    main(["enrich", book, "--out", str(tmp_path / "o.csv")])
+    capsys.readouterr()
+    main(reading(name, tmp_path))
+    said = capsys.readouterr()
+    assert said.err.endswith(f"Store: {tmp_path / 'cli.sqlite3'}\n")
+    assert "Store:" not in said.out
+
+
+@pytest.mark.parametrize(
+    ("typed_option", "meant"),
+    [("--output", "--out"), ("--max-charge", "--max-charges"), ("--price", "--unit-price")],
+)
+def test_an_unknown_option_is_answered_with_a_near_one(typed_option, meant, book, capsys):
+    with pytest.raises(SystemExit):
+        main(["enrich", book, typed_option, "1"])
+    said = capsys.readouterr().err.split("No such option")[1]
+    assert re.search(rf"{meant}\b", said.replace(typed_option, "", 1))  # click's words change
+
+
+def test_a_wrong_value_is_answered_with_its_option(capsys):
+    with pytest.raises(SystemExit):
+        main(["simulate", "--port", "99999"])
+    assert "Invalid value for '--port'" in capsys.readouterr().err
+
+
+def test_a_missing_file_is_named(capsys):
+    with pytest.raises(SystemExit):
+        main(["plan"])
+    assert "Missing argument 'FILE" in capsys.readouterr().err
+
+
+def test_the_help_marks_out_as_required():
+    shown = COMMANDS["enrich"].get_help(click.Context(COMMANDS["enrich"], info_name="enrich"))
+    assert "[required, unless FILE is -]" in " ".join(shown.split())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -110,8 +111,12 @@ def test_doctor_names_sources_and_never_a_value(capsys, keys):
 
 
 def test_the_simulator_serves_a_process_of_its_own(tmp_path):
+    charges = tmp_path / "charges.jsonl"
     process = subprocess.Popen(
-        [sys.executable, "-m", "pandas_numberactive", "simulate", "--port", "0"],
+        [
+            *(sys.executable, "-m", "pandas_numberactive", "simulate", "--port", "0"),
+            *("--ledger", str(charges)),
+        ],
         stdout=subprocess.PIPE,
         text=True,
     )
@@ -128,6 +133,7 @@ def test_the_simulator_serves_a_process_of_its_own(tmp_path):
         with Simulator() as here:
             said = here.answer("8118899532")
         assert (there.active_level or "NA") == said["activeLevel"]
+        assert json.loads(charges.read_text())["phone"] == "8118899532"
     finally:
         process.send_signal(signal.SIGTERM)
         assert process.wait(10) == 0

@@ -46,13 +46,7 @@ def make_private(path: Path) -> None:
 
     The file is made before PATH.lock: a lock without the file means that the file is gone.
     """
-    # A typo in store= would buy everything again.
-    if path.parent != data_folder().resolve() and not path.parent.is_dir():
-        raise StoreError(
-            f"There is no folder {path.parent.name!r} for the store {path.name!r}: correct store=, "
-            "or make the folder where a new store is meant. Nothing was bought."
-        )
-    refuse_lost(path)
+    refuse_misplaced(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         with contextlib.suppress(FileExistsError):
@@ -69,6 +63,17 @@ def make_private(path: Path) -> None:
             f"The store {path.name!r} is read-only; nothing was bought. Name a writable one with "
             "store=."
         )
+
+
+def refuse_misplaced(path: Path) -> None:
+    """Raise StoreError where the store's folder is missing, or its file is gone."""
+    # A typo in store= would buy everything again.
+    if path.parent != data_folder().resolve() and not path.parent.is_dir():
+        raise StoreError(
+            f"There is no folder {path.parent.name!r} for the store {path.name!r}: correct store=, "
+            "or make the folder where a new store is meant. Nothing was bought."
+        )
+    refuse_lost(path)
 
 
 def refuse_lost(path: Path) -> None:
