@@ -73,7 +73,8 @@ class Signer:
         self._tail = f"&secret={keys.secret}".encode()
         self._encode: Callable[[str], str] = quote_plus if form else json.dumps
         if form:
-            self._start, self._end = f"appKey={quote_plus(keys.app_key)}&{name}=", "&token={}"
+            self._start = f"appKey={quote_plus(keys.app_key)}&{name}="
+            self._end = "&token={}"
         else:
             self._start = f'{{"appKey": {json.dumps(keys.app_key)}, "{name}": '
             self._end = ', "token": "{}"}}'
