@@ -147,7 +147,8 @@ def _save_late(db: Database, lookup: Purchase, code: int, run: int, now: int) ->
     """Store a paid answer whose claim was lost.
 
     If its requestId is still open, settle that look-up. Otherwise keep the answer as a "late"
-    event. A store that was restored from an older copy gets its row again.
+    event, without number and body where the number was forgotten since. A store that was restored
+    from an older copy gets its row again.
     """
     row = db.execute(
         "SELECT packed, request_id, epoch, worker, bought_at FROM lookups "
@@ -156,6 +157,14 @@ def _save_late(db: Database, lookup: Purchase, code: int, run: int, now: int) ->
     ).fetchone()
     if row is not None and _is_replay(row, lookup):
         return "kept"
+    if row is None and _is_forgotten(db, lookup, code):
+        log(db, now, "late", lookup, code, run)
+        db.execute(
+            "UPDATE events SET number = NULL, body = NULL "
+            "WHERE environment = ? AND request_id = ? AND number = ?",
+            (code, lookup.request_id, lookup.number),
+        )
+        return "fenced"
     if row is None:
         _insert(db, lookup, run, now)
     elif not _fills(db, row, lookup, now):
@@ -201,11 +210,7 @@ def keep_again(db: Database, bought: Sequence[Purchase], *, run: int, now: int) 
 
 def _keep_again(db: Database, lookup: Purchase, run: int, now: int) -> bool:
     code = ENVIRONMENTS[lookup.environment]
-    opened = db.execute(
-        "SELECT number FROM events WHERE environment = ? AND request_id = ? AND kind = 'opened'",
-        (code, lookup.request_id),
-    ).fetchall()
-    if any(number is None for (number,) in opened):
+    if _is_forgotten(db, lookup, code):
         return False
     row = db.execute(
         "SELECT packed FROM lookups WHERE environment = ? AND number = ? AND generation = ?",
@@ -217,6 +222,15 @@ def _keep_again(db: Database, lookup: Purchase, run: int, now: int) -> bool:
         return False
     log(db, now, lookup.state.name.lower(), lookup, code, run)
     return True
+
+
+def _is_forgotten(db: Database, lookup: Purchase, code: int) -> bool:
+    """Return True if the number of this requestId was forgotten since it was opened."""
+    opened = db.execute(
+        "SELECT number FROM events WHERE environment = ? AND request_id = ? AND kind = 'opened'",
+        (code, lookup.request_id),
+    ).fetchall()
+    return any(number is None for (number,) in opened)
 
 
 def _is_replay(row: Any, lookup: Purchase) -> bool:

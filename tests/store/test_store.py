@@ -212,6 +212,27 @@ def test_a_late_worker_may_not_open_a_request_but_its_paid_answer_is_kept(store,
     assert state_of(store).state is LookupState.ANSWERED
 
 
+def test_a_late_answer_leaves_a_forgotten_number_forgotten(store, clock):
+    """A paused worker still holds the answer of a number that was settled and then forgotten."""
+
+    async def work():
+        row, first = await begin(store)
+        mine = (await store.write(claim, terms(store, row, first), [NUMBER])).mine[0][0]
+        lookup = opened(mine, clock)
+        await save(store, lookup, first, row.run)
+        clock.time += 61
+        row2, second = await begin(store, key="other")
+        theirs = (await store.write(claim, terms(store, row2, second), [NUMBER])).mine[0][0]
+        await save(store, answered(theirs, clock), second, row2.run)
+        await store.write(ledger.forget, [NUMBER], store.now())
+        return await save(store, answered(lookup, clock), first, row.run)
+
+    assert run(work()) == "fenced"
+    assert state_of(store) is None
+    found = store.do(lambda db: db.execute("SELECT number, body FROM events").fetchall())
+    assert set(found) == {(None, None)}
+
+
 def test_one_request_id_for_two_numbers_holds_both(store, clock):
     async def work():
         row, worker = await begin(store)
