@@ -6,6 +6,7 @@ import sys
 from typing import Literal, get_args
 
 import click
+import pandas as pd
 
 from pandas_numberactive._cli.codes import Exit
 from pandas_numberactive._cli.files import read_table, write_table
@@ -36,7 +37,7 @@ def history(
 ) -> int:
     """Show the ledger's events, numbers masked."""
     if by:
-        put_frame(api.spend(by, environment=environment), as_json, "The ledger is empty.")
+        put_frame(_spent(by, environment), as_json, "The ledger is empty.")
         _tell_store()
         return Exit.COMPLETE
     frame = api.history(since, environment=environment)
@@ -50,13 +51,21 @@ def history(
     return Exit.COMPLETE
 
 
+def _spent(by: By, environment: str | None) -> pd.DataFrame:
+    """Return the charges with days as dates: JSON would add a time of midnight."""
+    frame = api.spend(by, environment=environment)
+    if "day" not in frame:
+        return frame
+    return frame.assign(day=frame["day"].dt.strftime("%Y-%m-%d"))
+
+
 @click.command(epilog=example("numberactive spend --by run"))
 @click.option("--by", type=_by, default="day", show_default=True)
 @_environment
 @_json
 def spend(by: By, environment: str | None, as_json: bool) -> int:
     """Show charges and cost by day, run, environment or buyer (the user who bought)."""
-    put_frame(api.spend(by, environment=environment), as_json, "The ledger is empty.")
+    put_frame(_spent(by, environment), as_json, "The ledger is empty.")
     _tell_store()
     return Exit.COMPLETE
 

@@ -16,6 +16,7 @@ import pytest
 import pandas_numberactive as pna
 from pandas_numberactive._cli.codes import Exit
 from pandas_numberactive._cli.main import cli, main
+from pandas_numberactive._store.store import LookupStore as Journalled
 from pandas_numberactive.simulator import Faults
 
 PHONES = ["0811 8899 532", "0812-3456-7890"]  # made up
@@ -358,6 +359,17 @@ def test_spend_and_history_give_json(book, tmp_path, keys, capsys):
     assert json.loads(capsys.readouterr().out)[0]["charged"] == 2
     assert main(["history", "--json"]) == 0
     assert len(json.loads(capsys.readouterr().out)) == 4
+
+
+def test_a_charge_late_in_utc_is_of_the_next_day_in_jakarta(book, tmp_path, keys, capsys):
+    """23:30 UTC is 06:30 in Jakarta. The day is a date, without a time of midnight."""
+    main(["enrich", book, "--out", str(tmp_path / "o.csv")])
+    moment = pd.Timestamp("2026-01-31 23:30", tz="UTC").value // 1000
+    with Journalled.open(tmp_path / "cli.sqlite3") as store:
+        store.do(lambda db: db.execute("UPDATE events SET at = ?", (moment,)))
+    capsys.readouterr()
+    assert main(["spend", "--json"]) == 0
+    assert [line["day"] for line in json.loads(capsys.readouterr().out)] == ["2026-02-01"]
 
 
 def test_an_invoice_is_reconciled(book, tmp_path, keys, capsys):
