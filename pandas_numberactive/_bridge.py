@@ -221,7 +221,13 @@ def _block(future: Future[Any], draw: _Ticker, seconds: float | None) -> None:
             return
 
 
-async def wait(future: Future[T], *, stop: Tick, tick: Tick | None = None, drain: float) -> T:
+async def wait(
+    future: Future[T],
+    *,
+    stop: Tick,
+    tick: Tick | None = None,
+    drain: float,
+) -> T:
     """Await work that `submit` started, from any other loop.
 
     On cancellation, stop the work and wait for the calls already sent. A heartbeat lets the kernel
@@ -255,7 +261,11 @@ async def _drain_async(
         raise
 
 
-async def _beat(wrapped: asyncio.Future[Any], draw: _Ticker, seconds: float | None) -> None:
+async def _beat(
+    wrapped: asyncio.Future[Any],
+    draw: _Ticker,
+    seconds: float | None,
+) -> None:
     deadline = None if seconds is None else time.monotonic() + seconds
     while not wrapped.done():
         await asyncio.wait([wrapped], timeout=SLICE)

@@ -231,7 +231,11 @@ def plan(ddf: Any, column: Columns, **options: Unpack[EnrichOptions]) -> Plan:
 # Finding the numbers: on the workers, merged as a tree.
 
 
-@dataclass(frozen=True, slots=True, repr=False)  # numbers would stand in tracebacks with locals
+@dataclass(
+    frozen=True,
+    slots=True,
+    repr=False,
+)  # numbers would stand in tracebacks with locals
 class _Seen:
     """The findings of some partitions."""
 
@@ -340,9 +344,19 @@ def _pieces(numbers: NDArray[np.int64], answers: Answers, details: bool) -> list
     return pieces
 
 
-def _join(ddf: Any, column: Columns, options: Options, max_digits: int, pieces: list[Any]) -> Any:
+def _join(
+    ddf: Any,
+    column: Columns,
+    options: Options,
+    max_digits: int,
+    pieces: list[Any],
+) -> Any:
     names = frames.phone_columns(ddf._meta, column)
-    lean = Options(prefix=options.prefix, details=options.details, overwrite=options.overwrite)
+    lean = Options(
+        prefix=options.prefix,
+        details=options.details,
+        overwrite=options.overwrite,
+    )
     work = partial(_attach, names=names, options=lean, max_digits=max_digits)
     # Who then looks at one new column reads the phones alone; an older Dask reads every column.
     known = inspect.signature(dd.map_partitions).parameters
@@ -381,7 +395,12 @@ def _answers(numbers: NDArray[np.int64], pieces: Sequence[_Piece]) -> Answers:
             for number, (request_id, reason) in zip(
                 numbers[target].tolist(), piece.texts[place], strict=True
             ):
-                lookups[number] = Purchase("", number, request_id=request_id, reason=reason)
+                lookups[number] = Purchase(
+                    "",
+                    number,
+                    request_id=request_id,
+                    reason=reason,
+                )
     status = (codes >> 16 & 0xFF).astype(np.int8)
     new = (codes >> 24).astype(bool)
     return Answers(status, codes & 0xFFFF, bought_at, new, lookups)

@@ -28,7 +28,12 @@ _environment = click.option("--environment", help="Another one than configured, 
 
 @click.command(epilog=example("numberactive history --since 2026-01-31"))
 @click.option("--since", help="A date, such as 2026-01-31.")
-@click.option("--all", "every", is_flag=True, help=f"Every event, not the last {SHOWN} only.")
+@click.option(
+    "--all",
+    "every",
+    is_flag=True,
+    help=f"Every event, not the last {SHOWN} only.",
+)
 @click.option("--spend", "by", type=_by, help="Charges and cost instead; see also: spend.")
 @_environment
 @_json

@@ -118,7 +118,11 @@ def _plain_http(given: Settings) -> list[str]:
     return []
 
 
-def _store_lines(given: Settings, stops: list[str], warned: list[str]) -> list[tuple[str, str]]:
+def _store_lines(
+    given: Settings,
+    stops: list[str],
+    warned: list[str],
+) -> list[tuple[str, str]]:
     try:
         location = store_location(given)
     except ConfigurationError as error:

@@ -51,7 +51,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
             warnings.simplefilter("ignore", IncompleteRunWarning)  # a line of our own says it
             warnings.showwarning = _one_line
             given = list(sys.argv[1:] if arguments is None else arguments)
-            code = int(cli.main(given, prog_name="numberactive", standalone_mode=False) or 0)
+            code = int(
+                cli.main(
+                    given,
+                    prog_name="numberactive",
+                    standalone_mode=False,
+                )
+                or 0
+            )
     except click.ClickException as error:
         safe = masked_url(error.format_message()) or ""  # an address may hold a password
         click.UsageError(safe, getattr(error, "ctx", None)).show()

@@ -109,7 +109,11 @@ def login() -> int:
     "--port", type=click.IntRange(0, 65535), default=8900, help="0 for any that is free.  [8900]"
 )
 @click.option("--latency", type=float, default=0.0, help="Seconds before each reply.")
-@click.option("--ledger", metavar="FILE", help="Write each charge to FILE, a line of JSON.")
+@click.option(
+    "--ledger",
+    metavar="FILE",
+    help="Write each charge to FILE, a line of JSON.",
+)
 def simulate(port: int, latency: float, ledger: str | None) -> int:
     """Serve the simulator on the loopback."""
     # Imported here because only this command serves.

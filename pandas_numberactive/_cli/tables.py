@@ -40,7 +40,12 @@ F = TypeVar("F", bound=Callable[..., Any])
 _AGE = "Buy again what is older: a number and its unit (s, min, h, D, W), such as 180D or 12h."
 _TERMS = (
     click.argument("files", nargs=-1, required=True, metavar="FILE"),
-    click.option("--column", "-c", multiple=True, help="Phone column; may be repeated.  [phone]"),
+    click.option(
+        "--column",
+        "-c",
+        multiple=True,
+        help="Phone column; may be repeated.  [phone]",
+    ),
     click.option("--prefix", help="Of the new columns, in place of the phone column's name."),
     click.option("--max-charges", type=click.IntRange(0), help="The most charges."),
     click.option("--budget", type=float, help="The most money; needs --unit-price."),
@@ -55,10 +60,24 @@ _TERMS = (
         show_default=True,
         help="Under a cap: the first rows, or a fair sample.",
     ),
-    click.option("--seed", type=click.IntRange(0), default=0, help="Of --order random.  [0]"),
-    click.option("--overwrite", is_flag=True, help="Replace result columns that the file has."),
+    click.option(
+        "--seed",
+        type=click.IntRange(0),
+        default=0,
+        help="Of --order random.  [0]",
+    ),
+    click.option(
+        "--overwrite",
+        is_flag=True,
+        help="Replace result columns that the file has.",
+    ),
     click.option("--sheet", help="Excel: name or number of the sheet.  [the first]"),
-    click.option("--header-row", type=click.IntRange(1), default=1, help="Row of the names.  [1]"),
+    click.option(
+        "--header-row",
+        type=click.IntRange(1),
+        default=1,
+        help="Row of the names.  [1]",
+    ),
     click.option("--json", "as_json", is_flag=True, help="Print the result as JSON."),
 )
 
@@ -161,7 +180,11 @@ def plan(**given: Any) -> int:
     help="csv, tsv, txt, xlsx or parquet, or - for a CSV on standard output.  "
     "[required, unless FILE is -]",
 )
-@click.option("--details", is_flag=True, help="Add charged, request_id, reason, source, national.")
+@click.option(
+    "--details",
+    is_flag=True,
+    help="Add charged, request_id, reason, source, national.",
+)
 def enrich(out: str | None, details: bool, **given: Any) -> int:
     """Buy what is not stored for FILE, and write the table with its signals.
 

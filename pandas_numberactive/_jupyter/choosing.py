@@ -68,7 +68,12 @@ def _best(own: list[int], shares: list[float], names: pd.Index[Any]) -> int | No
     return named[0] if shares[named[0]] >= enough else None
 
 
-def _told(names: pd.Index[Any], likely: list[int], own: list[int], best: int | None) -> str:
+def _told(
+    names: pd.Index[Any],
+    likely: list[int],
+    own: list[int],
+    best: int | None,
+) -> str:
     if best is not None:
         return ""
     if not likely:

@@ -92,7 +92,11 @@ def _is_ours(name: str) -> bool:
     return f"_{name}".endswith(_OURS)
 
 
-def _meant(names: Iterable[str], says: frozenset[str], beside: frozenset[str]) -> str | None:
+def _meant(
+    names: Iterable[str],
+    says: frozenset[str],
+    beside: frozenset[str],
+) -> str | None:
     """Return the only column that is named so, in words that leave no other meaning."""
     found = [name for name in names if _named(name, says, beside)]
     return found[0] if len(found) == 1 else None

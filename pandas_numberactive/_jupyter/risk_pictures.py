@@ -35,7 +35,12 @@ _CLAIMS = {
 Text = Callable[[dict[Any, Any]], str]
 
 
-def picture(question: Question, found: Answer, looks: Looks, cautions: Iterable[str]) -> str:
+def picture(
+    question: Question,
+    found: Answer,
+    looks: Looks,
+    cautions: Iterable[str],
+) -> str:
     """Return the picture of a table that was counted among the looks, cautions above it."""
     every = looks.all()
     look = next(one for one in every if one.question == question)

@@ -62,7 +62,11 @@ def ready_settings(given: Settings) -> RunSettings:
     return replace(ready, base_url=_simulators[0].base_url)
 
 
-@dataclass(frozen=True, slots=True, repr=False)  # numbers would stand in tracebacks with locals
+@dataclass(
+    frozen=True,
+    slots=True,
+    repr=False,
+)  # numbers would stand in tracebacks with locals
 class _Call:
     """One call of `enrich` or a twin: its frame, its options and its run."""
 
@@ -96,7 +100,12 @@ def buy(run: Run, ready: RunSettings, progress: bool | Literal["auto"]) -> Resul
     """Do a run from this thread, with its bar. An interrupt stops it and keeps what is paid."""
     try:
         with Bar(run, progress, ready) as bar, left_open_unless_returned(run):
-            return bridge.call(lambda: go(run), stop=run.stop, tick=bar.draw, drain=ready.drain)
+            return bridge.call(
+                lambda: go(run),
+                stop=run.stop,
+                tick=bar.draw,
+                drain=ready.drain,
+            )
     except KeyboardInterrupt as interrupt:
         interrupt.add_note(
             "What was paid is stored; the same call goes on where this ended, and pna.stored(df, "
@@ -376,7 +385,12 @@ def stored(
     return frames.attach(prepared, answers)
 
 
-def plan_of(numbers: NDArray[np.int64], shape: Shape, ready: RunSettings, options: Options) -> Plan:
+def plan_of(
+    numbers: NDArray[np.int64],
+    shape: Shape,
+    ready: RunSettings,
+    options: Options,
+) -> Plan:
     """Return the plan for distinct numbers, wherever they were found."""
     return bridge.call(
         lambda: make_plan(numbers, shape, ready, options), stop=lambda: None, drain=1.0
@@ -473,7 +487,13 @@ def history(
     ...     pna.history()["number"].iloc[0]
     '8118****532'
     """
-    return _with_store(lambda store: store.history(since, mask=mask, environment=environment))
+    return _with_store(
+        lambda store: store.history(
+            since,
+            mask=mask,
+            environment=environment,
+        )
+    )
 
 
 @public

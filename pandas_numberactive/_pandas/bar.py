@@ -34,7 +34,12 @@ class Bar:
     It is made only when there is something to wait for. A bar that fails costs no answer.
     """
 
-    def __init__(self, run: Run, wanted: bool | Literal["auto"], settings: Settings) -> None:
+    def __init__(
+        self,
+        run: Run,
+        wanted: bool | Literal["auto"],
+        settings: Settings,
+    ) -> None:
         shown = settings.progress if wanted == "auto" else wanted
         self._run = run
         self._on = bool(shown) and (in_kernel() or _in_terminal())

@@ -134,7 +134,11 @@ def _take(values: NDArray[Any], place: NDArray[Any], fill: int) -> NDArray[Any]:
     return taken
 
 
-def _levels(code: NDArray[Any], place: NDArray[Any], dtype: pd.CategoricalDtype) -> pd.Categorical:
+def _levels(
+    code: NDArray[Any],
+    place: NDArray[Any],
+    dtype: pd.CategoricalDtype,
+) -> pd.Categorical:
     return pd.Categorical.from_codes(_take((code - 1).astype(np.int8), place, -1), dtype=dtype)
 
 

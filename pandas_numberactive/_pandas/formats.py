@@ -154,7 +154,11 @@ def _moments(column: pd.Series[Any]) -> Any:
 
 def _zoned(moments: Any, zone: str) -> Any:
     """Give local times their zone. An hour that occurs twice is taken as the later one."""
-    return moments.tz_localize(zone, ambiguous=_ambiguous(moments), nonexistent="shift_forward")
+    return moments.tz_localize(
+        zone,
+        ambiguous=_ambiguous(moments),
+        nonexistent="shift_forward",
+    )
 
 
 def _ambiguous(moments: Any) -> Any:

@@ -36,7 +36,11 @@ T = TypeVar("T")
 MAX_PROBLEMS = 1000
 
 
-@dataclass(frozen=True, slots=True, repr=False)  # numbers would stand in tracebacks with locals
+@dataclass(
+    frozen=True,
+    slots=True,
+    repr=False,
+)  # numbers would stand in tracebacks with locals
 class Prepared:
     """A frame, read: its distinct numbers and where each row's number stands among them."""
 
@@ -66,7 +70,12 @@ def _way_to_a_frame(given: object) -> str:
     return "make it a pandas DataFrame"
 
 
-def prepare(frame: pd.DataFrame, column: Columns, options: Options, max_digits: int) -> Prepared:
+def prepare(
+    frame: pd.DataFrame,
+    column: Columns,
+    options: Options,
+    max_digits: int,
+) -> Prepared:
     """Read the phone columns and check everything that can be checked before a call is made."""
     if not isinstance(frame, pd.DataFrame):
         raise ConfigurationError(

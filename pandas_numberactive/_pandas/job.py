@@ -156,7 +156,12 @@ class Job:
         (1, 6)
         """
         try:
-            frame = bridge.join(self._future, stop=self.stop, drain=self._drain, timeout=timeout)
+            frame = bridge.join(
+                self._future,
+                stop=self.stop,
+                drain=self._drain,
+                timeout=timeout,
+            )
         finally:
             self._draw()
         self._notices.give(frame, self.report)

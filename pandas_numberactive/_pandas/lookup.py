@@ -125,7 +125,11 @@ def _national(phone: object, given: Settings) -> str:
     return national
 
 
-@dataclass(frozen=True, slots=True, repr=False)  # a number would stand in tracebacks with locals
+@dataclass(
+    frozen=True,
+    slots=True,
+    repr=False,
+)  # a number would stand in tracebacks with locals
 class _Call:
     """One look-up: the number and its run."""
 
@@ -230,7 +234,11 @@ async def alookup(
     run = call.run
     drain = call.settings.drain
     with left_open_unless_returned(run):
-        result = await bridge.wait(bridge.submit(lambda: go(run)), stop=run.stop, drain=drain)
+        result = await bridge.wait(
+            bridge.submit(lambda: go(run)),
+            stop=run.stop,
+            drain=drain,
+        )
     async with result.ending:
         return call.end(result)
 

@@ -299,7 +299,12 @@ class LookupStore:
         frame["currency"] = frame["currency"].fillna("")
         frame["buyer"] = frame["buyer"].fillna("")
         names = [by, "environment"] if shows_all(environment) and by != "environment" else [by]
-        groups = frame.groupby([*names, "currency"], observed=True, sort=True, dropna=False)
+        groups = frame.groupby(
+            [*names, "currency"],
+            observed=True,
+            sort=True,
+            dropna=False,
+        )
         out = groups.agg(
             charged=("at", "size"), known=("charged", "count"), cost=("price", _sum_or_missing)
         )

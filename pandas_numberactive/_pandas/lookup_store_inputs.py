@@ -139,7 +139,11 @@ def _every_name() -> list[str]:
     return [name for pair in SIGNALS.items() for name in pair]
 
 
-def worded_answer(telco_type: object, active_level: object, frequency_grade: object) -> Answer:
+def worded_answer(
+    telco_type: object,
+    active_level: object,
+    frequency_grade: object,
+) -> Answer:
     """Return the small codes of an answer given in words."""
     return Answer(
         _code("telco_type", telco_type, TELCO_TYPES),

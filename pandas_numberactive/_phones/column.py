@@ -28,7 +28,11 @@ _REASON_CODES = {reason: code for code, reason in enumerate(REASONS)}
 _ARROW_TEXT = ("string[pyarrow]", "large_string[pyarrow]", "string_view[pyarrow]")
 
 
-@dataclass(frozen=True, slots=True, repr=False)  # numbers would stand in tracebacks with locals
+@dataclass(
+    frozen=True,
+    slots=True,
+    repr=False,
+)  # numbers would stand in tracebacks with locals
 class Normalized:
     """One number or one reason for each cell."""
 

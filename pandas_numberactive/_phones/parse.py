@@ -251,7 +251,11 @@ def _parse_part(part: str, had_tail: bool, max_digits: int) -> Parsed:
     return read(digits)
 
 
-def _parse_groups(body: str, read: Callable[[str], Parsed], max_digits: int) -> Parsed | None:
+def _parse_groups(
+    body: str,
+    read: Callable[[str], Parsed],
+    max_digits: int,
+) -> Parsed | None:
     """Return the verdict on marks among the digits. None means that they part one number."""
     if not groups.has_single_marks(body):
         return None, _unreadable(body, max_digits)

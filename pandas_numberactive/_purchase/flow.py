@@ -280,7 +280,13 @@ def _after_handle(
     return (yield from _settle(lookup, verdict, reply, rules))
 
 
-def _fail(lookup: Purchase, verdict: Verdict, reply: Reply, lost: LostHandle, rules: Rules) -> Flow:
+def _fail(
+    lookup: Purchase,
+    verdict: Verdict,
+    reply: Reply,
+    lost: LostHandle,
+    rules: Rules,
+) -> Flow:
     """Store a free failure. An earlier lost handle stays on disk as its reason."""
     if lost.must_hold(rules):
         return (yield from _hold(lookup, HANDLE_LOST))

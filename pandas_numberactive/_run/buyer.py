@@ -108,7 +108,13 @@ class Buyer:
         store = self._store
         token = workers.new_token()
         lease = self._settings.lease
-        return await store.write(workers.join, store.engine, token, run=self._run.run, lease=lease)
+        return await store.write(
+            workers.join,
+            store.engine,
+            token,
+            run=self._run.run,
+            lease=lease,
+        )
 
     async def _renew(self) -> None:
         await self._store.write(
@@ -325,7 +331,12 @@ class Buyer:
             await self._store.write(saves.unclaim, done, worker=self.worker)
         return done
 
-    def _still_mine(self, claimed: Purchase, done: Purchase | None, term: int) -> Purchase | None:
+    def _still_mine(
+        self,
+        claimed: Purchase,
+        done: Purchase | None,
+        term: int,
+    ) -> Purchase | None:
         """Return the look-up under a valid claim.
 
         After an expired lease it must be claimed again.

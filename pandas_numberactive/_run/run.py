@@ -54,7 +54,11 @@ _STATUS_CODES = np.array(
 )
 
 
-@dataclass(frozen=True, slots=True, repr=False)  # numbers would stand in tracebacks with locals
+@dataclass(
+    frozen=True,
+    slots=True,
+    repr=False,
+)  # numbers would stand in tracebacks with locals
 class Answers:
     """The store's answer for each number, in the order asked."""
 

@@ -114,7 +114,13 @@ class Streaks:
             return None if lookup.code in self._explained else f"code {lookup.code}"
         return HELD if state is LookupState.UNCERTAIN else UNREACHABLE
 
-    def _verdict(self, lookup: Purchase, kind: str, row: int, in_flight: int) -> VendorError | None:
+    def _verdict(
+        self,
+        lookup: Purchase,
+        kind: str,
+        row: int,
+        in_flight: int,
+    ) -> VendorError | None:
         if _is_auth(lookup) and self._ended == row == min(PROBES, self.expected):
             return _unaccepted(self._vendor, lookup)
         first = self._ended == row == PROBES and kind.startswith("code ")

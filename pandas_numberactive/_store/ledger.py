@@ -196,7 +196,12 @@ class Imported:
     charged: bool | None
 
 
-def import_answers(db: Database, environment: str, answers: Sequence[Imported], now: int) -> int:
+def import_answers(
+    db: Database,
+    environment: str,
+    answers: Sequence[Imported],
+    now: int,
+) -> int:
     """Add answers for numbers that this store lacks, one a number. Return how many."""
     code = ENVIRONMENTS[environment]
     taken = 0
@@ -338,7 +343,14 @@ def reread(db: Database, judge: Judge, now: int) -> tuple[int, int]:
             "WHERE environment = ? AND number = ? AND generation = ?",
             (packed, verdict.reason, code, number, generation),
         )
-        done = Purchase("", number, generation, state, request_id=request_id, reason="reread")
+        done = Purchase(
+            "",
+            number,
+            generation,
+            state,
+            request_id=request_id,
+            reason="reread",
+        )
         log(db, now, "reread", done, code, None)
         changed += 1
     return len(rows), changed

@@ -92,7 +92,12 @@ def standing(
     return found
 
 
-def serving(db: Database, environment: int, numbers: Sequence[int], since: int) -> dict[int, Row]:
+def serving(
+    db: Database,
+    environment: int,
+    numbers: Sequence[int],
+    since: int,
+) -> dict[int, Row]:
     """Of each number the newest answer bought at or after `since`, else its newest generation."""
     found: dict[int, Row] = {}
     for row in _generations(db, environment, numbers):
@@ -164,7 +169,13 @@ def packed(lookup: Purchase) -> int:
     return pack(lookup.state, lookup.answer, lookup.charged, lookup.reason == "unknown_value")
 
 
-def event(now: int, kind: str, lookup: Purchase, code: int, run: int | None) -> dict[str, object]:
+def event(
+    now: int,
+    kind: str,
+    lookup: Purchase,
+    code: int,
+    run: int | None,
+) -> dict[str, object]:
     """Return the columns of one line of the ledger."""
     return {
         "at": now,
@@ -181,7 +192,14 @@ def event(now: int, kind: str, lookup: Purchase, code: int, run: int | None) -> 
     }
 
 
-def log(db: Database, now: int, kind: str, lookup: Purchase, code: int, run: int | None) -> None:
+def log(
+    db: Database,
+    now: int,
+    kind: str,
+    lookup: Purchase,
+    code: int,
+    run: int | None,
+) -> None:
     """Append to the ledger."""
     line = event(now, kind, lookup, code, run)
     db.execute(

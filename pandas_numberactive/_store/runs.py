@@ -35,7 +35,13 @@ def _unknown(db: Database, worker: int) -> bool:
     return False
 
 
-def find_run(db: Database, *, key: str, now: int, lives: Alive = _unknown) -> RunRow | None:
+def find_run(
+    db: Database,
+    *,
+    key: str,
+    now: int,
+    lives: Alive = _unknown,
+) -> RunRow | None:
     """Return the run of this key that is not over: for a day, and for as long as a worker lives."""
     row = db.execute(
         "SELECT run, started_at, seen_at FROM runs WHERE key = ? AND ended_at IS NULL "

@@ -194,7 +194,12 @@ class LookupStore:
             )
         return rescue
 
-    async def keep_again(self, environment: str, bought: Sequence[Purchase], run: int) -> int:
+    async def keep_again(
+        self,
+        environment: str,
+        bought: Sequence[Purchase],
+        run: int,
+    ) -> int:
         """Store again the answers of this call that the store has lost, and return their number.
 
         A server or a file that was restored from an older copy has lost them.
@@ -253,7 +258,12 @@ class LookupStore:
             askable[held] = await self._askable(environment, numbers[held].tolist(), asker)
         return Stored(packed, bought, states, askable)
 
-    async def _askable(self, environment: str, numbers: list[int], asker: Asker) -> list[bool]:
+    async def _askable(
+        self,
+        environment: str,
+        numbers: list[int],
+        asker: Asker,
+    ) -> list[bool]:
         """Return those held look-ups whose own requestIds may still be asked."""
         rows: dict[int, Row] = {}
         for at in range(0, len(numbers), DETAILED):  # others may write in between
@@ -274,7 +284,12 @@ class LookupStore:
         return found
 
 
-def _work(work: Callable[..., T], args: tuple[Any, ...], kwargs: dict[str, Any], db: Database) -> T:
+def _work(
+    work: Callable[..., T],
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    db: Database,
+) -> T:
     return work(db, *args, **kwargs)
 
 

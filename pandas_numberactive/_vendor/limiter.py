@@ -40,7 +40,12 @@ class Pacer:
     cut by 0.7.
     """
 
-    def __init__(self, max_rate: float | None, clock: Clock, sleep: Sleep = asyncio.sleep) -> None:
+    def __init__(
+        self,
+        max_rate: float | None,
+        clock: Clock,
+        sleep: Sleep = asyncio.sleep,
+    ) -> None:
         self._max = max_rate
         self._clock = clock
         self._sleep = sleep

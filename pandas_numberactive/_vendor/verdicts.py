@@ -92,7 +92,12 @@ def judge_query(
     if message.code is None:
         return _verdict(message, Outcome.AMBIGUOUS, reason=UNREADABLE)
     if names_other_phone(message.data, number):
-        return _verdict(message, Outcome.QUARANTINED, charged=message.is_fee, reason="wrong_phone")
+        return _verdict(
+            message,
+            Outcome.QUARANTINED,
+            charged=message.is_fee,
+            reason="wrong_phone",
+        )
     if message.code == 200:
         return _judge_own(message)
     told = Outcome.PENDING if message.code == 201 else _told(message, codes)
@@ -143,7 +148,12 @@ def _judge_sale(message: Message, number: int) -> Verdict | None:
         return _judge_data(message, number)._replace(request_id=message.request_id)
     paid = message.is_fee is True
     if message.request_id:  # whatever skeleton of NAs stands beside it
-        return _verdict(message, Outcome.PENDING, request_id=message.request_id, charged=paid)
+        return _verdict(
+            message,
+            Outcome.PENDING,
+            request_id=message.request_id,
+            charged=paid,
+        )
     return _judge_data(message, number) if paid and message.data else None
 
 
@@ -157,7 +167,12 @@ def _has_signals(data: Any) -> bool:
 
 def _judge_data(message: Message, number: int) -> Verdict:
     if names_other_phone(message.data, number):
-        return _verdict(message, Outcome.QUARANTINED, charged=message.is_fee, reason="wrong_phone")
+        return _verdict(
+            message,
+            Outcome.QUARANTINED,
+            charged=message.is_fee,
+            reason="wrong_phone",
+        )
     return _judge_own(message)
 
 

@@ -86,7 +86,12 @@ def cross_table(
 
 def _paired(one: Population, two: Population) -> Rows:
     """Return the rows that were asked for both signals, their levels paired."""
-    _, mine, theirs = np.intersect1d(one.at, two.at, assume_unique=True, return_indices=True)
+    _, mine, theirs = np.intersect1d(
+        one.at,
+        two.at,
+        assume_unique=True,
+        return_indices=True,
+    )
     both = one.take(mine)
     width = len(two.levels)
     codes = both.codes.astype(np.int64) * width + two.codes[theirs]

@@ -214,12 +214,22 @@ def _effective(
     sums = sums.reshape(-1, width)
     period = pairs // top
     total = sizes.sum(axis=1)
-    share = np.divide(sizes, total[:, None], out=np.zeros(sizes.shape), where=total[:, None] > 0)
+    share = np.divide(
+        sizes,
+        total[:, None],
+        out=np.zeros(sizes.shape),
+        where=total[:, None] > 0,
+    )
     scores = (sums - sums.sum(axis=1)[:, None] * share[period]) ** 2
     people = np.bincount(period, minlength=periods)
     variance = np.column_stack([np.bincount(period, one, periods) for one in scores.T])
     variance *= np.array([bessel(float(n)) for n in people])[:, None]
-    spread = np.divide(variance, share, out=np.zeros(sizes.shape), where=share > 0).sum(axis=1)
+    spread = np.divide(
+        variance,
+        share,
+        out=np.zeros(sizes.shape),
+        where=share > 0,
+    ).sum(axis=1)
     df = (share > 0).sum(axis=1) - 1.0
     rows = np.bincount(when, counts, periods).astype(float)
     effective = np.divide(df * total**2, spread, out=rows.copy(), where=spread > 0)

@@ -89,7 +89,11 @@ def lateness(
     return note_tests(note_left_out(out, found), tests)
 
 
-def _lines(found: Population, groups: np.ndarray[Any, Any], by_part: list[Effect]) -> pd.DataFrame:
+def _lines(
+    found: Population,
+    groups: np.ndarray[Any, Any],
+    by_part: list[Effect],
+) -> pd.DataFrame:
     lines = []
     for part, effect in enumerate(by_part):
         here = found.restricted(groups == part).merged()

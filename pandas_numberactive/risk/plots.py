@@ -45,7 +45,12 @@ def _frame(
     return pd.DataFrame(table)
 
 
-def plot_risk_table(table: pd.DataFrame, *, signal: str | None = None, ax: Any = None) -> Any:
+def plot_risk_table(
+    table: pd.DataFrame,
+    *,
+    signal: str | None = None,
+    ax: Any = None,
+) -> Any:
     """Draw one signal of a `risk_table`: the bad rate of each level with its 95% interval.
 
     Each level is labelled with its number and share of customers. Lines that are not tested are
@@ -327,7 +332,13 @@ def _psi_bars(ax: Any, totals: pd.DataFrame) -> None:
     at = range(len(totals))
     ax.bar(at, totals["psi"].to_numpy(), color=BLUE, alpha=0.7, width=0.5)
     limits = totals["psi_limit"].to_numpy()
-    ax.hlines(limits, [x - 0.35 for x in at], [x + 0.35 for x in at], color="0.4", ls=(0, (1, 2)))
+    ax.hlines(
+        limits,
+        [x - 0.35 for x in at],
+        [x + 0.35 for x in at],
+        color="0.4",
+        ls=(0, (1, 2)),
+    )
     ax.set_xticks(at, [str(name) for name in totals.index])
     _legend_above(ax, [_limit_key(ax)], 1)
 
@@ -346,7 +357,12 @@ def _psi_bands(ax: Any, top: float) -> None:
     ax.set_ylabel("population stability index")
 
 
-def plot_by_period(table: pd.DataFrame, *, signal: str | None = None, ax: Any = None) -> Any:
+def plot_by_period(
+    table: pd.DataFrame,
+    *,
+    signal: str | None = None,
+    ax: Any = None,
+) -> Any:
     """Draw one signal of a `by_period` table: the bad rate of each level over the periods.
 
     Points have 95% intervals, and each level its own mark and line.
@@ -429,7 +445,12 @@ def _one_signal(data: pd.DataFrame, signal: str | None) -> pd.DataFrame:
     return pd.DataFrame(data.xs(signal or names[0], level="signal"))
 
 
-def plot_odds_ratios(table: pd.DataFrame, *, signal: str | None = None, ax: Any = None) -> Any:
+def plot_odds_ratios(
+    table: pd.DataFrame,
+    *,
+    signal: str | None = None,
+    ax: Any = None,
+) -> Any:
     """Draw the odds ratios of a `lateness`, `segments` or `by_period` table, with 95% intervals.
 
     The scale is logarithmic, and the dashed line is no effect.

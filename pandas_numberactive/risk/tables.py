@@ -231,7 +231,16 @@ def iv_table(
     out["late"] = [one.late for one in found]
     if found[0].weight is None:
         out = out.astype(WHOLE)
-    return note_left_out(Shown(out.sort_values("iv", ascending=False, kind="stable")), found)
+    return note_left_out(
+        Shown(
+            out.sort_values(
+                "iv",
+                ascending=False,
+                kind="stable",
+            )
+        ),
+        found,
+    )
 
 
 def _information(found: Population) -> dict[str, object]:

@@ -335,7 +335,12 @@ class Simulator:
         status = re.fullmatch(r"http_(\d+)", kind)
         return web.Response(status=int(status[1]), text="unavailable") if status else None
 
-    def _after(self, request: web.Request, kind: str, body: dict[str, Any]) -> web.StreamResponse:
+    def _after(
+        self,
+        request: web.Request,
+        kind: str,
+        body: dict[str, Any],
+    ) -> web.StreamResponse:
         """Apply the faults that happen after the vendor has done its work and charged."""
         if kind == "drop_after":
             _cut(request)

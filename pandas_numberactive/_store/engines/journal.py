@@ -89,7 +89,12 @@ class Engine(Protocol):
     def check_rights(self, db: Database) -> None:
         """Raise StoreError where a run could not write all that it must."""
 
-    def read_rows(self, db: Database, code: int, wanted: NDArray[np.int64]) -> NDArray[np.int64]:
+    def read_rows(
+        self,
+        db: Database,
+        code: int,
+        wanted: NDArray[np.int64],
+    ) -> NDArray[np.int64]:
         """Read all generations of sorted numbers, ordered: number, packed, bought_at."""
 
 
@@ -140,7 +145,11 @@ class Journal:
         self._next: _Job | None = None  # taken, and left for a group of its own
 
     def _start(self) -> None:
-        self._thread = threading.Thread(target=self._serve, name="numberactive-store", daemon=True)
+        self._thread = threading.Thread(
+            target=self._serve,
+            name="numberactive-store",
+            daemon=True,
+        )
         self._thread.start()
 
     def after_fork(self) -> None:

@@ -146,7 +146,12 @@ class PostgresEngine(Connection):
                 "the owner grant the rights that the guide team-store.md lists. Nothing was bought."
             )
 
-    def read_rows(self, db: Database, code: int, wanted: NDArray[np.int64]) -> NDArray[np.int64]:
+    def read_rows(
+        self,
+        db: Database,
+        code: int,
+        wanted: NDArray[np.int64],
+    ) -> NDArray[np.int64]:
         """Read all generations of sorted numbers, as one text for many of them.
 
         A tuple for each row takes longer.

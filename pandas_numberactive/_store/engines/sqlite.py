@@ -359,7 +359,12 @@ class SQLiteEngine:
     def check_rights(self, db: Database) -> None:
         """Return at once: `connect` has refused a file that cannot be written."""
 
-    def read_rows(self, db: Database, code: int, wanted: NDArray[np.int64]) -> NDArray[np.int64]:
+    def read_rows(
+        self,
+        db: Database,
+        code: int,
+        wanted: NDArray[np.int64],
+    ) -> NDArray[np.int64]:
         """Read all generations of sorted numbers, ordered: number, packed, bought_at."""
         return _read_rows(db, code, wanted)
 

@@ -99,7 +99,12 @@ class Banded:
         found = mantel.level_odds_ratio(cells.goods, cells.bads, level)
         return added.scaled(found, self.design_effect())
 
-    def table(self, folds: int, seed: int, approved: NDArray[np.bool_] | None = None) -> Table:
+    def table(
+        self,
+        folds: int,
+        seed: int,
+        approved: NDArray[np.bool_] | None = None,
+    ) -> Table:
         """Return the rows in folds."""
         return Table(
             self.bands.codes,

@@ -55,7 +55,12 @@ def reach(days: Floats, late: NDArray[np.bool_], group: Ints) -> Floats:
     return means
 
 
-def growth(found: Population, group: Ints, of: Floats, steps: Floats | None = None) -> Effect:
+def growth(
+    found: Population,
+    group: Ints,
+    of: Floats,
+    steps: Floats | None = None,
+) -> Effect:
     """Return the change of a log odds ratio with the lag.
 
     `of` is the number of each level that the effect is of. `steps` says how far each group of lags

@@ -113,7 +113,13 @@ def _expected(n: Floats, both: Floats, stakes: Stakes) -> Floats:
     return gain
 
 
-def best_case(cells: Cells, stakes: Stakes, deff: float, seed: int, draws: int = DRAWS) -> Floats:
+def best_case(
+    cells: Cells,
+    stakes: Stakes,
+    deff: float,
+    seed: int,
+    draws: int = DRAWS,
+) -> Floats:
     """Return the 97.5% point of the worth of a look-up that these counts leave possible, by band.
 
     The last entry is the whole's. Rates are drawn around the fitted model. Without this, a handful

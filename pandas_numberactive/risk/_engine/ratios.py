@@ -36,7 +36,13 @@ def parts(banded: Banded, codes: Ints, names: tuple[str, ...], level: int) -> li
     return [_part(banded, codes == at, name, level, deff) for at, name in enumerate(names)]
 
 
-def _part(banded: Banded, chosen: NDArray[np.bool_], name: str, level: int, deff: float) -> Part:
+def _part(
+    banded: Banded,
+    chosen: NDArray[np.bool_],
+    name: str,
+    level: int,
+    deff: float,
+) -> Part:
     cells = _cells(banded, chosen)
     ratio = added.scaled(mantel.level_odds_ratio(cells.goods, cells.bads, level), deff)
     test = mantel.general_association(cells.goods, cells.bads)

@@ -76,7 +76,12 @@ def whole(found: Population, of: Floats, bands: Ints) -> Effect:
     return _effect(found, np.ones(len(found), bool), of, bands)
 
 
-def _effect(found: Population, chosen: NDArray[np.bool_], of: Floats, bands: Ints | None) -> Effect:
+def _effect(
+    found: Population,
+    chosen: NDArray[np.bool_],
+    of: Floats,
+    bands: Ints | None,
+) -> Effect:
     here = found.restricted(chosen)
     units = np.bincount(here.bad, here.counts, 2)
     values = of[here.codes]
@@ -97,7 +102,11 @@ def last_effect(rows: Population, band: Ints, features: list[Floats]) -> Effect:
     return Effect(estimate, variance)
 
 
-def fitted(rows: Population, band: Ints, features: list[Floats]) -> tuple[Fit, Floats, Ints]:
+def fitted(
+    rows: Population,
+    band: Ints,
+    features: list[Floats],
+) -> tuple[Fit, Floats, Ints]:
     """Return the logistic model of band intercepts and features, its design, and rows' cells.
 
     The design has one row for each cell of band and level. A feature is (levels,) or (bands,

@@ -118,7 +118,12 @@ def _worth(terms: RetroTerms, banded: Banded) -> Worth:
     return Worth(banded, paid_out(table, stakes, terms.price), stakes, terms.price, terms.seed)
 
 
-def _lateness(terms: RetroTerms, df: pd.DataFrame, rows: Population, late: Mask) -> Lateness:
+def _lateness(
+    terms: RetroTerms,
+    df: pd.DataFrame,
+    rows: Population,
+    late: Mask,
+) -> Lateness:
     days = np.nan_to_num(lag_days(df, rows.signal, Terms(**common_of(terms)))[rows.at])
     groups = lag.groups(days)
     behind = late[rows.at]
@@ -127,7 +132,12 @@ def _lateness(terms: RetroTerms, df: pd.DataFrame, rows: Population, late: Mask)
     return Lateness(fresh, int(behind.sum()), growth, lag.reading(growth, fresh), groups)
 
 
-def _growth(rows: Population, groups: NDArray[np.int64], late: Mask, days: Floats) -> Effect:
+def _growth(
+    rows: Population,
+    groups: NDArray[np.int64],
+    late: Mask,
+    days: Floats,
+) -> Effect:
     """Return the growth of the worst level's effect, from fresh rows to three months on."""
     if not late.any() or late.all():
         return NO_EFFECT

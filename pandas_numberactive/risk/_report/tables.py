@@ -175,7 +175,12 @@ def by_segment(terms: RetroTerms, df: pd.DataFrame, one: Evidence) -> pd.DataFra
     return _parts(one.banded, codes, names, "segment").head(MOST_PARTS)
 
 
-def by_lag(terms: RetroTerms, df: pd.DataFrame, one: Evidence, whole: Banded) -> pd.DataFrame:
+def by_lag(
+    terms: RetroTerms,
+    df: pd.DataFrame,
+    one: Evidence,
+    whole: Banded,
+) -> pd.DataFrame:
     """Return the odds ratio by the days between decision and purchase."""
     return _parts(whole, one.lateness.groups, lag.NAMES, "lag")
 

@@ -157,7 +157,12 @@ def sample_size(
     return SampleSize(answered, lookups, bads, cost, odds_ratio, power, alpha, test)
 
 
-def _design(base_rate: float, share: float | Sequence[float], test: str, alpha: float) -> Design:
+def _design(
+    base_rate: float,
+    share: float | Sequence[float],
+    test: str,
+    alpha: float,
+) -> Design:
     _within("base_rate", base_rate, 0, 1)
     _within("alpha", alpha, 0, 0.5)
     if test not in ("trend", "levels"):
@@ -172,7 +177,14 @@ def _design(base_rate: float, share: float | Sequence[float], test: str, alpha: 
     return Design(float(base_rate), shares / shares.sum(), test == "trend", float(alpha))
 
 
-def _within(name: str, value: float, low: float, high: float, *, closed: bool = False) -> None:
+def _within(
+    name: str,
+    value: float,
+    low: float,
+    high: float,
+    *,
+    closed: bool = False,
+) -> None:
     usable = isinstance(value, Real) and not isinstance(value, bool)
     if not usable or not (low < value < high or (closed and value == high)):
         end = "at most" if closed else "below"

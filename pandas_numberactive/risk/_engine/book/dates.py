@@ -133,7 +133,11 @@ def bought_column(signal: str) -> str | None:
     return None
 
 
-def late_rows(df: pd.DataFrame, signals: list[str], terms: Terms) -> dict[str, NDArray[np.bool_]]:
+def late_rows(
+    df: pd.DataFrame,
+    signals: list[str],
+    terms: Terms,
+) -> dict[str, NDArray[np.bool_]]:
     """Return, for each signal, the rows whose answers were bought after the decision.
 
     Warns or refuses as `late` says. Empty without `as_of`.

@@ -292,7 +292,11 @@ def _prefix(signal: str) -> str | None:
     return None if end is None else signal.removesuffix(end)
 
 
-def customers(df: pd.DataFrame, signal: str, cluster: str | None) -> NDArray[np.int64] | None:
+def customers(
+    df: pd.DataFrame,
+    signal: str,
+    cluster: str | None,
+) -> NDArray[np.int64] | None:
     """Return a number for the customer of each row. None where each row is its own.
 
     "auto" takes the phone number behind the signal: enrich's `..._national`, else the phone column

@@ -91,7 +91,12 @@ def takes_terms(function: Callable[P, R]) -> Callable[P, R]:
     keyword = inspect.Parameter.KEYWORD_ONLY
     types = Common.__annotations__
     shared = [
-        inspect.Parameter(one.name, keyword, default=one.default, annotation=types[one.name])
+        inspect.Parameter(
+            one.name,
+            keyword,
+            default=one.default,
+            annotation=types[one.name],
+        )
         for one in fields(Terms)
     ]
     known = {one.name for one in [*kept, *shared]}

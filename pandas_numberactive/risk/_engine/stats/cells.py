@@ -45,7 +45,13 @@ class Cells:
         return Cells(self.goods @ into, self.bads @ into)
 
 
-def count(band: Ints, level: Ints, bits: Floats, load: Floats, shape: tuple[int, int]) -> Cells:
+def count(
+    band: Ints,
+    level: Ints,
+    bits: Floats,
+    load: Floats,
+    shape: tuple[int, int],
+) -> Cells:
     """Return the weighted cells of rows with a band, a level and an outcome each."""
     place = (band * shape[1] + level) * 2 + bits.astype(np.int64)
     both = np.bincount(place, load, 2 * shape[0] * shape[1]).astype(float).reshape(*shape, 2)

@@ -207,7 +207,12 @@ def intervals(rows: Rows) -> tuple[Floats, Floats]:
     rates, covariance = rates_covariance(rows)
     variance = np.diag(covariance)
     spread = rates * (1 - rates)
-    effective = np.divide(spread, variance, out=_kish(rows), where=(variance > 0) & (spread > 0))
+    effective = np.divide(
+        spread,
+        variance,
+        out=_kish(rows),
+        where=(variance > 0) & (spread > 0),
+    )
     if rows.weight is None:
         effective = np.minimum(effective, n)
     return wilson(np.nan_to_num(rates) * effective, effective)

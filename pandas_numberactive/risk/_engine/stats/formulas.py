@@ -74,7 +74,12 @@ def cochran_armitage(bads: Floats, n: Floats) -> tuple[float, float]:
     return z, math.erfc(abs(z) / math.sqrt(2))
 
 
-def caught_by_chance(bads: float, goods: float, other_bads: float, other_goods: float) -> float:
+def caught_by_chance(
+    bads: float,
+    goods: float,
+    other_bads: float,
+    other_goods: float,
+) -> float:
     """Return the one-sided p-value of Fisher's exact test.
 
     It is the probability that so many customers drawn at random hold so many bads, or more. Counts

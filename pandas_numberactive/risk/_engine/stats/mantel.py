@@ -59,7 +59,11 @@ def level_odds_ratio(goods: Floats, bads: Floats, level: int) -> OddsRatio:
     return odds_ratio(*_against_rest(goods, bads, level))
 
 
-def _against_rest(goods: Floats, bads: Floats, level: int) -> tuple[Floats, Floats, Floats, Floats]:
+def _against_rest(
+    goods: Floats,
+    bads: Floats,
+    level: int,
+) -> tuple[Floats, Floats, Floats, Floats]:
     a = bads[:, level]
     b = goods[:, level]
     return a, b, bads.sum(axis=1) - a, goods.sum(axis=1) - b
@@ -117,7 +121,12 @@ def trend_within(goods: Floats, bads: Floats) -> tuple[float, float]:
     return float(steps @ score), float(steps @ variance @ steps)
 
 
-def score_and_variance(goods: Floats, bads: Floats, *, full: bool = False) -> tuple[Floats, Floats]:
+def score_and_variance(
+    goods: Floats,
+    bads: Floats,
+    *,
+    full: bool = False,
+) -> tuple[Floats, Floats]:
     """Return observed less expected bads a level, and their hypergeometric covariance."""
     n = goods + bads
     size = n.sum(axis=1)

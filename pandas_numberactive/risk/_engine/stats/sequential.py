@@ -82,7 +82,13 @@ def inflation(looks: int, power: float, alpha: float = 0.05) -> float:
     return (high / single) ** 2
 
 
-def conditional_power(z: float, look: int, looks: int, drift: float, alpha: float = 0.05) -> float:
+def conditional_power(
+    z: float,
+    look: int,
+    looks: int,
+    drift: float,
+    alpha: float = 0.05,
+) -> float:
     """Return the probability that the last look's |z| crosses its bound, given z at this look.
 
     `drift` is the mean of z at the last look (Lan, Simon and Halperin 1982).
