@@ -19,7 +19,7 @@ from pandas_numberactive._store import claims, runs, saves
 from pandas_numberactive._store.rows import ENVIRONMENTS, latest
 from pandas_numberactive.errors import NumberActiveError
 from pandas_numberactive.simulator import Faults, Simulator
-from tests.money.world import Bounds, Choices, Variant, World
+from tests.money.world import Bounds, Choices, Variant, World, plain
 
 KEYS = {"app_key": "made-up-key", "secret": "made-up-secret"}
 PHONE = "8118899532"
@@ -129,14 +129,17 @@ def refuse(monkeypatch, step, times):
     monkeypatch.setattr(Client, step, refused)
 
 
+CALL = plain(1)
 STEPS = ["claim", "handle", "saved", "query", "answered"]
 
 
 @pytest.fixture(params=range(5), ids=STEPS)
 def halfway(request, database):
     """A world in which a worker has just done this step, and the worker."""
-    world = World(Choices(), Variant(), Bounds(0, 0, 0, 0), workers=0, database=database)
-    worker = world._worker()
+    world = World(
+        Choices(), Variant(), Bounds(0, 0, 0), workers=0, each_step=True, database=database
+    )
+    worker = world.worker(CALL)
     for _ in range(request.param + 1):
         next(worker)
     yield world, worker, STEPS[request.param]
@@ -157,7 +160,7 @@ def test_sigkill(halfway):
 def test_pause_past_the_lease_while_another_finishes(halfway):
     world, worker, _ = halfway
     world.time += 61
-    for _ in world._worker():
+    for _ in world.worker(CALL):
         world.time += 0.01
     for _ in worker:
         world.time += 0.01
@@ -168,7 +171,7 @@ def test_a_late_duplicate_reply(halfway):
     """The paused worker's own answer arrives after the other's: it is logged, and changes nothing."""
     world, worker, step = halfway
     world.time += 61
-    for _ in world._worker():
+    for _ in world.worker(CALL):
         world.time += 0.01
     before = row_of(world)
     for _ in worker:
@@ -199,13 +202,14 @@ def test_ctrl_c_once(halfway):
 def test_ctrl_c_twice(halfway):
     world, worker, _ = halfway
     worker.close()  # cancelled: nothing more is done but leaving
-    runs.leave(world.db, worker=world.joined[0], run=world.run_id, now=world.now(), finished=False)
+    (run,) = world.db.execute("SELECT run FROM runs").fetchone()
+    runs.leave(world.db, worker=world.joined[0], run=run, now=world.now(), finished=False)
     world.finish()
 
 
 def test_a_second_process_on_the_same_number(halfway):
     world, worker, _ = halfway
-    other = world._worker()
+    other = world.worker(CALL)
     for _ in range(3):
         next(other, None)
     for _ in worker:
@@ -232,7 +236,7 @@ def test_the_clock_jumps_and_the_worker_dies(halfway, jump):
     world.dead.add(world.joined[0])
     world.time += jump
     queried, handles = dict(world.vendor.queried), len(world.vendor.ids)
-    for _ in world._worker():
+    for _ in world.worker(CALL):
         world.time += 0.01
     if step in ("saved", "query"):
         assert row_of(world).state is LookupState.UNCERTAIN
@@ -240,7 +244,7 @@ def test_the_clock_jumps_and_the_worker_dies(halfway, jump):
         assert len(world.vendor.ids) == handles
     else:
         assert row_of(world).state is LookupState.ANSWERED
-        world._check_end()
+        world._check_end([CALL])
 
 
 # What it is called: how SQLite says it, and the class of PostgreSQL's error.

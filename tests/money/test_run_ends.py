@@ -115,7 +115,7 @@ def test_a_file_that_cannot_be_written_ends_no_run(ready, vendor, monkeypatch, t
     book(3).to_csv(source, index=False)
     command = ["enrich", str(source), "--out", str(target), "--refresh"]
 
-    def full(*_):
+    def full(*_, **__):
         raise OSError("No space left on device")
 
     with monkeypatch.context() as patch:

@@ -175,6 +175,7 @@ class World:
     `calls` has one call for each worker; without it each asks for all numbers, plainly. `before`
     is made undisturbed before anything happens. `chunk` numbers are claimed at once, all where it
     is 0. Where the calls are `abandoned` nobody makes them again: a plain call comes at the end.
+    With `each_step` workers can be stopped behind a call to the vendor, too.
     """
 
     def __init__(
@@ -189,6 +190,7 @@ class World:
         before: Sequence[Call] = (),
         chunk: int = 0,
         abandoned: bool = False,
+        each_step: bool = False,
         free_failures: int = 0,
         vendor: Vendor | None = None,
         database: Callable[[], Any] | None = None,
@@ -206,6 +208,7 @@ class World:
         self.stopping = False
         self.chunk = chunk
         self.abandoned = abandoned
+        self.each_step = each_step
         self.made: dict[Call, None] = {}
         self.complete: set[Call] = set()
         for call in before:
@@ -475,7 +478,7 @@ class World:
             self.time += LEASE + 1
             yield False
         result = self._do(step, fault, asking, work, held_back)
-        if isinstance(step, Save):
+        if isinstance(step, Save) or self.each_step:
             yield False
         return result
 
