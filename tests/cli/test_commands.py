@@ -228,7 +228,7 @@ TABLE = "id;phone\n1;0811 8899 532\n2;0812-3456-7890\n"
         ("a.csv", TABLE.replace(";", ",").encode("utf-8-sig"), ""),
         (
             "a.csv",
-            TABLE.encode() + b"3;Caf\xe9\n",
+            TABLE.encode() + b"3;Ren\xe9\n",
             "Windows text (cp1252), separated by semicolons",
         ),
     ],
@@ -242,7 +242,7 @@ def test_a_table_of_an_office_is_read(name, content, says, tmp_path, keys, capsy
 
 
 OFFICE = (
-    "nama;telepon;gaji\r\n\u201cSiti\u201d Caf\u00e9;0812-3456-7890;5.250.000,50\r\n"
+    "nama;telepon;gaji\r\n\u201cSiti\u201d Ren\u00e9;0812-3456-7890;5.250.000,50\r\n"
     "Budi;0811 8899 532;\r\n"
 )
 
@@ -256,7 +256,7 @@ def test_a_table_of_an_indonesian_office_comes_back_as_it_was(encoding, tmp_path
     assert target.read_bytes().startswith(b"\xef\xbb\xbf") == (encoding != "utf-8")
     lines = target.read_text(encoding="utf-8-sig").splitlines()
     assert lines[0].startswith("nama;telepon;gaji;telepon_telco_type;")
-    assert lines[1].startswith("\u201cSiti\u201d Caf\u00e9;0812-3456-7890;5.250.000,50;")
+    assert lines[1].startswith("\u201cSiti\u201d Ren\u00e9;0812-3456-7890;5.250.000,50;")
     back = pna.restore_dtypes(pd.read_csv(target, sep=";", dtype=str, encoding="utf-8-sig"))
     assert back["telepon_lookup_status"].tolist() == ["answered", "answered"]
 
