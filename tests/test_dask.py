@@ -72,6 +72,7 @@ def small(count: int = 60) -> pd.DataFrame:
     )
 
 
+@pytest.mark.long
 @pytest.mark.timeout(400)  # a minute of work, more beside other tests
 def test_a_hundred_thousand_rows_equal_the_pandas_result_and_cost_distinct_numbers(
     as_production, vendor
@@ -450,6 +451,7 @@ def read_or_die(frame: pd.DataFrame, folder: str, at: int) -> pd.DataFrame:
     return frame.iloc[at::8]
 
 
+@pytest.mark.long
 def test_a_worker_killed_in_the_middle_costs_nothing_and_changes_nothing(
     client, as_production, vendor, tmp_path
 ):

@@ -257,7 +257,9 @@ class Totals:
     wrong: list[str] = field(default_factory=list)
 
 
-TRIES = 5  # for a point among the buying, which a call of few transactions does not pass
+# For a point among the buying. How often a call passes it depends on how its saves fall into
+# transactions, so each further try takes an earlier one.
+TRIES = 5
 
 
 def all_points(store: str, few: int | None = None, calls: tuple[str, ...] = tuple(CALLS)) -> Totals:
@@ -279,12 +281,14 @@ def _try_point(
     first: Iterator[int],
     totals: Totals,
 ) -> None:
+    step, times = at
     for _ in range(TRIES):
-        seen = experiment(call, vendor, options, at, next(first))
+        seen = experiment(call, vendor, options, (step, times), next(first))
         totals.wrong += seen.wrong
         if seen.killed:
             totals.kills += 1
             return
+        times = max(1, times * 3 // 4)
     totals.missed.append(at)
 
 
