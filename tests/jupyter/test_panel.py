@@ -909,6 +909,7 @@ def test_a_warning_of_the_run_stands_in_the_panel(as_production, vendor, frame):
     vendor.faults = Faults(query={"wrong_phone": 0.2}, seed=1)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
+        warnings.simplefilter("ignore", DeprecationWarning)  # of ipykernel, for old ipywidgets
         shown = bought(EnrichPanel(frame))
     assert "LookupStore().held()" in shown
 
