@@ -31,3 +31,9 @@ def test_the_risk_questions_are_all_that_is_offered():
 def test_an_unknown_name_is_an_attribute_error():
     with pytest.raises(AttributeError, match="no attribute 'enrichh'"):
         pna.enrichh  # noqa: B018
+
+
+@pytest.mark.parametrize(("kind", "name"), [(pna.Plan, "picture"), (pna.Settings, "missing_keys")])
+def test_a_released_method_stays_public(kind: type, name: str) -> None:
+    """Both were public in the version before, so code of users may call them."""
+    assert callable(getattr(kind, name))

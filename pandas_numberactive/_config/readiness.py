@@ -15,7 +15,7 @@ import platformdirs
 from pandas_numberactive._bridge import keep_over_forks
 from pandas_numberactive._config.checks import BASE_URLS, VARIABLES
 from pandas_numberactive._config.credentials import is_loopback
-from pandas_numberactive._config.settings import RunSettings, Settings, missing_keys
+from pandas_numberactive._config.settings import RunSettings, Settings
 from pandas_numberactive.errors import (
     ConfigurationError,
     OpenFilesWarning,
@@ -40,7 +40,7 @@ def require(given: Settings) -> RunSettings:
     if given.environment is None:
         if given.credentials is None:
             keys = ", ".join(
-                VARIABLES[name] for name in missing_keys(given) or ["app_key", "secret"]
+                VARIABLES[name] for name in given.missing_keys() or ["app_key", "secret"]
             )
             names = f"{keys} and {VARIABLES['environment']}"
             raise ConfigurationError(
@@ -53,7 +53,7 @@ def require(given: Settings) -> RunSettings:
         )
     if given.credentials is None:
         names = " and ".join(
-            VARIABLES[name] for name in missing_keys(given) or ["app_key", "secret"]
+            VARIABLES[name] for name in given.missing_keys() or ["app_key", "secret"]
         )
         raise ConfigurationError(
             f"No credentials for {given.environment}: set {names}, or use configure(). {trial}"

@@ -115,6 +115,24 @@ class Settings:
         """
         return self.code_outcomes.get(step, {})
 
+    def missing_keys(self) -> list[str]:
+        """Return those of `app_key` and `secret` that were not found.
+
+        Returns
+        -------
+        list of str
+            Their names, none if both were found.
+
+        Examples
+        --------
+        >>> import pandas_numberactive as pna
+        >>> with pna.override(app_key="made-up", secret="made-up") as given:
+        ...     given.missing_keys()
+        []
+        """
+        names = ("app_key", "secret")
+        return [name for name in names if self.source.get(name, "not").startswith("not")]
+
     def shown(self) -> dict[str, str]:
         """Return every setting as text that may be printed.
 
@@ -140,7 +158,7 @@ class Settings:
         if self.credentials:
             rows |= {"app_key": masked_key(self.credentials.app_key), "secret": "***"}
         else:  # one without the other is named, for both are needed
-            missing = missing_keys(self)
+            missing = self.missing_keys()
             words = dict.fromkeys(("app_key", "secret"), "***") | dict.fromkeys(missing, "missing")
             rows |= words if len(missing) == 1 else dict.fromkeys(words)
         return {
@@ -157,12 +175,6 @@ class Settings:
             for name, text in self.shown().items()
         ]
         return html_table(f"Settings ({self.environment})", lines)
-
-
-def missing_keys(given: Settings) -> list[str]:
-    """Return those of `app_key` and `secret` that were not found."""
-    names = ("app_key", "secret")
-    return [name for name in names if given.source.get(name, "not").startswith("not")]
 
 
 @dataclass(frozen=True, slots=True, repr=False, kw_only=True)

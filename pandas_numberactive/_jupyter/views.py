@@ -16,7 +16,7 @@ from pandas_numberactive._display.html import (
 from pandas_numberactive._display.live import Live, in_kernel, in_voila, show_bundle, widget_bundle
 from pandas_numberactive._display.text import words
 from pandas_numberactive._phones.mask import mask_cell, mask_label
-from pandas_numberactive._run.plan import Plan, plan_headline, plan_picture
+from pandas_numberactive._run.plan import Plan, plan_headline
 from pandas_numberactive.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def plan_bar(plan: Plan) -> str:
     return html_table(
         plan_headline(plan) if plan.distinct else "",
         [],
-        picture=plan_picture(plan),
+        picture=plan.picture(),
         warnings=plan.warnings,
     )
 

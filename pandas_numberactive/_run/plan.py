@@ -405,6 +405,32 @@ class Plan:
             "cost": self.cost,
         }
 
+    def picture(self) -> str:
+        """Render the rows as a bar: blank, invalid, repeats, stored, to buy.
+
+        Returns
+        -------
+        str
+            HTML, as it stands above the plan in a notebook.
+
+        Examples
+        --------
+        >>> import pandas as pd, pandas_numberactive as pna
+        >>> with pna.override(environment="simulator", store=":memory:"):
+        ...     plan = pna.plan(pd.DataFrame({"phone": ["0811 8899 532"]}), "phone")
+        >>> "to buy" in plan.picture()
+        True
+        """
+        parts = [
+            ("blank", self.missing),
+            ("invalid", sum(self.invalid.values())),
+            ("repeats", self.duplicates),
+            ("stored", self.stored),
+            ("begun or held", self.open + self.held),
+            ("to buy", self.to_buy),
+        ]
+        return bar(parts, f"{self.rows:,} rows")
+
     def __repr__(self) -> str:
         return text_table(f"Plan ({self.environment})", self.lines(), "; ".join(self.warnings))
 
@@ -413,7 +439,7 @@ class Plan:
         return html_table(
             plan_headline(self),
             lines,
-            picture=plan_picture(self),
+            picture=self.picture(),
             warnings=self.warnings,
             under=f"Plan ({self.environment}): nothing is bought yet.",
             below=invalid_html(self.invalid, self.examples),
@@ -425,16 +451,3 @@ def plan_headline(plan: Plan) -> str:
     if not plan.purchases:
         return "Nothing to buy: free"
     return f"{money(plan.cost, plan.currency)} for {numbers(plan.purchases)}"
-
-
-def plan_picture(plan: Plan) -> str:
-    """Render the rows of a plan as a bar: blank, invalid, repeats, stored, to buy."""
-    parts = [
-        ("blank", plan.missing),
-        ("invalid", sum(plan.invalid.values())),
-        ("repeats", plan.duplicates),
-        ("stored", plan.stored),
-        ("begun or held", plan.open + plan.held),
-        ("to buy", plan.to_buy),
-    ]
-    return bar(parts, f"{plan.rows:,} rows")

@@ -16,7 +16,7 @@ from pandas_numberactive._pandas.accessor import FrameAccessor, SeriesAccessor
 # Nothing that a caller does makes these raise.
 NEVER_RAISES = set(
     """jobs last_run show_versions plain_dtypes Job.stop Job.done LookupStore.close
-    Plan.lines Plan.to_dict RunReport.lines RunReport.to_dict Settings.codes Settings.shown
+    Plan.lines Plan.picture Plan.to_dict Settings.missing_keys RunReport.lines RunReport.to_dict Settings.codes Settings.shown
     RetroTest.lines Faults.next Ledger.asked Ledger.charge Ledger.charges Ledger.charged_phones
     Ledger.asked_phones Ledger.double_charged Ledger.to_dict Ledger.close Simulator.answer
     Simulator.stop answer_for customers""".split()
