@@ -73,6 +73,18 @@ def test_a_store_moved_while_buying_stops_the_run(path, lose, tmp_path):
         assert vendor.ledger.double_charged() == []
 
 
+@pytest.mark.parametrize("lose", [move, replace])
+def test_a_store_moved_inside_a_write_is_named(path, lose, tmp_path):
+    """SQLite itself says "readonly database" then, in the mode that keeps a rollback journal."""
+
+    def write(db):
+        lose(path, tmp_path / "away.sqlite3")
+        db.execute("INSERT INTO meta VALUES ('mine', '1')")
+
+    with LookupStore(path) as store, pytest.raises(StoreError, match="moved, removed or replaced"):
+        store.do(write)
+
+
 def remove(path: Path) -> None:
     path.unlink()
 

@@ -41,6 +41,9 @@ class Engine(Protocol):
     def passing(self, error: BaseException) -> bool:
         """Return True where nothing was written and the same work may be tried again."""
 
+    def cause(self, error: BaseException) -> BaseException:
+        """Return the error behind an error, such as a file that is gone."""
+
     def shared(self, error: BaseException) -> bool:
         """Return True where every write of a group would fail in the same way."""
 
@@ -231,7 +234,8 @@ class Journal:
     def _compact(self) -> list[_Done]:
         try:
             self._engine.compact()
-        except BaseException as error:
+        except BaseException as raised:
+            error = self._engine.cause(raised)
             self._undo(error)
             return [(None, self._as_ours(error))]
         return [(None, None)]
@@ -247,7 +251,8 @@ class Journal:
                 database = self._engine.begin()
                 begun = True
                 return self._in_transaction(database, group)
-            except BaseException as error:
+            except BaseException as raised:
+                error = self._engine.cause(raised)
                 self._undo(error)
                 if left and begun and self._engine.passing(error):
                     continue

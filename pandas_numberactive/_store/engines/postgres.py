@@ -53,6 +53,10 @@ class PostgresEngine(Connection):
             self.close()
             raise
 
+    def cause(self, error: BaseException) -> BaseException:
+        """Return the error: the driver's own says enough."""
+        return error
+
     def shared(self, error: BaseException) -> bool:
         """Return False. Where the server is away nothing begins, so one wait is enough."""
         return False

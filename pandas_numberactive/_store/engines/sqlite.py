@@ -239,6 +239,16 @@ class SQLiteEngine:
         """Return False: SQLite has waited for whatever passes by itself."""
         return False
 
+    def cause(self, error: BaseException) -> BaseException:
+        """Return FileGoneError where the file went between two statements, else the error."""
+        if not isinstance(error, sqlite3.Error):
+            return error
+        try:
+            self._check_file()
+        except files.FileGoneError as gone:
+            return gone
+        return error
+
     def shared(self, error: BaseException) -> bool:
         """Return True where the file is gone, or another program keeps it."""
         away = isinstance(error, files.FileGoneError | files.TurnHeldError)
