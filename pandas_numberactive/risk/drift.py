@@ -210,8 +210,8 @@ def _effective(
     top = int(who.max(initial=0)) + 1
     when = cell // width
     pairs, person = np.unique(when * top + who, return_inverse=True)
-    sums = np.bincount(person * width + cell % width, load, len(pairs) * width)
-    sums = sums.reshape(-1, width)
+    loads = np.bincount(person * width + cell % width, load, len(pairs) * width)
+    sums = loads.reshape(-1, width)
     period = pairs // top
     total = sizes.sum(axis=1)
     share = np.divide(

@@ -151,13 +151,11 @@ def uncharged(real):
     return lambda lookup, verdict, rules: real(lookup, verdict._replace(charged=False), rules)
 
 
-@pytest.mark.slow
 def test_a_lost_handle_that_the_next_run_does_not_read(fails, monkeypatch):
     monkeypatch.setattr(flow.LostHandle, "read", classmethod(lambda cls, *_: cls()))
     fails(lost.test_attempts_used_up_by_lost_replies_are_known_to_the_next_run, last="drop_after")
 
 
-@pytest.mark.slow
 def test_a_stop_that_gives_a_lost_handle_back(fails, monkeypatch):
     real = flow._give_back
     monkeypatch.setattr(
@@ -168,13 +166,11 @@ def test_a_stop_that_gives_a_lost_handle_back(fails, monkeypatch):
     fails(lost.test_a_stop_before_the_vendor_is_known_leaves_the_handle_begun)
 
 
-@pytest.mark.slow
 def test_a_store_that_is_not_missed_when_it_is_moved(fails, monkeypatch):
     monkeypatch.setattr(files.Identity, "check", lambda _: None)
     fails(stores.test_a_store_moved_while_buying_stops_the_run, lose=stores.replace)
 
 
-@pytest.mark.slow
 def test_a_connection_with_unread_bytes_that_is_used(fails, monkeypatch):
     monkeypatch.setattr(lane.Lane, "_is_clean", lambda *_: True)
     protocol_of = "aiohttp.client_proto.ResponseHandler.should_close"
@@ -214,7 +210,6 @@ def test_held_lookups_that_are_in_no_price(fails, monkeypatch):
     fails(ends.test_what_is_asked_again_is_in_count_and_price)
 
 
-@pytest.mark.slow
 def test_an_enter_that_does_not_read_the_field_again(fails, monkeypatch):
     def take(self, _):
         self._busy = True
@@ -224,7 +219,6 @@ def test_an_enter_that_does_not_read_the_field_again(fails, monkeypatch):
     fails(forms.test_keys_that_enter_overtook_withdraw_the_purchase)
 
 
-@pytest.mark.slow
 def test_an_offer_that_enter_buys_at_once(fails, monkeypatch):
     real = form.LookupForm._confirm
 

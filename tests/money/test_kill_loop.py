@@ -20,7 +20,6 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-@pytest.mark.slow
 def test_thirty_kills_over_three_processes_buy_each_number_once(tmp_path):
     """On a server, crashes of the server among them: tests/money/test_postgres.py."""
     seen = kill_loop(str(tmp_path / "s.sqlite3"), 30, numbers=300)

@@ -82,7 +82,8 @@ def ks(rows: Rows, ordered: bool) -> Estimate:
     of_bads = (before - share_bad) / bad
     of_goods = (share_good - before) / good
     if rows.plain:
-        variance = share_bad * (1 - share_bad) / bad + share_good * (1 - share_good) / good
+        binomial = share_bad * (1 - share_bad) / bad + share_good * (1 - share_good) / good
+        variance = float(binomial)
     else:
         variance = _dependent(rows, of_bads, of_goods)
     half = Z95 * math.sqrt(variance)
