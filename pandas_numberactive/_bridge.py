@@ -15,14 +15,16 @@ from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
-from pandas_numberactive.errors import BridgeError
-
 T = TypeVar("T")
 Work = Coroutine[Any, Any, T] | Callable[[], Coroutine[Any, Any, T]]
 Tick = Callable[[], None]
 
 SLICE = 0.1  # seconds between two looks at the clock, the interrupt flag and the progress bar
 EXIT_WAIT = 2.0  # seconds that leaving the interpreter may take
+
+# The class of the errors raised here. _config.settings makes it BridgeError, which is one of the
+# package's errors: this module imports nothing of the package.
+error_class: type[RuntimeError] = RuntimeError
 
 
 class _Bridge:
@@ -62,7 +64,7 @@ class _Bridge:
         except RuntimeError as error:  # too many threads, or Python is about to end
             self.loop.close()
             self._forget()
-            raise BridgeError(
+            raise error_class(
                 f"The background thread cannot be started ({error}): close what uses many threads, "
                 "or call before the program ends. Nothing was sent."
             ) from error
@@ -159,7 +161,7 @@ def call(work: Work[T], *, stop: Tick, tick: Tick | None = None, drain: float) -
     if _bridge.is_current_thread():
         if not callable(work):
             work.close()
-        raise BridgeError(
+        raise error_class(
             "This blocking call was made on the background loop itself and would wait forever: "
             "await the async twin (aenrich, alookup) instead. Nothing was sent."
         )

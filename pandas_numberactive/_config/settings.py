@@ -18,6 +18,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Literal, TypedDict, Unpack
 from urllib.parse import urlsplit
 
+from pandas_numberactive import _bridge
 from pandas_numberactive._bridge import keep_over_forks
 from pandas_numberactive._config.checks import (
     BASE_URLS,
@@ -34,7 +35,9 @@ from pandas_numberactive._config.credentials import is_loopback, masked_key, mas
 from pandas_numberactive._config.keyring import from_keyring
 from pandas_numberactive._display.html import html_table
 from pandas_numberactive._display.public import public
-from pandas_numberactive.errors import ConfigurationError, near_misses
+from pandas_numberactive.errors import BridgeError, ConfigurationError, near_misses
+
+_bridge.error_class = BridgeError  # whoever calls over the bridge has read the settings
 
 SIMULATOR_KEY = "simulator"
 COMMAND_VARIABLES = ("NUMBERACTIVE_PHONE",)  # read by the command line alone
