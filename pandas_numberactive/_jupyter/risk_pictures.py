@@ -23,7 +23,8 @@ from pandas_numberactive._jupyter.risk_looks import (
 )
 from pandas_numberactive._phones.mask import hide_numbers
 from pandas_numberactive.risk._engine.views import percent
-from pandas_numberactive.risk._report.forest import LEAST_CELL, Forest, label
+from pandas_numberactive.risk._report.forest import Forest, label
+from pandas_numberactive.risk._report.masking import LEAST_CELL
 from pandas_numberactive.risk._report.style import IN_JUPYTER, JUPYTER_STYLE
 from pandas_numberactive.risk._report.words import p_text
 

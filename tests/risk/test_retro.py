@@ -13,7 +13,7 @@ import pandas_numberactive as pna
 from pandas_numberactive import risk
 from pandas_numberactive.errors import RiskInputError
 from pandas_numberactive.risk import RetroTest
-from pandas_numberactive.risk._report.forest import FEW, masked
+from pandas_numberactive.risk._report.masking import FEW, HIDDEN, PARTS, masked
 from pandas_numberactive.risk._report.rule import Decision, Finding, decide
 from pandas_numberactive.simulator.loanbook import loan_book, seen_too_late, with_answers
 from tests.display.test_pictures import read
@@ -242,7 +242,7 @@ def test_the_page_holds_no_phone_and_no_small_cell(report, tmp_path):
         shown = masked(table)
         for name in ("n", "bads"):
             if name in shown:
-                counts = [one for one in shown[name] if one is not None and one != FEW]
+                counts = [one for one in shown[name] if one not in (None, FEW, HIDDEN)]
                 assert min(counts) >= 10
 
 
@@ -268,12 +268,59 @@ def test_a_page_is_made_from_a_source_tree(report, tmp_path, monkeypatch):
 def test_masking_hides_what_would_reveal_a_cell():
     """A rate beside its n gives the bads away."""
     table = pd.DataFrame(
-        {"n": [9.0, 500, 500, 12], "bads": [1.0, 3, 50, 11], "bad_rate": [0.1, 0.006, 0.1, 0.9]}
+        {
+            "n": [9.0, 500, 500, 12, 20],
+            "bads": [1.0, 3, 50, 11, 12],
+            "bad_rate": [0.1, 0.006, 0.1, 0.9, 0.6],
+        }
     )
     shown = masked(table)
-    assert shown["n"].tolist() == [FEW, 500, 500, 12]
-    assert shown["bads"].tolist() == [None, FEW, 50, FEW]
-    assert shown["bad_rate"].tolist() == [None, None, 0.1, None]
+    assert shown["n"].tolist() == [FEW, 500, 500, HIDDEN, 20]
+    assert shown["bads"].tolist() == [None, FEW, 50, None, FEW]
+    assert shown["bad_rate"].tolist() == [None, None, 0.1, None, None]
+
+
+def test_a_hidden_line_is_covered_by_another():
+    """The total less the other lines would give a single one away."""
+    shown = masked(pd.DataFrame({"n": [3.0, 900, 500], "bads": [1.0, 90, 50]}))
+    assert shown["n"].tolist() == [FEW, 900, HIDDEN]
+    assert shown["bads"].tolist() == [None, 90, None]
+
+
+def test_hidden_bads_are_covered_by_others():
+    """Their number is the total less the bads of the other lines."""
+    table = pd.DataFrame(
+        {"n": [80.0, 900, 500], "bads": [4.0, 90, 50], "bad_rate": [0.05, 0.1, 0.1]}
+    )
+    shown = masked(table)
+    assert shown["n"].tolist() == [80, 900, 500]
+    assert shown["bads"].tolist() == [FEW, 90, HIDDEN]
+    assert shown["bad_rate"].tolist() == [None, 0.1, None]
+
+
+def test_two_hidden_lines_of_few_customers_take_a_third():
+    """A total of 2 over two hidden lines is one customer each."""
+    assert masked(pd.DataFrame({"n": [1.0, 1, 500, 80]}))["n"].tolist() == [FEW, FEW, 500, HIDDEN]
+
+
+def test_an_empty_line_needs_no_cover():
+    """It holds no customer."""
+    assert masked(pd.DataFrame({"n": [0.0, 900, 500]}))["n"].tolist() == [FEW, 900, 500]
+
+
+def test_a_hidden_line_is_covered_within_its_total():
+    """The rows asked and all others have totals of their own."""
+    table = pd.DataFrame({"n": [5_000.0, 60, 3, 400]})
+    table.attrs[PARTS] = (0, 0, 1, 1)
+    assert masked(table)["n"].tolist() == [5_000, 60, FEW, HIDDEN]
+
+
+def test_the_swap_gives_no_set_away(real):
+    """Bads avoided are those of one set less those of the other."""
+    report = RetroTest(**TERMS).run(real.head(500))
+    sets = report.tables["swaps"]
+    assert sets["bads"].min() < 10
+    assert "avoided" not in sets.index
 
 
 def test_a_segment_named_like_a_phone_is_masked(real, tmp_path):

@@ -1,4 +1,4 @@
-"""Tables of the report: small cells masked, and points with intervals drawn on one axis."""
+"""Tables of the report: points with intervals drawn on one axis, small cells masked."""
 
 from __future__ import annotations
 
@@ -10,43 +10,16 @@ import pandas as pd
 
 from pandas_numberactive._display.html import esc
 from pandas_numberactive._phones.mask import mask_label
+from pandas_numberactive.risk._report.masking import masked_rows
 from pandas_numberactive.risk._report.words import amount, p_text
 
-LEAST_CELL = 10  # customers; a smaller cell is not shown
-FEW = f"< {LEAST_CELL}"
 COUNTS = ("n", "bads", "df")
-_REVEALS = ("bad_rate", "lift", "woe", "iv")  # give the bads away beside n
 _WIDTH = 100.0  # an interval's drawing is measured in per cent of its cell
 
 
 def label(name: object) -> str:
     """Return a name without the digits of a phone number."""
     return mask_label(name, quoted=False)
-
-
-def masked(table: pd.DataFrame) -> pd.DataFrame:
-    """Return a table without cells of fewer than ten customers, and without what reveals them."""
-    return pd.DataFrame(masked_rows(table), table.index, table.columns, dtype=object)
-
-
-def masked_rows(table: pd.DataFrame) -> list[dict[Any, Any]]:
-    """Return the lines of a masked table by the names of its columns."""
-    lines = table.to_numpy(dtype=object)  # faster than to_dict, which makes a Series a column
-    return [_masked(dict(zip(table.columns, line, strict=True))) for line in lines]
-
-
-def _masked(row: dict[Any, Any]) -> dict[Any, Any]:
-    known = {name: None if pd.isna(value) else value for name, value in row.items()}
-    n = known.get("n")
-    bads = known.get("bads")
-    if n is None:
-        return known
-    if n < LEAST_CELL:
-        return dict.fromkeys(known) | {"n": FEW}
-    if bads is None or LEAST_CELL <= bads <= n - LEAST_CELL:
-        return known
-    hidden = [name for name in known if name.startswith(_REVEALS)]
-    return known | dict.fromkeys(hidden) | {"bads": FEW}
 
 
 def text_of(value: Any, name: str) -> str:

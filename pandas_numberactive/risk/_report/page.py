@@ -11,7 +11,8 @@ import pandas as pd
 from pandas_numberactive._config.settings import settings
 from pandas_numberactive._display.html import esc, html_table
 from pandas_numberactive.risk._report.contents import versions
-from pandas_numberactive.risk._report.forest import FEW, Forest, framed, label, masked, text_of
+from pandas_numberactive.risk._report.forest import Forest, framed, label, text_of
+from pandas_numberactive.risk._report.masking import masked
 from pandas_numberactive.risk._report.rule import Decision
 from pandas_numberactive.risk._report.style import STYLE
 from pandas_numberactive.risk._report.words import amount
@@ -120,7 +121,7 @@ def _amount(value: float) -> str:
 def _shifted(row: dict[Any, Any]) -> str:
     psi = row["psi"]
     if psi is None:
-        return "first month" if row["n"] != FEW else ""
+        return "" if isinstance(row["n"], str) else "first month"
     reading = "moved" if psi > row["psi_limit"] else "as before"
     return f"{psi:.3f} (chance {row['psi_limit']:.3f}), {reading}"
 
@@ -327,8 +328,8 @@ def _appendix(report: Contents) -> str:
     call = f"<pre>{esc(call_of(report))}</pre>"
     table = f"<table><caption>Versions and facts</caption><tbody>{made}</tbody></table>"
     note = (
-        "Cells of fewer than 10 customers are not shown, and rates that would reveal them are "
-        "blank."
+        "Cells of fewer than 10 customers are not shown, rates that would reveal them are blank, "
+        'and "hidden" are cells from which a total would give a small one away.'
     )
     return _section("", "Appendix", note, f"{call}{_terms(report)}{table}{files}")
 

@@ -17,8 +17,9 @@ from pandas_numberactive.risk._engine.stats.covariance import intervals
 from pandas_numberactive.risk._engine.stats.formulas import stability_index, wilson
 from pandas_numberactive.risk._engine.stats.significance import holm
 from pandas_numberactive.risk._engine.stats.tails import chi_square_point
+from pandas_numberactive.risk._report.masking import PARTS, masked
 from pandas_numberactive.risk._report.rule import Finding
-from pandas_numberactive.risk.swaps import swap_set
+from pandas_numberactive.risk.swaps import AVOIDED, SWAP_IN, SWAP_OUT, swap_set
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -39,6 +40,7 @@ _GROUPS = {
     "pending": "failed",
 }
 COVERED = ("answered", "no data", "failed", "not asked")
+_WITHIN = (0, 0, 1, 1)  # rows asked, whose number the report gives, and all others
 
 
 def coverage(terms: RetroTerms, df: pd.DataFrame, one: Evidence) -> pd.DataFrame:
@@ -55,6 +57,7 @@ def coverage(terms: RetroTerms, df: pd.DataFrame, one: Evidence) -> pd.DataFrame
     bads = np.bincount(codes, bits, len(COVERED))
     table = _rates(n, bads, list(COVERED))
     table.insert(1, "share", table["n"] / len(df))
+    table.attrs[PARTS] = _WITHIN
     return table.rename_axis("look-up")
 
 
@@ -190,7 +193,7 @@ def swaps(terms: RetroTerms, df: pd.DataFrame, one: Evidence) -> pd.DataFrame | 
     if terms.score is None or one.banded is None:
         return None
     rows = df.iloc[one.rows.at]
-    return pd.DataFrame(
+    table = pd.DataFrame(
         swap_set(
             rows,
             one.signal,
@@ -202,6 +205,10 @@ def swaps(terms: RetroTerms, df: pd.DataFrame, one: Evidence) -> pd.DataFrame | 
             **common_of(terms),
         )
     )
+    sets = table.drop(index=AVOIDED)
+    shown = masked(sets).loc[[SWAP_IN, SWAP_OUT], "bads"]
+    # The difference of two sets gives one of them away beside the other.
+    return table if all(isinstance(bads, float) for bads in shown) else sets
 
 
 def watch(one: Evidence, monthly: float) -> pd.DataFrame:
