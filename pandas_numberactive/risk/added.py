@@ -17,7 +17,7 @@ from pandas_numberactive.risk._engine.book.terms import Common, takes_terms
 from pandas_numberactive.risk._engine.stats import mantel
 from pandas_numberactive.risk._engine.stats.formulas import wilson
 from pandas_numberactive.risk._engine.stats.significance import CHANCE, holm
-from pandas_numberactive.risk._engine.views import Shown, note_left_out
+from pandas_numberactive.risk._engine.views import Shown, concluded, note_left_out
 
 if TYPE_CHECKING:
     from pandas_numberactive.risk._engine.book.population import Population
@@ -73,8 +73,8 @@ def incremental(
         odds_ratio_high (Robins, Breslow and Greenland 1986). p_homogeneous: the test that the odds
         ratio is the same in all bands (Breslow and Day 1980, Tarone 1985). gini_score, gini_both
         (as fitted on these rows), and d_gini, the gain on other rows, with its 95% interval
-        d_gini_low, d_gini_high (bootstrap with refit). adds: p_holm is below 0.05. late: late rows,
-        kept or dropped.
+        d_gini_low, d_gini_high (bootstrap with refit). adds: p_holm is below 0.05, missing
+        (pd.NA) where late answers are kept. late: late rows, kept or dropped.
 
     Raises
     ------
@@ -117,7 +117,7 @@ def incremental(
     table = pd.DataFrame.from_dict(lines, orient="index").rename_axis("signal")
     corrected = holm(table["p_value"])
     table.insert(list(table.columns).index("p_value") + 1, "p_holm", corrected)
-    table["adds"] = corrected < CHANCE
+    table["adds"] = concluded(corrected < CHANCE, found)
     table["late"] = [one.late for one in found]
     return note_left_out(Shown(table), found)
 

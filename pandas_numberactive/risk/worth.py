@@ -25,7 +25,7 @@ from pandas_numberactive.risk._engine.book.population import LEAST, Population, 
 from pandas_numberactive.risk._engine.book.terms import Common, Late, Terms, takes_terms
 from pandas_numberactive.risk._engine.stats.covariance import intervals
 from pandas_numberactive.risk._engine.stats.significance import CHANCE, holm, set_test
-from pandas_numberactive.risk._engine.views import Shown, note_left_out
+from pandas_numberactive.risk._engine.views import Shown, concluded, note_left_out
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -201,8 +201,8 @@ def value(
         levels_tried: levels among which the worst was chosen, 1 with `decline`; p_value_corrected:
         Fisher's exact test, one-sided (with sampling weights or repeat customers the robust score
         test), times levels_tried (Bonferroni), corrected for the number of signals (Holm);
-        beats_chance: it is below 0.05; late: late rows, kept or dropped. `.late_kept` says how many
-        late answers the figures rest on.
+        beats_chance: it is below 0.05, missing (pd.NA) where late answers are kept; late: late
+        rows, kept or dropped. `.late_kept` says how many late answers the figures rest on.
 
     Raises
     ------
@@ -211,9 +211,10 @@ def value(
 
     Notes
     -----
-    Where beats_chance is False the other figures are not to be acted on. A small p says "no
-    accident", not "worth it". A level named after a look at the same rows was chosen, too: try it
-    on later loans before you decide.
+    Where beats_chance is False the other figures are not to be acted on. Late answers may have seen
+    the outcome, so nothing is concluded from them. A small p says "no accident", not "worth it". A
+    level named after a look at the same rows was chosen, too: try it on later loans before you
+    decide.
 
     Examples
     --------
@@ -234,7 +235,7 @@ def value(
     lines = [_worth(one, _bill(df, one, common), decline, price) for one in found]
     out = pd.DataFrame(lines).set_index("signal")
     out["p_value_corrected"] = holm(out["p_value_corrected"])
-    out["beats_chance"] = out["p_value_corrected"] < CHANCE
+    out["beats_chance"] = concluded(out["p_value_corrected"] < CHANCE, found)
     out["late"] = [one.late for one in found]
     if found[0].weight is None:
         whole = ["n", "bads_caught", "goods_lost", "charged"]

@@ -123,6 +123,32 @@ def test_a_conclusion_names_the_late_answers_below_it(late, said):
     assert risk.trend(frame, LEVEL, "bad", **options)["direction"].item() == f"falling{said}"
 
 
+CONCLUDED = {
+    "beats_chance": lambda df, **more: risk.value(df, LEVEL, "bad", unit_price=500, **more),
+    "adds": lambda df, **more: risk.incremental(df, LEVEL, "bad", bands="grade", **more),
+}
+
+
+@pytest.mark.parametrize("name", CONCLUDED)
+def test_nothing_is_concluded_from_late_answers(name):
+    """A yes on late answers must not look like one on answers in time."""
+    frame = telling(12).assign(grade="A")
+    kept = CONCLUDED[name](frame, as_of="applied", late="keep")
+    assert kept[name].tolist() == [pd.NA]
+    assert f"{name.replace('_', ' ')} is blank where late answers are kept" in kept._repr_html_()
+    with pytest.raises(TypeError, match="ambiguous"):
+        bool(kept[name].item())
+
+
+@pytest.mark.parametrize("name", CONCLUDED)
+def test_answers_in_time_are_concluded_from(name):
+    """Also where late ones were left out."""
+    frame = telling(12).assign(grade="A")
+    dropped = CONCLUDED[name](frame, as_of="applied", late="drop")
+    assert dropped[name].tolist() == [True]
+    assert "is blank" not in dropped._repr_html_()
+
+
 def test_late_rows_show_their_bad_ones():
     """A line of 0 bads would look like late answers of the best customers."""
     frame = two_in_time().assign(bad=[1, 0, 1, 1])

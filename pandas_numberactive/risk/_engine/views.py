@@ -10,7 +10,9 @@ from collections.abc import Callable, Iterable, Mapping
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
+from pandas.arrays import BooleanArray
 
 from pandas_numberactive._display.html import FAINT, INK, LINE, esc
 
@@ -48,6 +50,7 @@ LONGEST = 200  # lines of a picture; a longer table is shown as pandas shows it
 LEFT_OUT = "left_out"
 LATE_KEPT = "late_kept"
 TESTS = "tests"
+CONCLUSIONS = ("adds", "beats_chance")  # columns of yes or no, see `concluded`
 
 _CELL = "padding:2px 10px 2px 0;text-align:right;background:none;white-space:nowrap"
 _NAME = "padding:2px 10px 2px 0;text-align:left;background:none;white-space:nowrap"
@@ -143,6 +146,15 @@ def with_late(words: pd.Categorical, found: Iterable[Population]) -> pd.Categori
     return pd.Categorical(out, named, ordered=words.ordered)
 
 
+def concluded(significant: Iterable[bool], found: Iterable[Population]) -> BooleanArray:
+    """Return yes or no for each signal, missing where it rests on late answers.
+
+    They may have seen the outcome, and then a yes is no finding. A missing one stops `if`.
+    """
+    late = np.array([one.late_kept > 0 for one in found])
+    return BooleanArray(np.asarray(significant, dtype=bool), late)
+
+
 def note_tests(table: Shown, tests: dict[str, dict[str, Any]]) -> Shown:
     """Store in the table the tests over all lines of each signal, and return it."""
     table.attrs[TESTS] = tests
@@ -231,7 +243,7 @@ def notes_of(table: pd.DataFrame) -> list[str]:
 
 def _rows_notes(table: pd.DataFrame) -> list[str]:
     """Return the notes on rows: those that are late and those that are left out."""
-    late = _late_notes(table.attrs.get(LATE_KEPT, {}))
+    late = _late_notes(table.attrs.get(LATE_KEPT, {})) + _open_notes(table)
     return late + _left_out_notes(table.attrs.get(LEFT_OUT, {}))
 
 
@@ -240,6 +252,16 @@ def _late_notes(words: dict[str, str]) -> list[str]:
         return []
     each = "; ".join(f"{signal}: {text}" for signal, text in words.items())
     return [f"{each}. Bought after the decision, they may have seen the outcome."]
+
+
+def _open_notes(table: pd.DataFrame) -> list[str]:
+    """Return the note on conclusions that are missing because answers are late."""
+    return [
+        f"{name.replace('_', ' ')} is blank where late answers are kept: leave them out, or see "
+        "lateness."
+        for name in CONCLUSIONS
+        if name in table.columns and table[name].isna().any()
+    ]
 
 
 def _left_out_notes(left_out: dict[str, dict[str, int]]) -> list[str]:
