@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Literal, Unpack
+from typing import Any, Literal, Unpack
 
-import numpy as np
 import pandas as pd
 
 from pandas_numberactive.errors import RiskInputError
@@ -15,12 +14,9 @@ from pandas_numberactive.risk._engine.book.bands import bands_of
 from pandas_numberactive.risk._engine.book.population import LEAST, populations
 from pandas_numberactive.risk._engine.book.terms import Common, takes_terms
 from pandas_numberactive.risk._engine.stats import mantel
-from pandas_numberactive.risk._engine.stats.formulas import wilson
 from pandas_numberactive.risk._engine.stats.significance import CHANCE, holm
+from pandas_numberactive.risk._engine.strata import worst_level
 from pandas_numberactive.risk._engine.views import Shown, concluded, note_left_out
-
-if TYPE_CHECKING:
-    from pandas_numberactive.risk._engine.book.population import Population
 
 Method = Literal["cmh", "lr"]
 
@@ -153,12 +149,3 @@ def line(banded: Banded, method: Method, seed: int) -> dict[str, Any]:
         "d_gini_low": gain.low,
         "d_gini_high": gain.high,
     }
-
-
-def worst_level(rows: Population) -> int:
-    """Return the level with the highest lower Wilson bound among those of at least 30 rows."""
-    goods, bads = rows.units()
-    n = goods + bads
-    low, _ = wilson(bads, n)
-    large = n >= LEAST if (n >= LEAST).any() else n > 0
-    return int(np.argmax(np.where(large, low, -1.0)))

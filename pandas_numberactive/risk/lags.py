@@ -9,13 +9,17 @@ import numpy as np
 import pandas as pd
 
 from pandas_numberactive.risk._engine import lag
-from pandas_numberactive.risk._engine.book.dates import lag_days
-from pandas_numberactive.risk._engine.book.population import LEAST, Population, populations
+from pandas_numberactive.risk._engine.book.dates import dated_late_rows, lag_days
+from pandas_numberactive.risk._engine.book.population import Population, populations
 from pandas_numberactive.risk._engine.book.terms import Common, Terms, takes_terms
-from pandas_numberactive.risk._engine.lag import NAMES, Lag
+from pandas_numberactive.risk._engine.lag import NAMES
 from pandas_numberactive.risk._engine.stats.covariance import level_rates
-from pandas_numberactive.risk._engine.stats.significance import CHANCE
-from pandas_numberactive.risk._engine.strata import Effect, effects, feature
+from pandas_numberactive.risk._engine.strata import (
+    Effect,
+    against_others,
+    effects,
+    worst_level,
+)
 from pandas_numberactive.risk._engine.views import Shown, note_left_out, note_tests
 
 
@@ -36,20 +40,22 @@ def lateness(
     as_of
         The column with the date of the decision; needed.
     by, target, within, tz, cluster, weight, counts, bad, mature
-        As in `risk_table`. All answers are compared, whatever their lag. Rows without a level are
-        left out.
+        As in `risk_table`. All rows asked are compared, whatever their lag. Those within `within`
+        are fresh.
 
     Returns
     -------
     pandas.DataFrame
         Indexed by signal and lag: 0 to 7 days (and before the decision), 7 to 30, 30 to 60, 60 to
-        90, 90 to 180, 180 and more. n; bads; bad_rate; odds_ratio with its 95% interval: of one
-        level lower where levels are ordered, of the worst level against the others otherwise
-        (missing with fewer than 5 bads or goods). `.tests` has one line a signal: growth, the
-        factor of the odds ratio from one lag to the next, with its interval and p_value (logistic
-        regression, each lag with a bad rate of its own), and verdict: "clean"; "grows with the lag:
-        use the fresh rows", or "shrinks" likewise, with p_value below 0.05; "no fresh rows: cannot
-        tell" with fewer than 30 bads or goods within 7 days.
+        90, 90 to 180, 180 and more. n; bads; bad_rate; odds_ratio of the worst level against the
+        others, with its 95% interval (missing with fewer than 5 bads or goods). `.tests` has one
+        line a signal: level, the worst one (highest lower Wilson bound, at least 30 rows); growth,
+        the factor of its odds ratio from fresh answers to those of three months on, with its
+        interval and p_value (logistic regression, each lag with a bad rate of its own); verdict,
+        by which `RetroTest` decides, too: "clean"; "grows with the lag: use the fresh rows", or
+        "shrinks" likewise, with p_value below 0.05; "too few fresh rows: cannot tell" with fewer
+        than 30 fresh bads or goods, or where these rows would not show a doubling with 80% power;
+        "no fresh rows: cannot tell".
 
     Raises
     ------
@@ -58,9 +64,9 @@ def lateness(
 
     Notes
     -----
-    "clean" means that no growth was found. Of made-up books of 5,000 rows, half of them fresh, an
-    odds ratio of 1.5 shown as 3.0 is found in nearly all (tests/risk/simulations.md). The test has
-    less power in smaller books and where few rows are fresh.
+    "clean" means that no growth was found where a doubling would have been. Of made-up books of
+    5,000 rows, half of them fresh, an odds ratio of 1.5 shown as 3.0 is found in nearly all
+    (tests/risk/simulations.md).
 
     Examples
     --------
@@ -76,15 +82,16 @@ def lateness(
     """
     common["late"] = "keep"
     terms = Terms(**common)
-    found = populations(df, by, target, missing="drop", **common)
+    found = populations(df, by, target, **common)
+    late = dated_late_rows(df, [one.signal for one in found], terms)
     parts = []
     tests: dict[str, dict[str, Any]] = {}
     for one in found:
         days = lag_days(df, one.signal, terms)[one.at]
-        groups = lag.groups(days)
-        of = feature(one)
-        parts.append(_lines(one, groups, effects(one, groups, len(NAMES), of)))
-        tests[one.signal] = _verdict(one, groups, of)
+        test = lag.lateness_of(one, days, late[one.signal][one.at])
+        of = against_others(one)
+        parts.append(_lines(one, test.groups, effects(one, test.groups, len(NAMES), of)))
+        tests[one.signal] = _verdict(one, test)
     out = Shown(pd.concat(parts))
     return note_tests(note_left_out(out, found), tests)
 
@@ -114,27 +121,13 @@ def _lines(
     return out if found.weight is not None else out.astype({"n": "int64", "bads": "int64"})
 
 
-def _verdict(
-    found: Population, groups: np.ndarray[Any, Any], of: np.ndarray[Any, Any]
-) -> dict[str, Any]:
-    change = lag.growth(found, groups, of)
-    factor, low, high = change.odds_ratio
+def _verdict(found: Population, test: lag.Lateness) -> dict[str, Any]:
+    factor, low, high = test.growth.odds_ratio
     return {
+        "level": found.levels[worst_level(found)],
         "growth": factor,
         "growth_low": low,
         "growth_high": high,
-        "p_value": change.p,
-        "verdict": _words(found, groups, of, change),
+        "p_value": test.growth.p,
+        "verdict": test.reading.value,
     }
-
-
-def _words(
-    found: Population, groups: np.ndarray[Any, Any], of: np.ndarray[Any, Any], change: Effect
-) -> str:
-    fresh = found.restricted(groups == 0)
-    if min(np.bincount(fresh.bad, fresh.counts, 2)) < LEAST:
-        return Lag.NONE.value
-    if not change.p < CHANCE:
-        return Lag.CLEAN.value
-    late = effects(found, np.minimum(groups, 1), 2, of)[1]
-    return (Lag.GROWS if late.log_odds * change.log_odds >= 0 else Lag.SHRINKS).value

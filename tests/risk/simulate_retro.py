@@ -16,6 +16,7 @@ import numpy as np
 
 from pandas_numberactive.risk import sample_size
 from pandas_numberactive.risk._engine import added, lag, payoff
+from pandas_numberactive.risk._engine.lag import Lag
 from pandas_numberactive.risk._engine.payoff import Stakes, paid_out
 from pandas_numberactive.risk._engine.stats.cells import (
     band_rates,
@@ -277,10 +278,7 @@ def lag_alarms(count, late_ratio, n=5_000):
         odds = -2.2 + np.log(ratio) * (level == 0)
         bits = rng.random(n) < 1 / (1 + np.exp(-odds))
         rows = banded(days, level, bits).rows
-        group = lag.groups(days)
-        worst = np.array([1.0, 0, 0, 0])
-        found = lag.growth(rows, group, worst, lag.reach(days, late, group))
-        hits.append(found.p < CHANCE)
+        hits.append(lag.lateness_of(rows, days, late).reading in (Lag.GROWS, Lag.SHRINKS))
     return np.mean(hits)
 
 

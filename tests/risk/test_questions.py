@@ -200,6 +200,23 @@ def test_a_signal_that_fades_with_the_lag_is_told(loans):
     assert tests["verdict"].endswith("use the fresh rows")
 
 
+def test_a_small_late_book_is_not_called_clean(loans):
+    """These rows would not have shown a doubling either."""
+    frame = dated_by_lag(loans, np.where(np.arange(len(loans)) % 2, 300, 0)).iloc[::3]
+    tests = risk.lateness(frame, LEVEL, "bad", as_of="day").tests
+    assert tests["verdict"].item() == "too few fresh rows: cannot tell"
+    fresh = risk.lateness(dated_by_lag(loans, np.zeros(3000)), LEVEL, "bad", as_of="day").tests
+    assert fresh["verdict"].item() == "clean"
+
+
+def test_an_answer_without_its_day_is_refused(loans):
+    """It would stand among those of 180 days and more."""
+    frame = dated_by_lag(loans, np.where(np.arange(len(loans)) % 2, 300, 0))
+    frame.loc[:4, "phone_looked_up_at"] = pd.NaT
+    with pytest.raises(RiskInputError, match="5 rows hold an answer but no"):
+        risk.lateness(frame, LEVEL, "bad", as_of="day")
+
+
 def test_without_fresh_rows_nobody_can_tell(loans):
     frame = dated_by_lag(loans, np.full(3000, 200))
     tests = risk.lateness(frame, LEVEL, "bad", as_of="day").tests

@@ -171,8 +171,38 @@ def test_the_report_counts_days_as_lateness_does(terms):
     shown = terms.run(loans).tables["lateness"]["n"]
     alone = risk.lateness(loans, NAME, "defaulted", as_of="applied")["n"].droplevel("signal")
     assert shown.iloc[0] == len(loans)
-    assert alone.iloc[0] == loans[NAME].notna().sum()
+    assert alone.iloc[0] == len(loans)
     assert shown.index.tolist() == alone.index.tolist()
+
+
+def gone_with_the_lag(seed, n=6_000):
+    """Half the answers late, and the late ones of people who defaulted gone from their level."""
+    rng = np.random.default_rng(seed)
+    late = rng.random(n) < 0.5
+    loans = frame(*portfolio(rng, n, 1.5), lag_days=np.where(late, 200, 0))
+    gone = late & (loans["defaulted"] == 1) & (rng.random(n) < 0.3)
+    status = loans["phone_lookup_status"].mask(gone, "no_data")
+    return loans.assign(phone_lookup_status=status, **{NAME: loans[NAME].mask(gone)})
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_lateness_and_the_decision_read_one_test(terms, seed):
+    """Neither may call late answers clean that the other refuses."""
+    loans = gone_with_the_lag(seed)
+    verdict = risk.lateness(loans, NAME, "defaulted", as_of="applied").tests["verdict"].item()
+    assert verdict.endswith("with the lag: use the fresh rows")
+    assert terms.run(loans).facts["lag"] == verdict
+
+
+def test_an_effect_that_shrinks_is_not_called_too_few(terms):
+    """Late answers of people who have moved on do not show the day."""
+    rng = np.random.default_rng(4)
+    late = rng.random(12_000) < 0.5
+    loans = frame(*portfolio(rng, 12_000, 2.0), lag_days=np.where(late, 200, 0))
+    loans.loc[late, NAME] = rng.permutation(loans.loc[late, NAME])
+    report = terms.run(loans)
+    assert report.facts["lag"] == "shrinks with the lag: use the fresh rows"
+    assert "the effect shrinks with the lag" in report.warnings[0]
 
 
 def test_clean_late_rows_join(terms):

@@ -7,14 +7,20 @@ with the lag. An effect that is real from the start does not.
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pandas_numberactive.risk._engine.book.population import Population
+from pandas_numberactive.risk._engine.book.population import LEAST, Population
 from pandas_numberactive.risk._engine.stats.significance import CHANCE
-from pandas_numberactive.risk._engine.strata import NO_EFFECT, Effect, last_effect
+from pandas_numberactive.risk._engine.strata import (
+    NO_EFFECT,
+    Effect,
+    against_others,
+    last_effect,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -55,34 +61,58 @@ def reach(days: Floats, late: NDArray[np.bool_], group: Ints) -> Floats:
     return means
 
 
-def growth(
+@dataclass(frozen=True)
+class Lateness:
+    """Fresh and late answers of one signal, and the growth of its effect from one to the other."""
+
+    fresh: int
+    late: int
+    growth: Effect
+    reading: Lag
+    groups: Ints
+
+
+def lateness_of(found: Population, days: Floats, late: NDArray[np.bool_]) -> Lateness:
+    """Return the one lag test: does the worst level's effect grow from fresh to late answers?
+
+    `days` is the lag of each row, `late` the rows that came too late. The worst level is compared
+    with all others, as in the tables that decide. A trend over the levels has less power where
+    people who default end in one level.
+    """
+    group = groups(days)
+    change = _growth(found, group, days, late)
+    behind = int(late.sum())
+    reading = _reading(change, found.restricted(~late)) if behind else Lag.CLEAN
+    return Lateness(len(found) - behind, behind, change, reading, group)
+
+
+def _growth(
     found: Population,
     group: Ints,
-    of: Floats,
-    steps: Floats | None = None,
+    days: Floats,
+    late: NDArray[np.bool_],
 ) -> Effect:
-    """Return the change of a log odds ratio with the lag.
+    """Return the change of the log odds ratio from fresh rows to those of three months on.
 
-    `of` is the number of each level that the effect is of. `steps` says how far each group of lags
-    stands from the fresh rows, by default its place. Groups have bad rates of their own, as old
-    loans differ from new ones.
+    Groups have bad rates of their own, as old loans differ from new ones.
     """
     used, own = np.unique(group, return_inverse=True)
-    if len(used) < 2:
+    if len(used) < 2 or not late.any() or late.all():
         return NO_EFFECT
-    far = used.astype(float) if steps is None else steps[used]
+    of = against_others(found)
+    far = reach(days, late, group)[used]
     return last_effect(found, own, [of, np.outer(far, of)])
 
 
-def reading(change: Effect, fresh: int) -> Lag:
-    """Return the reading of a growth from fresh to late rows, for a number of fresh rows.
+def _reading(change: Effect, fresh: Population) -> Lag:
+    """Return the reading of a growth from fresh to late rows.
 
     Without a growth it is clean where these rows would have shown a doubling.
     """
-    if not fresh:
+    if not len(fresh):
         return Lag.NONE
-    if math.isnan(change.p):
+    if math.isnan(change.p) or min(np.bincount(fresh.bad, fresh.counts, 2)) < LEAST:
         return Lag.FEW
     if change.p < CHANCE:
-        return Lag.GROWS
+        return Lag.GROWS if change.log_odds > 0 else Lag.SHRINKS
     return Lag.CLEAN if math.sqrt(change.variance) * ENOUGH <= DOUBLING else Lag.FEW

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pandas_numberactive.risk._engine.book.population import Population
-from pandas_numberactive.risk._engine.stats.covariance import intervals
+from pandas_numberactive.risk._engine.book.population import LEAST, Population
+from pandas_numberactive.risk._engine.stats.formulas import wilson
 from pandas_numberactive.risk._engine.stats.logistic import Fit, fit, rates
 from pandas_numberactive.risk._engine.stats.significance import SMALL, ChiSquare
 from pandas_numberactive.risk._engine.stats.tails import Z95, chi_square_tail, normal_tail
@@ -59,9 +59,22 @@ def feature(found: Population) -> Floats:
     if found.ordered or found.own == 2:
         steps: Floats = -np.arange(len(found.levels), dtype=float)
         return steps
-    low, _ = intervals(found)
-    is_worst: Floats = (np.arange(len(found.levels)) == int(np.nanargmax(low))).astype(float)
+    return against_others(found)
+
+
+def against_others(found: Population) -> Floats:
+    """Return 1 for the worst level and 0 for the others."""
+    is_worst: Floats = (np.arange(len(found.levels)) == worst_level(found)).astype(float)
     return is_worst
+
+
+def worst_level(found: Population) -> int:
+    """Return the level with the highest lower Wilson bound among those of at least 30 rows."""
+    goods, bads = found.units()
+    n = goods + bads
+    low, _ = wilson(bads, n)
+    large = n >= LEAST if (n >= LEAST).any() else n > 0
+    return int(np.argmax(np.where(large, low, -1.0)))
 
 
 def effects(

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from pandas_numberactive.errors import LookAheadWarning
 from pandas_numberactive.risk import added
 from pandas_numberactive.risk._engine import lag
 from pandas_numberactive.risk._engine.banded import Banded
 from pandas_numberactive.risk._engine.book.bands import bands_of
-from pandas_numberactive.risk._engine.book.dates import lag_days, late_rows
+from pandas_numberactive.risk._engine.book.dates import dated_late_rows, lag_days
 from pandas_numberactive.risk._engine.book.inputs import signal_columns
 from pandas_numberactive.risk._engine.book.population import LEAST, Population, population
 from pandas_numberactive.risk._engine.book.terms import Terms
 from pandas_numberactive.risk._engine.payoff import Stakes, paid_out
 from pandas_numberactive.risk._engine.retro_terms import common_of
 from pandas_numberactive.risk._engine.stats.significance import holm
-from pandas_numberactive.risk._engine.strata import NO_EFFECT, Effect
 from pandas_numberactive.risk._report.rule import Finding
 from pandas_numberactive.risk.prices import Worth
 
@@ -31,18 +28,6 @@ if TYPE_CHECKING:
     from pandas_numberactive.risk._engine.retro_terms import RetroTerms
 
     Mask = NDArray[np.bool_]
-    Floats = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Lateness:
-    """Fresh and late answers of one signal, and the growth of its effect with the lag."""
-
-    fresh: int
-    late: int
-    growth: Effect
-    reading: lag.Lag
-    groups: NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -53,7 +38,7 @@ class Evidence:
     """
 
     signal: str
-    lateness: Lateness
+    lateness: lag.Lateness
     joined: bool
     whole: Population
     rows: Population
@@ -77,7 +62,7 @@ class Evidence:
 def gather(terms: RetroTerms, df: pd.DataFrame) -> list[Evidence]:
     """Return the evidence of each signal, p-values corrected for their number."""
     names = signal_columns(df, terms.by)
-    late = _late_masks(terms, df, names)
+    late = dated_late_rows(df, names, Terms(**common_of(terms)))
     found = [_evidence(terms, df, name, late[name]) for name in names]
     corrected = holm([one.line.get("p_value", np.nan) for one in found])
     return [
@@ -86,13 +71,6 @@ def gather(terms: RetroTerms, df: pd.DataFrame) -> list[Evidence]:
         else one
         for one, p in zip(found, corrected, strict=True)
     ]
-
-
-def _late_masks(terms: RetroTerms, df: pd.DataFrame, names: list[str]) -> dict[str, Mask]:
-    """Return the late rows of each signal, and refuse rows without a date."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", LookAheadWarning)  # the report itself says it
-        return late_rows(df, names, Terms(**(common_of(terms) | {"late": "warn"})))
 
 
 def _evidence(terms: RetroTerms, df: pd.DataFrame, name: str, late: Mask) -> Evidence:
@@ -123,23 +101,6 @@ def _lateness(
     df: pd.DataFrame,
     rows: Population,
     late: Mask,
-) -> Lateness:
-    days = np.nan_to_num(lag_days(df, rows.signal, Terms(**common_of(terms)))[rows.at])
-    groups = lag.groups(days)
-    behind = late[rows.at]
-    fresh = int((~behind).sum())
-    growth = _growth(rows, groups, behind, days)
-    return Lateness(fresh, int(behind.sum()), growth, lag.reading(growth, fresh), groups)
-
-
-def _growth(
-    rows: Population,
-    groups: NDArray[np.int64],
-    late: Mask,
-    days: Floats,
-) -> Effect:
-    """Return the growth of the worst level's effect, from fresh rows to three months on."""
-    if not late.any() or late.all():
-        return NO_EFFECT
-    worst = (np.arange(len(rows.levels)) == added.worst_level(rows)).astype(float)
-    return lag.growth(rows, groups, worst, lag.reach(days, late, groups))
+) -> lag.Lateness:
+    days = lag_days(df, rows.signal, Terms(**common_of(terms)))[rows.at]
+    return lag.lateness_of(rows, days, late[rows.at])

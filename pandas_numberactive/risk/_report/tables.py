@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from pandas_numberactive.risk import added
 from pandas_numberactive.risk._engine import lag, ratios
 from pandas_numberactive.risk._engine.book.dates import moments
 from pandas_numberactive.risk._engine.book.inputs import outcomes, status_column
@@ -17,6 +16,7 @@ from pandas_numberactive.risk._engine.stats.covariance import intervals
 from pandas_numberactive.risk._engine.stats.formulas import stability_index, wilson
 from pandas_numberactive.risk._engine.stats.significance import holm
 from pandas_numberactive.risk._engine.stats.tails import chi_square_point
+from pandas_numberactive.risk._engine.strata import worst_level
 from pandas_numberactive.risk._report.masking import PARTS, masked
 from pandas_numberactive.risk._report.rule import Finding
 from pandas_numberactive.risk.swaps import AVOIDED, SWAP_IN, SWAP_OUT, swap_set
@@ -109,7 +109,7 @@ def signals(found: list[Evidence], findings: dict[str, Finding]) -> pd.DataFrame
 
 
 def _parts(banded: Banded, codes: Ints, names: tuple[str, ...], what: str) -> pd.DataFrame:
-    level = added.worst_level(banded.rows)
+    level = worst_level(banded.rows)
     lines = {}
     for part in ratios.parts(banded, codes, names, level):
         lines[part.name] = {
@@ -162,7 +162,7 @@ def month_test(terms: RetroTerms, df: pd.DataFrame, one: Evidence) -> float:
     assert one.banded is not None
     local = moments(df, terms.as_of, terms.tz).local[one.rows.at]
     months, codes = np.unique(local.astype("M8[M]"), return_inverse=True)
-    level = added.worst_level(one.rows)
+    level = worst_level(one.rows)
     return ratios.homogeneous(one.banded, codes.astype(np.int64), len(months), level).p
 
 
@@ -217,7 +217,7 @@ def watch(one: Evidence, monthly: float) -> pd.DataFrame:
     goods, bads = one.rows.cells()
     n = goods + bads
     size = max(monthly, 1.0)
-    at = added.worst_level(one.rows)
+    at = worst_level(one.rows)
     level = one.rows.levels[at]
     share = float(n[at] / n.sum())
     known = float(n[: one.rows.own].sum() / n.sum())

@@ -161,6 +161,11 @@ def _late(one: Evidence) -> str:
             f"{text}, and the effect grows with the lag ({p_text(late.growth.p)}): they saw the "
             "outcome. Only the fresh rows decide."
         )
+    if late.reading is Lag.SHRINKS:
+        return (
+            f"{text}, and the effect shrinks with the lag ({p_text(late.growth.p)}): they do not "
+            "show it as it was on the day. Only the fresh rows decide."
+        )
     return f"{text}, and the fresh ones are too few to compare. Only the fresh rows decide."
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -154,13 +154,23 @@ def late_rows(
     return late
 
 
+def dated_late_rows(
+    df: pd.DataFrame,
+    signals: list[str],
+    terms: Terms,
+) -> dict[str, NDArray[np.bool_]]:
+    """Return the late rows of each signal without a warning. Refuse rows without a date."""
+    limit = deadline(df, terms)
+    strict = replace(terms, late="warn")
+    return {signal: _late(df, signal, limit, strict) for signal in signals}
+
+
 def deadline(df: pd.DataFrame, terms: Terms) -> NDArray[np.datetime64]:
     """Return the last moment, in UTC, at which an answer was in time.
 
     That is `within` after the decision. A date without a time counts until its end at least.
     """
-    assert terms.as_of is not None
-    decided = moments(df, terms.as_of, terms.tz)
+    decided = _decided(df, terms)
     grace = terms.grace().to_timedelta64().astype("m8[us]")
     of_days = max(grace, DAY) - TICK
     limit: NDArray[np.datetime64] = decided.utc + np.where(decided.dated, of_days, grace)
@@ -172,18 +182,23 @@ def lag_days(df: pd.DataFrame, signal: str, terms: Terms) -> NDArray[np.float64]
 
     A date without a time is taken at its end, so that a look-up on its day has no lag.
     """
-    if terms.as_of is None:
-        raise RiskInputError("Name the date of the decision: as_of=, a date column.")
     when = bought_column(signal)
     if when is None or when not in df.columns:
         raise RiskInputError(
             f"The day of the look-up is needed, enrich's ..._looked_up_at beside {signal!r}."
         )
-    decided = moments(df, terms.as_of, terms.tz)
+    decided = _decided(df, terms)
     start = decided.utc + np.where(decided.dated, DAY - TICK, np.timedelta64(0, "us"))
     lag = moments(df, when, "UTC").utc - start
     days: NDArray[np.float64] = lag / np.timedelta64(1, "D")
     return days
+
+
+def _decided(df: pd.DataFrame, terms: Terms) -> Moments:
+    """Return the moments of the decision."""
+    if terms.as_of is None:
+        raise RiskInputError("Name the date of the decision: as_of=, a date column.")
+    return moments(df, terms.as_of, terms.tz)
 
 
 def period_codes(
