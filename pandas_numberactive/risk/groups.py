@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, Unpack
 
@@ -17,12 +18,11 @@ from pandas_numberactive.risk._engine.book.population import (
     values_at,
 )
 from pandas_numberactive.risk._engine.book.terms import Common, takes_terms
-from pandas_numberactive.risk._engine.stats.covariance import intervals, level_rates
+from pandas_numberactive.risk._engine.stats.covariance import Rows, intervals, level_rates
 from pandas_numberactive.risk._engine.stats.significance import holm
 from pandas_numberactive.risk._engine.strata import Effect, effects, feature, homogeneity
 from pandas_numberactive.risk._engine.views import Shown, note_left_out, note_tests
 
-LAST = ["p_value", "p_holm", "approved", "approved_ratio"]
 MOST = 50  # segments: beyond, most are too small to compare
 
 
@@ -96,8 +96,7 @@ def segments(
             "p_value": test.p,
         }
     out = pd.concat(parts)
-    out["p_holm"] = holm(out["p_value"])
-    out = out[[*(x for x in out.columns if x not in LAST), *LAST]]
+    out.insert(list(out.columns).index("p_value") + 1, "p_holm", holm(out["p_value"]))
     out.index.names = ["signal", segment]
     return note_tests(note_left_out(Shown(out), found), tests)
 
@@ -137,33 +136,27 @@ def _lines(
     by_part: list[Effect],
     worst: int,
 ) -> pd.DataFrame:
-    lines = []
-    for part, effect in enumerate(by_part):
-        here = found.restricted(codes == part)
-        lines.append(_line(here, effect, worst))
-    out = pd.DataFrame(lines)
-    largest = int(np.argmax(out["n"].to_numpy()))
-    out["approved_ratio"] = out["approved"] / out["approved"].iloc[largest]
-    out.index = pd.MultiIndex.from_product([[found.signal], names])
-    return out
-
-
-def _line(here: Population, effect: Effect, worst: int) -> dict[str, float]:
-    goods, bads = here.cells()
+    rows = Rows(tuple(names), codes, found.bad, found.weight, found.counts, found.cluster)
+    goods, bads = rows.cells()
     n = goods + bads
-    total = here.merged()
-    low, high = intervals(total)
-    odds, odds_low, odds_high = effect.odds_ratio
-    size = float if here.weight is not None else int
-    return {
-        "n": size(n.sum()),
-        "bads": size(bads.sum()),
-        "bad_rate": level_rates(total)[0],
-        "bad_rate_low": low[0],
-        "bad_rate_high": high[0],
-        "odds_ratio": odds,
-        "odds_ratio_low": odds_low,
-        "odds_ratio_high": odds_high,
-        "p_value": effect.p,
-        "approved": 1 - n[worst] / n.sum(),
+    low, high = intervals(rows)
+    load = None if found.load is None else found.load[found.codes == worst]
+    declined = np.bincount(codes[found.codes == worst], load, len(names))
+    ratios = np.array([one.odds_ratio for one in by_part])
+    approved = 1 - declined / n
+    largest = approved[int(np.argmax(n))] or math.nan
+    whole = found.weight is None
+    columns = {
+        "n": n.astype(np.int64) if whole else n,
+        "bads": bads.astype(np.int64) if whole else bads,
+        "bad_rate": level_rates(rows),
+        "bad_rate_low": low,
+        "bad_rate_high": high,
+        "odds_ratio": ratios[:, 0],
+        "odds_ratio_low": ratios[:, 1],
+        "odds_ratio_high": ratios[:, 2],
+        "p_value": [one.p for one in by_part],
+        "approved": approved,
+        "approved_ratio": approved / largest,
     }
+    return pd.DataFrame(columns, pd.MultiIndex.from_product([[found.signal], names]))

@@ -118,6 +118,17 @@ def test_the_rates_covariance_is_its_definition(options):
     assert found == pytest.approx(expected, rel=1e-12)
 
 
+@pytest.mark.parametrize("dense", [0, 1000])
+@pytest.mark.parametrize("customers", [0, 40])
+def test_squares_of_customers_are_their_definition(monkeypatch, dense, customers):
+    """Whether the table of customers by level is made or not."""
+    monkeypatch.setattr(covariance, "DENSE", dense)
+    rows = random_rows(5, customers=customers)
+    values = np.random.default_rng(6).normal(size=len(rows))
+    wanted = (covariance.level_sums(rows, values) ** 2).sum(axis=0)
+    assert covariance.level_squares(rows, values) == pytest.approx(wanted, rel=1e-12)
+
+
 def test_counts_are_repeated_rows():
     rows = random_rows(2, counts=True)
     many = rows.take(np.repeat(np.arange(len(rows)), rows.counts.astype(int)))

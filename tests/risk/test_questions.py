@@ -12,6 +12,7 @@ import pandas_numberactive as pna
 from pandas_numberactive import risk
 from pandas_numberactive.errors import RiskInputError
 from pandas_numberactive.risk._engine import strata
+from pandas_numberactive.risk._engine.book.population import population
 from pandas_numberactive.risk._engine.stats import ranking
 from pandas_numberactive.risk._engine.stats.covariance import Rows
 from tests.risk.books import LEVEL, book, grouped
@@ -223,6 +224,39 @@ def test_without_fresh_rows_nobody_can_tell(loans):
     assert tests["verdict"].item() == "no fresh rows: cannot tell"
     with pytest.raises(RiskInputError, match="date of the decision"):
         risk.lateness(frame, LEVEL, "bad")
+
+
+KINDS = {
+    "independent": {},
+    "repeat customers": {"cluster": "who"},
+    "weights": {"weight": "w"},
+    "counts": {"counts": "w"},
+    "both": {"cluster": "who", "weight": "w"},
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_parts_fitted_at_once_are_those_fitted_alone(loans, kind):
+    """Each part has a model of its own, one band and its sandwich, as with bands."""
+    frame = loans.assign(
+        who=lambda df: np.where(df["city"] == "Jakarta", df.index, -1 - df.index // 3),
+        w=lambda df: np.where(df["bad"] == 1, 1.0, 3.0),
+    )
+    found = population(frame, LEVEL, "bad", missing="drop", **KINDS[kind])
+    parts = frame["city"].astype("category").cat.codes.to_numpy()[found.at].astype(np.int64)
+    parts[:3] = parts.max() + 1  # too few to estimate
+    count = int(parts.max()) + 1
+    of = strata.feature(found)
+    at_once = strata.effects(found, parts, count, of)
+    alone = strata.effects(found, parts, count, of, np.zeros(len(found), np.int64))
+    assert [one.log_odds for one in at_once] == pytest.approx(
+        [one.log_odds for one in alone], rel=1e-8, nan_ok=True
+    )
+    assert [one.variance for one in at_once] == pytest.approx(
+        [one.variance for one in alone], rel=1e-8, nan_ok=True
+    )
+    assert math.isnan(at_once[-1].log_odds)
+    assert not math.isnan(at_once[0].log_odds)
 
 
 def test_a_part_with_one_level_has_no_effect():

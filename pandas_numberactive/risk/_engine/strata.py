@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pandas_numberactive.risk._engine.book.population import LEAST, Population
+from pandas_numberactive.risk._engine.stats.covariance import Rows, level_squares
 from pandas_numberactive.risk._engine.stats.formulas import wilson
-from pandas_numberactive.risk._engine.stats.logistic import Fit, fit, rates
+from pandas_numberactive.risk._engine.stats.logistic import Fit, fit, fit_many, rates
 from pandas_numberactive.risk._engine.stats.significance import SMALL, ChiSquare
 from pandas_numberactive.risk._engine.stats.tails import Z95, chi_square_tail, normal_tail
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
+    Mask = NDArray[np.bool_]
 
 FARTHEST = 12.0  # log odds ratio beyond which a part is separated, so that it has no estimate
 
@@ -81,7 +83,66 @@ def effects(
     found: Population, parts: Ints, count: int, of: Floats, bands: Ints | None = None
 ) -> list[Effect]:
     """Return the effect in each of `count` parts, within score bands where they are given."""
+    if bands is None:
+        return _effects_without_bands(found, parts, count, of)
     return [_effect(found, parts == part, of, bands) for part in range(count)]
+
+
+def _effects_without_bands(found: Population, parts: Ints, count: int, of: Floats) -> list[Effect]:
+    """Return the effect in each part: all parts are fitted at once."""
+    width = len(found.levels)
+    cell = parts * width + found.codes
+    load = np.ones(len(found)) if found.load is None else found.load
+    n = np.bincount(cell, load, count * width).astype(float)
+    bads = np.bincount(cell, load * found.bad, count * width).astype(float)
+    x = np.column_stack([np.ones(width), of])
+    beta = fit_many(x, bads.reshape(count, width), n.reshape(count, width))
+    rate = rates(x, beta).ravel()
+    information = n * rate * (1 - rate)
+    centred = _centred(of, information.reshape(count, width)).ravel()
+    total = (information * centred**2).reshape(count, width).sum(axis=1)
+    scores = centred[cell] * (found.bad - rate[cell]) * load
+    variance = _variances(found, parts, total, scores)
+    known = _estimable(found, parts, of, (n > 0).reshape(count, width))
+    known &= (np.abs(beta[:, 1]) <= FARTHEST) & (variance > 0)
+    return [
+        Effect(float(beta[part, 1]), float(variance[part])) if known[part] else NO_EFFECT
+        for part in range(count)
+    ]
+
+
+def _centred(of: Floats, information: Floats) -> Floats:
+    """Return the feature less its mean in each part, (parts, levels)."""
+    total = np.maximum(information.sum(axis=1), 1e-300)
+    centred: Floats = of - ((information @ of) / total)[:, None]
+    return centred
+
+
+def _estimable(found: Population, parts: Ints, of: Floats, filled: Mask) -> Mask:
+    """Return True for each part with enough bads and goods, and more than one level."""
+    units = np.bincount(parts * 2 + found.bad, found.counts, 2 * len(filled))
+    low = np.where(filled, of, np.inf).min(axis=1)
+    high = np.where(filled, of, -np.inf).max(axis=1)
+    known: Mask = (units.reshape(-1, 2).min(axis=1) >= SMALL) & (low < high)
+    return known
+
+
+def _variances(found: Population, parts: Ints, total: Floats, scores: Floats) -> Floats:
+    """Return the variance of each part's coefficient: the model's, or the sandwich.
+
+    A part in which no customer returns has independent rows, so the model's holds.
+    """
+    of_model = np.divide(1.0, total, out=np.zeros(len(total)), where=total > 0)
+    if found.plain:
+        return of_model
+    rows = Rows(tuple(map(str, range(len(total)))), parts, found.bad, cluster=found.cluster)
+    robust: Floats = level_squares(rows, scores) * of_model**2
+    if found.weight is not None:
+        return robust
+    loans = level_squares(rows, np.ones(len(found)))
+    alone = loans <= np.bincount(parts, minlength=len(total))
+    variance: Floats = np.where(alone, of_model, robust)
+    return variance
 
 
 def whole(found: Population, of: Floats, bands: Ints) -> Effect:

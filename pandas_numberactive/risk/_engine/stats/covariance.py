@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
+DENSE = 16  # cells of a table of customers by level, for each row
+
 
 @dataclass(frozen=True)
 class Rows:
@@ -172,6 +174,15 @@ def rates_covariance(rows: Rows) -> tuple[Floats, Floats]:
     return rates, np.diag(variance)
 
 
+def _rates_variance(rows: Rows, rates: Floats) -> Floats:
+    """Return the diagonal of `rates_covariance`, for many levels."""
+    if rows.cluster is None:
+        return np.diag(rates_covariance(rows)[1])
+    residual = _residuals(rows, rates)
+    loaded = residual if rows.counts is None else residual * rows.counts
+    return level_squares(rows, loaded) * bessel(float(rows.cluster.max() + 1))
+
+
 def level_rates(rows: Rows) -> Floats:
     """Return the weighted bad rate of each level, NaN without rows."""
     goods, bads = rows.cells()
@@ -186,6 +197,21 @@ def _residuals(rows: Rows, rates: Floats) -> Floats:
     part = np.divide(1.0, n, out=np.zeros(len(rates)), where=n > 0)
     residual: Floats = (rows.bad - np.nan_to_num(rates)[rows.codes]) * part[rows.codes]
     return residual if rows.weight is None else residual * rows.weight
+
+
+def level_squares(rows: Rows, values: Floats) -> Floats:
+    """Return, for each level, the sum over customers of their squared sums of `values`, (k,).
+
+    The table of `level_sums` is made only where it is no longer than a few times the rows.
+    """
+    width = len(rows.levels)
+    if rows.cluster is None:
+        return np.bincount(rows.codes, values**2, width).astype(float)
+    if (int(rows.cluster.max(initial=-1)) + 1) * width <= DENSE * len(rows):
+        dense: Floats = (level_sums(rows, values) ** 2).sum(axis=0)
+        return dense
+    pairs, place = np.unique(rows.cluster * width + rows.codes, return_inverse=True)
+    return np.bincount(pairs % width, np.bincount(place, values) ** 2, width).astype(float)
 
 
 def bessel(units: float) -> float:
@@ -204,8 +230,8 @@ def intervals(rows: Rows) -> tuple[Floats, Floats]:
     n = goods + bads
     if rows.plain:
         return wilson(bads, n)
-    rates, covariance = rates_covariance(rows)
-    variance = np.diag(covariance)
+    rates = level_rates(rows)
+    variance = _rates_variance(rows, rates)
     spread = rates * (1 - rates)
     effective = np.divide(
         spread,
@@ -223,11 +249,7 @@ def _kish(rows: Rows) -> Floats:
     load = np.ones(len(rows)) if rows.load is None else rows.load
     width = len(rows.levels)
     total = np.bincount(rows.codes, load, width).astype(float)
-    if rows.cluster is not None:
-        square: Floats = (level_sums(rows, load) ** 2).sum(axis=0)
-    elif rows.weight is not None:
-        square = np.bincount(rows.codes, load**2, width).astype(float)
-    else:
-        square = total
+    dependent = rows.cluster is not None or rows.weight is not None
+    square = level_squares(rows, load) if dependent else total
     effective: Floats = np.divide(total**2, square, out=np.zeros(width), where=square > 0)
     return effective
