@@ -24,6 +24,7 @@ from pandas_numberactive.simulator import Faults, Simulator
 
 KEYS = {"app_key": "made-up-key", "secret": "made-up-secret"}
 CONFLICT = re.compile("deadlock|serializ|duplicate key|prepared statement", re.I)
+MOST_CALLS = 6  # to the vendor between two kills
 FAULTS = {"drop_before": 0.03, "drop_after": 0.03, "http_500_after": 0.02, "truncated": 0.02}
 
 
@@ -31,8 +32,9 @@ FAULTS = {"drop_before": 0.03, "drop_after": 0.03, "http_500_after": 0.02, "trun
 class Outcome:
     """What was seen; `twice`, `lost`, `wrong` and `conflicts` must be 0.
 
-    `store_errors` are what users were told of the store while it was away; `conflicts` are deadlocks and the like,
-    which nobody may be told of.
+    A kill counts where the process was alive; `charged_meanwhile` was charged before the last one. `store_errors` are
+    what users were told of the store while it was away; `conflicts` are deadlocks and the like, which nobody may be
+    told of.
     """
 
     kills: int
@@ -40,6 +42,7 @@ class Outcome:
     processes: int
     seconds: float
     charged: int
+    charged_meanwhile: int
     twice: int
     lost: int
     wrong: int
@@ -54,6 +57,16 @@ class Outcome:
     def table(self) -> str:
         """The outcome, a line a figure."""
         return "\n".join(f"{name:<18}{value:>12,.1f}" for name, value in asdict(self).items())
+
+
+@dataclass(frozen=True)
+class Loop:
+    """What happened until one worker was left alone to finish."""
+
+    kills: int
+    processes: int
+    charged: int
+    seconds: float
 
 
 class Zygote:
@@ -116,12 +129,13 @@ def is_stopped(pid: int) -> bool:
         return False
 
 
-def end(pid: int) -> None:
-    """Kill a process that we started, if it still runs."""
+def end(pid: int) -> bool:
+    """Kill a process that we started; False where it had ended."""
     try:
         os.kill(pid, signal.SIGKILL)
     except ProcessLookupError:
-        return
+        return False
+    return True
 
 
 @contextmanager
@@ -174,21 +188,24 @@ def kill_loop(
 ) -> Outcome:
     """Kill `kills` workers at random moments, let one finish, and compare the vendor's ledger with the store.
 
-    `between` is called with the number of kills so far, to break other things meanwhile.
+    Moments are drawn in calls to the vendor, so that kills are as dense on a slow machine. `between` is called with
+    the number of kills so far, to break other things meanwhile.
     """
     rng = random.Random(seed)
     started = time.monotonic()
     with stage(store, numbers, seed=seed, **settings) as (vendor, zygote, wanted):
         done = 0
         alive = [zygote.fork(rng.randrange(10**6)) for _ in range(processes)]
-        while done < kills:
+        while done < kills and vendor.ledger.total < numbers:
+            _wait_for_calls(vendor, rng.randrange(MOST_CALLS))
             # The moment of death is what is drawn here; nothing is waited for.
-            time.sleep(rng.uniform(0.005, 0.35) / processes)
+            time.sleep(rng.uniform(0, 0.01))
             at = rng.randrange(processes)
-            end(alive[at])
-            done += 1
-            between(done)
+            if end(alive[at]):
+                done += 1
+                between(done)
             alive[at] = zygote.fork(rng.randrange(10**6))
+        meanwhile = vendor.ledger.total
         for pid in alive[1:]:
             end(pid)
         _wait_for(alive[0], vendor)
@@ -197,12 +214,18 @@ def kill_loop(
             vendor,
             store,
             wanted,
-            kills,
-            processes,
-            time.monotonic() - started,
+            Loop(done, processes, meanwhile, time.monotonic() - started),
             settings,
             zygote.told,
         )
+
+
+def _wait_for_calls(vendor: Simulator, more: int) -> None:
+    """Wait for so many more calls to the vendor, for a second at most: workers may be waiting, too."""
+    wanted = len(vendor.calls) + more
+    deadline = time.monotonic() + 1
+    while len(vendor.calls) < wanted and time.monotonic() < deadline:
+        time.sleep(0.001)
 
 
 def _wait_for(pid: int, vendor: Simulator) -> None:
@@ -220,9 +243,7 @@ def _outcome(
     vendor: Simulator,
     store: str,
     wanted: list[int],
-    kills: int,
-    processes: int,
-    seconds: float,
+    loop: Loop,
     settings: dict[str, Any],
     told: list[str],
 ) -> Outcome:
@@ -244,11 +265,12 @@ def _outcome(
     answered = out["phone_lookup_status"].isin(["answered", "no_data"])
     charged = vendor.ledger.charged_phones()
     return Outcome(
-        kills=kills,
+        kills=loop.kills,
         numbers=len(wanted),
-        processes=processes,
-        seconds=seconds,
+        processes=loop.processes,
+        seconds=loop.seconds,
         charged=vendor.ledger.total,
+        charged_meanwhile=loop.charged,
         twice=sum(times > 1 for times in charged.values()),
         lost=int((~answered).sum()),
         wrong=wrong,

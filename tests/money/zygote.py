@@ -5,6 +5,7 @@ Reads lines "SEED" from stdin, prints each child's pid. A child enriches the num
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import signal
@@ -54,6 +55,7 @@ def main() -> None:
     warnings.simplefilter("ignore")
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     terms = json.loads(sys.stdin.readline())
+    gc.freeze()  # so that a child copies few pages
     for line in sys.stdin:
         seed = int(line)
         pid = os.fork()
