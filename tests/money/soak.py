@@ -49,7 +49,7 @@ def kills(store: str, number: int) -> dict[str, Any]:
             between = crashes(server, KILLS // 10)
         else:
             location = stack.enter_context(store_of(store))
-        seen = kill_loop(location, KILLS, numbers=5 * KILLS, seed=number, between=between)
+        seen = kill_loop(location, KILLS, numbers=3 * KILLS, seed=number, between=between)
     return asdict(seen)
 
 
