@@ -13,7 +13,6 @@ import pandas as pd
 import pytest
 
 import pandas_numberactive as pna
-from pandas_numberactive._store.engines import files
 from pandas_numberactive._testing import patience
 from tests.money.killloop import is_stopped
 
@@ -21,7 +20,6 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc to 
 CHILD = """
 import os, signal, sys
 from pathlib import Path
-from pandas_numberactive._store.engines import files
 
 turn = files.Turn(Path(sys.argv[1]))
 print("ready", flush=True)
@@ -95,8 +93,45 @@ def test_a_writer_paused_in_mid_run_loses_no_paid_answer(ready, paused, vendor):
     assert vendor.ledger.total == 200
 
 
-def test_a_process_paused_while_it_opens_a_store_is_not_waited_for(ready, tmp_path):
-    path = tmp_path / "store.sqlite3"
-    error = pytest.raises(pna.errors.StoreError, match="has been opening the store")
-    with files.creation_lock(path, 1.0), patience(0.1), error:
-        pna.LookupStore()
+OPENS = """
+import os, signal, sys
+from pathlib import Path
+
+files.make_private(Path(sys.argv[1]))
+with files.creation_lock(Path(sys.argv[1]), 60.0):
+    os.kill(os.getpid(), signal.SIGSTOP)
+"""
+
+
+@pytest.fixture(params=["new", "old"])
+def opening(request, tmp_path, as_production):
+    """A process that is paused while it makes or opens the store."""
+    as_production(progress=False)
+    if request.param == "old":
+        pna.LookupStore().close()
+    process = subprocess.Popen(
+        [sys.executable, "-c", OPENS, str(tmp_path / "store.sqlite3")],
+        cwd=Path(__file__).parents[2],
+    )
+    while not is_stopped(process.pid):
+        assert process.poll() is None
+    yield process.pid
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def test_a_process_paused_while_it_opens_a_store_is_named(opening, vendor):
+    """It is not waited for, and the store is made or opened once it has ended."""
+    named = f"Process {opening} has been opening the store 'store.sqlite3'"
+    with patience(0.1), pytest.raises(pna.errors.StoreError, match=named) as caught:
+        book(3).numberactive.enrich("phone")
+    assert f"kill -CONT {opening}" in str(caught.value)
+    assert "Nothing was bought" in str(caught.value)
+    os.kill(opening, signal.SIGKILL)
+    assert (
+        book(3)
+        .numberactive.enrich("phone")["phone_lookup_status"]
+        .isin(["answered", "no_data"])
+        .all()
+    )
+    assert vendor.ledger.total == 3

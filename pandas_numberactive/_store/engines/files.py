@@ -17,7 +17,8 @@ TRACES = (".lock", ".workers", ".rescue", "-wal", "-journal")
 RUN_TRACES = (".workers", ".rescue", "-wal")
 SIDE_FILES = ("-wal", "-shm", "-journal")
 TURN_POLL = 0.001  # seconds between two tries for the turn
-MADE = b"made\n"  # in PATH.lock: the store was made, and an empty file is a loss
+MADE = b"made\n"  # begins PATH.lock: the store was made, and an empty file is a loss
+HOLDER_AT = 16  # the byte of PATH.lock from which its last holder stands
 
 
 def resolved(location: str) -> Path:
@@ -114,14 +115,15 @@ def _lost(path: Path, how: str, found: list[str]) -> StoreError:
 def note_made(path: Path) -> None:
     """Mark beside the file that it is a store. Call it under the lock."""
     lock = _lock_file(path)
-    if lock.exists() and lock.stat().st_size == 0:
-        lock.write_bytes(MADE)
+    if lock.exists() and not was_made(path):
+        with lock.open("r+b") as file:
+            file.write(MADE)
 
 
 def was_made(path: Path) -> bool:
     """Return True where `note_made` was called for this file."""
     lock = _lock_file(path)
-    return lock.exists() and lock.stat().st_size > 0
+    return lock.exists() and lock.read_bytes().startswith(MADE)
 
 
 def _lock_file(path: Path) -> Path:
@@ -167,17 +169,34 @@ class TurnHeldError(StoreError):
     """Another process keeps the turn to write."""
 
     def __init__(self, store: str, holder: str, seconds: float) -> None:
-        if holder.isdecimal():
-            who = f"Process {holder} has"
-            go_on = f"Continue it (`fg`, or `kill -CONT {holder}`), or end it"
-        else:
-            who = "Another process has"
-            go_on = "Continue it, or end it"
         super().__init__(
-            f"{who} held the store {store!r} for more than {seconds:.0f} s, so that nothing can be "
-            f"written: it is paused (Ctrl-Z, a debugger), or it hangs. {go_on}, and call again. "
-            "Nothing more was asked, and what was paid is kept."
+            f"{_named(holder)} has held the store {store!r} for more than {seconds:.0f} s, so that "
+            f"nothing can be written: {_paused(holder)} Nothing more was asked, and what was paid "
+            "is kept."
         )
+
+
+def _named(holder: str) -> str:
+    return f"Process {holder}" if holder.isdecimal() else "Another process"
+
+
+def _paused(holder: str) -> str:
+    """Return what is wrong with the process that keeps a lock, and what to do."""
+    go_on = f" (`fg`, or `kill -CONT {holder}`)" if holder.isdecimal() else ""
+    return (
+        f"it is paused (Ctrl-Z, a debugger), or it hangs. Continue it{go_on}, or end it, and call "
+        "again."
+    )
+
+
+def _note_holder(file: int, at: int) -> None:
+    """Write this process into a lock file that it has locked."""
+    os.pwrite(file, b"%-10d" % os.getpid(), at)
+
+
+def _holder(file: int, at: int) -> str:
+    """Return the process that had the lock last, which is the one that has it."""
+    return os.pread(file, 10, at).decode("ascii", "replace").strip()
 
 
 def wait_for_lock(file: int, seconds: float) -> bool:
@@ -214,13 +233,9 @@ class Turn:
         if self._file is None:
             self._file = os.open(self._path, os.O_CREAT | os.O_RDWR, 0o600)
         if not wait_for_lock(self._file, seconds):
-            raise TurnHeldError(self._path.name.removesuffix(".turn"), self._holder(), seconds)
-        os.pwrite(self._file, b"%-10d" % os.getpid(), 0)
-
-    def _holder(self) -> str:
-        """Return the process that had the turn last, which is the one that has it."""
-        assert self._file is not None
-        return os.pread(self._file, 10, 0).decode("ascii", "replace").strip()
+            store = self._path.name.removesuffix(".turn")
+            raise TurnHeldError(store, _holder(self._file, 0), seconds)
+        _note_holder(self._file, 0)
 
     def give(self) -> None:
         """Let the next one write."""
@@ -254,11 +269,12 @@ def creation_lock(path: Path, seconds: float) -> Iterator[None]:
         ) from error
     try:
         if not wait_for_lock(file, seconds):
+            holder = _holder(file, HOLDER_AT)
             raise StoreError(
-                f"Another process has been opening the store {path.name!r} for more than "
-                f"{seconds:.0f} s: it is paused (Ctrl-Z, a debugger), or it hangs. Wait, continue "
-                "it, or end it, and call again. Nothing was bought."
+                f"{_named(holder)} has been opening the store {path.name!r} for more than "
+                f"{seconds:.0f} s: {_paused(holder)} Nothing was bought."
             )
+        _note_holder(file, HOLDER_AT)
         yield
     finally:
         os.close(file)
