@@ -34,11 +34,14 @@ def journal_mode(mode: str) -> Iterator[None]:
 
 
 @contextmanager
-def patience(seconds: float) -> Iterator[None]:
-    """Wait only so long for a lock of another program, in stores opened in the block."""
+def patience(seconds: float, again: float = sqlite.BUSY_AGAIN) -> Iterator[None]:
+    """Wait only so long for a lock of another program, in stores opened in the block.
+
+    `again` is the wait once a wait was in vain, both in seconds.
+    """
     before = sqlite.BUSY_SECONDS, sqlite.BUSY_AGAIN
     sqlite.BUSY_SECONDS = seconds
-    sqlite.BUSY_AGAIN = min(seconds, before[1])
+    sqlite.BUSY_AGAIN = min(seconds, again)
     try:
         yield
     finally:

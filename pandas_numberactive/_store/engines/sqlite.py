@@ -273,6 +273,7 @@ class SQLiteEngine:
         """Put the group on disk, in the file that was opened."""
         self._check_file()
         self._wait_for("COMMIT")
+        self._set_patience(True)
         self._give_turn()
 
     def _take_turn(self) -> None:
@@ -293,14 +294,16 @@ class SQLiteEngine:
             self._file.check()
 
     def _wait_for(self, sql: str) -> None:
-        """Wait long for another program's lock, and only once: what comes after waits briefly."""
+        """Wait long for another program's lock, and only once: what comes after waits briefly.
+
+        A COMMIT alone ends that. A long reader lets each BEGIN pass, and keeps each COMMIT waiting.
+        """
         try:
             self._connection.execute(sql)
         except sqlite3.OperationalError as error:
             if _code(error) == sqlite3.SQLITE_BUSY:
                 self._set_patience(False)
             raise
-        self._set_patience(True)
 
     def _set_patience(self, patient: bool) -> None:
         if patient != self._patient:
