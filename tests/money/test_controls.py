@@ -7,33 +7,49 @@ the small worlds as well: tests/money/variants.py.
 from __future__ import annotations
 
 import inspect
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from pandas_numberactive._cli import books
+from pandas_numberactive._cli import files as tables
+from pandas_numberactive._config import checks
 from pandas_numberactive._jupyter import form
 from pandas_numberactive._phones import groups, parse
-from pandas_numberactive._purchase import flow, purchase
-from pandas_numberactive._run import ending, plan, stopping
-from pandas_numberactive._store import runs, saves, workers
-from pandas_numberactive._store.engines import files
+from pandas_numberactive._purchase import drive, flow, purchase
+from pandas_numberactive._run import ending, plan, run, stopping
+from pandas_numberactive._store import claims, ledger, runs, saves, store, workers
+from pandas_numberactive._store.engines import files, journal, sqlite
 from pandas_numberactive._vendor import lane, verdicts
 from pandas_numberactive.errors import VendorError
+from tests.cli import test_commands as commands
+from tests.cli.test_commands import keys  # noqa: F401 - a fixture
+from tests.config import test_settings_table as settings
 from tests.jupyter import test_form as forms
 from tests.money import test_answers_at_handle as handle
 from tests.money import test_forgetting as forgetting
 from tests.money import test_lost_handles as lost
+from tests.money import test_open_files as limits
 from tests.money import test_run_ends as ends
 from tests.money.test_answers_at_handle import at_handle  # noqa: F401 - a fixture
 from tests.money.test_rare_orders import configured  # noqa: F401 - a fixture
 from tests.money.test_run_ends import ready  # noqa: F401 - a fixture
 from tests.phones import test_corpus as corpus
+from tests.phones import test_parse as parsing
 from tests.run import test_tally as tally
+from tests.store import test_forks as forks
 from tests.store import test_lost_stores as stores
+from tests.store import test_reread as rereading
 from tests.vendor import test_protocol as protocol
 from tests.vendor import test_reuse as reuse
 from tests.vendor.test_reuse import bought  # noqa: F401 - a fixture
 
 pytestmark = pytest.mark.filterwarnings("ignore::pandas_numberactive.errors.IncompleteRunWarning")
+
+
+FAILURES = (AssertionError, pytest.fail.Exception, VendorError)
 
 
 @pytest.fixture
@@ -43,39 +59,19 @@ def place(tmp_path):
 
 
 @pytest.fixture
-def fails(
-    ready,  # noqa: F811
-    vendor,
-    place,
-    at_handle,  # noqa: F811
-    monkeypatch,
-    as_production,
-    on_either,
-    bought,  # noqa: F811
-    configured,  # noqa: F811
-    tmp_path,
-):
-    """Call a test with its rule taken out, and see it fail."""
-    fixtures = {
-        "ready": ready,
-        "vendor": vendor,
-        "place": place,
-        "at_handle": at_handle,
-        "monkeypatch": monkeypatch,
-        "quiet_incomplete": None,
-        "as_production": as_production,
-        "on_either": on_either,
-        "bought": bought,
-        "configured": configured,
-        "tmp_path": tmp_path,
-        "path": tmp_path / "s.sqlite3",
-    }
+def path(tmp_path):
+    """One journal mode, for the same reason."""
+    return tmp_path / "s.sqlite3"
 
-    def check(test, **parameters):
-        wanted = inspect.signature(test).parameters
-        given = {name: fixtures[name] for name in wanted if name in fixtures}
-        failures = (AssertionError, pytest.fail.Exception, VendorError)
-        with pytest.raises(failures):
+
+@pytest.fixture
+def fails(request):
+    """Call a test with its rule taken out, and see it fail."""
+
+    def check(test, raising=FAILURES, **parameters):
+        wanted = set(inspect.signature(test).parameters).difference(parameters)
+        given = {name: request.getfixturevalue(name) for name in wanted}
+        with pytest.raises(raising):
             test(**given, **parameters)
 
     return check
@@ -156,6 +152,46 @@ def test_a_lost_handle_that_the_next_run_does_not_read(fails, monkeypatch):
     fails(lost.test_attempts_used_up_by_lost_replies_are_known_to_the_next_run, last="drop_after")
 
 
+def test_a_back_off_in_which_nothing_is_learnt(fails, monkeypatch):
+    """The rules of a look-up hold over its waits: it hears of others' charges meanwhile."""
+    real = drive.lookup_flow
+
+    def deaf(lookup, rules):
+        known = rules.handle_can_charge()
+        return real(lookup, replace(rules, handle_can_charge=lambda: known))
+
+    monkeypatch.setattr(drive, "lookup_flow", deaf)
+    test = lost.test_a_reply_lost_before_the_vendor_is_known_is_not_asked_for_again_after
+    fails(test, lost="paid_drop_after")
+
+
+def test_a_wait_for_a_turn_in_which_nothing_is_learnt(fails, monkeypatch):
+    monkeypatch.setattr(flow, "Handle", lambda number, _: drive.Handle(number))
+    fails(lost.test_what_waits_for_its_turn_hears_that_the_vendor_charges_at_handle, stop=False)
+
+
+def test_a_new_generation_that_needs_no_room(fails, monkeypatch):
+    monkeypatch.setattr(
+        claims, "_reserved", lambda found, work: bool(found.row and found.row.run == work.run)
+    )
+    fails(ends.test_a_new_generation_needs_room_under_the_cap)
+
+
+def test_an_answer_at_handle_that_loses_its_request_id(fails, monkeypatch):
+    real = flow._settle
+
+    def settle(lookup, verdict, reply, rules):
+        return real(lookup, verdict._replace(request_id=None), reply, rules)
+
+    monkeypatch.setattr(flow, "_settle", settle)
+    fails(handle.test_an_answer_at_handle_keeps_its_request_id)
+
+
+def test_a_skeleton_that_is_an_answer(fails, monkeypatch):
+    monkeypatch.setattr(verdicts, "_has_signals", lambda data: bool(data))
+    fails(handle.test_a_request_id_beside_a_skeleton_is_pending)
+
+
 def test_a_stop_that_gives_a_lost_handle_back(fails, monkeypatch):
     real = flow._give_back
     monkeypatch.setattr(
@@ -171,6 +207,74 @@ def test_a_store_that_is_not_missed_when_it_is_moved(fails, monkeypatch):
     fails(stores.test_a_store_moved_while_buying_stops_the_run, lose=stores.replace)
 
 
+@pytest.mark.parametrize("lose", [stores.remove, stores.empty])
+def test_a_lost_store_that_is_made_anew(fails, monkeypatch, lose):
+    monkeypatch.setattr(files, "_beside", lambda *_: [])
+    monkeypatch.setattr(files, "was_made", lambda _: False)
+    fails(stores.test_a_lost_store_is_not_made_anew, lose=lose)
+
+
+def test_a_link_to_nothing_that_is_followed(fails, monkeypatch):
+    monkeypatch.setattr(Path, "is_symlink", lambda _: False)
+    fails(stores.test_a_link_to_nothing_makes_no_store)
+
+
+def test_a_relative_store_that_moves_with_the_folder(fails, monkeypatch):
+    path = SimpleNamespace(abspath=str, expanduser=str)
+    monkeypatch.setattr(checks, "os", SimpleNamespace(path=path))
+    fails(stores.test_a_relative_store_stays_where_it_was_configured)
+
+
+def test_a_store_that_forgot_and_is_not_asked(fails, monkeypatch):
+    async def nothing(*_):
+        return 0
+
+    monkeypatch.setattr(store.LookupStore, "keep_again", nothing)
+    fails(stores.test_what_the_store_forgot_is_written_again)
+
+
+@pytest.mark.parametrize("mode", ["wal", "truncate"])
+def test_a_journal_mode_that_is_converted_in_use(fails, monkeypatch, mode):
+    def convert(connection, _):
+        connection.execute(f"PRAGMA journal_mode={sqlite.NEW_STORES}").fetchone()
+
+    monkeypatch.setattr(sqlite, "_set_journal", convert)
+    fails(stores.test_a_store_keeps_its_journal_mode, mode=mode)
+
+
+@pytest.mark.slow
+def test_a_reader_that_is_waited_for_by_each_write(fails, monkeypatch):
+    monkeypatch.setattr(sqlite.SQLiteEngine, "_set_patience", lambda *_: None)
+    fails(stores.test_a_long_reader_is_waited_for_once)
+
+
+def test_a_forgetting_that_trusts_the_checkpoint(fails, monkeypatch):
+    monkeypatch.setattr(sqlite.SQLiteEngine, "compact", lambda _: None)
+    fails(stores.test_forget_says_where_the_bytes_are_kept)
+
+
+def test_an_odd_place_whose_error_escapes(fails, monkeypatch):
+    monkeypatch.setattr(journal.Journal, "_as_ours", lambda _, error: error)
+    odd = stores.ODD["workers is a file"]
+    fails(stores.test_an_odd_place_is_an_error_of_ours, odd=odd, raising=OSError)
+
+
+BLIND = "from pandas_numberactive."
+
+
+def test_a_fork_that_keeps_the_parents_journal(fails, monkeypatch):
+    taken_out = "_store.engines.journal import Journal; Journal.after_fork = lambda _: None\n"
+    script = forks.OPENED.replace("signal.alarm(20)", "signal.alarm(3)")
+    monkeypatch.setattr(forks, "OPENED", BLIND + taken_out + script)
+    fails(forks.test_a_store_opened_before_a_fork_works_in_the_child)
+
+
+def test_a_limit_of_open_files_that_is_not_looked_at(fails, monkeypatch):
+    taken_out = "_pandas import api; api.within_open_files = lambda given: given\n"
+    monkeypatch.setattr(limits, "CHILD", BLIND + taken_out + limits.CHILD)
+    fails(limits.test_few_open_files_lower_the_number_in_flight)
+
+
 def test_a_connection_with_unread_bytes_that_is_used(fails, monkeypatch):
     monkeypatch.setattr(lane.Lane, "_is_clean", lambda *_: True)
     protocol_of = "aiohttp.client_proto.ResponseHandler.should_close"
@@ -182,6 +286,11 @@ def test_a_mask_that_is_not_compared(fails, monkeypatch):
     monkeypatch.setattr(verdicts, "names_other_phone", lambda *_: False)
     wrong = {"said": "62899****111", "outcome": verdicts.Outcome.QUARANTINED}
     fails(protocol.test_a_mask_contradicts_by_its_shown_digits, **wrong)
+
+
+def test_a_body_that_is_not_judged_again(fails, monkeypatch):
+    monkeypatch.setattr(ledger, "reread", lambda *_: (0, 0))
+    fails(rereading.test_a_level_that_is_known_now_is_read)
 
 
 @pytest.mark.parametrize(("bad", "limit"), [(tally.NAMELESS, 3), (tally.UNUSABLE, 10)])
@@ -237,3 +346,68 @@ def test_a_forgotten_number_that_collides(fails, monkeypatch):
 
     monkeypatch.setattr(saves, "_holders", holders)
     fails(forgetting.test_a_forgotten_number_collides_with_nobody)
+
+
+def test_a_sandbox_with_the_production_host(fails, monkeypatch):
+    monkeypatch.setattr("pandas_numberactive._config.settings.refuse_mixed", lambda *_: None)
+    fails(settings.test_an_environment_with_the_others_host_is_refused, environment="sandbox")
+
+
+@pytest.mark.parametrize("name", ["environment", "max_concurrency", settings.PHONE])
+def test_a_setting_whose_value_is_shown_whole(fails, monkeypatch, name):
+    monkeypatch.setattr(checks, "hide_numbers", str)
+    fails(settings.test_a_setting_repeats_no_phone, name=name)
+
+
+def test_an_option_whose_value_is_shown_whole(fails, monkeypatch):
+    monkeypatch.setattr(checks, "hide_numbers", str)
+    fails(settings.test_an_option_repeats_no_phone, options={"order": settings.PHONE})
+
+
+def test_another_default_store_that_is_not_looked_for(fails, monkeypatch):
+    async def nothing(*_):
+        return None
+
+    monkeypatch.setattr(run, "refuse_paid_elsewhere", nothing)
+    monkeypatch.setattr(plan, "refuse_paid_elsewhere", nothing)
+    fails(stores.test_another_default_store_with_paid_answers_is_named)
+
+
+def test_a_formula_that_stays_one(fails, monkeypatch):
+    monkeypatch.setattr(tables, "_inert", lambda cell: cell)
+    fails(commands.test_a_csv_keeps_phones_and_disarms_formulas)
+
+
+def test_a_formula_that_excel_reckons(fails, monkeypatch):
+    def write(df, path):
+        df.to_excel(path, index=False)
+
+    monkeypatch.setattr(tables, "_write_excel", write)
+    fails(commands.test_excel_shows_formulas_of_a_table_as_text)
+
+
+def test_a_password_that_nobody_warns_of(fails, monkeypatch):
+    monkeypatch.setattr(books, "tell", lambda *_: None)
+    fails(commands.test_a_password_in_the_process_list_is_warned_of)
+
+
+def test_an_offer_that_stays_to_be_saved(fails, monkeypatch):
+    monkeypatch.setattr(form.LookupForm, "_clear", lambda _: None)
+    fails(forms.test_a_minute_after_the_last_action_nothing_is_left_to_save)
+
+
+def test_a_decimal_object_that_is_cut(fails, monkeypatch):
+    monkeypatch.setattr(
+        parse, "_parse_decimal", lambda value, most: parse._national(str(int(value)), most)
+    )
+    fails(
+        parsing.test_a_damaged_cell_never_becomes_a_strangers_number, trap="a Decimal with decimals"
+    )
+
+
+def test_a_lone_pair_that_belongs_to_the_number(fails, monkeypatch):
+    monkeypatch.setattr(groups, "has_group_behind", lambda *_: False)
+    fails(
+        parsing.test_a_damaged_cell_never_becomes_a_strangers_number,
+        trap="a pair behind a grouped number",
+    )

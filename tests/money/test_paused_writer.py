@@ -20,6 +20,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc to 
 CHILD = """
 import os, signal, sys
 from pathlib import Path
+from pandas_numberactive._store.engines import files
 
 turn = files.Turn(Path(sys.argv[1]))
 print("ready", flush=True)
@@ -96,6 +97,7 @@ def test_a_writer_paused_in_mid_run_loses_no_paid_answer(ready, paused, vendor):
 OPENS = """
 import os, signal, sys
 from pathlib import Path
+from pandas_numberactive._store.engines import files
 
 files.make_private(Path(sys.argv[1]))
 with files.creation_lock(Path(sys.argv[1]), 60.0):

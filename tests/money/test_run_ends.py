@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -13,7 +14,8 @@ from pandas_numberactive.__main__ import main
 from pandas_numberactive._cli import tables
 from pandas_numberactive._pandas import frames
 from pandas_numberactive._pandas import lookup as single
-from pandas_numberactive._store import runs, workers
+from pandas_numberactive._purchase.purchase import LookupState
+from pandas_numberactive._store import claims, runs, saves, workers
 from pandas_numberactive._store.runs import RESUMABLE
 from pandas_numberactive._store.store import LookupStore
 from pandas_numberactive.simulator import Faults
@@ -272,6 +274,39 @@ def test_a_raised_cap_goes_on_with_the_run(ready, vendor, raised):
     assert vendor.ledger.total == 6
     enrich(book(9))
     assert vendor.ledger.total == 9
+
+
+def test_a_new_generation_needs_room_under_the_cap(place):
+    """An answer that its own run finds too old is one more charge."""
+
+    def bought_again(db):
+        run = runs.begin_run(
+            db, key="k", environment="sandbox", now=9, cap=1, price=None, currency="IDR"
+        ).run
+        work = claims.Work(
+            environment="sandbox",
+            run=run,
+            worker=1,
+            cap=1,
+            since=0,
+            called_at=9,
+            retry_failed=True,
+            host="h",
+            key="f",
+            max_id_age=HOUR,
+            alive=lambda *_: False,
+        )
+        ((first, _),) = claims.claim(db, work, [8_110_000_000]).mine
+        paid = replace(
+            first, state=LookupState.ANSWERED, request_id="r1", charged=True, bought_at=9e-6
+        )
+        assert saves.save(db, paid, worker=1, run=run, now=9) == "kept"
+        return claims.claim(db, replace(work, since=HOUR), [8_110_000_000])
+
+    with LookupStore.open(place) as store:
+        found = store.do(bought_again)
+    assert found.mine == []
+    assert found.over == [8_110_000_000]
 
 
 def test_a_cap_counts_what_another_call_finished(ready, vendor):

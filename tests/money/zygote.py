@@ -6,6 +6,7 @@ Reads lines "SEED" from stdin, prints each child's pid. A child enriches the num
 from __future__ import annotations
 
 import gc
+import importlib
 import json
 import os
 import signal
@@ -55,6 +56,8 @@ def main() -> None:
     warnings.simplefilter("ignore")
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     terms = json.loads(sys.stdin.readline())
+    if terms["settings"]["store"].startswith("postgresql"):
+        importlib.import_module("psycopg")  # three quarters of a short life, otherwise
     gc.freeze()  # so that a child copies few pages
     for line in sys.stdin:
         seed = int(line)
