@@ -13,7 +13,7 @@ import pandas_numberactive as pna
 from pandas_numberactive import risk
 from pandas_numberactive.errors import RiskInputError
 from pandas_numberactive.risk import RetroTest
-from pandas_numberactive.risk._report.masking import FEW, HIDDEN, PARTS, masked
+from pandas_numberactive.risk._report.masking import FEW, HIDDEN, NO_CELL, PARTS, masked
 from pandas_numberactive.risk._report.rule import Decision, Finding, decide
 from pandas_numberactive.simulator.loanbook import loan_book, seen_too_late, with_answers
 from tests.display.test_pictures import read
@@ -269,7 +269,7 @@ def test_the_page_holds_no_phone_and_no_small_cell(report, tmp_path):
     text = report.to_html(tmp_path / "retro.html").read_text(encoding="utf-8")
     assert not re.search(r"(?<![\d.])(?:\+?62|0)?8[\d -]{8,12}\d(?![\d.])", text)
     for table in report.tables.values():
-        shown = masked(table)
+        shown = masked(table).drop(index="avoided", errors="ignore")
         for name in ("n", "bads"):
             if name in shown:
                 counts = [one for one in shown[name] if one not in (None, FEW, HIDDEN)]
@@ -341,8 +341,15 @@ def test_an_empty_line_needs_no_cover():
 def test_a_hidden_line_is_covered_within_its_total():
     """The rows asked and all others have totals of their own."""
     table = pd.DataFrame({"n": [5_000.0, 60, 3, 400]})
-    table.attrs[PARTS] = (0, 0, 1, 1)
+    table.attrs[PARTS] = {2: 1, 3: 1}
     assert masked(table)["n"].tolist() == [5_000, 60, FEW, HIDDEN]
+
+
+def test_a_difference_is_no_cell():
+    """Bads avoided may be few, or below 0, where both sets are large."""
+    table = pd.DataFrame({"n": [500.0, 500, 500], "bads": [50.0, 53, -3]})
+    table.attrs[PARTS] = {2: NO_CELL}
+    assert masked(table)["bads"].tolist() == [50, 53, -3]
 
 
 def test_the_swap_gives_no_set_away(real):

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 LEAST_CELL = 10  # customers; a smaller cell is not shown
 FEW = f"< {LEAST_CELL}"
 HIDDEN = "hidden"  # a larger cell, from which a total would give a small one away
-PARTS = "parts"  # of a table's attrs: a number for each line, where lines share a known total
+PARTS = "parts"  # of a table's attrs: a number by line, where lines share a total; 0 by default
+NO_CELL = -1  # the number of a line that is no cell of customers, such as a difference
 _REVEALS = ("bad_rate", "lift", "woe", "iv")  # give the bads away beside n
 
 
@@ -37,11 +38,13 @@ def masked_rows(table: pd.DataFrame) -> list[dict[Any, Any]]:
     known = [{name: None if pd.isna(x) else x for name, x in line.items()} for line in lines]
     if "n" not in table.columns:
         return known
-    parts = np.asarray(table.attrs.get(PARTS, np.zeros(len(table))))
+    shared = table.attrs.get(PARTS, {})
+    parts = np.array([shared.get(key, 0) for key in table.index])
     n = _counts(known, "n")
-    lost = _hidden(n < LEAST_CELL, [n], parts)
+    cell = parts != NO_CELL
+    lost = _hidden(cell & (n < LEAST_CELL), [n], parts)
     bads = _counts(known, "bads")
-    few = lost | (bads < LEAST_CELL) | (n - bads < LEAST_CELL)
+    few = lost | (cell & ((bads < LEAST_CELL) | (n - bads < LEAST_CELL)))
     secret = _hidden(few, [bads, n - bads], parts)
     return [_masked(*one) for one in zip(known, lost, secret, strict=True)]
 

@@ -17,7 +17,7 @@ from pandas_numberactive.risk._engine.stats.formulas import stability_index, wil
 from pandas_numberactive.risk._engine.stats.significance import holm
 from pandas_numberactive.risk._engine.stats.tails import chi_square_point
 from pandas_numberactive.risk._engine.strata import worst_level
-from pandas_numberactive.risk._report.masking import PARTS, masked
+from pandas_numberactive.risk._report.masking import NO_CELL, PARTS, masked
 from pandas_numberactive.risk._report.rule import Finding
 from pandas_numberactive.risk.swaps import AVOIDED, SWAP_IN, SWAP_OUT, swap_set
 
@@ -40,7 +40,7 @@ _GROUPS = {
     "pending": "failed",
 }
 COVERED = ("answered", "no data", "failed", "not asked")
-_WITHIN = (0, 0, 1, 1)  # rows asked, whose number the report gives, and all others
+_WITHIN = {"failed": 1, "not asked": 1}  # apart from the rows asked, whose number is on the page
 
 
 def coverage(terms: RetroTerms, df: pd.DataFrame, one: Evidence) -> pd.DataFrame:
@@ -205,10 +205,11 @@ def swaps(terms: RetroTerms, df: pd.DataFrame, one: Evidence) -> pd.DataFrame | 
             **common_of(terms),
         )
     )
-    sets = table.drop(index=AVOIDED)
-    shown = masked(sets).loc[[SWAP_IN, SWAP_OUT], "bads"]
-    # The difference of two sets gives one of them away beside the other.
-    return table if all(isinstance(bads, float) for bads in shown) else sets
+    table.attrs[PARTS] = {AVOIDED: NO_CELL}
+    shown = masked(table).loc[[SWAP_IN, SWAP_OUT], "bads"]
+    if all(isinstance(bads, float) for bads in shown):
+        return table
+    return table.drop(index=AVOIDED)  # the difference of two sets gives one of them away
 
 
 def watch(one: Evidence, monthly: float) -> pd.DataFrame:

@@ -47,7 +47,7 @@ def reasons(
         return _without_rows(terms, lead, needs)
     lines = [_price(terms, worth), _added(terms, lead)]
     if decision is Decision.DO_NOT_BUY:
-        return [f"At most {amount(max(one.high for one in findings))} is a look-up worth.", *lines]
+        return [f"A look-up is worth at most {amount(max(one.high for one in findings))}.", *lines]
     if decision is Decision.NOT_ENOUGH_DATA:
         lines += _unsure(terms, lead, worth, needs)
     return lines
