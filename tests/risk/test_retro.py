@@ -236,6 +236,51 @@ def test_without_a_score_it_says_so(real):
     assert "separates good from bad" in " ".join(report.reasons)
 
 
+def page_of(report, tmp_path):
+    return report.to_html(tmp_path / "retro.html").read_text(encoding="utf-8")
+
+
+def section(page, number):
+    """Return the text of one section of the page."""
+    parts = page.split('<span class="number">')
+    return next(part for part in parts if part.startswith(f"{number}</span>"))
+
+
+def test_a_page_without_a_score_asks_no_gain(real, tmp_path):
+    """The gain over a score that nobody gave is no figure. The test stands with the levels."""
+    page = page_of(RetroTest(**(TERMS | {"score": None})).run(real), tmp_path)
+    assert "name no score, so this was not asked" in section(page, 3)
+    assert "<table" not in section(page, 3)
+    assert "Test that the levels differ" in section(page, 2)
+
+
+def test_a_page_calls_a_missing_level_no_level(report, tmp_path):
+    """No data is the look-up that brought nothing, which has a line of its own."""
+    page = page_of(report, tmp_path)
+    assert ">no level<" in section(page, 2)
+    assert ">no data<" not in section(page, 2)
+    assert ">no data<" in section(page, 1)
+
+
+@pytest.mark.parametrize(("by", "said"), [("active_level", False), ("all", True)])
+def test_one_signal_leads_without_a_choice(by, said):
+    """Only among several is the leader chosen on these rows."""
+    loans = with_answers(loan_book(3_000, seed=1))
+    terms = TERMS | {"as_of": "application_date", "by": by}
+    limits = " ".join(RetroTest(**terms).run(loans).limits)
+    assert ("Which signal leads" in limits) is said
+
+
+def test_look_ups_and_their_cost_agree(terms):
+    """The rounded number times the price is the amount beside it, and the report says why."""
+    late = frame(*portfolio(np.random.default_rng(3), 5_000, 4.0), lag_days=180)
+    report = terms.run(late)
+    found = re.search(r"about ([\d,]+) new .* about IDR ([\d,]+)", " ".join(report.reasons))
+    count, cost = (int(text.replace(",", "")) for text in found.groups())
+    assert cost == 500 * count >= report.needs.cost
+    assert "sample_size()" in " ".join(report.limits)
+
+
 # --- the report
 
 

@@ -15,7 +15,7 @@ from pandas_numberactive.risk._report.forest import Forest, framed, label, text_
 from pandas_numberactive.risk._report.masking import masked
 from pandas_numberactive.risk._report.rule import Decision
 from pandas_numberactive.risk._report.style import STYLE
-from pandas_numberactive.risk._report.words import amount
+from pandas_numberactive.risk._report.words import amount, unscored
 
 if TYPE_CHECKING:
     from pandas_numberactive.risk._report.contents import Contents
@@ -182,19 +182,29 @@ def _separates(report: Contents) -> str:
         columns = ["auc", "auc_low", "auc_high", "gini", "ks"]
         caption = "Separation by level alone, on rows with a level"
         body += plain_table(report.tables["separation"], columns, caption)
+    if unscored(report.terms):
+        body += _tested(report, "Test that the levels differ, corrected for several signals")
     return _section("2", "Does it separate good from bad?", "", body)
 
 
 def _adds(report: Contents) -> str:
     if "signals" not in report.tables:
         return ""
+    title = "Does it add to the score?"
+    if unscored(report.terms):
+        text = "The terms name no score, so this was not asked. RetroTest(score=...) asks it."
+        return _section("3", title, text, "")
     table = report.tables["signals"]
-    tested = ["n", "chi2", "df", "p_value", "p_holm", "adds"]
-    body = plain_table(table, tested, "Test within score bands, corrected for several signals")
+    body = _tested(report, "Test within score bands, corrected for several signals", "adds")
     gains = ["gini_score", "gini_both", "d_gini", "d_gini_low", "d_gini_high"]
     body += plain_table(table, gains, "Gini with and without each signal, and the gain")
     body += _by_band(report) + _swapped(report)
-    return _section("3", "Does it add to the score?", "", body)
+    return _section("3", title, "", body)
+
+
+def _tested(report: Contents, caption: str, *more: str) -> str:
+    columns = ["n", "chi2", "df", "p_value", "p_holm", *more]
+    return plain_table(report.tables["signals"], columns, caption)
 
 
 def _by_band(report: Contents) -> str:

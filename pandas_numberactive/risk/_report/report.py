@@ -91,7 +91,7 @@ def report_of(terms: RetroTerms, df: pd.DataFrame) -> RetroReport:
         decision,
         tuple(words.reasons(terms, decision, lead, known, needs)),
         tuple(words.warnings_of(terms, found)),
-        tuple(words.limits_of(terms, lead, needs)),
+        tuple(words.limits_of(terms, lead, needs, len(found))),
         lead.signal,
         needs,
         _tables(terms, df, found, known, lead),

@@ -39,6 +39,7 @@ _GROUPS = {
     "quarantined": "failed",
     "pending": "failed",
 }
+NO_LEVEL = "no level"  # asked and paid for; "no data" is the look-up that brought no signal at all
 COVERED = ("answered", "no data", "failed", "not asked")
 _WITHIN = {"failed": 1, "not asked": 1}  # apart from the rows asked, whose number is on the page
 
@@ -72,7 +73,9 @@ def levels(one: Evidence) -> pd.DataFrame:
     """Return the bad rate of each level."""
     assert one.banded is not None
     goods, bads = one.rows.cells()
-    table = _rates(goods + bads, bads, list(one.rows.levels))
+    own = one.rows.levels[: one.rows.own]
+    rest = one.rows.levels[one.rows.own :]
+    table = _rates(goods + bads, bads, [*own, *(NO_LEVEL for _ in rest)])
     table["bad_rate_low"], table["bad_rate_high"] = intervals(one.rows)
     return table.rename_axis("level")
 

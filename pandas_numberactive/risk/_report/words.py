@@ -22,6 +22,11 @@ def amount(value: float) -> str:
     return sign + money(abs(value), settings().currency)
 
 
+def unscored(terms: RetroTerms) -> bool:
+    """Return True where the terms name neither a score nor bands."""
+    return terms.score is None and terms.bands is None
+
+
 def p_text(p: float) -> str:
     """Return a p-value as people read it."""
     if math.isnan(p):
@@ -63,7 +68,7 @@ def _price(terms: RetroTerms, worth: Finding) -> str:
 def _added(terms: RetroTerms, lead: Evidence) -> str:
     line = lead.line
     verb = "adds" if line["adds"] else "shows no effect"
-    if terms.score is None and terms.bands is None:
+    if unscored(terms):
         alone = "separates good from bad" if line["adds"] else "shows no effect"
         return f"{lead.signal} {alone} ({p_text(line['p_holm'])})."
     beside = "to the score" if line["adds"] else "beside the score"
@@ -91,7 +96,9 @@ def _unsure(terms: RetroTerms, lead: Evidence, worth: Finding, needs: Needs) -> 
 
 
 def _still_needed(terms: RetroTerms, needs: Needs) -> str:
-    text = f"About {_rounded(needs.lookups)} more look-ups are needed, for {amount(needs.cost)}"
+    count = _rounded(needs.lookups)
+    cost = amount(count * terms.price)
+    text = f"About {count:,} more look-ups are needed, one an application, for about {cost}"
     when = settled_on(terms, needs)
     return f"{text}; their outcomes are settled in {when}." if when else f"{text}."
 
@@ -111,9 +118,10 @@ def _without_rows(terms: RetroTerms, lead: Evidence, needs: Needs) -> list[str]:
             f"Only {len(rows):,} rows may decide, and {_few(bads)} of them are bad: at least 30 "
             "bad and 30 good ones are needed."
         )
+    count = _rounded(needs.lookups)
     lines.append(
-        f"Look up about {_rounded(needs.lookups)} new applications on their day, for "
-        f"{amount(needs.cost)}."
+        f"Look up about {count:,} new applications on their day, for about "
+        f"{amount(count * terms.price)}."
     )
     when = settled_on(terms, needs)
     if when:
@@ -125,12 +133,10 @@ def _few(count: int) -> str:
     return "fewer than 10" if count < 10 else f"{count:,}"
 
 
-def _rounded(count: int) -> str:
-    """Return a count to two digits, as an estimate deserves."""
-    if count < 100:
-        return f"{count}"
-    size = 10 ** (len(str(count)) - 2)
-    return f"{math.ceil(count / size) * size:,}"
+def _rounded(count: int) -> int:
+    """Return a count rounded up to two digits, as an estimate deserves."""
+    size: int = 10 ** max(0, len(str(count)) - 2)
+    return math.ceil(count / size) * size
 
 
 def warnings_of(terms: RetroTerms, found: list[Evidence]) -> list[str]:
@@ -143,7 +149,7 @@ def warnings_of(terms: RetroTerms, found: list[Evidence]) -> list[str]:
         if one.lateness.late and one.lateness.fresh:
             named.setdefault(_late(one), []).append(one.signal)
     out = [f"{', '.join(signals)}: {text}" for text, signals in named.items()]
-    if terms.score is None and terms.bands is None:
+    if unscored(terms):
         out.append("No score was given, so the worth is that of the signal alone.")
     return out
 
@@ -169,8 +175,8 @@ def _late(one: Evidence) -> str:
     return f"{text}, and the fresh ones are too few to compare. Only the fresh rows decide."
 
 
-def limits_of(terms: RetroTerms, lead: Evidence, needs: Needs) -> list[str]:
-    """Return what this test cannot tell."""
+def limits_of(terms: RetroTerms, lead: Evidence, needs: Needs, signals: int) -> list[str]:
+    """Return what this test cannot tell. `signals` is the number of signals in the terms."""
     out = [
         "Applicants who were declined have no outcome. A signal that would rescue some of them is "
         "worth more than shown here.",
@@ -189,5 +195,20 @@ def limits_of(terms: RetroTerms, lead: Evidence, needs: Needs) -> list[str]:
             f"These rows show an odds ratio of {needs.smallest:.2f} a step or more with "
             f"{terms.power:.0%} power. Smaller effects stay hidden."
         )
-    out.append("Which signal leads the report was chosen on these rows, among those of the terms.")
+    if needs.lookups:
+        out.append(_reckoning(lead))
+    if signals > 1:
+        out.append(
+            "Which signal leads the report was chosen on these rows, among those of the terms."
+        )
     return out
+
+
+def _reckoning(lead: Evidence) -> str:
+    """Return how the look-ups that are still needed were counted."""
+    have = f", less the {len(lead.rows):,} that may decide already" if len(lead.rows) else ""
+    return (
+        "The look-ups that are still needed count one for each application. They follow from the "
+        f"levels, the bad rate and the intervals of these rows{have}. sample_size() takes shares "
+        "and rates that you assume, so its number differs."
+    )
