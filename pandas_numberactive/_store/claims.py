@@ -14,10 +14,11 @@ from pandas_numberactive._purchase.flow import LostHandle
 from pandas_numberactive._purchase.purchase import LookupState, Purchase, Todo, pack, todo
 from pandas_numberactive._store.engines.journal import Database
 from pandas_numberactive._store.rows import (
-    AT_ONCE,
     ENVIRONMENTS,
     Asker,
     Row,
+    chunks,
+    pairs,
     standing,
     to_lookup,
 )
@@ -197,7 +198,7 @@ def _lookup(work: Work, number: int, found: _Found) -> Purchase:
 
 
 def _write(db: Database, work: Work, found: dict[int, _Found]) -> None:
-    """Store the claims in sorted order, one statement for all of a kind, several above AT_ONCE."""
+    """Store the claims in sorted order, one statement for all of a kind, or several."""
     fresh = [
         (number, one.row.generation + 1 if one.row else 1)
         for number, one in found.items()
@@ -216,23 +217,14 @@ def _rows_to(next_step: Todo, found: dict[int, _Found]) -> list[Row]:
 
 def _begin(db: Database, work: Work, numbers: Sequence[tuple[int, int]]) -> None:
     """Begin (number, generation) pairs under our claim, their money reserved."""
-    for at in range(0, len(numbers), AT_ONCE):
-        some = numbers[at : at + AT_ONCE]
-        rows = ",".join(["(?, ?, ?, ?, ?, 1, ?, 1)"] * len(some))
-        values: list[int] = []
-        for number, generation in some:
-            values += (
-                work.code,
-                number,
-                generation,
-                pack(LookupState.RESERVED),
-                work.worker,
-                work.run,
-            )
+    for some in chunks(db, numbers):
+        given, values = pairs(db, some)
         db.execute(
             "INSERT INTO lookups (environment, number, generation, packed, worker, epoch, run, "
-            f"spend) VALUES {rows}",
-            tuple(values),
+            f"spend) WITH given (number, generation) AS ({given}) SELECT CAST(? AS INTEGER), "
+            "number, generation, CAST(? AS INTEGER), "
+            "CAST(? AS BIGINT), 1, CAST(? AS BIGINT), 1 FROM given",
+            (*values, work.code, pack(LookupState.RESERVED), work.worker, work.run),
         )
 
 
@@ -245,16 +237,10 @@ _AFRESH = (
 
 def _retake(db: Database, work: Work, rows: Sequence[Row], also: str) -> None:
     """Move rows to our claim. Their epochs grow, which fences out their last worker."""
-    for at in range(0, len(rows), AT_ONCE):
-        some = rows[at : at + AT_ONCE]
-        keys = ",".join(["(?, ?)"] * len(some))
+    for some in chunks(db, rows):
+        given, values = pairs(db, [(row.number, row.generation) for row in some])
         db.execute(
             f"UPDATE lookups SET worker = ?, epoch = epoch + 1, run = ?{also} "
-            f"WHERE environment = ? AND (number, generation) IN (VALUES {keys})",
-            (
-                work.worker,
-                work.run,
-                work.code,
-                *(value for row in some for value in (row.number, row.generation)),
-            ),
+            f"WHERE environment = ? AND (number, generation) IN ({given})",
+            (work.worker, work.run, work.code, *values),
         )

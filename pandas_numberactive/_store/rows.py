@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, NamedTuple
+from itertools import chain
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -26,6 +27,7 @@ from pandas_numberactive._store.engines.journal import Database
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+T = TypeVar("T")
 ENVIRONMENTS = {"simulator": 0, "sandbox": 1, "production": 2}
 
 MAX_KEPT_BODY = 4096  # bytes
@@ -107,17 +109,41 @@ def serving(
     return found
 
 
+def chunks(db: Database, items: Sequence[T]) -> Iterator[Sequence[T]]:
+    """Yield the items, as many at a time as the engine takes in one statement."""
+    most: int = getattr(db, "at_once", AT_ONCE)
+    for at in range(0, len(items), most):
+        yield items[at : at + most]
+
+
+def pairs(db: Database, items: Sequence[tuple[int, int]]) -> tuple[str, tuple[Any, ...]]:
+    """Return a table of pairs as SQL, and its parameters."""
+    table = getattr(db, "table", None)
+    if table is not None:
+        found: tuple[str, tuple[Any, ...]] = table(items)
+        return found
+    marks = ", ".join(["(?, ?)"] * len(items))
+    return f"VALUES {marks}", tuple(chain.from_iterable(items))
+
+
 def _generations(db: Database, environment: int, numbers: Sequence[int]) -> Iterator[Row]:
     """All rows of some numbers, older generations first, read in few statements."""
-    for at in range(0, len(numbers), AT_ONCE):
-        some = numbers[at : at + AT_ONCE]
-        marks = ",".join("?" * len(some))
+    for some in chunks(db, numbers):
+        here, values = _marked(db, some)
         rows = db.execute(
-            f"SELECT {_COLUMNS} FROM lookups WHERE environment = ? AND number IN ({marks}) ORDER "
+            f"SELECT {_COLUMNS} FROM lookups WHERE environment = ? AND number {here} ORDER "
             "BY generation",
-            (environment, *some),
+            (environment, *values),
         ).fetchall()
         yield from (Row(*row) for row in rows)
+
+
+def _marked(db: Database, numbers: Sequence[int]) -> tuple[str, tuple[Any, ...]]:
+    among = getattr(db, "among", None)
+    if among is not None:
+        found: tuple[str, tuple[Any, ...]] = among(numbers)
+        return found
+    return f"IN ({','.join('?' * len(numbers))})", tuple(numbers)
 
 
 def to_lookup(row: Row, environment: str, epoch: int | None = None) -> Purchase:

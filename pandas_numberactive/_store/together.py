@@ -1,4 +1,4 @@
-"""Save many look-ups in few statements, for a server that is a round trip away.
+"""Save many look-ups in one statement, for a server that is a round trip away.
 
 It covers the usual cases: a new requestId, and an answer under our claim. Every other save goes
 through `saves.save`, one by one, in the same transaction.
@@ -6,8 +6,10 @@ through `saves.save`, one by one, in the same transaction.
 
 from __future__ import annotations
 
+import json
+from binascii import b2a_base64
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,11 +20,12 @@ from pandas_numberactive._store.engines.journal import Database, Together
 from pandas_numberactive._store.rows import ENVIRONMENTS, event
 
 Key = tuple[int, int, int]
+Columns = dict[str, object]
 
 _TYPES = {
     "app_key": "text",
     "at": "bigint",
-    "body": "bytea",
+    "body": "text",  # base64
     "bought_at": "bigint",
     "charged": "int",
     "code": "text",
@@ -41,6 +44,11 @@ _TYPES = {
     "spend": "int",
     "worker": "bigint",
 }
+_KEY = ("environment", "number", "generation")
+_NEVER_OPENED = (
+    "NOT EXISTS (SELECT 1 FROM events e WHERE e.kind = 'opened' "
+    "AND e.environment = row_environment AND e.request_id = new_request_id)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +77,8 @@ class Step(Together):
 def save_many(db: Database, steps: Sequence[Step]) -> list[saves.Saved]:
     """Store steps, each as `saves.save` would. Return the result of each."""
     opened, settled = _sorted(steps)
-    opened = _nobody_has(db, opened)
-    kept = _update(db, opened, lambda lookup, _: saves.opened_columns(lookup), "TRUE")
-    kept |= _update(db, settled, saves.settled_columns, saves.UNSETTLED)
-    written = [step for step in (*opened, *settled) if step.key in kept]
-    _log(db, written)
-    done = set(map(id, written))
+    kept = _save(db, opened, settled)
+    done = {id(step) for step in (*opened, *settled) if step.key in kept}
     return ["kept" if id(step) in done else step(db) for step in steps]
 
 
@@ -104,84 +108,75 @@ def _usual(step: Step) -> bool:
     return named and not shows_handle_can_charge(lookup)
 
 
-def _nobody_has(db: Database, opened: Sequence[Step]) -> list[Step]:
-    """Return the steps whose requestId was never opened before."""
-    if not opened:
-        return []
-    rows = [
-        {"environment": step.key[0], "request_id": step.lookup.request_id or ""} for step in opened
-    ]
-    source, values = _rows(rows)
-    known = {
-        tuple(row)
-        for row in db.execute(
-            f"SELECT e.environment, e.request_id FROM events e JOIN {source} "
-            "ON e.environment = new_environment AND e.request_id = new_request_id "
-            "WHERE e.kind = 'opened'",
-            values,
-        ).fetchall()
-    }
-    return [step for step in opened if (step.key[0], step.lookup.request_id) not in known]
-
-
-def _update(
-    db: Database,
-    steps: Sequence[Step],
-    columns: Callable[[Purchase, int], Mapping[str, object]],
-    fence: str,
-) -> set[Key]:
-    """Write columns of many rows under our claims. Return the purchases that the fence let in."""
-    if not steps:
+def _save(db: Database, opened: Sequence[Step], settled: Sequence[Step]) -> set[Key]:
+    """Write the rows under our claims with their events. Return the purchases that were let in."""
+    parts: list[str] = []
+    rows: list[list[Columns]] = []
+    for name, steps, fence in (
+        ("opened", opened, _NEVER_OPENED),
+        ("settled", settled, saves.UNSETTLED),
+    ):
+        if steps:
+            rows.append([_row(step) for step in steps])
+            parts.append(_update(name, rows[-1][0], fence))
+            parts.append(_insert(name, rows[-1][0]))
+    if not rows:
         return set()
-    changes = [columns(step.lookup, step.now) for step in steps]
-    keys = [
-        {"environment": key[0], "number": key[1], "generation": key[2]}
-        for key in (step.key for step in steps)
-    ]
-    claims = [{"claimed_by": step.worker, "claimed_at": step.lookup.epoch} for step in steps]
-    rows = [
-        {**key, **claim, **change} for key, claim, change in zip(keys, claims, changes, strict=True)
-    ]
-    source, values = _rows(rows)
-    assignments = ", ".join(f"{name} = new_{name}" for name in changes[0])
-    found = db.execute(
-        f"UPDATE lookups SET {assignments} FROM {source} "
-        "WHERE environment = new_environment AND number = new_number "
-        "AND generation = new_generation AND worker = new_claimed_by AND epoch = new_claimed_at "
-        f"AND {fence} RETURNING environment, number, generation",
-        values,
-    ).fetchall()
+    names = [name for name, steps in (("opened", opened), ("settled", settled)) if steps]
+    kept = " UNION ALL ".join(f"SELECT {', '.join(_KEY)} FROM {name}" for name in names)
+    values = tuple(json.dumps(some) for some in rows)
+    found = db.execute(f"WITH {', '.join(parts)} {kept}", values).fetchall()
     return {(row[0], row[1], row[2]) for row in found}
 
 
-def _log(db: Database, steps: Sequence[Step]) -> None:
-    if steps:
-        _insert(db, "events", [_event(step) for step in steps])
+def _row(step: Step) -> Columns:
+    """Return the key and the claim of a row, its new columns, and the columns of its event."""
+    lookup = step.lookup
+    line = event(step.now, _kind(lookup), lookup, step.key[0], step.run)
+    body = line["body"]
+    if isinstance(body, bytes):
+        line["body"] = b2a_base64(body, newline=False).decode()
+    return {
+        **{f"row_{name}": value for name, value in zip(_KEY, step.key, strict=True)},
+        "claim_worker": step.worker,
+        "claim_epoch": lookup.epoch,
+        **{f"new_{name}": value for name, value in _columns(step).items()},
+        **{f"event_{name}": value for name, value in line.items()},
+    }
 
 
-def _event(step: Step) -> dict[str, object]:
-    opened = step.lookup.state is LookupState.PENDING
-    kind = "opened" if opened else step.lookup.state.name.lower()
-    return event(step.now, kind, step.lookup, step.key[0], step.run)
+def _kind(lookup: Purchase) -> str:
+    return "opened" if lookup.state is LookupState.PENDING else lookup.state.name.lower()
 
 
-def _insert(db: Database, table: str, rows: Sequence[Mapping[str, object]]) -> None:
-    source, values = _rows(rows)
-    names = list(rows[0])
-    db.execute(
-        f"INSERT INTO {table} ({', '.join(names)}) "
-        f"SELECT {', '.join(f'new_{name}' for name in names)} FROM {source} ON CONFLICT DO NOTHING",
-        values,
+def _columns(step: Step) -> Mapping[str, object]:
+    if step.lookup.state is LookupState.PENDING:
+        return saves.opened_columns(step.lookup)
+    return saves.settled_columns(step.lookup, step.now)
+
+
+def _update(name: str, row: Columns, fence: str) -> str:
+    """Return the update of the rows of one kind, which names what it let in."""
+    types = ", ".join(f"{column} {_TYPES[column.partition('_')[2]]}" for column in row)
+    news = [column for column in row if column.startswith("new_")]
+    lines = [column for column in row if column.startswith("event_")]
+    assignments = ", ".join(f"{column[4:]} = {column}" for column in news)
+    keys = " AND ".join(f"lookups.{column} = row_{column}" for column in _KEY)
+    return (
+        f"{name} AS (UPDATE lookups SET {assignments} "
+        f"FROM json_to_recordset(?::json) AS given ({types}) "
+        f"WHERE {keys} AND worker = claim_worker AND epoch = claim_epoch AND {fence} "
+        f"RETURNING {', '.join((*_KEY, *lines))})"
     )
 
 
-def _rows(rows: Sequence[Mapping[str, object]]) -> tuple[str, tuple[list[object], ...]]:
-    """Return rows as a table of PostgreSQL, its columns `new_...`, and its parameters.
-
-    One array a column: the statement has the same text for any number of rows.
-    """
-    names = list(rows[0])
-    arrays = ", ".join(f"?::{_TYPES.get(name, 'bigint')}[]" for name in names)
-    columns = ", ".join(f"new_{name}" for name in names)
-    values = tuple([row[name] for row in rows] for name in names)
-    return f"unnest({arrays}) AS given ({columns})", values
+def _insert(name: str, row: Columns) -> str:
+    """Return the insert of the events of the rows that an update let in."""
+    lines = [column for column in row if column.startswith("event_")]
+    values = ", ".join(
+        f"decode({column}, 'base64')" if column == "event_body" else column for column in lines
+    )
+    return (
+        f"{name}_events AS (INSERT INTO events ({', '.join(column[6:] for column in lines)}) "
+        f"SELECT {values} FROM {name})"
+    )

@@ -7,7 +7,7 @@ that begins it. That message also takes the lock that orders all writers, and re
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pandas_numberactive._config.credentials import Address, masked_url
@@ -56,6 +56,8 @@ _AGAIN = (
 class Translated:
     """Runs `?` statements on psycopg."""
 
+    at_once = 5000  # rows in one statement, which is a round trip
+
     def __init__(self, connection: psycopg.Connection[Any]) -> None:
         self._connection = connection
 
@@ -65,6 +67,11 @@ class Translated:
     def among(self, numbers: Iterable[int]) -> tuple[str, tuple[list[int]]]:
         """Return a condition for many numbers that keeps them out of the statement's text."""
         return "= ANY(?)", (list(numbers),)
+
+    def table(self, pairs: Sequence[tuple[int, int]]) -> tuple[str, tuple[list[int], ...]]:
+        """Return a table of pairs whose statement has one text for any number of them."""
+        columns = ([first for first, _ in pairs], [second for _, second in pairs])
+        return "SELECT * FROM unnest(?::bigint[], ?::int[])", columns
 
     def copy_in(self, table: str, columns: str, rows: Iterable[tuple[Any, ...]]) -> None:
         """Insert many rows that are not there yet, as a stream."""
@@ -166,11 +173,12 @@ class Connection:
             raise StoreError(
                 f"The store {self._address!r} is on a PostgreSQL older than 12. Nothing was bought."
             )
-        # A pooler makes the session's number up. What it prepares for one client another may not
-        # have.
+        # A pooler makes the session's number up.
         (pid,) = connection.execute("SELECT pg_backend_pid()").fetchone() or (0,)
         self.pooled = pid != connection.info.backend_pid
-        connection.prepare_threshold = None if self.pooled else 5
+        # What a pooler prepares for one client another may not have, and a plan made for a small
+        # table would read a grown one whole.
+        connection.prepare_threshold = None
 
     def ready(self) -> psycopg.Connection[Any]:
         """Return the connection, after one shared wait if the server has gone."""

@@ -291,7 +291,7 @@ class Journal:
 
 def _results(database: Database, works: Sequence[Work[Any]]) -> list[Any]:
     together = [work for work in works if isinstance(work, Together)]
-    if len(together) < 2:
+    if not together:
         return [work(database) for work in works]
     results = together[0].many(database, together)
     done = {id(work): result for work, result in zip(together, results, strict=True)}
