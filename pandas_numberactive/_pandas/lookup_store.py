@@ -137,7 +137,7 @@ class LookupStore:
         ...     sum(store.summary(environment="all").values())
         0
         """
-        return Summary(self._store.do(ledger.summary, within(environment)))
+        return Summary(self._store.fetch_now(ledger.summary, within(environment)))
 
     def _repr_html_(self) -> str:
         return self.summary(environment=EVERY).html(under=self.location)
@@ -211,7 +211,7 @@ class LookupStore:
         ['at', 'kind', 'environment', 'number']
         """
         moment = 0 if since is None else since_micros(since)
-        rows = self._store.do(ledger.history, moment, within(environment))
+        rows = self._store.fetch_now(ledger.history, moment, within(environment))
         frame = _frame(rows, ledger.HISTORY_COLUMNS)
         frame["kind"] = frame["kind"].astype("category")
         return _only(_presentable(frame, mask), environment)
@@ -249,7 +249,7 @@ class LookupStore:
         return _only(self._charges(mask, environment), environment)
 
     def _charges(self, masked: bool, environment: str | None) -> pd.DataFrame:
-        rows = self._store.do(ledger.charges, within(environment))
+        rows = self._store.fetch_now(ledger.charges, within(environment))
         return _presentable(_frame(rows, ledger.CHARGE_COLUMNS), masked)
 
     @without_frames
@@ -338,7 +338,7 @@ class LookupStore:
         ...     store.held().empty
         True
         """
-        frame = _frame(self._store.do(ledger.held), ledger.HELD_COLUMNS)
+        frame = _frame(self._store.fetch_now(ledger.held), ledger.HELD_COLUMNS)
         frame["state"] = [LookupState(int(state)).name.lower() for state in frame["state"]]
         return _presentable(frame, mask)
 
@@ -470,7 +470,7 @@ class LookupStore:
         need_frame(invoice, "reconcile")
         times = invoice_ids(invoice, request_id)
         charges = self._charges(False, environment).dropna(subset=["request_id"])
-        known = self._store.do(ledger.known_ids, within(environment))
+        known = self._store.fetch_now(ledger.known_ids, within(environment))
         covered = bounds(period, settings().timezone)
         out = compare(times, charges.set_index("request_id"), known, covered)
         return Reconciled(_only(out, environment))

@@ -27,7 +27,7 @@ async def refuse_paid_elsewhere(store: LookupStore, environment: str) -> None:
     """
     if environment != "production" or not _is_default(store.path):
         return
-    if await store.write(_has_paid):
+    if await store.fetch(_has_paid):
         return
     others = [(count, path) for path in _others(store.path) if (count := _count(path))]
     if others:

@@ -20,7 +20,7 @@ from pandas_numberactive._config.credentials import Address, masked_url
 from pandas_numberactive._purchase.purchase import LookupState, Purchase
 from pandas_numberactive._store import runs, saves, workers
 from pandas_numberactive._store.engines.files import refuse_misplaced, resolved
-from pandas_numberactive._store.engines.journal import Database, Engine, Journal
+from pandas_numberactive._store.engines.journal import Database, Engine, Journal, Reading
 from pandas_numberactive._store.engines.postgres import PostgresEngine
 from pandas_numberactive._store.engines.sqlite import SQLiteEngine
 from pandas_numberactive._store.rescue import Rescue
@@ -154,6 +154,19 @@ class LookupStore:
         """Run like `write` and wait for it. Call it outside an event loop."""
         return self._journal.do(partial(_work, work, args, kwargs))
 
+    def fetch(
+        self, work: Callable[Concatenate[Database, P], T], /, *args: P.args, **kwargs: P.kwargs
+    ) -> asyncio.Future[T]:
+        """Run like `write` a function that only reads. On a server it waits for no writer."""
+        return self._journal.write(Reading(partial(_work, work, args, kwargs)))
+
+    def fetch_now(
+        self, work: Callable[Concatenate[Database, P], T], /, *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Run like `fetch` and wait for it. Call it outside an event loop."""
+        found: T = self._journal.do(Reading(partial(_work, work, args, kwargs)))
+        return found
+
     def _job(
         self, work: Callable[..., T], args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Callable[[Database], Any]:
@@ -168,14 +181,14 @@ class LookupStore:
 
     def count(self) -> int:
         """Return the number of purchases, open or done."""
-        return self.do(lambda db: int(db.execute("SELECT count(*) FROM lookups").fetchone()[0]))
+        return self.fetch_now(_count)
 
     async def recover(self) -> Rescue:
         """Read back the emergency files of earlier runs, and return the place for more.
 
         Raises StoreError if a run could not write all that it must.
         """
-        await self.write(self.engine.check_rights)
+        await self.fetch(self.engine.check_rights)
         store_id = await self.write(runs.store_id, secrets.token_hex(16))
         rescue = Rescue(store_id, self.path)
         left: list[str] = []
@@ -244,7 +257,7 @@ class LookupStore:
         wanted, order = in_order(numbers)
         for at in range(0, len(wanted), READ):  # others may write in between
             some = wanted[at : at + READ]
-            rows = await self.write(self.engine.read_rows, ENVIRONMENTS[environment], some)
+            rows = await self.fetch(self.engine.read_rows, ENVIRONMENTS[environment], some)
             found = newest_serving(rows, since)
             place = order[at : at + READ]
             if len(found.number) < len(some):
@@ -268,7 +281,7 @@ class LookupStore:
         rows: dict[int, Row] = {}
         for at in range(0, len(numbers), DETAILED):  # others may write in between
             some = numbers[at : at + DETAILED]
-            rows |= await self.write(newest, ENVIRONMENTS[environment], some)
+            rows |= await self.fetch(newest, ENVIRONMENTS[environment], some)
         now = self.now()
         return [number in rows and asker.may_ask(rows[number], now) for number in numbers]
 
@@ -280,7 +293,7 @@ class LookupStore:
         wanted = sorted(numbers)
         for at in range(0, len(wanted), DETAILED):  # others may write in between
             some = wanted[at : at + DETAILED]
-            found |= await self.write(_details, environment, some, since)
+            found |= await self.fetch(_details, environment, some, since)
         return found
 
 
@@ -291,6 +304,10 @@ def _work(
     db: Database,
 ) -> T:
     return work(db, *args, **kwargs)
+
+
+def _count(db: Database) -> int:
+    return int(db.execute("SELECT count(*) FROM lookups").fetchone()[0])
 
 
 def _details(

@@ -1,4 +1,4 @@
-"""How often a team's store waits for its server."""
+"""How often a team's store waits for its server, and that nobody waits for a reader."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 
 pytest.importorskip(
@@ -121,7 +122,7 @@ def test_many_saves_are_a_few_statements(store, statements):
 
     asyncio.run(main())
     assert len(statements) <= 6, len(statements)  # 600 saves
-    assert len(store.do(ledger.history, 0, None)) == 2 * len(NUMBERS)
+    assert len(store.fetch_now(ledger.history, 0, None)) == 2 * len(NUMBERS)
 
 
 def test_a_body_that_is_no_text_is_kept_as_it_came(store, dsn):
@@ -140,3 +141,21 @@ def test_a_body_that_is_no_text_is_kept_as_it_came(store, dsn):
             "SELECT DISTINCT body FROM numberactive.events WHERE kind <> 'opened'"
         )
         assert bodies.fetchall() == [(raw,)]
+
+
+def test_a_read_waits_for_no_writer(store, dsn):
+    """A colleague's transaction holds the lock of all writers meanwhile."""
+    asyncio.run(_claim_all(store))
+    with psycopg.connect(dsn) as writer:
+        writer.execute("SELECT pg_advisory_xact_lock(%s)", (connection.WRITE_LOCK,))
+        found = asyncio.run(_read(store))
+    assert (found.newest == LookupState.RESERVED).all()
+
+
+async def _claim_all(store: LookupStore) -> None:
+    await claimed(store, await work(store))
+
+
+async def _read(store: LookupStore) -> Any:
+    read = store.read("sandbox", np.array(NUMBERS))
+    return await asyncio.wait_for(read, 30.0)

@@ -22,20 +22,27 @@ WRITE_LOCK = 0x4E414354
 GONE_FOR = 20.0  # seconds that the server may be away before a run gives up
 OLDEST = 120000  # PostgreSQL 12
 
+_SETTINGS = (
+    # A paused client must not hold everybody up: the server ends its transaction, the epochs keep
+    # it harmless.
+    "SET LOCAL idle_in_transaction_session_timeout = '15s'; "
+    "SET LOCAL statement_timeout = 0; "  # waiting for one's turn is no slow query
+    "SET LOCAL extra_float_digits = 1; "  # a price to the last digit
+    f"SET LOCAL search_path = {SCHEMA}; "
+)
+_CLOCK = "extract(epoch FROM clock_timestamp())"
 _BEGIN: Any = (  # typed as Any: psycopg wants literals
     # A statement sees what was committed before it, whatever the role's default: a cap is counted
     # after the wait.
     "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; "
     "SET LOCAL synchronous_commit = on; "
-    # A paused client must not hold everybody up: the server ends its transaction, the epochs keep
-    # it harmless.
-    "SET LOCAL idle_in_transaction_session_timeout = '15s'; "
+    f"{_SETTINGS}"
     "SET LOCAL lock_timeout = '60s'; "
-    "SET LOCAL statement_timeout = 0; "  # waiting for one's turn is no slow query
-    "SET LOCAL extra_float_digits = 1; "  # a price to the last digit
-    f"SET LOCAL search_path = {SCHEMA}; "
     f"SELECT pg_advisory_xact_lock({WRITE_LOCK}); "
-    "SELECT txid_current(), extract(epoch FROM clock_timestamp())"
+    f"SELECT txid_current(), {_CLOCK}"
+)
+_BEGIN_READING: Any = (
+    f"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {_SETTINGS} SELECT NULL, {_CLOCK}"
 )
 # A network that swallows packets must not hold a run up for hours; what the address itself says
 # goes before these.
@@ -106,7 +113,7 @@ class Connection:
             )
         self._ahead = 0.0  # seconds that the server's clock is before ours
         self._lost_at: float | None = None
-        self._transaction = 0
+        self._transaction: int | None = None  # none where it only reads
         self._undone = False  # the last COMMIT got no reply, and is known not to have gone through
         self._open: psycopg.Connection[Any] | None = None
         self.pooled = False  # sessions are shared: no lock of a session's own
@@ -203,14 +210,21 @@ class Connection:
 
     def begin(self) -> Database:
         """Start a transaction and wait for our turn. A lost server is waited for."""
+        return self._begin(_BEGIN)
+
+    def begin_reading(self) -> Database:
+        """Start a transaction that writes nothing and takes no turn."""
+        return self._begin(_BEGIN_READING)
+
+    def _begin(self, message: Any) -> Database:
         self._undone = False
         for left in reversed(range(TRIES)):
             connection = self.ready()
             try:
-                cursor = connection.execute(_BEGIN, prepare=False)
+                cursor = connection.execute(message, prepare=False)
                 while cursor.nextset():
                     pass
-                self._transaction, clock = cursor.fetchone() or (0, 0.0)
+                self._transaction, clock = cursor.fetchone() or (None, 0.0)
                 self._set_clock(float(clock) - time.time())
                 return Translated(connection)
             except self._psycopg.Error as error:
@@ -245,12 +259,14 @@ class Connection:
             if said != "COMMIT":  # a statement had failed, and the server says ROLLBACK
                 raise self._psycopg.InternalError("the transaction was rolled back")
 
-    def _went_through(self, transaction: int) -> bool:
+    def _went_through(self, transaction: int | None) -> bool:
         """Return True if a transaction is on disk whose COMMIT got no reply.
 
         Beginning a transaction waits for the lock that it held, so its outcome is known by then. A
         server that does not know it counts as no: each write recognises what it has written before.
         """
+        if transaction is None:
+            return False
         try:
             row = self.begin().execute("SELECT txid_status(?)", (transaction,)).fetchone()
         except (self._psycopg.Error, StoreError):

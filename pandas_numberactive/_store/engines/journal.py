@@ -56,6 +56,9 @@ class Engine(Protocol):
     def begin(self) -> Database:
         """Start a transaction as the only writer."""
 
+    def begin_reading(self) -> Database:
+        """Start a transaction that writes nothing, and waits for no writer on a far server."""
+
     def commit(self) -> None:
         """Put the transaction on disk (fsync)."""
 
@@ -118,12 +121,30 @@ class Together:
         raise NotImplementedError
 
 
+class Reading:
+    """Work that only reads. Where the store is far, it goes without the writers' lock."""
+
+    __slots__ = ("_work",)
+
+    def __init__(self, work: Work[Any]) -> None:
+        self._work = work
+
+    def __call__(self, db: Database) -> Any:
+        """Do it."""
+        return self._work(db)
+
+
 class _Job(NamedTuple):
     """Work with the future that waits for it. A job without work compacts the store."""
 
     work: Work[Any] | None
     future: asyncio.Future[Any] | Future[Any]
     loop: asyncio.AbstractEventLoop | None  # None: the future belongs to a thread
+
+    @property
+    def reads(self) -> bool:
+        """True where the work only reads."""
+        return isinstance(self.work, Reading)
 
 
 _Done = tuple[Any, BaseException | None]  # a result, or the error in its place
@@ -217,7 +238,8 @@ class Journal:
             if job is None:
                 self._jobs.put(None)  # for the next time
                 break
-            if job.work is None:
+            apart = self._engine.far and job.reads != first.reads  # a read takes no lock there
+            if job.work is None or apart:
                 self._next = job
                 break
             group.append(job)
@@ -248,7 +270,7 @@ class Journal:
         for left in reversed(range(TRIES)):
             begun = False
             try:
-                database = self._engine.begin()
+                database = self._begin(group)
                 begun = True
                 return self._in_transaction(database, group)
             except BaseException as raised:
@@ -261,6 +283,11 @@ class Journal:
                 # Where nothing can begin, or no write could end, nobody waits twice.
                 return [(None, self._as_ours(error)) for _ in group]
         return None
+
+    def _begin(self, group: list[_Job]) -> Database:
+        if all(job.reads for job in group):
+            return self._engine.begin_reading()
+        return self._engine.begin()
 
     def _in_transaction(self, database: Database, group: list[_Job]) -> list[_Done]:
         works = [job.work for job in group if job.work is not None]

@@ -269,6 +269,10 @@ class SQLiteEngine:
         self._wait_for("BEGIN IMMEDIATE")
         return self._connection
 
+    def begin_reading(self) -> Database:
+        """Start as a writer does: a reader would hold up another process's commit as long."""
+        return self.begin()
+
     def commit(self) -> None:
         """Put the group on disk, in the file that was opened."""
         self._check_file()
