@@ -195,6 +195,22 @@ def packed(lookup: Purchase) -> int:
     return pack(lookup.state, lookup.answer, lookup.charged, lookup.reason == "unknown_value")
 
 
+EVENT = (
+    "at",
+    "kind",
+    "environment",
+    "number",
+    "generation",
+    "run",
+    "request_id",
+    "charged",
+    "code",
+    "reason",
+    "body",
+)
+_LOG = f"INSERT INTO events ({', '.join(EVENT)}) VALUES ({', '.join('?' * len(EVENT))})"
+
+
 def event(
     now: int,
     kind: str,
@@ -202,7 +218,7 @@ def event(
     code: int,
     run: int | None,
 ) -> dict[str, object]:
-    """Return the columns of one line of the ledger."""
+    """Return the columns of one line of the ledger, in the order of `EVENT`."""
     return {
         "at": now,
         "kind": kind,
@@ -227,11 +243,7 @@ def log(
     run: int | None,
 ) -> None:
     """Append to the ledger."""
-    line = event(now, kind, lookup, code, run)
-    db.execute(
-        f"INSERT INTO events ({', '.join(line)}) VALUES ({', '.join('?' * len(line))})",
-        tuple(line.values()),
-    )
+    db.execute(_LOG, tuple(event(now, kind, lookup, code, run).values()))
 
 
 _SETTLED_CODES = np.array(sorted(SETTLED))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 from typing import Any, Literal
 
 from pandas_numberactive._purchase.flow import shows_handle_can_charge
@@ -285,11 +286,16 @@ def _update(
     db: Database, lookup: Purchase, columns: Mapping[str, object], fence: str, *by: int
 ) -> bool:
     """Write columns of a look-up's row. Return False if the fence refuses."""
-    assignments = ", ".join(f"{name} = ?" for name in columns)
     key = (ENVIRONMENTS[lookup.environment], lookup.number, lookup.generation)
-    cursor = db.execute(
+    sql = _update_sql(tuple(columns), fence)
+    return bool(db.execute(sql, (*columns.values(), *key, *by)).rowcount == 1)
+
+
+@cache
+def _update_sql(columns: tuple[str, ...], fence: str) -> str:
+    """Return the statement for some columns and a fence, of which there are few."""
+    assignments = ", ".join(f"{name} = ?" for name in columns)
+    return (
         f"UPDATE lookups SET {assignments} "
-        f"WHERE environment = ? AND number = ? AND generation = ? AND {fence}",
-        (*columns.values(), *key, *by),
+        f"WHERE environment = ? AND number = ? AND generation = ? AND {fence}"
     )
-    return bool(cursor.rowcount == 1)

@@ -157,6 +157,13 @@ _DECODER = json.JSONDecoder(parse_int=_Number, parse_float=_Number, parse_consta
 
 
 def _load(text: str) -> Any:
+    if text[:1] == "{":  # nearly every body: no space around it, no comma amiss
+        try:
+            tree, end = _DECODER.raw_decode(text)
+        except (ValueError, RecursionError):
+            end = -1
+        if end == len(text):
+            return tree
     for candidate in (text, None):
         try:
             return _DECODER.decode(_mend_commas(text) if candidate is None else candidate)
