@@ -1,34 +1,42 @@
-"""`python -m tests.bench [--quick] [names]` prints one table of ratios."""
+"""`python -m tests.bench [--quick] [names]` prints one table of ratios, in Markdown."""
 
 from __future__ import annotations
 
 import argparse
 import datetime
 import json
+import os
 import platform
-from collections.abc import Callable
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
+import aiohttp
 import pandas as pd
 
 from tests.bench import columns, growth, imports, network, risk, servers, warm
 from tests.bench.table import HEAD, Row
 
-BENCHES: dict[str, Callable[[bool], list[Row]]] = {
-    "normalise": columns.normalise,
-    "enrich": warm.enrich,
+BENCHES: dict[str, Callable[[bool], Iterable[Row]]] = {
     "cpu": network.cpu,
     "latency": network.latency,
     "postgres": servers.postgres,
+    "purchases": growth.purchases,
+    "growth": growth.growth,
+    "enrich": warm.enrich,
+    "plan": warm.plan,
     "cold": imports.cold,
     "import": imports.imports,
-    "plan": warm.plan,
-    "growth": growth.growth,
-    "purchases": growth.purchases,
+    "normalise": columns.normalise,
     "risk": risk.risk_tables,
     "questions": risk.questions,
     "redraws": risk.redraws,
 }
+SECONDS = 240  # that the cells of one name may take, so that none can hang
 
 
 def main() -> None:
@@ -43,22 +51,55 @@ def main() -> None:
     given = parser.parse_args()
     before = _saved(given.compare)
     rows: list[Row] = []
-    print(f"{datetime.date.today()}, Python {platform.python_version()}, pandas {pd.__version__}\n")
-    print(HEAD, flush=True)
+    print(_machine(), HEAD, sep="\n\n", flush=True)
     for name in given.names or BENCHES:
-        for row in BENCHES[name](given.quick):
+        for row in _bounded(name, given.quick):
             shown = row.without_target() if given.quick else row
             rows.append(shown)
-            print(shown.line() + shown.against(before.get(shown.what)), flush=True)
-    if given.save:
-        given.save.write_text(json.dumps([row.saved() for row in rows], indent=1))
+            print(shown.line() + shown.against(before.get(shown.name)), flush=True)
+            if given.save:
+                given.save.write_text(json.dumps([row.saved() for row in rows], indent=1))
+    print(f"\nThe bench took {time.perf_counter() / 60 - STARTED / 60:.0f} minutes.")
+
+
+STARTED = time.perf_counter()
+
+
+def _machine() -> str:
+    """Return when, by which command, on which versions and how busy a machine this is measured."""
+    command = " ".join(["python -m tests.bench", *sys.argv[1:]])
+    versions = (
+        f"Python {platform.python_version()}, pandas {pd.__version__}, aiohttp "
+        f"{aiohttp.__version__}, SQLite {sqlite3.sqlite_version}"
+    )
+    busy = f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} at the start"
+    commit = ["git", "describe", "--always", "--dirty"]
+    at = subprocess.run(commit, capture_output=True, text=True, check=False).stdout.strip()
+    return f"{datetime.date.today()}, `{command}` at {at or 'no commit'}: {versions}; {busy}."
+
+
+def _bounded(name: str, quick: bool) -> Iterator[Row]:
+    """Yield the rows of one name, and one that says so where they fail or take too long."""
+    signal.signal(signal.SIGALRM, _too_long)
+    signal.alarm(SECONDS)
+    try:
+        yield from BENCHES[name](quick)
+    except Exception as error:
+        yield Row(name, f"not measured: {type(error).__name__}: {error}"[:200], float("nan"))
+    finally:
+        signal.alarm(0)
+
+
+def _too_long(*_: object) -> None:
+    raise TimeoutError(f"it took over {SECONDS} seconds")
 
 
 def _saved(path: Path | None) -> dict[str, float]:
     """Return the ratios of a saved result by what was compared."""
     if path is None:
         return {}
-    return {row["what"]: row["ratio"] for row in json.loads(path.read_text())}
+    rows = [Row(**saved) for saved in json.loads(path.read_text())]
+    return {row.name: row.ratio for row in rows}
 
 
 if __name__ == "__main__":

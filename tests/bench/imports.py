@@ -23,7 +23,7 @@ def _seconds(code: str, *arguments: str) -> float:
 
 def imports(quick: bool) -> list[Row]:
     """The median of the ratios of pairs."""
-    rounds = 7 if quick else 25
+    rounds = 3 if quick else 15
     pairs = [
         (_seconds("import pandas_numberactive"), _seconds("import pandas")) for _ in range(rounds)
     ][1:]
@@ -47,7 +47,7 @@ assert pna.lookup("08110000007").status == "answered"
 
 def cold(quick: bool) -> list[Row]:
     """(f) a first enrich and one stored look-up in a fresh process, against `import pandas`."""
-    rounds = 5 if quick else 15
+    rounds = 2 if quick else 9
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "s.sqlite3"
         data.filled_store(path, np.array([8_110_000_007]))

@@ -28,14 +28,21 @@ class Row:
     low: float | None = None  # of the rounds' ratios
     high: float | None = None
 
+    @property
+    def name(self) -> str:
+        """What the row is, among all of the table."""
+        return f"{self.group}: {self.what}"
+
     def line(self) -> str:
         """The row as text."""
         times = " | ".join("" if t is None else f"{t:.2f} s" for t in (self.ours, self.baseline))
         return f"| {self.group} | {self.what} | {times} | {self._shown()} | {self._verdict()} | {self.note} |"
 
     def _shown(self) -> str:
-        rounds = "" if self.low is None else f" ({self.low:.2f} to {self.high:.2f})"
-        return f"{self.ratio:.2f}{rounds}"
+        if np.isnan(self.ratio):
+            return ""
+        rounds = "" if self.low is None else f" ({_digits(self.low)} to {_digits(self.high)})"
+        return f"{_digits(self.ratio)}{rounds}"
 
     def saved(self) -> dict[str, Any]:
         """Return the row for a file of results."""
@@ -50,11 +57,19 @@ class Row:
         return replace(self, at_most=None, at_least=None)
 
     def _verdict(self) -> str:
+        if np.isnan(self.ratio):
+            return " | "
         if self.at_most is not None:
             return f"<= {self.at_most} | {'yes' if self.ratio <= self.at_most else '**no**'}"
         if self.at_least is not None:
             return f">= {self.at_least} | {'yes' if self.ratio >= self.at_least else '**no**'}"
         return " | "
+
+
+def _digits(value: float | None) -> str:
+    """Return a ratio with two decimals, a rate without."""
+    value = value or 0.0
+    return f"{value:,.0f}" if value >= 100 else f"{value:.2f}"
 
 
 def spread(row: Row, each: Mapping[str, np.ndarray[Any, Any]]) -> Row:

@@ -54,9 +54,10 @@ async def main():
 
 asyncio.run(main())
 """
-# Passes bytes on after a delay, in either direction: a server that is not next door.
+# Passes bytes on after a delay, in either direction: a server that is not next door. It waits by
+# select, because epoll rounds half a millisecond up to a whole one.
 PROXY = """
-import asyncio, sys
+import asyncio, selectors, sys
 delay, host, port = float(sys.argv[1]), sys.argv[2], int(sys.argv[3])
 
 async def pump(reader, writer):
@@ -74,7 +75,8 @@ async def main():
     print(server.sockets[0].getsockname()[1], flush=True)
     await server.serve_forever()
 
-asyncio.run(main())
+loop = asyncio.SelectorEventLoop(selectors.SelectSelector())
+loop.run_until_complete(main())
 """
 
 
@@ -88,7 +90,7 @@ def _process(code: str, *arguments: object) -> Iterator[str]:
     try:
         yield process.stdout.readline().strip()
     finally:
-        process.terminate()
+        process.kill()
         process.wait(10)
         process.stdout.close()
 

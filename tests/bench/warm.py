@@ -90,7 +90,7 @@ def _what_people_write(book: pd.DataFrame, path: Path) -> pd.DataFrame:
 
 def enrich(quick: bool) -> list[Row]:
     """(b) ours, from the store on disk, against the answers already in memory as a frame, and against people's way."""
-    rows, stored, rounds = (200_000, 100_000, 2) if quick else (2_000_000, 1_000_000, 5)
+    rows, stored, rounds = (50_000, 20_000, 1) if quick else (2_000_000, 1_000_000, 3)
     times = []
     with tempfile.TemporaryDirectory() as folder:
         for seed in range(rounds + 1):
@@ -153,7 +153,7 @@ def _timed(work: Callable[[], Any]) -> tuple[float, Any]:
 
 def plan(quick: bool) -> list[Row]:
     """(g) the plan of a column, a tenth of it distinct, against pd.factorize of that column."""
-    rows, rounds = (1_000_000, 2) if quick else (10_000_000, 3)
+    rows, rounds = (100_000, 1) if quick else (10_000_000, 2)
     times = []
     with tempfile.TemporaryDirectory() as folder:
         for seed in range(rounds + 1):
