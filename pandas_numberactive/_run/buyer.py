@@ -142,6 +142,7 @@ class Buyer:
             async with Client(self._settings, clock=self._clock) as client:
                 self._tally.client = client.stats
                 self._reach = client.reach
+                self._streaks.reach = client.reach
                 driver = Driver(
                     client,
                     policy=self._policy,

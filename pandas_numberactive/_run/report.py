@@ -76,7 +76,7 @@ class Progress:
 
 
 # Counts that the bill shows only where they are not 0.
-_RARE = ("uncertain", "quarantined", "pending", "not_bought", "requeried", "orphaned_handles")
+RARE = ("uncertain", "quarantined", "pending", "not_bought", "requeried", "orphaned_handles")
 
 
 @dataclass(slots=True, repr=False)
@@ -94,6 +94,9 @@ class RunReport:
         without charge.
     run, run_charged : int
         The run that the call belongs to, and the charges of all calls of that run.
+    handles, queries, requeried, orphaned_handles : int
+        The calls that were sent, the queries of a requestId that was asked before, and the calls of
+        handle whose reply was lost. The vendor may know a requestId for these that we do not.
     unit_price, currency : float or None, str
         The price of a charge.
     wall_seconds : float
@@ -188,7 +191,7 @@ class RunReport:
             ("stored", self._stored()),
             ("failed", f"{self.failed:,}"),
         ]
-        rare = {name: int(getattr(self, name)) for name in _RARE}
+        rare = {name: int(getattr(self, name)) for name in RARE}
         out += [(name.replace("_", " "), f"{count:,}") for name, count in rare.items() if count]
         out += [(f"  {why}", f"{count:,}") for why, count in self.failures.items()]
         return out + self._money_lines()

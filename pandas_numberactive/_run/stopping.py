@@ -6,9 +6,14 @@ import re
 
 from pandas_numberactive._config.settings import RunSettings, Settings, from_variable
 from pandas_numberactive._purchase.purchase import LookupState, Purchase
-from pandas_numberactive._vendor.client import Trouble
+from pandas_numberactive._vendor.client import Reach, Trouble
 from pandas_numberactive._vendor.protocol import shown_code
-from pandas_numberactive._vendor.verdicts import NO_USER_PHONE, UNKNOWN_VALUE, Verdict
+from pandas_numberactive._vendor.verdicts import (
+    CONNECT_ERROR,
+    NO_USER_PHONE,
+    UNKNOWN_VALUE,
+    Verdict,
+)
 from pandas_numberactive.errors import (
     AuthenticationError,
     NumberActiveError,
@@ -44,7 +49,8 @@ class Streaks:
             shown_code(code) for step in ("handle", "query") for code in settings.codes(step)
         }
         self.expected = PROBES  # look-ups that this run may begin
-        self._vendor = settings.base_url or "The vendor"
+        self._settings = settings
+        self.reach = Reach()  # of the run's client
         self._begun = 0
         self._ended = 0
         self._bad: dict[int, str] = {}  # place in the order of beginning: what was wrong
@@ -122,13 +128,24 @@ class Streaks:
         in_flight: int,
     ) -> VendorError | None:
         if _is_auth(lookup) and self._ended == row == min(PROBES, self.expected):
-            return _unaccepted(self._vendor, lookup)
+            return _unaccepted(self._settings.base_url or "The vendor", lookup)
         first = self._ended == row == PROBES and kind.startswith("code ")
         if row >= _LIMITS.get(kind, SAME_IN_A_ROW) or first:
-            return _stopped(f"The last {row} answers were all {_WORDS.get(kind, kind)}", lookup)
+            what = _WORDS.get(kind, f"were answered with {kind}")
+            return _stopped(f"The last {row} look-ups {what}", lookup, self._hint(lookup, kind))
         if self._barren >= BARREN_IN_A_ROW + in_flight:
-            return _stopped(f"There was no good answer among the last {self._barren}", lookup)
+            what = f"There was no good answer among the last {self._barren}"
+            return _stopped(what, lookup, _MIXED)
         return None
+
+    def _hint(self, lookup: Purchase, kind: str) -> str:
+        """Return what to do about a row of equal failures."""
+        trouble = self.reach.trouble
+        if lookup.reason == CONNECT_ERROR and trouble is not None:
+            return f"{_trouble_text(trouble, self._settings)} Then call again."
+        if lookup.state is LookupState.QUARANTINED:
+            return _HINTS[NAMELESS]
+        return _HINTS.get(kind, _HINT)
 
 
 def _kind_of_answer(lookup: Purchase) -> str | None:
@@ -141,24 +158,23 @@ def _kind_of_answer(lookup: Purchase) -> str | None:
 
 
 _WORDS = {
-    HELD: "uncertain or about another number",
-    UNREACHABLE: "failures to reach the vendor",
-    UNUSABLE: "answers in which no level can be read",
-    NAMELESS: "answers that do not say about which number they are",
+    HELD: "ended without a reply, or with one about another number",
+    UNREACHABLE: "got no answer from the vendor",
+    UNUSABLE: "got answers in which no level can be read",
+    NAMELESS: "got answers that do not say about which number they are",
 }
 
 
-def _stopped(what: str, lookup: Purchase) -> VendorError:
+def _stopped(what: str, lookup: Purchase, hint: str) -> VendorError:
     reason = None if lookup.reason == "code" else lookup.reason
     parts = (reason, lookup.code and f"code {lookup.code}", lookup.msg)
     said = " ".join(part for part in parts if part)
-    hint = _HINTS.get(_kind_of_answer(lookup) or "", _HINT)
     kind: type[VendorError] = VendorError
     if _is_auth(lookup):
         kind = AuthenticationError
         hint = _AUTH_HINT
     return kind(
-        f"{what}, the last one: {said}. The run was stopped and everything paid is stored. {hint}",
+        f"{what}, the last one: {said}. {hint} The run was stopped, and everything paid is stored.",
         code=lookup.code,
         msg=lookup.msg,
     )
@@ -180,14 +196,23 @@ def _unaccepted(vendor: str, lookup: Purchase) -> AuthenticationError:
 
 
 _HINT = (
-    "Check the app key, the secret, the account and the network, or set the meaning of "
-    "the code with configure(code_outcomes={...}), and call again."
+    "Check the account, or set the meaning of the code with configure(code_outcomes={...}), and "
+    "call again."
+)
+_MIXED = (
+    "Check the network, base_url and the account, or set the meaning of the codes with "
+    "configure(code_outcomes={...}), and call again."
+)
+_NO_REPLY = (
+    "Check the network and base_url, and ask the vendor whether the service runs. Then call again."
 )
 _AUTH_HINT = (
     "Check the app key (NUMBERACTIVE_APP_KEY) and the secret (NUMBERACTIVE_SECRET), and ask the "
     "vendor whether the account may use this product."
 )
 _HINTS = {
+    HELD: _NO_REPLY,
+    UNREACHABLE: _NO_REPLY,
     UNUSABLE: "Ask the vendor what changed, and upgrade this package: LookupStore().reread() then "
     "judges the stored answers again, which costs nothing.",
     NAMELESS: "They may belong to other numbers. Ask the vendor before you call again.",
@@ -242,13 +267,18 @@ _TROUBLE = {
 
 
 def unreached(trouble: Trouble, settings: RunSettings) -> VendorError:
-    """No connection could be made: name the cause, the address and what to do."""
+    """Return the error of a run that could make no connection."""
+    return VendorError(f"{_trouble_text(trouble, settings)} Nothing was sent or charged.")
+
+
+def _trouble_text(trouble: Trouble, settings: Settings) -> str:
+    """Return the cause, the address and what to do."""
     text = _TROUBLE[trouble].format(url=settings.base_url)
     names = [name for name in ("HTTP_PROXY", "HTTPS_PROXY") if _variable(name)]
     if names and settings.proxy is None:
         verb = "is" if len(names) == 1 else "are"
         text += f" {' and '.join(names)} {verb} set here, but not used: pass configure(proxy=...)."
-    return VendorError(f"{text} Nothing was sent or charged.")
+    return text
 
 
 def _variable(name: str) -> str:

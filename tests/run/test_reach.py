@@ -16,6 +16,7 @@ from aiohttp import TCPConnector
 import pandas_numberactive as pna
 from pandas_numberactive._vendor.client import CONNECT_TIMEOUT
 from pandas_numberactive.errors import AuthenticationError, VendorError
+from pandas_numberactive.simulator import Simulator
 
 pytestmark = pytest.mark.filterwarnings("ignore::pandas_numberactive.errors.IncompleteRunWarning")
 
@@ -85,6 +86,36 @@ def test_a_refused_port_says_so_after_one_try_each(as_production, refused, count
     assert "refused the connection" in str(error)
     assert "Nothing was sent or charged" in str(error)
     assert pna.last_run().failed <= 5
+
+
+@pytest.fixture
+def lost_on_the_way(monkeypatch):
+    """A simulator that ends after 30 charges, as a vendor that goes down during a run."""
+    vendor = Simulator(latency=0.01).start()
+    charge = vendor.ledger.charge
+    ending = threading.Thread(target=vendor.stop)
+
+    def charge_and_end(request_id, phone):
+        charge(request_id, phone)
+        if vendor.ledger.total == 30:
+            ending.start()
+
+    monkeypatch.setattr(vendor.ledger, "charge", charge_and_end)
+    yield vendor.base_url
+    ending.join()
+
+
+def test_a_vendor_lost_on_the_way_names_its_cause(lost_on_the_way):
+    """The advice is that of the connection. Keys and codes have nothing to do with it."""
+    settings = {"environment": "simulator", "base_url": lost_on_the_way, "store": ":memory:"}
+    with pna.override(**settings, progress=False), pytest.raises(VendorError) as caught:
+        book(400).numberactive.enrich("phone")
+    text = str(caught.value)
+    assert f"{lost_on_the_way} refused the connection. Check the port" in text
+    assert "call again" in text
+    assert "everything paid is stored" in text
+    assert "app key" not in text
+    assert "code_outcomes" not in text
 
 
 def test_an_unknown_host_is_named(as_production, monkeypatch):

@@ -65,6 +65,15 @@ def test_bad_ones_that_end_together_but_did_not_begin_together_end_nothing(bad, 
     assert [streaks.see(place, GOOD) for place in places[1::2]] == [None] * (3 * limit)
 
 
+@pytest.mark.parametrize(("bad", "limit"), LIMITS[::2], ids=["held", "unreachable"])
+def test_answers_without_a_code_get_no_advice_on_codes(bad, limit):
+    """Nobody could set the meaning of a code that did not come."""
+    streaks = proven()
+    verdicts = [streaks.see(streaks.begin(), bad) for _ in range(limit)]
+    assert "Check the network and base_url" in str(verdicts[-1])
+    assert "code_outcomes" not in str(verdicts[-1])
+
+
 def test_the_first_five_answers_with_one_unknown_code_end_the_run():
     streaks = Streaks(Settings())
     verdicts = [streaks.see(streaks.begin(), UNKNOWN) for _ in range(PROBES)]
