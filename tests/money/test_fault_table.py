@@ -15,7 +15,7 @@ import pytest
 import pandas_numberactive as pna
 from pandas_numberactive._purchase.flow import RetryPolicy
 from pandas_numberactive._purchase.purchase import LookupState
-from pandas_numberactive._store import claims, runs, saves
+from pandas_numberactive._store import claims, runs, saves, together
 from pandas_numberactive._store.rows import ENVIRONMENTS, latest
 from pandas_numberactive.errors import NumberActiveError
 from pandas_numberactive.simulator import Faults, Simulator
@@ -255,6 +255,17 @@ TROUBLE = {
 }
 
 
+def _fails_at(step, save, fails):
+    """Return a server's save of many that fails where it would write what the step writes."""
+
+    def save_or_fail(db, opened, settled):
+        if (step == "saved" and opened) or (step == "answered" and settled):
+            fails()
+        return save(db, opened, settled)
+
+    return save_or_fail
+
+
 @pytest.mark.parametrize("trouble", TROUBLE)
 @pytest.mark.parametrize("step", ["claim", "saved", "answered"])
 def test_a_store_that_fails(trouble, step, place, monkeypatch):
@@ -276,6 +287,7 @@ def test_a_store_that_fails(trouble, step, place, monkeypatch):
     with Simulator(stand_in=True, **KEYS) as vendor:
         pna.configure(environment="production", base_url=vendor.base_url, store=place, **KEYS)
         monkeypatch.setattr(home, name, fails)
+        monkeypatch.setattr(together, "_save", _fails_at(step, together._save, fails))
         assert call(frame) == "raises"
         calls = {"claim": 0, "saved": 1, "answered": 2}[step]
         assert len(vendor.calls) == calls
