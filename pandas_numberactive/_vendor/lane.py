@@ -9,6 +9,9 @@ undocumented. So `make_lane` returns None where an aiohttp lacks one of them, an
 from __future__ import annotations
 
 import asyncio
+import os
+import select
+import socket
 import weakref
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -123,7 +126,12 @@ class Lane:
         if protocol.should_close:  # a peer that sends unrequested bytes does it again
             self.reuses = False
             return False
-        return self.reuses or protocol not in self._used
+        if protocol not in self._used:
+            return True
+        if self.reuses and has_unread(protocol.transport):
+            self.reuses = not sends_unasked(protocol.transport)
+            return False
+        return self.reuses
 
     async def _exchange(self, connection: Any, call: Call, most: int) -> RawReply:
         protocol = connection.protocol
@@ -144,6 +152,31 @@ class Lane:
         if body is not None and self.reuses:
             connection.release()
         return RawReply(message.code, message.headers, body)
+
+
+def has_unread(transport: asyncio.Transport) -> bool:
+    """Return True where something waits in the socket: bytes, or the end of the connection.
+
+    A loop that was busy has not read them yet, and would take them for the reply to the next call.
+    """
+    make_poll = getattr(select, "poll", None)  # not on Windows, where the system reads ahead
+    if make_poll is None:
+        return False
+    poll = make_poll()
+    poll.register(transport.get_extra_info("socket").fileno(), select.POLLIN)
+    return bool(poll.poll(0))
+
+
+def sends_unasked(transport: asyncio.Transport) -> bool:
+    """Return True for bytes of HTTP that nobody asked for. TLS has records of its own."""
+    if transport.get_extra_info("ssl_object") is not None:
+        return False
+    copy = os.dup(transport.get_extra_info("socket").fileno())
+    with socket.socket(fileno=copy) as peeked:
+        try:
+            return bool(peeked.recv(1, socket.MSG_PEEK))
+        except OSError:  # the peer has reset it
+            return False
 
 
 async def bounded(content: Any, most: int) -> bytes | None:

@@ -282,6 +282,11 @@ def test_a_connection_with_unread_bytes_that_is_used(fails, monkeypatch):
     fails(reuse.test_a_second_reply_is_never_the_next_numbers)
 
 
+def test_bytes_in_the_socket_that_are_not_looked_for(fails, monkeypatch):
+    monkeypatch.setattr(lane, "has_unread", lambda _: False)
+    fails(reuse.test_a_second_reply_that_nobody_has_read_yet_is_seen)
+
+
 def test_a_mask_that_is_not_compared(fails, monkeypatch):
     monkeypatch.setattr(verdicts, "names_other_phone", lambda *_: False)
     wrong = {"said": "62899****111", "outcome": verdicts.Outcome.QUARANTINED}

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
+import time
 from collections import Counter
 
 import pandas as pd
 import pytest
 
 import pandas_numberactive as pna
+from pandas_numberactive._vendor.lane import Lane
 
 pytestmark = pytest.mark.filterwarnings("ignore::pandas_numberactive.errors.IncompleteRunWarning")
 
@@ -90,6 +92,13 @@ async def twice(writer, reply, uses):
     await writer.drain()
 
 
+async def late(writer, reply, uses):
+    """The second reply comes while the client is busy with something else."""
+    writer.write(reply)
+    await asyncio.sleep(0.01)
+    writer.write(reply)
+
+
 async def once_only(writer, reply, uses):
     """The second use of a connection is heard, and its reply lost."""
     if uses > 1:
@@ -99,7 +108,7 @@ async def once_only(writer, reply, uses):
 
 @pytest.fixture
 def bought(tmp_path):
-    def buy(front, count=40):
+    def buy(front, count=40, **options):
         pna.configure(
             environment="sandbox",
             base_url=front.url,
@@ -107,6 +116,7 @@ def bought(tmp_path):
             secret="made-up-secret",
             store=str(tmp_path / "s.sqlite3"),
             progress=False,
+            **options,
         )
         frame = pd.DataFrame({"phone": [f"0811{i:07d}" for i in range(count)]})  # made up
         return frame.numberactive.enrich("phone")["phone_lookup_status"].value_counts()["answered"]
@@ -119,6 +129,20 @@ def test_a_second_reply_is_never_the_next_numbers(bought):
     with Front(twice) as front:
         assert bought(front, 12) == 12
         assert Counter(front.charged.values()) == Counter(f"811{i:07d}" for i in range(12))
+
+
+def test_a_second_reply_that_nobody_has_read_yet_is_seen(bought, monkeypatch):
+    """It lies in the socket when the next number takes the connection (A9)."""
+    real = Lane._connect
+
+    async def connect(self):
+        time.sleep(0.04)  # a loop that is kept busy reads nothing
+        return await real(self)
+
+    monkeypatch.setattr(Lane, "_connect", connect)
+    with Front(late) as front:
+        assert bought(front, 6, max_concurrency=1) == 6
+        assert Counter(front.charged.values()) == Counter(f"811{i:07d}" for i in range(6))
 
 
 def test_reuse_ends_where_replies_are_lost_on_it(bought):
