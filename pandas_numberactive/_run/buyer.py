@@ -112,7 +112,7 @@ class Buyer:
             workers.join,
             store.engine,
             token,
-            run=self._run.run,
+            run=self._run,
             lease=lease,
         )
 

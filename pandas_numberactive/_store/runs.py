@@ -29,6 +29,7 @@ class RunRow:
     started_at: int
     resumed: bool
     charged: int = 0  # by earlier calls of the same run
+    key: str = ""  # equal for the same call
 
 
 def _unknown(db: Database, worker: int) -> bool:
@@ -53,7 +54,7 @@ def find_run(
     run, started_at, seen_at = row
     if seen_at <= now - RESUMABLE and not any(lives(db, one) for one in _workers(db, run)):
         return None
-    return RunRow(run, started_at, True, charged(db, run))
+    return RunRow(run, started_at, True, charged(db, run), key)
 
 
 def begin_run(
@@ -85,7 +86,7 @@ def begin_run(
         "VALUES (?, ?, ?, ?, ?, ?, ?, ?) RETURNING run",
         (key, ENVIRONMENTS[environment], started_at, now, cap, price, currency, buyer),
     ).fetchone()
-    return RunRow(row[0], started_at, False)
+    return RunRow(row[0], started_at, False, key=key)
 
 
 def _add_buyer(db: Database, run: int, buyer: str | None) -> None:
@@ -104,7 +105,7 @@ def _workers(db: Database, run: int) -> list[int]:
 
 
 def join(
-    db: Database, *, run: int, pid: int, host: str, token: str, lease_until: int, alive: Alive
+    db: Database, *, run: RunRow, pid: int, host: str, token: str, lease_until: int, alive: Alive
 ) -> int:
     """Register a worker, once for its token, in place of a dead one.
 
@@ -112,14 +113,14 @@ def join(
     """
     row = db.execute("SELECT worker FROM workers WHERE token = ?", (token,)).fetchone()
     if row is None:
-        _take_place(db, run, alive)
+        _take_place(db, run.run, alive)
         row = db.execute(
             "INSERT INTO workers (run, pid, host, token, lease_until) VALUES (?, ?, ?, ?, ?) "
             "RETURNING worker",
-            (run, pid, host, token, lease_until),
+            (run.run, pid, host, token, lease_until),
         ).fetchone()
-    # Its last worker may have ended it since we began.
-    db.execute("UPDATE runs SET ended_at = NULL WHERE run = ?", (run,))
+    # Its last worker may have ended it since we began, and `forget` has taken its key then.
+    db.execute("UPDATE runs SET ended_at = NULL, key = ? WHERE run = ?", (run.key, run.run))
     worker: int = row[0]
     return worker
 

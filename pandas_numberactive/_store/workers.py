@@ -18,7 +18,7 @@ def new_token() -> str:
     return secrets.token_hex(8)
 
 
-def join(db: Database, engine: Engine, token: str, *, run: int, lease: float) -> int:
+def join(db: Database, engine: Engine, token: str, *, run: runs.RunRow, lease: float) -> int:
     """Register this process as a worker of a run and show it alive. Return the worker."""
     held = engine.hold(db, token)
     until = engine.now() + round(lease * 1e6)

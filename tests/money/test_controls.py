@@ -121,6 +121,17 @@ def test_a_dead_sibling_that_is_not_waited_for(fails, monkeypatch):
     fails(ends.test_a_dead_sibling_keeps_a_run_resumable)
 
 
+def test_a_join_that_leaves_a_run_without_its_key(fails, monkeypatch):
+    real = runs.join
+
+    def join(db, *, run, **terms):
+        (key,) = db.execute("SELECT key FROM runs WHERE run = ?", (run.run,)).fetchone()
+        return real(db, run=replace(run, key=key), **terms)
+
+    monkeypatch.setattr(runs, "join", join)
+    fails(ends.test_a_forgetting_before_a_call_joins_keeps_its_run)
+
+
 def test_a_living_worker_that_is_not_looked_at(fails, monkeypatch):
     monkeypatch.setattr(workers, "lives", lambda *_: False)
     fails(ends.test_a_clock_jump_makes_a_live_run_no_new_one)

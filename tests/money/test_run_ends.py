@@ -15,7 +15,7 @@ from pandas_numberactive._cli import tables
 from pandas_numberactive._pandas import frames
 from pandas_numberactive._pandas import lookup as single
 from pandas_numberactive._purchase.purchase import LookupState
-from pandas_numberactive._store import claims, runs, saves, workers
+from pandas_numberactive._store import claims, ledger, runs, saves, workers
 from pandas_numberactive._store.runs import RESUMABLE
 from pandas_numberactive._store.store import LookupStore
 from pandas_numberactive.simulator import Faults
@@ -145,8 +145,8 @@ def test_an_interrupt_after_the_last_answer_ends_no_run(ready, vendor, monkeypat
     assert vendor.ledger.total == 3
 
 
-async def joined(store):
-    row = await store.write(
+async def begun(store):
+    return await store.write(
         runs.begin_run,
         key="k",
         environment="sandbox",
@@ -156,8 +156,16 @@ async def joined(store):
         currency="IDR",
         lives=store.lives,
     )
+
+
+async def joins(store, row):
     token = workers.new_token()
-    return row.run, await store.write(workers.join, store.engine, token, run=row.run, lease=60.0)
+    return await store.write(workers.join, store.engine, token, run=row, lease=60.0)
+
+
+async def joined(store):
+    row = await begun(store)
+    return row.run, await joins(store, row)
 
 
 async def finished(store, run, worker):
@@ -196,6 +204,23 @@ def test_a_killed_call_made_again_ends_its_run(place):
         return run == again, third == run
 
     assert asyncio.run(work()) == (True, False)
+
+
+def test_a_forgetting_before_a_call_joins_keeps_its_run(place):
+    """The run was over for a moment, in which its key went: the call still finds it again."""
+
+    async def work():
+        store = LookupStore.open(place)
+        run, worker = await joined(store)
+        second = await begun(store)
+        await finished(store, run, worker)
+        await store.write(ledger.forget, [8_110_000_000], now=store.now())
+        await joins(store, second)
+        again = await begun(store)
+        store.close()
+        return run == second.run == again.run
+
+    assert asyncio.run(work())
 
 
 def test_a_clock_jump_makes_a_live_run_no_new_one(place, monkeypatch):

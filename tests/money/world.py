@@ -340,7 +340,7 @@ class World:
         asking = self.asked.begins(call, looked, may)
         if dated:
             yield False
-        worker = self._join(caller, asking, row.run)
+        worker = self._join(caller, asking, row)
         work = self._work(call, row, worker, options.since(row.started_at))
         yield from self._buy(caller, asking, work)
         complete = self._over(call, work)
@@ -368,7 +368,7 @@ class World:
             lives=lambda *_: False,
         )
 
-    def _join(self, caller: Caller, asking: Asking, run: int) -> int:
+    def _join(self, caller: Caller, asking: Asking, run: runs.RunRow) -> int:
         worker = runs.join(
             self.db,
             run=run,
