@@ -30,7 +30,8 @@ import inspect
 import linecache
 import traceback
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Any, ClassVar, Literal, NamedTuple
 
@@ -164,6 +165,25 @@ class ColumnNotFoundError(NumberActiveError, KeyError):
         self.column = column
         text = _no_such_column(column, list(available), list(first))
         super().__init__(f"{text} {advice}".rstrip())
+
+
+@contextmanager
+def before_sending() -> Iterator[None]:
+    """Add to an error that the caller has to mend that nothing was sent.
+
+    >>> with before_sending():
+    ...     raise ConfigurationError("There is no option 'pries'.")
+    Traceback (most recent call last):
+    ...
+    pandas_numberactive.errors.ConfigurationError: There is no option 'pries'. Nothing was sent.
+    """
+    try:
+        yield
+    except (ConfigurationError, ColumnNotFoundError) as error:
+        text = str(error)
+        if "othing was" not in text:
+            error.args = (f"{text} Nothing was sent.",)
+        raise
 
 
 def _no_such_column(column: object, available: list[object], first: list[str]) -> str:

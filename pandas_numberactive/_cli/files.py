@@ -178,6 +178,13 @@ def check_target(name: str, source: str) -> None:
         _need_openpyxl()
     if not path.absolute().parent.is_dir():
         raise ConfigurationError(f"There is no folder for --out {name!r}.")
+    try:
+        _part(path).touch()
+        _part(path).unlink()
+    except OSError as error:
+        raise ConfigurationError(
+            f"--out {name!r} cannot be written ({error.strerror}): name another file."
+        ) from error
 
 
 def _need_openpyxl() -> None:
@@ -198,12 +205,17 @@ def write_table(df: pd.DataFrame, name: str, layout: Layout = _PLAIN) -> None:
         sys.stdout.write(_as_text(df).to_csv(index=False, sep=layout.separator))
         return
     path = Path(name)
-    part = path.with_name(f".{path.stem}.part{path.suffix}")
+    part = _part(path)
     try:
         _write(df, part, path.suffix.lower(), layout)
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def _part(path: Path) -> Path:
+    """Return the name of a file while it is not whole."""
+    return path.with_name(f".{path.stem}.part{path.suffix}")
 
 
 def _write(df: pd.DataFrame, path: Path, kind: str, layout: Layout) -> None:

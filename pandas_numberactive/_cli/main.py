@@ -18,6 +18,7 @@ from pandas_numberactive._cli import books, single, tables
 from pandas_numberactive._cli.codes import Exit
 from pandas_numberactive._cli.words import print_error, tell
 from pandas_numberactive._config.credentials import masked_url
+from pandas_numberactive._phones.mask import hide_numbers
 from pandas_numberactive.errors import IncompleteRunWarning, NumberActiveError
 
 _SHOWS = {"-h", "--help", "--version"}
@@ -60,7 +61,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 or 0
             )
     except click.ClickException as error:
-        safe = masked_url(error.format_message()) or ""  # an address may hold a password
+        # An address may hold a password, and a word that was no option may be a number.
+        safe = hide_numbers(masked_url(error.format_message()) or "")
         click.UsageError(safe, getattr(error, "ctx", None)).show()
         raise SystemExit(Exit.USAGE) from None
     except NumberActiveError as error:

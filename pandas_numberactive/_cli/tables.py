@@ -29,12 +29,23 @@ from pandas_numberactive._cli.words import (
     report_text,
     tell,
 )
-from pandas_numberactive._config.settings import SettingOptions, Settings, override, simulator_only
+from pandas_numberactive._config.settings import (
+    SettingOptions,
+    Settings,
+    override,
+    simulator_only,
+    unknown_variables,
+)
 from pandas_numberactive._pandas import api, columns
 from pandas_numberactive._phones.mask import mask_cell, mask_label
 from pandas_numberactive._run.options import EnrichOptions
 from pandas_numberactive._run.report import RunReport
-from pandas_numberactive.errors import ColumnNotFoundError, ConfigurationError, NumberActiveError
+from pandas_numberactive.errors import (
+    ColumnNotFoundError,
+    ConfigurationError,
+    NumberActiveError,
+    before_sending,
+)
 
 F = TypeVar("F", bound=Callable[..., Any])
 _AGE = "Buy again what is older: a number and its unit (s, min, h, D, W), such as 180D or 12h."
@@ -103,7 +114,9 @@ class Request:
         self._given = given
 
     def settings(self) -> AbstractContextManager[Settings]:
-        """Return the settings of the call, as a context."""
+        """Return the settings of the call, as a context. Warn of variables that are not read."""
+        for warning in unknown_variables():
+            tell(f"Warning: {warning}")
         stated: SettingOptions = {}
         if self._given["unit_price"] is not None:
             stated["unit_price"] = self._given["unit_price"]
@@ -196,12 +209,13 @@ def enrich(out: str | None, details: bool, **given: Any) -> int:
     target = out or (STANDARD if request.file == STANDARD else None)
     if target is None:
         raise click.UsageError("Missing option '--out'.")
-    check_target(target, request.file)
     with request.settings():
-        options = request.options()
-        options["details"] = details
-        df = request.table(details)
-        keep = partial(write_table, name=target, layout=request.layout)
+        with before_sending():
+            check_target(target, request.file)
+            options = request.options()
+            options["details"] = details
+            df = request.table(details)
+        keep = partial(_keep, name=target, layout=request.layout)
         try:
             api.enrich_into(df, request.columns, keep, **options)
         except NumberActiveError as error:
@@ -212,6 +226,19 @@ def enrich(out: str | None, details: bool, **given: Any) -> int:
         assert report is not None
         _put_report(report, as_json=given["as_json"], err=target == STANDARD)
     return exit_code(report)
+
+
+def _keep(df: pd.DataFrame, name: str, layout: Layout) -> None:
+    """Write the result, or say that its answers are stored all the same."""
+    try:
+        write_table(df, name, layout)
+    except OSError as error:
+        failed = NumberActiveError(
+            f"The table could not be written to --out {name!r} ({error.strerror}). Every answer is "
+            "stored: the same command with another --out writes it, and buys nothing twice."
+        )
+        failed.report = api.last_run()
+        raise failed from error
 
 
 def _put_report(report: RunReport, *, as_json: bool, err: bool) -> None:

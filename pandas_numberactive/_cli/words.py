@@ -104,7 +104,9 @@ def print_error(error: NumberActiveError) -> None:
 def refuse_budget_without_price(budget: float | None) -> None:
     """Raise where a budget cannot be turned into a number of charges."""
     if budget is not None and not settings().unit_price:
-        raise ConfigurationError("--budget needs a price: add --unit-price, or use --max-charges.")
+        raise ConfigurationError(
+            "--budget needs a price: add --unit-price, or use --max-charges. Nothing was sent."
+        )
 
 
 def from_stdin(name: str) -> str:

@@ -29,7 +29,7 @@ from pandas_numberactive._run.plan import plan as make_plan
 from pandas_numberactive._run.report import Shape
 from pandas_numberactive._run.run import Result, Run
 from pandas_numberactive._run.run import stored as read_stored
-from pandas_numberactive.errors import ConfigurationError
+from pandas_numberactive.errors import ConfigurationError, before_sending
 
 if TYPE_CHECKING:
     import numpy as np
@@ -77,9 +77,10 @@ class _Call:
     @classmethod
     def of(cls, df: pd.DataFrame, column: Columns, given: Mapping[str, Any]) -> Self:
         """Check everything that can be checked before a call is made."""
-        options = Options.of(given)
-        ready = ready_settings(settings())
-        prepared = frames.prepare(df, column, options, ready.max_digits)
+        with before_sending():
+            options = Options.of(given)
+            ready = ready_settings(settings())
+            prepared = frames.prepare(df, column, options, ready.max_digits)
         frames.warn_columns(prepared.shape)
         run = Run(prepared.numbers, prepared.shape, ready, options)
         return cls(prepared, run, ready)

@@ -31,7 +31,7 @@ from pandas_numberactive._purchase.purchase import STATUSES, signal_codes
 from pandas_numberactive._run.options import Options
 from pandas_numberactive._run.report import Shape
 from pandas_numberactive._run.run import Answers, Result, Run, stored
-from pandas_numberactive.errors import InvalidPhoneError
+from pandas_numberactive.errors import InvalidPhoneError, before_sending
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +142,8 @@ class _Call:
         """Check everything that can be checked before a call is made."""
         given = settings()
         national = _national(phone, given)
-        ready = ready_settings(given)
+        with before_sending():
+            ready = ready_settings(given)
         shape = Shape(rows=1, valid_rows=1)
         return cls(national, Run(np.array([int(national)]), shape, ready, options), ready)
 

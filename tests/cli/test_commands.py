@@ -321,11 +321,59 @@ def test_a_file_that_fails_half_way_leaves_no_file(tmp_path, keys, book, monkeyp
 
     monkeypatch.setattr(pd.DataFrame, "to_parquet", full)
     out = tmp_path / "out.parquet"
-    assert main(["enrich", book, "--out", str(out)]) == 2
+    assert main(["enrich", book, "--out", str(out)]) == 3  # paid, and not written
     assert [one.name for one in tmp_path.iterdir() if "out" in one.name] == []
 
 
 # --- the ledger
+
+
+def test_a_folder_that_cannot_be_written_is_refused_first(tmp_path, keys, book, vendor, capsys):
+    """A folder stands where the unfinished file would: rights do not stop every user."""
+    (tmp_path / ".out.part.csv").mkdir()
+    assert main(["enrich", book, "--out", str(tmp_path / "out.csv")]) == 2
+    said = capsys.readouterr().err
+    assert "cannot be written" in said
+    assert "Nothing was sent." in said
+    assert vendor.calls == []
+
+
+def test_a_disk_that_fills_up_after_the_purchase_loses_nothing(
+    tmp_path, keys, book, vendor, capsys, monkeypatch
+):
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as during:
+        during.setattr(pd.DataFrame, "to_csv", full)
+        assert main(["enrich", book, "--out", str(tmp_path / "out.csv")]) == 3
+    said = capsys.readouterr().err
+    assert "No space left on device" in said
+    assert "buys nothing twice" in said
+    assert re.search(r"charged +2", said)
+    assert main(["enrich", book, "--out", str(tmp_path / "out.csv")]) == 0
+    assert vendor.ledger.total == 2
+
+
+def test_a_word_that_may_be_a_number_is_not_repeated(capsys):
+    with pytest.raises(SystemExit):
+        main(["lookup", "0812-3456-7890"])
+    assert "7890" not in capsys.readouterr().err
+
+
+def test_a_variable_that_is_not_read_is_warned_of(book, keys, capsys, monkeypatch):
+    monkeypatch.setenv("NUMBERACTIVE_MAXRATE", "5")
+    assert main(["plan", book]) == 0
+    assert "Did you mean NUMBERACTIVE_MAX_RATE?" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "wrong", [["-c", "phon"], ["--max-age", "180"], ["--out", "no/folder.csv"]]
+)
+def test_an_error_before_anything_is_sent_says_so(wrong, book, tmp_path, keys, vendor, capsys):
+    assert main(["enrich", book, "--out", str(tmp_path / "out.csv"), *wrong]) == 2
+    assert "Nothing was" in capsys.readouterr().err
+    assert vendor.calls == []
 
 
 def test_lookup_reads_numbers_from_standard_input(typed, keys, capsys, vendor):

@@ -373,6 +373,6 @@ def test_a_budget_without_a_price_names_the_flags(tmp_path, capsys, keys, vendor
     source = tmp_path / "in.csv"
     pd.DataFrame({"phone": ["08118899532"]}).to_csv(source, index=False)
     assert main([command[0], str(source), *command[1:], "--budget", "100"]) == 2
-    said = "Error: --budget needs a price: add --unit-price, or use --max-charges.\n"
-    assert capsys.readouterr().err == said
+    said = "--budget needs a price: add --unit-price, or use --max-charges. Nothing was sent."
+    assert capsys.readouterr().err == f"Error: {said}\n"
     assert vendor.ledger.total == 0

@@ -295,7 +295,10 @@ def test_a_typo_shows_the_users_line_and_the_message(book):
         book.numberactive.enrich("phon")
     line, message = caught.value._render_traceback_()
     assert 'book.numberactive.enrich("phon")' in line
-    assert message == "ColumnNotFoundError: There is no column 'phon'. Did you mean 'phone'?"
+    assert (
+        message
+        == "ColumnNotFoundError: There is no column 'phon'. Did you mean 'phone'? Nothing was sent."
+    )
 
 
 def test_the_frames_are_shown_on_demand(book, monkeypatch):
