@@ -16,7 +16,8 @@ from pandas_numberactive._config.settings import Settings, settings, unknown_var
 from pandas_numberactive._display.html import html_table, text_table
 from pandas_numberactive._store.engines.files import NETWORK, file_system
 from pandas_numberactive._store.engines.sqlite import new_mode
-from pandas_numberactive.errors import ConfigurationError
+from pandas_numberactive._store.store import LookupStore
+from pandas_numberactive.errors import ConfigurationError, StoreError
 
 _PACKAGES = (
     "pandas-numberactive pandas numpy pyarrow aiohttp platformdirs tqdm ipywidgets ipykernel "
@@ -128,6 +129,10 @@ def _store_lines(
     except ConfigurationError as error:
         stops += [str(error)] if str(error) not in stops else []
         return []
+    try:
+        LookupStore.check_use(location)
+    except (ConfigurationError, StoreError) as error:
+        stops.append(str(error))
     if "://" in location:
         return [("store", given.shown()["store"])]
     if location == ":memory:":

@@ -114,6 +114,15 @@ class LookupStore:
         refuse_misplaced(path)
         return path.exists()
 
+    @staticmethod
+    def check_use(location: str | os.PathLike[str]) -> None:
+        """Raise StoreError where no run could use the store. Make and change nothing."""
+        checked = CHECKS["store"]("store", location)
+        if isinstance(checked, Address):
+            PostgresEngine(checked, migrate=False).close()
+        else:
+            LookupStore.is_made(checked)
+
     def __enter__(self) -> LookupStore:
         return self
 

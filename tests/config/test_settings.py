@@ -125,12 +125,19 @@ def test_doctor_tells_what_would_stop_a_run_and_which_variables_nobody_reads(mon
     assert "NUMBERACTIVE_ZZZ is not read. There is no such variable." in found.warnings
     assert "my-app-key-1" not in repr(found)
     assert "SQLite" in dict(found.lines)
-    configure(store="postgresql://me:pa55@db/x")
+    configure(store="postgresql://me:pa55@127.0.0.1:1/x")
     assert "SQLite" not in dict(doctor().lines)
     configure(environment="production", store=":memory:", **KEYS)
     found = doctor()
     assert not found.ready
     assert sum("forgets" in text for text in found.warnings) == 1
+
+
+def test_doctor_misses_the_folder_that_a_run_would_miss(tmp_path):
+    configure(environment="simulator", store=tmp_path / "typo" / "s.sqlite3")
+    found = doctor()
+    assert not found.ready
+    assert any("There is no folder 'typo'" in text for text in found.warnings)
 
 
 def test_none_forgets_in_configure_and_lifts_in_override():

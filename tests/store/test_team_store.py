@@ -180,11 +180,38 @@ def test_a_server_that_does_not_let_us_in_is_a_clear_error_and_buys_nothing(
     with pytest.raises(StoreError):
         FRAME.numberactive.plan("phone")
     assert vendor.calls == []
+    found = pna.doctor()
+    assert not found.ready
+    assert re.search(says, repr(found))
     for command in (["store", "init", bad], ["store", "copy", bad, "sqlite:x"], ["history"]):
         assert main(command) == 2
     said = capsys.readouterr()
     assert said.err.count("Error: ") == 3
     assert PASSWORD not in said.out + said.err
+
+
+@server
+def test_doctor_looks_at_an_empty_database_and_makes_nothing(dsn, vendor):
+    configure(vendor, dsn)
+    assert pna.doctor().ready
+    with psycopg.connect(dsn) as db:
+        assert db.execute("SELECT to_regclass('numberactive.meta')").fetchone() == (None,)
+
+
+@server
+def test_doctor_names_the_rights_that_a_reader_lacks(dsn, vendor):
+    """A run of this role would be refused, too, before anything is paid."""
+    configure(vendor, dsn)
+    FRAME.numberactive.enrich("phone")
+    with psycopg.connect(dsn, autocommit=True) as admin:
+        admin.execute("DROP ROLE IF EXISTS reader")
+        admin.execute(f"CREATE ROLE reader LOGIN PASSWORD '{PASSWORD}'")
+        admin.execute("GRANT USAGE ON SCHEMA numberactive TO reader")
+        admin.execute("GRANT SELECT ON ALL TABLES IN SCHEMA numberactive TO reader")
+    configure(vendor, dsn.replace("owner:", "reader:"))
+    found = pna.doctor()
+    assert not found.ready
+    assert "it lacks INSERT on" in repr(found)
 
 
 @server

@@ -40,7 +40,7 @@ _of_parents: list[Any] = []
 class PostgresEngine(Connection):
     """The engine of a journal on a server: migrations, and the locks that show workers alive."""
 
-    def __init__(self, address: Address) -> None:
+    def __init__(self, address: Address, *, migrate: bool = True) -> None:
         super().__init__(address)
         self.errors: tuple[type[Exception], ...] = (self._psycopg.Error,)
         self.far = True
@@ -48,7 +48,7 @@ class PostgresEngine(Connection):
         self._unheld: set[str] = set()
         self.on_connect = self._hold_again
         try:
-            self._migrate()
+            self._open_store(migrate)
         except BaseException:
             self.close()
             raise
@@ -172,17 +172,19 @@ class PostgresEngine(Connection):
                 parts.append(np.fromstring(text, np.int64, sep=",").reshape(-1, 3))
         return np.concatenate(parts)
 
-    def _migrate(self) -> None:
+    def _open_store(self, migrate: bool) -> None:
         refused: StoreError | None = None
         try:
-            if self._version(Translated(self.ready())) < len(MIGRATIONS):
-                self._upgrade()
+            if migrate:
+                self._migrate()
+            else:
+                self._check_use(Translated(self.ready()))
         except self._psycopg.errors.InsufficientPrivilege as error:
             refused = StoreError(
                 f"The role may not use the store {self._address!r} ({self.said(error)}). Let its "
                 "owner run "
                 "`python -m pandas_numberactive store init` once and grant the rights that the "
-                "guide team-store.md lists."
+                "guide team-store.md lists. Nothing was bought."
             )
         except self._psycopg.Error as error:
             refused = StoreError(
@@ -191,6 +193,25 @@ class PostgresEngine(Connection):
             )
         if refused is not None:
             raise refused
+
+    def _migrate(self) -> None:
+        if self._version(Translated(self.ready())) < len(MIGRATIONS):
+            self._upgrade()
+
+    def _check_use(self, db: Database) -> None:
+        """Raise StoreError where no run could use the store. Make and change nothing."""
+        if self._version(db) == len(MIGRATIONS):
+            return self.check_rights(db)
+        (may_make,) = db.execute(
+            "SELECT has_database_privilege(current_database(), 'CREATE')"
+        ).fetchone()
+        if not may_make:
+            raise StoreError(
+                f"The role may not use the store {self._address!r}: it has no tables of this "
+                "version, and the role may not make them. Let its owner run "
+                "`python -m pandas_numberactive store init` once. Nothing was bought."
+            )
+        return None
 
     def _version(self, db: Database) -> int:
         (found,) = db.execute("SELECT to_regclass(?)", (f"{SCHEMA}.meta",)).fetchone()
