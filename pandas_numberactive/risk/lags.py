@@ -13,7 +13,7 @@ from pandas_numberactive.risk._engine.book.dates import dated_late_rows, lag_day
 from pandas_numberactive.risk._engine.book.population import Population, populations
 from pandas_numberactive.risk._engine.book.terms import Common, Terms, takes_terms
 from pandas_numberactive.risk._engine.lag import NAMES
-from pandas_numberactive.risk._engine.stats.covariance import level_rates
+from pandas_numberactive.risk._engine.stats.covariance import Rows, level_rates
 from pandas_numberactive.risk._engine.strata import (
     Effect,
     against_others,
@@ -101,24 +101,20 @@ def _lines(
     groups: np.ndarray[Any, Any],
     by_part: list[Effect],
 ) -> pd.DataFrame:
-    lines = []
-    for part, effect in enumerate(by_part):
-        here = found.restricted(groups == part).merged()
-        goods, bads = here.cells()
-        odds, low, high = effect.odds_ratio
-        lines.append(
-            {
-                "n": goods[0] + bads[0],
-                "bads": bads[0],
-                "bad_rate": level_rates(here)[0],
-                "odds_ratio": odds,
-                "odds_ratio_low": low,
-                "odds_ratio_high": high,
-            }
-        )
+    rows = Rows(NAMES, groups, found.bad, found.weight, found.counts, found.cluster)
+    goods, bads = rows.cells()
+    kind = np.float64 if found.weight is not None else np.int64
+    ratios = np.array([effect.odds_ratio for effect in by_part])
+    columns = {
+        "n": (goods + bads).astype(kind),
+        "bads": bads.astype(kind),
+        "bad_rate": level_rates(rows),
+        "odds_ratio": ratios[:, 0],
+        "odds_ratio_low": ratios[:, 1],
+        "odds_ratio_high": ratios[:, 2],
+    }
     index = pd.MultiIndex.from_product([[found.signal], NAMES], names=["signal", "lag"])
-    out = pd.DataFrame(lines, index=index)
-    return out if found.weight is not None else out.astype({"n": "int64", "bads": "int64"})
+    return pd.DataFrame(columns, index)
 
 
 def _verdict(found: Population, test: lag.Lateness) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Noise that passes for a finding, in books that broke the former tables.
 
-`python -m tests.risk.findings [books]` prints a Markdown table. The script runs on the present tree
+`python -m tests.risk.findings [books] [finding ...]` prints a Markdown table. The script runs on the present tree
 and on those before the retro test, with their `pandas_numberactive` on PYTHONPATH. It needs numpy,
 pandas and that package alone, so it also runs as `python tests/risk/findings.py`.
 """
@@ -40,27 +40,30 @@ class Finding:
     wanted: dict[str, str]
 
 
-def book(rng, n, *, signals=3, asked=1.0, others=0.0, loans=1, ratio=1.0, tiny=False):
+def book(rng, n, *, signals=3, asked=1.0, others=0.0, loans=1, ratio=1.0, low=None, failed=0):
     """Draw loans with signals, the first with an odds ratio `ratio` from low to high.
 
     asked: the share of rows with a phone; the rest default at the rate `others`. loans: loans a
-    customer, of whom some default on most. tiny: the first level has two rows in 3,000.
+    customer, of whom some default on most. low: the rows of the first signal's lowest level.
+    failed: rows whose look-up failed.
     """
     people = n // loans
     codes = {}
     for name in list(KINDS)[:signals]:
         levels = len(KINDS[name].categories)
-        shares = [0.0007, 0.5, 0.4993] if tiny and levels == 3 else None
-        codes[name] = np.repeat(rng.choice(levels, people, p=shares), loans)
+        codes[name] = np.repeat(rng.choice(levels, people), loans)
+    if low is not None:
+        codes[LEVEL] = np.where(np.arange(n) < low, 0, rng.integers(1, 3, n))
     own = np.repeat(rng.normal(0, 2.5, people), loans) if loans > 1 else np.zeros(n)
     odds = np.log(BASE / (1 - BASE)) + own + np.log(ratio) / 2 * (1 - codes[LEVEL])
     known = rng.random(n) < asked
     rate = np.where(known, 1 / (1 + np.exp(-odds)), others)
+    answered = known & (np.arange(n) >= failed)
     columns = {
-        name: pd.Categorical.from_codes(np.where(known, one, -1), dtype=KINDS[name])
+        name: pd.Categorical.from_codes(np.where(answered, one, -1), dtype=KINDS[name])
         for name, one in codes.items()
     }
-    status = np.where(known, "answered", "invalid")
+    status = np.select([answered, known], ["answered", "failed"], "invalid")
     columns["phone_lookup_status"] = pd.Categorical(status, dtype=pna.LOOKUP_STATUS)
     columns["bad"] = (rng.random(n) < rate).astype(np.int64)
     if loans > 1:
@@ -85,6 +88,11 @@ def held(df, **terms):
 def never_asked(n, others):
     """Return a look at noise of which 11% were never asked."""
     return lambda rng: judged(book(rng, n, asked=0.89, others=others))
+
+
+def small_cell(**rows):
+    """Return a look at noise in 3,000 rows of which a cell holds one or two."""
+    return lambda rng: judged(book(rng, 3_000, signals=1, **rows))
 
 
 def tenth_of_all(rng):
@@ -127,20 +135,20 @@ FINDINGS = [
         {"told": FALSE, "covered": "95 +/- 1.5%"},
     ),
     Finding("A6", "8 loans a number", many_loans, BOTH | {"trend": FALSE}),
-    Finding(
-        "A7",
-        "a level of two rows, one signal",
-        lambda rng: judged(book(rng, 3_000, signals=1, tiny=True)),
-        BOTH,
-    ),
+    Finding("A7", "one failed row, one signal", small_cell(failed=1), BOTH),
+    Finding("A7", "two failed rows, one signal", small_cell(failed=2), BOTH),
+    Finding("A7", "a level of one row, one signal", small_cell(low=1), BOTH),
+    Finding("A7", "a level of two rows, one signal", small_cell(low=2), BOTH),
     Finding("B3", "three signals, n 3,000", lambda rng: judged(book(rng, 3_000)), BOTH),
     Finding("power", "odds ratio 2, n 4,000", real_effect, {"told": "90% or more"}),
 ]
 
 
-def lines(books: int) -> Iterator[str]:
+def lines(books: int, names: list[str]) -> Iterator[str]:
     """Return the lines of the table, each as soon as its books are drawn."""
     for at, finding in enumerate(FINDINGS):
+        if finding.name not in names:
+            continue
         seen = [finding.look(np.random.default_rng([at, one])) for one in range(books)]
         for key, wanted in finding.wanted.items():
             share = 100 * np.mean([one[key] for one in seen])
@@ -151,9 +159,10 @@ def main() -> None:
     """Print the table for the number of books on the command line, 500 by default."""
     warnings.simplefilter("ignore")  # the former tree warns of a book without as_of, each time
     books = int(sys.argv[1]) if len(sys.argv) > 1 else 500
+    names = sys.argv[2:] or [finding.name for finding in FINDINGS]
     print(f"{books:,} books a line.\n\n| finding | book | conclusion | wanted | seen |")
     print("|---|---|---|---|---|", flush=True)
-    for line in lines(books):
+    for line in lines(books, names):
         print(line, flush=True)
 
 
