@@ -114,12 +114,17 @@ def login() -> int:
     metavar="FILE",
     help="Write each charge to FILE, a line of JSON.",
 )
-def simulate(port: int, latency: float, ledger: str | None) -> int:
-    """Serve the simulator on the loopback."""
+@click.option("--app-key", default="simulator", show_default=True, help="The key it accepts.")
+@click.option("--secret", default="simulator", show_default=True, help="The secret it accepts.")
+def simulate(port: int, latency: float, ledger: str | None, app_key: str, secret: str) -> int:
+    """Serve the simulator on the loopback.
+
+    With other keys than its own it refuses each command, as a vendor refuses a wrong key.
+    """
     # Imported here because only this command serves.
     from pandas_numberactive.simulator import serve_forever
 
-    serve_forever(port, latency=latency, ledger_path=ledger)
+    serve_forever(port, latency=latency, ledger_path=ledger, app_key=app_key, secret=secret)
     return Exit.COMPLETE
 
 

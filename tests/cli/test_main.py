@@ -141,6 +141,32 @@ def test_the_simulator_serves_a_process_of_its_own(tmp_path):
             process.stdout.close()
 
 
+@pytest.fixture
+def choosy():
+    """The address of a served simulator with keys of its own."""
+    command = [sys.executable, "-m", "pandas_numberactive", "simulate", "--port", "0"]
+    command += ["--app-key", "made-up-key", "--secret", "made-up-secret"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    with process.stdout:
+        yield process.stdout.readline().strip()
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(10) == 0
+
+
+def test_a_wrong_key_can_be_rehearsed(choosy, monkeypatch, tmp_path, capsys):
+    """A simulator served with other keys refuses the commands, and one that has them answers."""
+    monkeypatch.setenv("NUMBERACTIVE_ENVIRONMENT", "simulator")
+    monkeypatch.setenv("NUMBERACTIVE_BASE_URL", choosy)
+    monkeypatch.setenv("NUMBERACTIVE_STORE", str(tmp_path / "s.sqlite3"))
+    monkeypatch.setenv("NUMBERACTIVE_PHONE", "0811 8899 532")
+    assert main(["lookup"]) == 3
+    assert "does not accept the keys" in capsys.readouterr().err
+    given = {"app_key": "made-up-key", "secret": "made-up-secret"}
+    with pna.override(environment="simulator", base_url=choosy, **given):
+        assert pna.lookup("0811 8899 532").charged
+
+
 CHILD = """
 import pandas as pd, pandas_numberactive as pna
 df = pd.DataFrame({"phone": [f"0811{i:07d}" for i in range(2000)]})
