@@ -248,7 +248,8 @@ SETTINGS = (
     Setting(
         "timezone",
         _timezone,
-        "the clock of dates without a time zone, and of the days in spend() and the files",
+        "the clock of dates without a time zone, of the days in spend(), and of times in Excel "
+        "files; frames and CSV files hold UTC",
     ),
     Setting(
         "confirm_above",
