@@ -18,7 +18,7 @@ from pandas_numberactive._pandas import api
 from pandas_numberactive._pandas.lookup_store import By, LookupStore, named_store, store_to_read
 from pandas_numberactive._run.plan import short_location
 from pandas_numberactive._store.store import LookupStore as Journalled
-from pandas_numberactive.errors import ConfigurationError
+from pandas_numberactive.errors import ColumnNotFoundError, ConfigurationError
 
 SHOWN = 50  # events of the ledger
 _json = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
@@ -77,7 +77,9 @@ def spend(by: By, environment: str | None, as_json: bool) -> int:
 
 @click.command(epilog=example("numberactive reconcile invoice.csv --period 2026-10"))
 @click.argument("invoice")
-@click.option("--period", help="What the invoice covers, such as 2026-10.")
+@click.option(
+    "--period", help="Its month, such as 2026-10: charges of others that it lacks are left out."
+)
 @click.option("--request-id", help="Its column of requestIds.  [requestId or request_id]")
 @click.option("--out", help="Write the compared lines to a csv, xlsx or parquet file.")
 @_environment
@@ -92,15 +94,19 @@ def reconcile(
 ) -> int:
     """Compare the vendor's INVOICE, a file with a line a charge, with the ledger.
 
-    The exit code is 3 where a line does not match.
+    Lines are compared by requestId, amounts are not. The exit code is 3 where a line does not
+    match.
     """
     taken = read_table(invoice)
     if taken.how:
         tell(taken.how)
-    with store_to_read(needed=True) as store:
-        found = store.reconcile(
-            taken.frame, request_id=request_id, period=period, environment=environment
-        )
+    try:
+        with store_to_read(needed=True) as store:
+            found = store.reconcile(
+                taken.frame, request_id=request_id, period=period, environment=environment
+            )
+    except ColumnNotFoundError as error:
+        raise ConfigurationError(str(error).replace("request_id=", "--request-id")) from None
     if out:
         write_table(found, out)
     if as_json:
@@ -153,6 +159,7 @@ def resolve(
             environment=environment,
         )
     click.echo(f"It is {state} now.")
+    _tell_store()
     return Exit.COMPLETE
 
 
@@ -179,6 +186,7 @@ def forget() -> int:
     with LookupStore(named_store()) as store:
         count = store.forget(phones)
     click.echo(f"{count:,} of {len(phones):,} numbers were there and are forgotten.")
+    _tell_store()
     return Exit.COMPLETE
 
 
@@ -198,6 +206,7 @@ def import_(answers: str, column: str, environment: str | None, as_json: bool) -
         put_json(counts)
     else:
         click.echo(", ".join(f"{count:,} {name}" for name, count in counts.items()))
+    _tell_store()
     return Exit.COMPLETE
 
 
@@ -231,8 +240,9 @@ def copy(source: str, target: str | None) -> int:
 @click.argument("target", required=False)
 def init(target: str | None) -> int:
     """Make the tables, or bring them up to date, as their owner."""
-    with Journalled.open(_address(target)) as opened:
-        click.echo(f"{opened!r} is ready: {opened.count():,} look-ups.")
+    address = _address(target)
+    with Journalled.open(address) as opened:
+        click.echo(f"The store {short_location(address)} is ready: {opened.count():,} look-ups.")
     return Exit.COMPLETE
 
 

@@ -425,6 +425,8 @@ class LookupStore:
     ) -> Reconciled:
         """Compare an invoice with the ledger, by requestId.
 
+        Amounts are not compared. Multiply the counts by the price of your contract.
+
         Parameters
         ----------
         invoice
@@ -434,7 +436,8 @@ class LookupStore:
         period
             The time that the invoice covers: "2026-10", a pandas Period, or its first moment and
             the one after its last, on the clock of `timezone`. Charges outside of it that are not
-            on the invoice are left out.
+            on the invoice are left out. Lines of the invoice are compared with the whole ledger,
+            and marked in `outside_period` where their charge is of another time.
         environment
             As in `history`.
 
@@ -442,8 +445,8 @@ class LookupStore:
         -------
         Reconciled
             A frame with `request_id`, `verdict`, `times` on the invoice, `charged` as the ledger
-            has it (missing: the vendor did not say isFee), and `at`. Its `headline` counts the
-            verdicts:
+            has it (missing: the vendor did not say isFee), `at`, and with a period
+            `outside_period`. Its `headline` counts the verdicts:
 
             - matched: charged here and on the invoice once;
             - not_counted: known here, but without a charge (held, failed, released or imported);

@@ -13,7 +13,9 @@ from pandas_numberactive._display.text import said
 from pandas_numberactive.errors import ColumnNotFoundError, ConfigurationError
 
 ID_COLUMNS = ("requestId", "request_id")  # the vendor's name, and that of `charges()`
+ADVICE = "Name the column of requestIds with request_id=."
 VERDICTS = ["matched", "not_counted", "only_on_invoice", "only_here", "charged_twice"]
+OUTSIDE = "outside_period"  # a column where a period was given
 EXACT = 2**53  # whole numbers above it are not exact as floats
 
 Period = str | pd.Period | tuple[Any, Any]
@@ -27,10 +29,18 @@ class Reconciled(pd.DataFrame):
         """Return how many requestIds have each verdict."""
         counts = self["verdict"].value_counts()
         parts = [f"{counts[verdict]:,} {verdict}" for verdict in VERDICTS if counts.get(verdict)]
-        return f"{len(self):,} requestIds: {', '.join(parts) or 'none'}"
+        text = f"{len(self):,} requestIds: {', '.join(parts) or 'none'}"
+        outside = int(self[OUTSIDE].sum()) if OUTSIDE in self else 0
+        return f"{text}; {outside:,} charged outside the period" if outside else text
 
     def __repr__(self) -> str:
-        return f"{self.headline}\n{super().__repr__()}"
+        """Return every column, so that the verdict is never cut out of the middle."""
+        table = self.to_string(
+            max_rows=pd.get_option("display.max_rows"),
+            min_rows=pd.get_option("display.min_rows"),
+            line_width=pd.get_option("display.width"),
+        )
+        return f"{self.headline}\n{table}"
 
     def _repr_html_(self) -> str | None:
         table = super()._repr_html_()  # type: ignore[misc, operator, unused-ignore]
@@ -42,7 +52,7 @@ def invoice_ids(invoice: pd.DataFrame, request_id: str | None) -> pd.Series:
     wanted = ID_COLUMNS if request_id is None else (request_id,)
     name = next((one for one in wanted if one in invoice.columns), None)
     if name is None:
-        raise ColumnNotFoundError(wanted[0], invoice.columns)
+        raise ColumnNotFoundError(wanted[0], invoice.columns, advice=ADVICE)
     texts = [_text(value, name) for value in invoice[name].dropna().tolist()]
     return pd.Series([text for text in texts if text], dtype=object).value_counts()
 
@@ -102,17 +112,21 @@ def compare(
     known
         Every requestId that the ledger knows, charged or not.
     period
-        What is in the ledger alone and was charged outside of it is left out.
+        What is in the ledger alone and was charged outside of it is left out. Lines of the invoice
+        all stay, marked in a column where the ledger has their charge outside of it.
     """
     out = pd.DataFrame(index=times.index.union(ours.index))
     out.index.name = "request_id"
     out["times"] = times.reindex(out.index).fillna(0).astype("int64")
     out = out.join(ours[["at", "environment", "number", "generation", "charged"]])
     out["verdict"] = pd.Categorical(_verdicts(out, out.index.isin(ours.index), known), VERDICTS)
+    shown = ["verdict", "times", "charged", "at", "environment"]
     if period is not None:
         inside = (out["at"] >= period[0]) & (out["at"] < period[1])
+        out[OUTSIDE] = out["at"].notna() & ~inside
         out = out[(out["times"] > 0) | inside]
-    return Reconciled(out[["verdict", "times", "charged", "at", "environment"]].reset_index())
+        shown.append(OUTSIDE)
+    return Reconciled(out[shown].reset_index())
 
 
 def _verdicts(out: pd.DataFrame, here: Any, known: set[str]) -> Any:

@@ -433,6 +433,18 @@ def test_an_invoice_is_reconciled(book, tmp_path, keys, capsys):
     assert "only_on_invoice" in capsys.readouterr().out
 
 
+def test_a_column_of_ids_is_named_by_its_flag(book, tmp_path, keys, capsys):
+    """Someone in a shell has no keyword request_id=."""
+    main(["enrich", book, "--out", str(tmp_path / "o.csv")])
+    invoice = tmp_path / "invoice.csv"
+    pd.DataFrame({"Request ID": ["made-up-1"]}).to_csv(invoice, index=False)
+    assert main(["reconcile", str(invoice)]) == 2
+    said = capsys.readouterr().err
+    assert "Name the column of requestIds with --request-id." in said
+    assert "request_id=" not in said
+    assert main(["reconcile", str(invoice), "--request-id", "Request ID"]) == 3
+
+
 def test_held_resolve_and_forget_work_on_the_store(typed, tmp_path, keys, book, capsys):
     assert main(["held"]) == 0
     assert capsys.readouterr().out == "Nothing is held.\n"
@@ -442,7 +454,9 @@ def test_held_resolve_and_forget_work_on_the_store(typed, tmp_path, keys, book, 
     capsys.readouterr()
     typed("0811 8899 532\n0813 0000 0000\n")
     assert main(["forget"]) == 0
-    assert capsys.readouterr().out == "1 of 2 numbers were there and are forgotten.\n"
+    said = capsys.readouterr()
+    assert said.out == "1 of 2 numbers were there and are forgotten.\n"
+    assert said.err.startswith("Store: ")
 
 
 def test_answers_of_another_program_are_imported(tmp_path, keys, capsys):
@@ -457,7 +471,9 @@ def test_answers_of_another_program_are_imported(tmp_path, keys, capsys):
 def test_a_store_is_named_by_a_variable(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("MY_STORE", str(tmp_path / "s.sqlite3"))
     assert main(["store", "init", "env:MY_STORE"]) == 0
-    assert "is ready: 0 look-ups" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert said.startswith("The store ")
+    assert said.endswith("s.sqlite3 is ready: 0 look-ups.\n")
     assert main(["store", "init", "env:NOBODYS"]) == 2
 
 

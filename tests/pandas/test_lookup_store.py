@@ -66,6 +66,37 @@ def test_an_invoice_is_matched_by_request_id(on_either, vendor, frame):
     assert out.loc[[ours[0], ours[5]], "verdict"].tolist() == ["only_here"] * 2
 
 
+def test_a_line_of_another_month_is_counted_in_front(on_either, vendor, frame):
+    """A wrong period compares every line of the invoice, so the headline says what it is."""
+    on_either()
+    enrich(frame[:2])
+    invoice = pd.DataFrame({"requestId": [charge.request_id for charge in vendor.ledger.charges()]})
+    with pna.LookupStore() as store:
+        out = store.reconcile(invoice, period="2020-01")
+    assert out.headline == "2 requestIds: 2 matched; 2 charged outside the period"
+    assert out["outside_period"].tolist() == [True, True]
+
+
+def test_a_reconciliation_shows_its_verdicts(on_either, vendor, frame):
+    """A narrow terminal hides no column between dots."""
+    on_either()
+    enrich(frame[:2])
+    invoice = pd.DataFrame({"requestId": [charge.request_id for charge in vendor.ledger.charges()]})
+    with pna.LookupStore() as store, pd.option_context("display.max_columns", 2):
+        shown = repr(store.reconcile(invoice, environment="all"))
+    names = "verdict times charged at environment"
+    assert [name for name in names.split() if f" {name}" not in shown] == []
+
+
+def test_the_column_of_ids_can_be_named(on_either):
+    """The error names the keyword, and the column that is likely meant."""
+    on_either()
+    with pna.LookupStore() as store, pytest.raises(ColumnNotFoundError) as caught:
+        store.reconcile(pd.DataFrame({"Request ID": ["r1"]}))
+    assert "'Request ID'" in str(caught.value)
+    assert "request_id=" in str(caught.value)
+
+
 def test_either_name_of_the_request_id_is_read(on_either, vendor, frame):
     """The vendor's, and the one that `charges()` gives."""
     on_either()
@@ -106,6 +137,7 @@ def test_a_months_invoice_leaves_other_months_out(on_either, vendor, frame):
         assert out["verdict"].tolist() == ["matched"] * 2
         assert repr(out).startswith("2 requestIds: 2 matched\n")
         assert len(store.reconcile(invoice, period=("2026-01-01", "2026-02-01"))) == 4
+        assert out.headline == "2 requestIds: 2 matched"
         with pytest.raises(ConfigurationError, match="period must be"):
             store.reconcile(invoice, period="soon")
 
