@@ -58,3 +58,19 @@ def test_useless_answers_stop_a_run_whose_handles_all_went(as_production, vendor
     with pytest.raises(VendorError, match="stopped"):
         pd.DataFrame({"phone": PHONES}).numberactive.enrich("phone", progress=False)
     assert vendor.ledger.total == vendor.ledger.queries <= 9
+
+
+def test_what_a_stop_left_open_is_gone_on_with(as_production, vendor):
+    """The free requestIds of a stop are queried by the next call, without a second handle."""
+    as_production(max_concurrency=16)
+    book = pd.DataFrame({"phone": PHONES})
+    vendor.faults = Faults(query={"code_charged": 1.0})
+    with pytest.raises(VendorError, match="stopped"):
+        book.numberactive.enrich("phone", progress=False)
+    charged = vendor.ledger.total
+    opened = vendor.ledger.handles
+    assert charged < opened <= charged + 24  # half as many again as may be in flight
+    vendor.faults = Faults()
+    book.numberactive.enrich("phone", progress=False)
+    assert vendor.ledger.handles == len(PHONES)
+    assert vendor.ledger.total == len(PHONES)
