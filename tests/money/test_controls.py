@@ -21,7 +21,7 @@ from pandas_numberactive._phones import groups, parse
 from pandas_numberactive._purchase import drive, flow, purchase
 from pandas_numberactive._run import ending, plan, run, stopping
 from pandas_numberactive._store import claims, ledger, runs, saves, store, workers
-from pandas_numberactive._store.engines import files, journal, sqlite
+from pandas_numberactive._store.engines import connection, files, journal, sqlite
 from pandas_numberactive._vendor import lane, verdicts
 from pandas_numberactive.errors import VendorError
 from tests.cli import test_commands as commands
@@ -42,6 +42,7 @@ from tests.run import test_tally as tally
 from tests.store import test_forks as forks
 from tests.store import test_lost_stores as stores
 from tests.store import test_reread as rereading
+from tests.store import test_team_store as team
 from tests.vendor import test_protocol as protocol
 from tests.vendor import test_reuse as reuse
 from tests.vendor.test_reuse import bought  # noqa: F401 - a fixture
@@ -262,6 +263,12 @@ def test_a_reader_that_is_waited_for_by_each_write(fails, monkeypatch):
 def test_a_forgetting_that_trusts_the_checkpoint(fails, monkeypatch):
     monkeypatch.setattr(sqlite.SQLiteEngine, "compact", lambda _: None)
     fails(stores.test_forget_says_where_the_bytes_are_kept)
+
+
+@pytest.mark.postgres
+def test_numbers_that_stand_in_statements(fails, monkeypatch):
+    monkeypatch.delattr(connection.Translated, "among")
+    fails(team.test_forgotten_numbers_stand_in_no_statement)
 
 
 def test_an_odd_place_whose_error_escapes(fails, monkeypatch):
