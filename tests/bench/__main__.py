@@ -36,7 +36,7 @@ BENCHES: dict[str, Callable[[bool], Iterable[Row]]] = {
     "questions": risk.questions,
     "redraws": risk.redraws,
 }
-SECONDS = 240  # that the cells of one name may take, so that none can hang
+SECONDS = 240  # on a machine that does nothing else
 
 
 def main() -> None:
@@ -48,18 +48,30 @@ def main() -> None:
     )
     parser.add_argument("--save", type=Path, help="write the results to this file")
     parser.add_argument("--compare", type=Path, help="show the change since a saved file")
+    parser.add_argument("--table", type=Path, help="write the table to this file, too")
+    parser.add_argument(
+        "--seconds", type=int, default=SECONDS, help="that the cells of one name may take"
+    )
     given = parser.parse_args()
     before = _saved(given.compare)
     rows: list[Row] = []
-    print(_machine(), HEAD, sep="\n\n", flush=True)
+    lines: list[str] = []
+
+    def say(line: str) -> None:
+        print(line, flush=True)
+        lines.append(line)
+        if given.table:
+            given.table.write_text("\n".join(lines) + "\n")
+
+    say(f"{_machine()}\n\n{HEAD}")
     for name in given.names or BENCHES:
-        for row in _bounded(name, given.quick):
+        for row in _bounded(name, given.quick, given.seconds):
             shown = row.without_target() if given.quick else row
             rows.append(shown)
-            print(shown.line() + shown.against(before.get(shown.name)), flush=True)
+            say(shown.line() + shown.against(before.get(shown.name)))
             if given.save:
                 given.save.write_text(json.dumps([row.saved() for row in rows], indent=1))
-    print(f"\nThe bench took {time.perf_counter() / 60 - STARTED / 60:.0f} minutes.")
+    print(f"\nThe bench took {(time.perf_counter() - STARTED) / 60:.0f} minutes.")
 
 
 STARTED = time.perf_counter()
@@ -67,7 +79,7 @@ STARTED = time.perf_counter()
 
 def _machine() -> str:
     """Return when, by which command, on which versions and how busy a machine this is measured."""
-    command = " ".join(["python -m tests.bench", *sys.argv[1:]])
+    command = " ".join(["python -m tests.bench", *_short(sys.argv[1:])])
     versions = (
         f"Python {platform.python_version()}, pandas {pd.__version__}, aiohttp "
         f"{aiohttp.__version__}, SQLite {sqlite3.sqlite_version}"
@@ -78,10 +90,15 @@ def _machine() -> str:
     return f"{datetime.date.today()}, `{command}` at {at or 'no commit'}: {versions}; {busy}."
 
 
-def _bounded(name: str, quick: bool) -> Iterator[Row]:
+def _short(arguments: list[str]) -> list[str]:
+    """Return the arguments with the names of files for their paths."""
+    return [Path(one).name if "/" in one else one for one in arguments]
+
+
+def _bounded(name: str, quick: bool, seconds: int) -> Iterator[Row]:
     """Yield the rows of one name, and one that says so where they fail or take too long."""
     signal.signal(signal.SIGALRM, _too_long)
-    signal.alarm(SECONDS)
+    signal.alarm(seconds)
     try:
         yield from BENCHES[name](quick)
     except Exception as error:
@@ -91,7 +108,7 @@ def _bounded(name: str, quick: bool) -> Iterator[Row]:
 
 
 def _too_long(*_: object) -> None:
-    raise TimeoutError(f"it took over {SECONDS} seconds")
+    raise TimeoutError("it took too long, see --seconds")
 
 
 def _saved(path: Path | None) -> dict[str, float]:

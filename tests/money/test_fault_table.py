@@ -17,6 +17,7 @@ from pandas_numberactive._purchase.flow import RetryPolicy
 from pandas_numberactive._purchase.purchase import LookupState
 from pandas_numberactive._store import claims, runs, saves, together
 from pandas_numberactive._store.rows import ENVIRONMENTS, latest
+from pandas_numberactive._vendor import client
 from pandas_numberactive.errors import NumberActiveError
 from pandas_numberactive.simulator import Faults, Simulator
 from tests.money.world import Bounds, Choices, Variant, World, plain
@@ -75,6 +76,19 @@ CASES = [
 @pytest.mark.parametrize(("fault", "step"), CASES)
 @pytest.mark.parametrize("often", ["once", "always"])
 def test_a_fault_of_the_wire(fault, step, often, place, monkeypatch):
+    check_wire(fault, step, often, place, monkeypatch)
+
+
+@pytest.mark.parametrize(("fault", "step"), CASES)
+def test_a_fault_of_the_wire_by_the_session(fault, step, tmp_path, monkeypatch):
+    """As behind a proxy, or with an aiohttp that lacks what the lane needs."""
+    with pytest.MonkeyPatch.context() as way:
+        way.setattr(client, "make_lane", lambda *_: None)
+        check_wire(fault, step, "once", str(tmp_path / "s.sqlite3"), monkeypatch)
+
+
+def check_wire(fault, step, often, place, monkeypatch):
+    """Make a call that a fault hits, and one after it: the number is charged at most once."""
     expected = WIRE[fault][step == "query"][often == "always"]
     kind = "drop_before" if fault == "connect_refused" else fault
     faults = Faults(

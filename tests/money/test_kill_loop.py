@@ -14,6 +14,7 @@ import pytest
 
 from pandas_numberactive.simulator import Faults
 from tests.money.killloop import FAULTS, end, is_alive, is_stopped, kill_loop, stage
+from tests.money.zygote import NO_LANE, OTHER_SQLITE
 
 pytestmark = pytest.mark.skipif(
     not hasattr(os, "fork"), reason="needs os.fork: run it on Linux or macOS"
@@ -25,6 +26,24 @@ def test_thirty_kills_over_three_processes_buy_each_number_once(tmp_path):
     seen = kill_loop(str(tmp_path / "s.sqlite3"), 30, numbers=150)
     assert (seen.twice, seen.lost, seen.wrong, seen.conflicts) == (0, 0, 0, 0), seen.table()
     assert (seen.kills, seen.charged) == (30, 150)
+
+
+def test_thirty_kills_of_workers_that_call_by_the_session(tmp_path, monkeypatch):
+    """The other way to call, which a proxy needs, keeps the same rules."""
+    monkeypatch.setenv(NO_LANE, "1")
+    seen = kill_loop(str(tmp_path / "s.sqlite3"), 30, numbers=150)
+    assert (seen.twice, seen.lost, seen.wrong, seen.conflicts) == (0, 0, 0, 0), seen.table()
+    assert seen.charged == 150
+
+
+def test_thirty_kills_of_workers_with_two_sqlites(tmp_path, monkeypatch):
+    """Two Pythons of one machine bring two SQLites to one file in WAL, where they take turns."""
+    other = pytest.importorskip("pysqlite3", reason="pip install pysqlite3")
+    assert other.sqlite_version_info != sqlite3.sqlite_version_info
+    monkeypatch.setenv(OTHER_SQLITE, "pysqlite3")
+    seen = kill_loop(str(tmp_path / "s.sqlite3"), 30, numbers=150)
+    assert (seen.twice, seen.lost, seen.wrong, seen.conflicts) == (0, 0, 0, 0), seen.table()
+    assert seen.charged == 150
 
 
 def wait_until(condition):

@@ -23,9 +23,12 @@ from pandas_numberactive._run import buyer
 from pandas_numberactive._run import run as batch
 from pandas_numberactive._run.options import Options
 from pandas_numberactive._run.report import Shape
+from pandas_numberactive._store.engines import sqlite
 from pandas_numberactive._vendor import client
 
 LOADED = (buyer, client)  # before the fork, so that a child has nothing to import
+NO_LANE = "TEST_NO_LANE"  # variables of a test: children call by the session
+OTHER_SQLITE = "TEST_OTHER_SQLITE"  # and every other child takes this module for its SQLite
 DONE = (0, 1)  # positions of answered and no_data in STATUSES
 
 
@@ -51,6 +54,19 @@ def live(terms: dict[str, object], seed: int) -> int:
     return 1
 
 
+def vary(seed: int) -> None:
+    """Give a child the way to call and the SQLite that the test's variables name."""
+    if os.environ.get(NO_LANE):
+        client.make_lane = lambda *_: None  # type: ignore[assignment]
+    name = os.environ.get(OTHER_SQLITE)
+    if name and seed % 2:
+        other = importlib.import_module(name)
+        for module in list(sys.modules.values()):
+            if module.__name__.startswith("pandas_numberactive") and hasattr(module, "sqlite3"):
+                module.sqlite3 = other
+        sqlite.SQLiteEngine.errors = (other.Error, OSError)
+
+
 def main() -> None:
     """Serve forks until stdin closes."""
     warnings.simplefilter("ignore")
@@ -58,6 +74,8 @@ def main() -> None:
     terms = json.loads(sys.stdin.readline())
     if terms["settings"]["store"].startswith("postgresql"):
         importlib.import_module("psycopg")  # three quarters of a short life, otherwise
+    if os.environ.get(OTHER_SQLITE):
+        importlib.import_module(os.environ[OTHER_SQLITE])
     gc.freeze()  # so that a child copies few pages
     for line in sys.stdin:
         seed = int(line)
@@ -66,6 +84,7 @@ def main() -> None:
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             code = 1
             try:
+                vary(seed)
                 code = live(terms, seed)
             finally:
                 os._exit(code)
