@@ -273,7 +273,10 @@ def demo() -> int:
         _show(out)
         click.echo(f"The bill:\n{report_text(report)}")
         if not report.bought:
-            click.echo("\n0 bought: everything was in the store already.")
+            click.echo(
+                "\n0 bought: everything was in the store already. To start afresh, delete the "
+                "store that the plan names."
+            )
     return exit_code(report)
 
 

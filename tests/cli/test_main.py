@@ -42,6 +42,7 @@ def test_the_demo_prints_plan_rows_and_bill_and_buys_nothing_twice(
     assert main(["demo"]) == 0
     second = capsys.readouterr().out
     assert "0 bought: everything was in the store already" in second
+    assert "delete the store that the plan names" in second
     assert (
         not vendor.calls
     )  # the demo has a vendor and a store of its own, whatever the variables say
