@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import builtins
 import os
 import re
 import shlex
@@ -23,7 +25,7 @@ PAGES = [*sorted((DOCS / "howto").glob("*.md")), DOCS / "start.md"]
 BLOCK = re.compile(r"```python\n(.*?)```", re.S)
 CONSOLE = re.compile(r"```(?:console|text)\n(.*?)```", re.S)
 EVERY_PAGE = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
-ON_POSTGRES = {"team-store"}
+RUN_APART = {"team-store", "pilot", "rehearse"}  # by tests of their own
 
 
 def made_up_book(rows: int = 400) -> pd.DataFrame:
@@ -61,29 +63,27 @@ class FakeSpark:
 
 
 @pytest.fixture
-def names(tmp_path: Path, request: pytest.FixtureRequest) -> dict[str, Any]:
-    """What a guide's code finds: a configured simulator, a book, a folder."""
+def names(
+    tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> dict[str, Any]:
+    """A configured simulator, the files that a guide reads, and the names that its text explains."""
     simulator = request.getfixturevalue("simulator")
+    monkeypatch.chdir(tmp_path)
     pna.configure(
         environment="simulator",
         base_url=simulator.base_url,
-        store=str(tmp_path / "store.sqlite3"),
+        store=str(tmp_path / "old.sqlite3"),
         unit_price=500,
         progress=False,
     )
     book = made_up_book()
     bought = book.head(20).numberactive.enrich("phone", details=True)
     invoice = bought[["phone_request_id"]].rename(columns={"phone_request_id": "requestId"})
-    invoice.to_csv(tmp_path / "invoice.csv", index=False)
-    return {
-        "book": book,
-        "applicants": made_up_book(50),
-        "people": book.head(3),
-        "folder": tmp_path,
-        "store_path": str(tmp_path / "store.sqlite3"),
-        "spark": FakeSpark(book),
-        "spark_book": FakeSpark(book),
-    }
+    invoice.to_csv("invoice.csv", index=False)
+    book.to_csv("customers.csv", index=False)
+    made_up_book(50).to_csv("applicants.csv", index=False)
+    book.head(3).to_csv("requests.csv", index=False)
+    return {"book": book, "spark": FakeSpark(book), "spark_book": FakeSpark(book)}
 
 
 def code_of(page: Path) -> list[str]:
@@ -97,11 +97,12 @@ def run_page(page: Path, names: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize(
     "page",
-    [page for page in PAGES if code_of(page) and page.stem not in ON_POSTGRES],
+    [page for page in PAGES if code_of(page) and page.stem not in RUN_APART],
     ids=lambda page: page.stem,
 )
 @pytest.mark.filterwarnings("ignore::pandas_numberactive.errors.PlainHttpWarning")
 @pytest.mark.filterwarnings("ignore::pandas_numberactive.errors.IncompleteRunWarning")
+@pytest.mark.filterwarnings("ignore::pandas_numberactive.errors.LookAheadWarning")
 def test_the_code_of_a_guide_runs(page: Path, names: dict[str, Any]) -> None:
     """Each block runs after the ones above it, as a reader would run it."""
     if page.stem == "dask-spark":
@@ -116,6 +117,53 @@ def test_the_code_of_the_team_store_runs(names: dict[str, Any], dsn: str) -> Non
     """The guide to the team's store runs on a real PostgreSQL server."""
     page = next(page for page in PAGES if page.stem == "team-store")
     run_page(page, names | {"dsn": dsn})
+
+
+def loose_names(code: str) -> set[str]:
+    """Return the names that a page's code reads and never makes."""
+    read: set[str] = set()
+    made = set(dir(builtins))
+    for node in ast.walk(ast.parse(code)):
+        if isinstance(node, ast.Name):
+            (read if isinstance(node.ctx, ast.Load) else made).add(node.id)
+        elif isinstance(node, ast.alias):
+            made.add((node.asname or node.name).partition(".")[0])
+        elif isinstance(node, ast.ExceptHandler) and node.name:
+            made.add(node.name)
+    return read - made
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_each_name_of_a_guide_is_made_or_explained(page: Path) -> None:
+    """A reader who copies the blocks finds no undefined name, or a sentence on it."""
+    text = CONSOLE.sub("", BLOCK.sub("", page.read_text()))
+    loose = loose_names("\n".join(code_of(page)))
+    assert [name for name in sorted(loose) if f"`{name}`" not in text] == []
+
+
+def test_an_undefined_name_is_found() -> None:
+    """The test above would pass for ever if it took every name for made."""
+    code = "import pandas as pd\nout = book.head()\ntry:\n    print(pd, out)\nexcept E as e:\n    e"
+    assert loose_names(code) == {"book", "E"}
+
+
+@pytest.mark.filterwarnings("ignore::pandas_numberactive.errors.IncompleteRunWarning")
+def test_a_rehearsal_can_be_repeated(names: dict[str, Any]) -> None:
+    """The second time finds no answers of the first: its assertion holds again."""
+    page = DOCS / "howto" / "rehearse.md"
+    run_page(page, dict(names))
+    run_page(page, dict(names))
+
+
+@pytest.mark.filterwarnings("ignore::pandas_numberactive.errors.IncompleteRunWarning")
+@pytest.mark.filterwarnings("ignore::pandas_numberactive.errors.LookAheadWarning")
+def test_the_pilot_says_which_decision_it_reaches(names: dict[str, Any]) -> None:
+    """All answers of the made-up book are late, and the page says so."""
+    page = DOCS / "howto" / "pilot.md"
+    run_page(page, names)
+    assert names["report"].decision == "NOT ENOUGH DATA"
+    assert f'ends with "{names["report"].decision}"' in page.read_text().replace("\n", " ")
+    assert "new applications" in " ".join(names["report"].reasons)
 
 
 def commands_of(page: Path) -> list[list[str]]:
