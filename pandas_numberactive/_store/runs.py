@@ -6,7 +6,7 @@ Each function runs inside one write transaction; times are microseconds since 19
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from pandas_numberactive._purchase.purchase import SETTLED, STATE_SQL
 from pandas_numberactive._store.engines.journal import Database
@@ -29,7 +29,8 @@ class RunRow:
     started_at: int
     resumed: bool
     charged: int = 0  # by earlier calls of the same run
-    key: str = ""  # equal for the same call
+    # Equal for the same call. A digest of its numbers, so it is printed nowhere.
+    key: str = field(default="", repr=False)
 
 
 def _unknown(db: Database, worker: int) -> bool:

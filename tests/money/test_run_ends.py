@@ -223,6 +223,20 @@ def test_a_forgetting_before_a_call_joins_keeps_its_run(place):
     assert asyncio.run(work())
 
 
+def test_a_run_prints_no_key(place):
+    """The digest of a single number can be found by trying all numbers."""
+
+    async def work():
+        store = LookupStore.open(place)
+        row = await begun(store)
+        store.close()
+        return row
+
+    row = asyncio.run(work())
+    assert row.key == "k"
+    assert "'k'" not in repr(row)
+
+
 def test_a_clock_jump_makes_a_live_run_no_new_one(place, monkeypatch):
     """The process of one worker lives, whatever the clock says (C)."""
 
