@@ -51,7 +51,8 @@ def lateness(
         others, with its 95% interval (missing with fewer than 5 bads or goods). `.tests` has one
         line a signal: level, the worst one (highest lower Wilson bound, at least 30 rows); growth,
         the factor of its odds ratio from fresh answers to those of three months on, with its
-        interval and p_value (logistic regression, each lag with a bad rate of its own); verdict,
+        interval and p_value (logistic regression; levels count by their log-odds over all lags,
+        and each lag has a bad rate of its own); verdict,
         by which `RetroTest` decides, too: "clean"; "grows with the lag: use the fresh rows", or
         "shrinks" likewise, with p_value below 0.05; "too few fresh rows: cannot tell" with fewer
         than 30 fresh bads or goods, or where these rows would not show a doubling with 80% power;

@@ -201,6 +201,20 @@ def test_a_signal_that_fades_with_the_lag_is_told(loans):
     assert tests["verdict"].endswith("use the fresh rows")
 
 
+def test_levels_count_by_their_bad_rates():
+    """The highest stands 1 above the mean of the others, and a level of few rows says nothing."""
+    levels = ["low"] * 100 + ["medium"] * 100 + ["high"] * 2
+    found = population(book(levels, [1, 0, 0, 0] * 50 + [1, 1]), LEVEL, "bad")
+    plain = found.restricted(found.codes < 2)
+    assert strata.by_bad_rate(plain).tolist()[:2] == pytest.approx([0.0, 0.0])
+    found = population(book(levels, [1, 0] * 50 + [1, 0, 0, 0] * 25 + [1, 1]), LEVEL, "bad")
+    numbers = strata.by_bad_rate(found)
+    n = np.array([0.0, 100, 2])
+    assert numbers[0] == 1
+    assert n @ numbers[:3] / n.sum() == pytest.approx(0.0)
+    assert numbers[1] < numbers[2] < 1
+
+
 def test_a_small_late_book_is_not_called_clean(loans):
     """These rows would not have shown a doubling either."""
     frame = dated_by_lag(loans, np.where(np.arange(len(loans)) % 2, 300, 0)).iloc[::3]

@@ -18,7 +18,7 @@ from pandas_numberactive.risk._engine.stats.significance import CHANCE
 from pandas_numberactive.risk._engine.strata import (
     NO_EFFECT,
     Effect,
-    against_others,
+    by_bad_rate,
     last_effect,
 )
 
@@ -73,11 +73,11 @@ class Lateness:
 
 
 def lateness_of(found: Population, days: Floats, late: NDArray[np.bool_]) -> Lateness:
-    """Return the one lag test: does the worst level's effect grow from fresh to late answers?
+    """Return the one lag test: the growth of the levels' differences from fresh to late answers.
 
-    `days` is the lag of each row, `late` the rows that came too late. The worst level is compared
-    with all others, as in the tables that decide. A trend over the levels has less power where
-    people who default end in one level.
+    `days` is the lag of each row, `late` the rows that came too late. Levels count by their bad
+    rates over all lags. A trend over the levels has less power where people who default end in one
+    of them, and none where they lose their level. The worst level alone has less where all move.
     """
     group = groups(days)
     change = _growth(found, group, days, late)
@@ -99,7 +99,7 @@ def _growth(
     used, own = np.unique(group, return_inverse=True)
     if len(used) < 2 or not late.any() or late.all():
         return NO_EFFECT
-    of = against_others(found)
+    of = by_bad_rate(found)
     far = reach(days, late, group)[used]
     return last_effect(found, own, [of, np.outer(far, of)])
 

@@ -70,6 +70,22 @@ def against_others(found: Population) -> Floats:
     return is_worst
 
 
+def by_bad_rate(found: Population) -> Floats:
+    """Return the log-odds of each level, with the highest 1 above the mean of the others.
+
+    Levels of fewer than 30 rows take those of all rows, as their own are mostly chance.
+    """
+    goods, bads = found.units()
+    n = goods + bads
+    large = n >= LEAST if (n >= LEAST).any() else n > 0
+    whole = math.log((bads.sum() + 0.5) / (goods.sum() + 0.5))
+    odds: Floats = np.where(large, np.log((bads + 0.5) / (goods + 0.5)), whole)
+    highest = int(np.argmax(np.where(large, odds, -np.inf)))
+    rest = np.where(np.arange(len(n)) == highest, 0.0, n)
+    gap = odds[highest] - float(rest @ odds) / max(float(rest.sum()), 1.0)
+    return 1.0 + (odds - odds[highest]) / gap if gap > 0 else np.zeros(len(n))
+
+
 def worst_level(found: Population) -> int:
     """Return the level with the highest lower Wilson bound among those of at least 30 rows."""
     goods, bads = found.units()
