@@ -220,7 +220,7 @@ def test_one_request_id_for_two_numbers_stops_the_run_and_queries_neither(tmp_pa
 def test_quarantined_ten_in_a_row_stops_the_run(tmp_path, frame):
     with Simulator(stand_in=True, faults=Faults(query={"wrong_phone": 1.0}), **KEYS) as vendor:
         configure(vendor, tmp_path)
-        with pytest.raises(VendorError, match="10 answers"):
+        with pytest.raises(VendorError, match="The last 10 look-ups"):
             frame.numberactive.enrich("phone")
         assert vendor.ledger.total < 30
 
