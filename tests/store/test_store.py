@@ -454,13 +454,13 @@ def test_many_numbers_are_read_as_they_were_written(store, clock, monkeypatch):
     rng = np.random.default_rng(0)
     numbers = rng.choice(np.arange(8_110_000_000, 8_110_300_000), 120_000, replace=False)
     half = numbers[::2]
-    rows = [(1, int(n), 1, int(n) % 7 + (1 << 4), int(n)) for n in half]
+    rows = [f"(1, {n}, 1, {n % 7 + (1 << 4)}, {n})" for n in half.tolist()]
 
     def fill(db):
-        for row in rows:
+        for at in range(0, len(rows), 500):
             db.execute(
-                "INSERT INTO lookups (environment, number, generation, packed, bought_at) VALUES (?,?,?,?,?)",
-                row,
+                "INSERT INTO lookups (environment, number, generation, packed, bought_at) VALUES "
+                + ", ".join(rows[at : at + 500])
             )
 
     store.do(fill)
