@@ -23,9 +23,9 @@ pytestmark = pytest.mark.skipif(
 
 def test_thirty_kills_over_three_processes_buy_each_number_once(tmp_path):
     """On a server, crashes of the server among them: tests/money/test_postgres.py."""
-    seen = kill_loop(str(tmp_path / "s.sqlite3"), 30, numbers=150)
+    seen = kill_loop(str(tmp_path / "s.sqlite3"), 30, numbers=300)
     assert (seen.twice, seen.lost, seen.wrong, seen.conflicts) == (0, 0, 0, 0), seen.table()
-    assert (seen.kills, seen.charged) == (30, 150)
+    assert (seen.kills, seen.charged) == (30, 300)
 
 
 def test_thirty_kills_of_workers_that_call_by_the_session(tmp_path, monkeypatch):

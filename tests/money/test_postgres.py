@@ -31,9 +31,9 @@ def crashes(server: Server, every: int) -> Callable[[int], None]:
 
 
 def test_thirty_kills_and_three_crashes_of_the_server_buy_each_number_once(postgres, dsn):
-    seen = kill_loop(dsn, 30, numbers=150, between=crashes(postgres, 10))
+    seen = kill_loop(dsn, 30, numbers=300, between=crashes(postgres, 10))
     assert (seen.twice, seen.lost, seen.wrong, seen.conflicts) == (0, 0, 0, 0), seen.table()
-    assert (seen.kills, seen.charged) == (30, 150)
+    assert (seen.kills, seen.charged) == (30, 300)
 
 
 @pytest.fixture
