@@ -355,6 +355,13 @@ def test_a_disk_that_fills_up_after_the_purchase_loses_nothing(
     assert vendor.ledger.total == 2
 
 
+def test_wrong_keys_are_no_reason_to_call_again(tmp_path, keys, book, capsys, monkeypatch):
+    """Exit code 3 would let a scheduler try for ever."""
+    monkeypatch.setenv("NUMBERACTIVE_SECRET", "wrong")
+    assert main(["enrich", book, "--out", str(tmp_path / "out.csv")]) == 2
+    assert "does not accept the keys" in capsys.readouterr().err
+
+
 def test_a_word_that_may_be_a_number_is_not_repeated(capsys):
     with pytest.raises(SystemExit):
         main(["lookup", "0812-3456-7890"])

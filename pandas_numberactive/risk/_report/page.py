@@ -160,7 +160,7 @@ def _coverage(report: Contents) -> str:
     body = plain_table(table, columns, "Applications by the fate of their look-up")
     lead = (
         "Matched against unmatched: applications without an answer may differ from the others. "
-        "They are known for free and not part of any test."
+        "Their outcomes are known without a look-up, and they enter no test."
     )
     if "levels" not in report.tables:
         note = "Questions 2 to 6 and 8 need rows that may decide. There are too few of them."
