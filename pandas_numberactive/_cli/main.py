@@ -67,9 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         raise SystemExit(Exit.USAGE) from None
     except NumberActiveError as error:
         print_error(error)
-        # Wrong keys stay wrong: no scheduler may call again and again.
-        hopeless = error.report is None or isinstance(error, AuthenticationError)
-        return Exit.USAGE if hopeless else Exit.INCOMPLETE
+        return _code_of(error)
     except (OSError, ValueError) as error:
         tell(f"Error: {error}")
         return Exit.USAGE
@@ -79,6 +77,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if _SHOWS & set(given):  # as a console script ends
         raise SystemExit(code)
     return code
+
+
+def _code_of(error: NumberActiveError) -> Exit:
+    # Wrong keys stay wrong: no scheduler may call again and again.
+    hopeless = error.report is None or isinstance(error, AuthenticationError)
+    return Exit.USAGE if hopeless else Exit.INCOMPLETE
 
 
 def _one_line(
