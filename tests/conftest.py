@@ -35,9 +35,8 @@ APART = (
 
 @pytest.hookimpl(tryfirst=True)  # before pytest selects by marker
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark each test by its folder, begin with long ones, and skip slow ones nobody asked for."""
+    """Mark each test by its folder, and skip slow tests that nobody asked for."""
     slow_wanted = "slow" in config.option.markexpr
-    items.sort(key=lambda item: item.get_closest_marker("long") is None)
     for item in items:
         if not item.nodeid.startswith(APART):
             item.add_marker("core")

@@ -27,7 +27,6 @@ def in_memory(database: Any) -> bool:
     return database is Scratch
 
 
-@pytest.mark.long
 @pytest.mark.timeout(600)  # a minute on an idle machine
 def test_two_workers_in_every_interleaving_pay_once(database):
     """With every fault in every place nothing is paid twice, and no answer is lost.
