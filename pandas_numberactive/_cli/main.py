@@ -19,7 +19,7 @@ from pandas_numberactive._cli.codes import Exit
 from pandas_numberactive._cli.words import print_error, tell
 from pandas_numberactive._config.credentials import masked_url
 from pandas_numberactive._phones.mask import hide_numbers
-from pandas_numberactive.errors import AuthenticationError, IncompleteRunWarning, NumberActiveError
+from pandas_numberactive.errors import IncompleteRunWarning, NumberActiveError
 
 _SHOWS = {"-h", "--help", "--version"}
 # By its name, because the package at the top imports the rooms below it.
@@ -67,7 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         raise SystemExit(Exit.USAGE) from None
     except NumberActiveError as error:
         print_error(error)
-        return _code_of(error)
+        return Exit.USAGE if error.report is None else Exit.INCOMPLETE
     except (OSError, ValueError) as error:
         tell(f"Error: {error}")
         return Exit.USAGE
@@ -77,12 +77,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if _SHOWS & set(given):  # as a console script ends
         raise SystemExit(code)
     return code
-
-
-def _code_of(error: NumberActiveError) -> Exit:
-    # Wrong keys stay wrong: no scheduler may call again and again.
-    hopeless = error.report is None or isinstance(error, AuthenticationError)
-    return Exit.USAGE if hopeless else Exit.INCOMPLETE
 
 
 def _one_line(

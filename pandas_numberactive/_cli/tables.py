@@ -233,12 +233,13 @@ def _keep(df: pd.DataFrame, name: str, layout: Layout) -> None:
     try:
         write_table(df, name, layout)
     except OSError as error:
-        failed = NumberActiveError(
+        report = api.last_run()
+        if report is not None:
+            tell(report_text(report))
+        raise NumberActiveError(
             f"The table could not be written to --out {name!r} ({error.strerror}). Every answer is "
             "stored: the same command with another --out writes it, and buys nothing twice."
-        )
-        failed.report = api.last_run()
-        raise failed from error
+        ) from error
 
 
 def _put_report(report: RunReport, *, as_json: bool, err: bool) -> None:

@@ -161,7 +161,7 @@ def test_a_wrong_key_can_be_rehearsed(choosy, monkeypatch, tmp_path, capsys):
     monkeypatch.setenv("NUMBERACTIVE_BASE_URL", choosy)
     monkeypatch.setenv("NUMBERACTIVE_STORE", str(tmp_path / "s.sqlite3"))
     monkeypatch.setenv("NUMBERACTIVE_PHONE", "0811 8899 532")
-    assert main(["lookup"]) == 2
+    assert main(["lookup"]) == 3
     assert "does not accept the keys" in capsys.readouterr().err
     given = {"app_key": "made-up-key", "secret": "made-up-secret"}
     with pna.override(environment="simulator", base_url=choosy, **given):
