@@ -106,7 +106,9 @@ def reconcile(
                 taken.frame, request_id=request_id, period=period, environment=environment
             )
     except ColumnNotFoundError as error:
-        raise ConfigurationError(str(error).replace("request_id=", "--request-id")) from None
+        plain = ColumnNotFoundError(error.column, taken.frame.columns)
+        advice = "Name the column of requestIds with --request-id."
+        raise ConfigurationError(f"{plain} {advice}") from None
     if out:
         write_table(found, out)
     if as_json:
