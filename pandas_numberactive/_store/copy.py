@@ -22,6 +22,7 @@ from pandas_numberactive._display.html import text_table
 from pandas_numberactive._purchase.purchase import SETTLED, STATE_SQL, LookupState
 from pandas_numberactive._store import ledger as store_ledger
 from pandas_numberactive._store.engines.journal import Database
+from pandas_numberactive._store.rows import EVENT
 from pandas_numberactive._store.rows import Row as LookupRow
 from pandas_numberactive._store.store import LookupStore
 from pandas_numberactive.errors import ConfigurationError, StoreError
@@ -48,7 +49,7 @@ _values = attrgetter(*_RECORD)
 _LOOKUP = ", ".join(_RECORD)
 _KEY = 3  # the first columns of a look-up are its key
 _RUN = "key, environment, started_at, seen_at, ended_at, cap, price, currency, buyer"
-_EVENT = "at, kind, environment, number, generation, run, request_id, charged, code, reason, body"
+_EVENT = ", ".join(EVENT)
 _EVENT_NUMBER = 4  # with the id in front
 _EVENT_RUN = 6
 _THIS = "WHERE environment = ? AND number = ? AND generation = ?"

@@ -16,24 +16,13 @@ from pandas_numberactive._purchase.purchase import (
     unpack,
 )
 from pandas_numberactive._store.engines.journal import Database
-from pandas_numberactive._store.rows import ENVIRONMENTS, latest, log, newest
+from pandas_numberactive._store.rows import ENVIRONMENTS, EVENT, latest, log, newest
 from pandas_numberactive._store.runs import BOUGHT, RESUMABLE, note_moved
 from pandas_numberactive._vendor.protocol import Answer
 from pandas_numberactive._vendor.verdicts import UNKNOWN_VALUE, Outcome, Verdict
 from pandas_numberactive.errors import StoreError
 
-HISTORY_COLUMNS = (
-    "at",
-    "kind",
-    "environment",
-    "number",
-    "generation",
-    "run",
-    "request_id",
-    "charged",
-    "code",
-    "reason",
-)
+HISTORY_COLUMNS = EVENT[:-1]  # without the body, which holds a person's data
 
 
 def history(db: Database, since: int, environment: str | None) -> list[Any]:
