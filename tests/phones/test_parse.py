@@ -300,3 +300,11 @@ def test_masks_show_seven_digits_at_most():
     assert operator_of(OURS) == "Telkomsel"
     assert operator_of("8000000000") is None
     assert all(explain(reason).endswith(".") for reason in REASONS)
+
+
+@pytest.mark.parametrize(
+    "cell", ["(+62) +62 811 8899532", "+62)+628118899532", "62 +62 811 8899 532"]
+)
+def test_a_prefix_twice_with_odd_marks_is_refused(cell):
+    """Only the plain ways to write +62 twice are read: other marks may stand for lost digits."""
+    assert parse_phone(cell)[0] is None
