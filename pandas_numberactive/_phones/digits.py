@@ -20,7 +20,7 @@ _NOT_INDONESIAN, _NOT_MOBILE, _TOO_SHORT, _TOO_LONG = map(
 
 # What may stand before the 8: how many digits must follow, the reason where fewer do, whether a +
 # may stand in front.
-_PREFIXES = (
+PREFIXES = (
     ("", 9, _TOO_SHORT, False),
     ("0", 9, _TOO_SHORT, False),
     ("62", 9, _TOO_SHORT, True),
@@ -32,17 +32,17 @@ _PREFIXES = (
 )
 # Five digits of a prefix that has its 8 behind them, or zeros alone: parse_phone must look.
 _LONG_PREFIXES = np.array([0, 162, 620, 626, 762, 862])
-_UNKNOWN = len(_PREFIXES)  # none of these, or one of seven digits
-_STRIP = np.array([len(prefix) for prefix, *_ in _PREFIXES] + [0])
-_FEWEST = np.array([fewest for _, fewest, *_ in _PREFIXES] + [99])
-_WHEN_FEWER = np.array([why for *_, why, _ in _PREFIXES] + [SLOW], np.int8)
-_AFTER_PLUS = np.array([plus for *_, plus in _PREFIXES] + [False])
+_UNKNOWN = len(PREFIXES)  # none of these, or one of seven digits
+_STRIP = np.array([len(prefix) for prefix, *_ in PREFIXES] + [0])
+_FEWEST = np.array([fewest for _, fewest, *_ in PREFIXES] + [99])
+_WHEN_FEWER = np.array([why for *_, why, _ in PREFIXES] + [SLOW], np.int8)
+_AFTER_PLUS = np.array([plus for *_, plus in PREFIXES] + [False])
 
 
 def _prefix_table() -> NDArray[np.uint8]:
-    """Return the row of _PREFIXES that six digits begin with, for all of them."""
+    """Return the row of PREFIXES that six digits begin with, for all of them."""
     table = np.full(1_000_000, _UNKNOWN, np.uint8)
-    for row, (prefix, *_) in enumerate(_PREFIXES):
+    for row, (prefix, *_) in enumerate(PREFIXES):
         for second in "12356789":
             start = int(prefix + "8" + second)
             free = 10 ** (4 - len(prefix))

@@ -9,6 +9,7 @@ that no probe settles is SLOW.
 from __future__ import annotations
 
 import re
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,7 +17,6 @@ import numpy as np
 from pandas_numberactive._phones.digits import (
     MOST,
     POWERS,
-    SLOW,
     is_rounded,
     lengths,
     read_digits,
@@ -24,15 +24,34 @@ from pandas_numberactive._phones.digits import (
 from pandas_numberactive._phones.groups import (
     BARE_DECIMAL,
     FEWEST_BEFORE,
-    MIN_DIGITS,
     count_digits,
     cut,
-    has_group_behind,
     without_tail,
 )
-from pandas_numberactive._phones.parse import REASONS, TWO_NUMBERS, parse_phone
+from pandas_numberactive._phones.parse import REASONS, SEPARATORS, parse_phone
+from pandas_numberactive._phones.parted import (
+    ENDLESS,
+    READ,
+    SLOWLY,
+    Rule,
+    filled,
+    may_end_before,
+    read_parted,
+    rule_of_behind,
+    rule_of_dot,
+    rule_of_two,
+    starts_of_a_second,
+)
 from pandas_numberactive._phones.text import plain
-from pandas_numberactive._phones.words import ADDRESS, CARD, FILLER, LINK
+from pandas_numberactive._phones.words import (
+    ADDRESS,
+    CARD,
+    FILLER,
+    LINK,
+    is_label,
+    is_note,
+    without_label_digit,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -51,16 +70,13 @@ _DATE = (
     r"\A0{1,4}([-./ ])0{1,2}\1(?:00?|0000)(?!0)"
     r"|\A0{7,8}[ T,-]+00?[:. -]?00(?:[:. -]?00)?[ .,;)\]-]*\Z"
 )
-_SECOND_PLUS = r"0[^0]*\+|\+[^0]*\+"
 _LABEL_DIGIT = r"[^\W\d_][ .-]?0(?!0)"
-_BY_DIGITS = re.compile("|".join((_E_NOTATION, _DATE, _SECOND_PLUS, _LABEL_DIGIT)), re.I | re.ASCII)
+_BY_DIGITS = re.compile("|".join((_E_NOTATION, _DATE, _LABEL_DIGIT)), re.I | re.ASCII)
+_SECOND_PLUS = re.compile(r"0[^0]*\+|\+[^0]*\+")
 _PRECISION_LOST = REASONS.index("precision_lost")
-_ENDLESS = 1000  # digits: no probe is too long
-
-Rule = tuple[
-    int, int, int
-]  # a reason, SLOW, or -1 to read the digits; how many of them; whether a + stands before
-_SLOWLY: Rule = (SLOW, 0, 0)
+_LONGEST_PREFIX = 8  # digits: 00620 and three of the number
+# Digits in front that have a rule of their own, and some that no number has.
+_HEADS = ("8", "08", "628", "6208", "00628", "006208", "021", "9")
 
 
 class Layouts:
@@ -100,31 +116,51 @@ class Layouts:
         import pyarrow as pa
 
         number = np.zeros(len(row), np.int64)
-        wanted = (tail > 0) | (rules[:, 0] == -1).take(row)
-        at: Any = slice(None) if wanted.all() else np.flatnonzero(wanted)
-        kept_digits = digits if wanted.all() else digits.filter(pa.array(wanted))
-        value = kept_digits.cast(pa.int64()).to_numpy()
-        if tail.any():
-            power = POWERS.take(tail[at])
-            whole = value // power
-            row[at] += (whole * power != value).astype(row.dtype)
+        wanted = (tail > 0) | (rules[:, 0] == READ).take(row)
+        every = bool(wanted.all())
+        at: Any = slice(None) if every else np.flatnonzero(wanted)
+        value = (digits if every else digits.filter(pa.array(wanted))).cast(pa.int64()).to_numpy()
+        tailed = np.flatnonzero(tail[at])
+        power = POWERS.take(tail[at][tailed])
+        whole = value[tailed] // power
+        odd = tailed[whole * power != value[tailed]]
+        row[odd if every else at[odd]] += 1
         reason = rules[:, 0].astype(np.int8).take(row)
         kept = rules[:, 1].take(row[at])
-        if tail.any():
-            dropped = count[at] > kept  # the tail, or nothing
-            value = np.where(dropped, whole, value)
+        dropped = count[at][tailed] > kept[tailed]  # the tail, or nothing
+        tailed = tailed[dropped]
+        whole = whole[dropped]
+        value = value.copy()  # an Arrow array's own memory takes no writes
+        value[tailed] = whole
         read, why = read_digits(
             value, kept, rules[:, 2].astype(bool).take(row[at]), self._max_digits
         )
-        if tail.any():
-            lost = np.flatnonzero(dropped & (value // 10 * 10 == value))  # as % 10, faster
-            lost = lost[is_rounded(value[lost], lengths(value[lost]))]
-            read[lost] = 0
-            why[lost] = _PRECISION_LOST
-        reads = reason[at] == -1
+        lost = tailed[is_rounded(whole, lengths(whole))]
+        read[lost] = 0
+        why[lost] = _PRECISION_LOST
+        reads = reason[at] == READ
         number[at] = np.where(reads, read, 0)
         reason[at] = np.where(reads, why, reason[at])
+        self._read_parted(rules, row, digits, number, reason)
         return number, reason
+
+    def _read_parted(
+        self,
+        rules: NDArray[np.int32],
+        row: NDArray[Any],
+        digits: Any,
+        number: NDArray[np.int64],
+        reason: NDArray[np.int8],
+    ) -> None:
+        """Read the cells with two numbers, or with digits behind one, into the two arrays."""
+        import pyarrow as pa
+
+        at = np.flatnonzero(reason < READ)
+        if len(at):
+            code, before, pluses = rules[row[at]].T
+            number[at], reason[at] = read_parted(
+                code, before, pluses, digits.take(pa.array(at)), self._max_digits
+            )
 
     def _judged(self, layout: str) -> tuple[int, ...]:
         known = self._known.get(layout)
@@ -150,18 +186,37 @@ def _judge(layout: str) -> tuple[int, ...]:
     """
     count = layout.count("0")
     text = plain(layout)
-    if len(layout) > _LONGEST or _has_other_digits(layout) or _is_read_by_digits(text, count):
-        return (count, 0, *_SLOWLY, *_SLOWLY)
+    if len(layout) > _LONGEST or _has_other_digits(layout) or _is_read_by_digits(text):
+        return (count, 0, *SLOWLY, *SLOWLY)
+    text = without_label_digit(text)  # W/A is one word
+    if starts_of_a_second(text):
+        rule = rule_of_two(layout, text)
+        return (count, 0, *rule, *rule)
+    if _SECOND_PLUS.search(text):
+        return (count, 0, *SLOWLY, *SLOWLY)
+    tail, decimal, whole = _rules(layout, text, count)
+    return (count, tail, *decimal, *whole)
+
+
+def _rules(layout: str, text: str, count: int) -> tuple[int, Rule, Rule]:
+    """Return the digits of a decimal tail, and the two rules, of a layout of one number."""
     marked = "." in text or "," in text  # else every digit counts
     runs = re.findall("0+", text) if marked else []
     tail = len(runs[-1]) if len(runs) > 1 else 0  # digits with none before them are no tail
+    body = cut(text)[1]
+    if _has_prefix_before_dot(body) or may_end_before(without_tail(text)[0], "+" in body[:3]):
+        rules = (
+            _agreed(layout, text, {0, tail}),
+            rule_of_behind(layout, text),
+            rule_of_dot(layout, text),
+        )
+        rule = next((rule for rule in rules if rule != SLOWLY), SLOWLY)
+        return 0, rule, rule
     whole = _probe(layout, count, 0, marked)
     decimal = _probe(layout, count, tail, marked)
     if whole == decimal:
-        return (count, 0, *whole, *whole)
-    if count > MOST:
-        return (count, 0, *_SLOWLY, *_SLOWLY)
-    return (count, tail, *decimal, *whole)
+        return 0, whole, whole
+    return (0, SLOWLY, SLOWLY) if count > MOST else (tail, decimal, whole)
 
 
 def _has_other_digits(layout: str) -> bool:
@@ -169,33 +224,49 @@ def _has_other_digits(layout: str) -> bool:
     return "_x0" in layout.lower() or any(c.isdecimal() and c != "0" for c in layout)
 
 
-def _is_read_by_digits(text: str, count: int) -> bool:
+def _is_read_by_digits(text: str) -> bool:
     """Return True where two cells of one layout may be judged by different rules."""
-    if count >= TWO_NUMBERS and not text.isdecimal():
-        return True
     if _BY_DIGITS.search(text) or CARD.match(text) or ADDRESS.search(text) or LINK.search(text):
         return True
-    if FILLER.fullmatch(text) and count_digits(re.split("[.,]", text)[0]) < FEWEST_BEFORE:
-        return True
-    if _has_prefix_before_dot(cut(text)[1]):
-        return True
-    return has_group_behind(without_tail(text)[0], lambda digits: len(digits) >= MIN_DIGITS)
+    filler = FILLER.fullmatch(text)
+    return filler is not None and count_digits(re.split("[.,]", text)[0]) < FEWEST_BEFORE
 
 
 def _has_prefix_before_dot(body: str) -> bool:
     """Return True for one dot behind a possible prefix: 0811 is one, 8118 is not."""
     if body.count(".") != 1:
         return False
-    return count_digits(body.partition(".")[0]) == 4 or not BARE_DECIMAL.fullmatch(body)
+    before = count_digits(body.partition(".")[0])
+    return before == 4 or (before <= _LONGEST_PREFIX and not BARE_DECIMAL.fullmatch(body))
+
+
+def _agreed(layout: str, text: str, tails: set[int]) -> Rule:
+    """Return the rule of the reason that parse_phone gives for every head and tail, or SLOWLY."""
+    count = layout.count("0")
+    refused = all(map(_is_refused_by_marks, {text, without_tail(text)[0]}))
+    heads = _HEADS[:1] if refused else _HEADS
+    reasons = set()
+    for head, zeros in product(heads, tails):
+        digits = (head + "1" * count)[: count - zeros] + "0" * zeros
+        reasons.add(parse_phone(filled(layout, digits), max_digits=ENDLESS)[1])
+        if len(reasons) > 1:
+            return SLOWLY
+    reason = reasons.pop()
+    return SLOWLY if reason is None else _by_layout(reason)
+
+
+def _is_refused_by_marks(text: str) -> bool:
+    """Return True where the words around one number, or parts too short for two, refuse a cell."""
+    parts = [part for part in SEPARATORS.split(text) if "0" in part]
+    head, _, tail = cut(parts[0])
+    return len(parts) > 1 or not (is_label(head) and is_note(tail))
 
 
 def _probe(layout: str, count: int, zeros: int, marked: bool) -> Rule:
     """Return the rule for a layout that ends in so many zeros, as parse_phone reads it."""
     for head in ("8", "628"):
         digits = (head + "1" * count)[: count - zeros] + "0" * zeros
-        rest = iter(digits)
-        cell = "".join(next(rest) if c == "0" else c for c in layout)
-        national, why = parse_phone(cell, max_digits=_ENDLESS)
+        national, why = parse_phone(filled(layout, digits), max_digits=ENDLESS)
         plus = int(head == "628")
         if national is not None:
             return _reading("62" * plus + national, digits, zeros, plus)
@@ -203,18 +274,18 @@ def _probe(layout: str, count: int, zeros: int, marked: bool) -> Rule:
             return -1, count, plus
         if why != "not_indonesian":
             return _by_layout(str(why))
-    return _SLOWLY
+    return SLOWLY
 
 
 def _reading(read: str, digits: str, zeros: int, plus: int) -> Rule:
     """Return the rule to read the digits, all of them or all but the tail."""
     if len(digits) > MOST or not digits.startswith(read):
-        return _SLOWLY
+        return SLOWLY
     kept = len(read)
-    return (-1, kept, plus) if len(digits) - kept in (0, zeros) else _SLOWLY
+    return (-1, kept, plus) if len(digits) - kept in (0, zeros) else SLOWLY
 
 
 def _by_layout(reason: str) -> Rule:
     """Return the rule of a reason that all cells of a layout share."""
     code = REASONS.index(reason)
-    return (code, 0, 0) if code in _BY_LAYOUT else _SLOWLY
+    return (code, 0, 0) if code in _BY_LAYOUT else SLOWLY

@@ -1,0 +1,232 @@
+"""Layouts whose first digits decide: two numbers, digits behind a whole number, one dot.
+
+Two equal numbers are one, two different ones are refused, an extension is known by the whole number
+before it, and a dot begins no decimals behind 0811. Both parts are read at once, as integers.
+`parse_phone` keeps the cells of which a part is none of these.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from pandas_numberactive._phones.digits import MOST, POWERS, PREFIXES, SLOW, lengths, read_digits
+from pandas_numberactive._phones.groups import MIN_DIGITS, count_digits, cut, has_group_behind
+from pandas_numberactive._phones.parse import REASONS, SEPARATORS, parse_phone
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+Rule = tuple[
+    int, int, int
+]  # a reason, SLOW, or one of those below; the digits kept or before the second part; the pluses
+READ = -1  # the digits
+TWO = -2  # numbers
+BEHIND = -3  # a whole number stand more digits
+DOTTED = -4  # the digits, where those before the only dot are an area
+SLOWLY: Rule = (SLOW, 0, 0)
+ENDLESS = 1000  # digits: no probe is too long
+_SEVERAL = REASONS.index("several_numbers")
+_SECOND_PLUS = 2  # added to the first part's 1
+_AREAS = {2: "62", 3: "811", 4: "0811", 5: "62811", 6: "620811"}  # before a dot, by length
+_BEFORE_AREA = np.array([-1, -1, 0, 0, 0, 62, 620])  # by length, its three digits aside
+
+
+def filled(layout: str, digits: str) -> str:
+    """Return the layout with these digits in the places of its zeros."""
+    rest = iter(digits)
+    return "".join(next(rest) if character == "0" else character for character in layout)
+
+
+def starts_of_a_second(text: str) -> list[int]:
+    """Return the counts of digits before each group where a second number may begin."""
+    sizes = [len(group) for group in re.findall("0+", text)]
+    before = np.cumsum(sizes)
+    return [int(at) for at in before if at >= MIN_DIGITS and before[-1] - at >= MIN_DIGITS]
+
+
+def rule_of_two(layout: str, text: str) -> Rule:
+    """Return the rule for a layout, and its plain text, in which two numbers have room."""
+    if "." in text:  # it may begin decimals
+        return SLOWLY
+    starts = starts_of_a_second(text)
+    parts = [part for part in SEPARATORS.split(text) if "0" in part]
+    if len(parts) == 1 and len(starts) == 1:
+        return _proven(layout, starts[0], _has_plus(parts[0]), False)
+    if len(parts) == 2 and count_digits(parts[0]) in starts and not any(map(_may_end, parts)):
+        return _proven(layout, count_digits(parts[0]), *map(_has_plus, parts))
+    return SLOWLY
+
+
+def _has_plus(part: str) -> bool:
+    return "+" in cut(part)[1][:3]
+
+
+def _may_end(part: str) -> bool:
+    return may_end_before(cut(part)[1], _has_plus(part))
+
+
+def may_end_before(body: str, plus: bool) -> bool:
+    """Return True where a whole number, behind a plus or not, may end before the last group."""
+    least = _fewest(plus)
+    return has_group_behind(body, lambda digits: len(digits) >= least)
+
+
+def _fewest(plus: bool) -> int:
+    """Return the fewest digits of a whole number: 62 stands behind a plus."""
+    return MIN_DIGITS + (2 if plus else 0)
+
+
+def _proven(layout: str, before: int, first_plus: bool, second_plus: bool) -> Rule:
+    """Return the rule for two numbers where parse_phone follows it on probes, else SLOWLY."""
+    behind = layout.count("0") - before
+    if max(before, behind) >= 2 * MIN_DIGITS:  # a part of two numbers
+        return SLOWLY
+    for first, length in _prefixed(before, first_plus):
+        for second, same in _prefixed(behind, second_plus):
+            if length != same or not second:
+                continue
+            national = "8" + "1" * (length - 1)
+            probes = [first + national + second + "8" + end * (length - 1) for end in "12"]
+            found = [parse_phone(filled(layout, p), max_digits=ENDLESS) for p in probes]
+            if found != [(national, None), (None, "several_numbers")]:
+                return SLOWLY
+            return TWO, before, int(first_plus) + (_SECOND_PLUS if second_plus else 0)
+    return SLOWLY
+
+
+def _prefixed(digits: int, plus: bool) -> list[tuple[str, int]]:
+    """Return the prefixes of so many digits, each with the length of its national number."""
+    known = [
+        (prefix, digits - len(prefix))
+        for prefix, _, _, after_plus in PREFIXES
+        if after_plus or not plus
+    ]
+    return [(prefix, length) for prefix, length in known if length > MIN_DIGITS]
+
+
+def rule_of_behind(layout: str, text: str) -> Rule:
+    """Return the rule for a layout with digits behind what may be a whole number."""
+    parts = [part for part in SEPARATORS.split(text) if "0" in part]
+    if text.count(".") == 1 or len(parts) != 1:  # one dot may begin decimals
+        return SLOWLY
+    body = cut(parts[0])[1]
+    plus = "+" in body[:3]
+    end = _first_end(body, plus)
+    count = layout.count("0")
+    if end is None or max(end, count - end) > MOST:
+        return SLOWLY
+    probe = filled(layout, ("628" if plus else "8") + "1" * count)
+    _, why = parse_phone(probe, max_digits=ENDLESS)
+    return (BEHIND, end, int(plus)) if why == "several_numbers" else SLOWLY
+
+
+def _first_end(body: str, plus: bool) -> int | None:
+    """Return the fewest digits that may be a whole number with others behind it."""
+    ends: list[int] = []
+
+    def collect(digits: str) -> bool:
+        ends.append(len(digits))
+        return False
+
+    has_group_behind(body, collect)
+    return min((end for end in ends if end >= _fewest(plus)), default=None)
+
+
+def rule_of_dot(layout: str, text: str) -> Rule:
+    """Return the rule for a layout with one dot, behind what may be an area."""
+    count = layout.count("0")
+    body = cut(text)[1]
+    plus = "+" in body[:3]
+    before = count_digits(body.partition(".")[0])
+    area = _AREAS.get(before)
+    if area is None or body.count(".") != 1 or count > MOST or may_end_before(text, plus):
+        return SLOWLY
+    digits = (area + ("8" if before == 2 else "") + "1" * count)[:count]
+    national, _ = parse_phone(filled(layout, digits), max_digits=ENDLESS)
+    return (DOTTED, before, int(plus)) if national == digits[digits.index("8") :] else SLOWLY
+
+
+def read_parted(
+    codes: NDArray[np.int32],
+    before: NDArray[np.int32],
+    pluses: NDArray[np.int32],
+    digits: Any,
+    max_digits: int,
+) -> tuple[NDArray[np.int64], NDArray[np.int8]]:
+    """Return numbers and reasons of cells with a rule for their parts, SLOW where it does not hold.
+
+    `digits` is an Arrow array of the cells' digits, `before` how many belong to the first part.
+    """
+    number = np.zeros(len(codes), np.int64)
+    reason = np.full(len(codes), SLOW, np.int8)
+    count, value = _halves(digits, before)
+    for code, read in ((TWO, _read_two), (BEHIND, _read_behind), (DOTTED, _read_dotted)):
+        at = np.flatnonzero(codes == code)
+        if len(at):
+            number[at], reason[at] = read(
+                _Parts(value[at], before[at], count[at] - before[at], pluses[at], max_digits)
+            )
+    return number, reason
+
+
+class _Parts(NamedTuple):
+    """The two parts of cells as integers, their lengths, and the pluses before them."""
+
+    value: NDArray[np.int64]
+    before: NDArray[np.int32]
+    behind: NDArray[np.int64]
+    pluses: NDArray[np.int32]
+    max_digits: int
+
+    def first(self) -> tuple[NDArray[np.int64], NDArray[np.int8]]:
+        """Return the numbers and reasons of the first parts."""
+        return read_digits(self.value[:, 0], self.before, self.pluses % 2 > 0, self.max_digits)
+
+
+def _read_two(parts: _Parts) -> tuple[NDArray[np.int64], NDArray[np.int8]]:
+    first, no_first = parts.first()
+    plus = parts.pluses >= _SECOND_PLUS
+    second, no_second = read_digits(parts.value[:, 1], parts.behind, plus, parts.max_digits)
+    bare = lengths(second) == parts.behind  # such digits go on from the first part
+    slow = (no_first != READ) | (no_second != READ) | bare
+    reason = np.where(slow, SLOW, np.where(first == second, READ, _SEVERAL)).astype(np.int8)
+    return np.where(reason == READ, first, 0), reason
+
+
+def _read_behind(parts: _Parts) -> tuple[NDArray[np.int64], NDArray[np.int8]]:
+    number, why = parts.first()
+    return np.zeros_like(number), np.where(why == READ, _SEVERAL, SLOW).astype(np.int8)
+
+
+def _read_dotted(parts: _Parts) -> tuple[NDArray[np.int64], NDArray[np.int8]]:
+    whole = parts.value[:, 0] * POWERS.take(parts.behind) + parts.value[:, 1]
+    count = parts.before + parts.behind
+    number, reason = read_digits(whole, count, parts.pluses % 2 > 0, parts.max_digits)
+    area = _is_area(parts.value[:, 0], parts.before)
+    return np.where(area, number, 0), np.where(area, reason, SLOW).astype(np.int8)
+
+
+def _is_area(value: NDArray[np.int64], digits: NDArray[np.int32]) -> NDArray[np.bool_]:
+    """Return True where a dot behind these digits begins no decimals: 0811, 62 811 or 62."""
+    above = value // 1000
+    area: NDArray[np.bool_] = (value % 1000 // 100 == 8) & (
+        above == _BEFORE_AREA.take(digits, mode="clip")
+    )
+    return np.where(digits == 2, value == 62, area)
+
+
+def _halves(digits: Any, before: NDArray[np.int32]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return how many digits each cell has, and the two integers that they are cut into."""
+    import pyarrow as pa
+
+    ends = np.frombuffer(digits.buffers()[1], np.int64)[digits.offset :][: len(digits) + 1]
+    cuts = np.empty(2 * len(digits) + 1, np.int64)
+    cuts[::2] = ends
+    cuts[1::2] = ends[:-1] + before
+    halves = pa.LargeStringArray.from_buffers(
+        len(cuts) - 1, pa.py_buffer(cuts), digits.buffers()[2]
+    )
+    return np.diff(ends), halves.cast(pa.int64()).to_numpy().reshape(-1, 2)
