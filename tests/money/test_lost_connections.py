@@ -6,6 +6,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
+from contextlib import closing
 
 import pandas as pd
 import pytest
@@ -17,9 +18,11 @@ pytest.importorskip(
 import psycopg
 
 import pandas_numberactive as pna
+from pandas_numberactive._config.credentials import Address
 from pandas_numberactive._store import claims, runs, workers
 from pandas_numberactive._store.engines import connection as store_connection
 from pandas_numberactive._store.engines import postgres as store_postgres
+from pandas_numberactive._store.engines.postgres import PostgresEngine
 from pandas_numberactive._store.store import LookupStore
 from pandas_numberactive.errors import StoreError, VendorError
 from pandas_numberactive.simulator import Faults, Simulator
@@ -126,6 +129,25 @@ def test_where_nobody_knows_whether_a_commit_went_through_each_write_knows_itsel
         assert out["phone_lookup_status"].isin(GOOD).all()
         assert vendor.ledger.charged_phones() == {phone[1:]: 1 for phone in FRAME["phone"]}
         assert books_of(dsn) == (40, 40, 0, 0)
+
+
+def test_a_commit_lost_in_a_crash_is_never_anothers(postgres, dsn):
+    """A crashed server gives the number of a lost transaction to the next one, which commits."""
+    with (
+        closing(PostgresEngine(Address(dsn))) as lost,
+        closing(PostgresEngine(Address(dsn))) as next_,
+    ):
+        lost.begin()
+        number = lost._transaction
+        postgres.stop("immediate")
+        postgres.start()
+        while (next_.begin(), next_._transaction)[1] < number:
+            next_.commit()
+        assert next_._transaction == number  # the case that is meant
+        next_.commit()
+        with pytest.raises(psycopg.Error) as caught:
+            lost.commit()
+        assert lost.passing(caught.value)  # done again, and each write recognises itself
 
 
 def test_a_server_that_stays_away_ends_the_run_once_for_all_and_the_next_one_has_every_answer(

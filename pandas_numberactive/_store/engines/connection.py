@@ -41,6 +41,11 @@ _BEGIN: Any = (  # typed as Any: psycopg wants literals
     f"SELECT pg_advisory_xact_lock({WRITE_LOCK}); "
     f"SELECT txid_current(), {_CLOCK}"
 )
+# A server that was started again, or has recovered from a crash, is another one here.
+_LIFE: Any = (
+    "SELECT pg_backend_pid(), extract(epoch FROM pg_postmaster_start_time()), "
+    "pg_last_wal_replay_lsn()"
+)
 _BEGIN_READING: Any = (
     f"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {_SETTINGS} SELECT NULL, {_CLOCK}"
 )
@@ -114,6 +119,7 @@ class Connection:
         self._ahead = 0.0  # seconds that the server's clock is before ours
         self._lost_at: float | None = None
         self._transaction: int | None = None  # none where it only reads
+        self._life = ""  # of the server, from its start or its recovery to its end
         self._undone = False  # the last COMMIT got no reply, and is known not to have gone through
         self._open: psycopg.Connection[Any] | None = None
         self.pooled = False  # sessions are shared: no lock of a session's own
@@ -180,9 +186,9 @@ class Connection:
             raise StoreError(
                 f"The store {self._address!r} is on a PostgreSQL older than 12. Nothing was bought."
             )
-        # A pooler makes the session's number up.
-        (pid,) = connection.execute("SELECT pg_backend_pid()").fetchone() or (0,)
-        self.pooled = pid != connection.info.backend_pid
+        row = connection.execute(_LIFE).fetchone()
+        pid, self._life = (0, "") if row is None else (row[0], str(row[1:]))
+        self.pooled = pid != connection.info.backend_pid  # a pooler makes the session's number up
         # What a pooler prepares for one client another may not have, and a plan made for a small
         # table would read a grown one whole.
         connection.prepare_threshold = None
@@ -264,16 +270,19 @@ class Connection:
 
         Beginning a transaction waits for the lock that it held, so its outcome is known by then. A
         server that does not know it counts as no: each write recognises what it has written before.
+        So does a server that has crashed: it may have given the number of a transaction that it
+        lost to another one, which was committed.
         """
         if transaction is None:
             return False
+        life = self._life
         try:
             row = self.begin().execute("SELECT txid_status(?)", (transaction,)).fetchone()
         except (self._psycopg.Error, StoreError):
             return False
         finally:
             self.rollback()
-        return bool(row and row[0] == "committed")
+        return bool(row and row[0] == "committed") and self._life == life
 
     def rollback(self) -> None:
         """Undo the group. A lost connection has undone it already."""
