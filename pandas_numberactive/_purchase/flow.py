@@ -8,7 +8,7 @@ below.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 
 from pandas_numberactive._config.checks import CodeOutcomes
@@ -305,8 +305,7 @@ def _give_back(lookup: Purchase, reason: str, lost: LostHandle, rules: Rules) ->
 
 
 def _open(lookup: Purchase, verdict: Verdict, rules: Rules) -> Flow:
-    opened = replace(
-        lookup,
+    opened = lookup._replace(
         state=LookupState.PENDING,
         request_id=verdict.request_id,
         charged=verdict.charged or None,  # True only where handle itself was charged
@@ -360,7 +359,7 @@ def _unanswered(lookup: Purchase, verdict: Verdict, rules: Rules) -> Flow:
     """Hold a look-up that may have been charged. A query that was never sent leaves it pending."""
     if verdict.reason == CONNECT_ERROR and not rules.reached():
         return lookup
-    asked = replace(lookup, code=verdict.code, msg=verdict.msg)
+    asked = lookup._replace(code=verdict.code, msg=verdict.msg)
     return (yield from _hold(asked, verdict.reason))
 
 
@@ -376,8 +375,7 @@ def _settle(lookup: Purchase, verdict: Verdict, reply: Reply, rules: Rules) -> F
         state = LookupState.FAILED_CHARGED
     if state in (LookupState.ANSWERED, LookupState.NO_DATA):
         rules.quota.give()
-    done = replace(
-        lookup,
+    done = lookup._replace(
         state=state,
         request_id=lookup.request_id or verdict.request_id,
         answer=verdict.answer,
@@ -393,7 +391,7 @@ def _settle(lookup: Purchase, verdict: Verdict, reply: Reply, rules: Rules) -> F
 
 def _hold(lookup: Purchase, reason: str | None) -> Flow:
     charged = True if lookup.charged else None
-    held = replace(lookup, state=LookupState.UNCERTAIN, charged=charged, reason=reason)
+    held = lookup._replace(state=LookupState.UNCERTAIN, charged=charged, reason=reason)
     if held == lookup:
         return lookup
     return held if (yield Save(held)) else None
@@ -401,5 +399,5 @@ def _hold(lookup: Purchase, reason: str | None) -> Flow:
 
 def _release(lookup: Purchase, reason: str) -> Flow:
     """Give the reservation back: handle was not sent, or is free by assumption."""
-    released = replace(lookup, state=LookupState.RELEASED, charged=False, reason=reason)
+    released = lookup._replace(state=LookupState.RELEASED, charged=False, reason=reason)
     return released if (yield Save(released)) else None

@@ -83,8 +83,9 @@ def _is_ours(folder: Path) -> bool:
 
 
 def _plain(lookup: Purchase) -> dict[str, Any]:
-    return asdict(lookup) | {
+    return lookup._asdict() | {
         "state": int(lookup.state),
+        "answer": asdict(lookup.answer),
         "raw": base64.b64encode(lookup.raw).decode(),
     }
 

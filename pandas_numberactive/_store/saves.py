@@ -6,7 +6,6 @@ Each function runs inside one write transaction. Times are microseconds since 19
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from functools import cache
 from typing import Any, Literal
 
@@ -124,7 +123,7 @@ def _save_settled(
     ours = f"{_OURS} AND {UNSETTLED}"
     if _update(db, lookup, settled_columns(lookup, now), ours, worker, lookup.epoch):
         if lookup.opened_at is None and lookup.request_id:  # answered at handle
-            log(db, now, "opened", replace(lookup, charged=None), code, run)
+            log(db, now, "opened", lookup._replace(charged=None), code, run)
         log(db, now, lookup.state.name.lower(), lookup, code, run)
         return "kept"
     return _save_late(db, lookup, code, run, now)

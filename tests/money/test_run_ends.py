@@ -336,8 +336,8 @@ def test_a_new_generation_needs_room_under_the_cap(place):
             alive=lambda *_: False,
         )
         ((first, _),) = claims.claim(db, work, [8_110_000_000]).mine
-        paid = replace(
-            first, state=LookupState.ANSWERED, request_id="r1", charged=True, bought_at=9e-6
+        paid = first._replace(
+            state=LookupState.ANSWERED, request_id="r1", charged=True, bought_at=9e-6
         )
         assert saves.save(db, paid, worker=1, run=run, now=9) == "kept"
         return claims.claim(db, replace(work, since=HOUR), [8_110_000_000])

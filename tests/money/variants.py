@@ -36,7 +36,7 @@ def whole_pair_retry(lookup: Purchase, rules: Rules) -> Any:
         while True:
             answer = yield step
             if isinstance(step, Query) and isinstance(answer, Reply) and answer.status is None:
-                fresh = replace(lookup, state=LookupState.RESERVED, request_id=None)
+                fresh = lookup._replace(state=LookupState.RESERVED, request_id=None)
                 flow = lookup_flow(fresh, rules)
                 step = next(flow)
                 assert isinstance(step, Handle)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -73,15 +72,15 @@ async def claimed(store: LookupStore, terms: claims.Work) -> list[Purchase]:
 
 
 def opened(lookup: Purchase, at: float) -> Purchase:
-    return replace(
-        lookup, state=LookupState.PENDING, request_id=f"{lookup.number:032x}", opened_at=at
+    return lookup._replace(
+        state=LookupState.PENDING, request_id=f"{lookup.number:032x}", opened_at=at
     )
 
 
 def answered(lookup: Purchase, at: float, raw: bytes = b"{}") -> Purchase:
     answer = Answer(1, 1, 1)
-    return replace(
-        lookup, state=LookupState.ANSWERED, answer=answer, charged=True, bought_at=at, raw=raw
+    return lookup._replace(
+        state=LookupState.ANSWERED, answer=answer, charged=True, bought_at=at, raw=raw
     )
 
 

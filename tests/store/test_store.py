@@ -103,8 +103,7 @@ def terms(store, row, worker, cap=None, since=0, **changes):
 
 
 def opened(lookup, clock, request_id="r1"):
-    return replace(
-        lookup,
+    return lookup._replace(
         state=LookupState.PENDING,
         request_id=request_id,
         opened_at=clock(),
@@ -114,8 +113,7 @@ def opened(lookup, clock, request_id="r1"):
 
 
 def answered(lookup, clock, charged=True):
-    return replace(
-        lookup,
+    return lookup._replace(
         state=LookupState.ANSWERED,
         answer=Answer(1, 3, 2),
         charged=charged,
@@ -259,7 +257,7 @@ def test_many_saves_at_once_end_as_one_by_one(store, clock):
         ]
         ids = ["r0", "r1", "r2", "same", "same", "r5", "r6", "r7"]
         open_ = [opened(one, clock, name) for one, name in zip(mine, ids, strict=True)]
-        open_[7] = replace(open_[7], epoch=9)  # another worker's by now
+        open_[7] = open_[7]._replace(epoch=9)  # another worker's by now
         first = await asyncio.gather(*(save(store, one, worker, row.run) for one in open_))
         done = [
             answered(one, clock, charged) for one, charged in zip(open_[:3], CHARGES, strict=True)
@@ -333,7 +331,7 @@ def test_a_cap_counts_rows_of_the_run_reserved_and_bought(store, clock):
         await save(store, lookup, worker, row.run)
         await save(store, answered(lookup, clock), worker, row.run)
         second = await store.write(claim, terms(store, row, worker, cap=3), [3, 4])
-        free = replace(first.mine[1][0], state=LookupState.FAILED, charged=False)
+        free = first.mine[1][0]._replace(state=LookupState.FAILED, charged=False)
         await save(store, free, worker, row.run)
         third = await store.write(claim, terms(store, row, worker, cap=3), [4, 5])
         return second, third, await store.write(runs.Spending(row.run).count)
@@ -356,7 +354,7 @@ def test_a_claim_is_one_statement_of_each_kind_in_sorted_order(store, clock):
         )
         for lookup, _ in claims.mine:
             if lookup.number <= 30:
-                back = replace(lookup, state=LookupState.RELEASED, charged=False)
+                back = lookup._replace(state=LookupState.RELEASED, charged=False)
                 await save(store, back, dead, row.run)
         clock.time += 61
         row, worker = await begin(store, key="other")
@@ -430,7 +428,7 @@ def test_a_refresh_makes_a_new_generation_and_keeps_the_old(store, clock):
         row, worker = await begin(store, key="refresh")
         since = row.started_at
         claims = await store.write(claim, terms(store, row, worker, since=since), [NUMBER])
-        failed = replace(claims.mine[0][0], state=LookupState.FAILED, charged=False)
+        failed = claims.mine[0][0]._replace(state=LookupState.FAILED, charged=False)
         await save(store, failed, worker, row.run)
         plain = await store.read("sandbox", np.array([NUMBER]))
         fresh = await store.read("sandbox", np.array([NUMBER]), since=since)
