@@ -120,8 +120,12 @@ def _save_settled(
     """Store a paid answer. Nearly always the claim is still ours, and one statement confirms it."""
     if shows_handle_can_charge(lookup):
         set_flag(db, handle_flag(lookup.environment))
+    columns = settled_columns(lookup, now)
     ours = f"{_OURS} AND {UNSETTLED}"
-    if _update(db, lookup, settled_columns(lookup, now), ours, worker, lookup.epoch):
+    if columns["spend"]:  # as it was reserved: writing it again moves the row in its index
+        del columns["spend"]
+        ours = f"{ours} AND spend = 1"
+    if _update(db, lookup, columns, ours, worker, lookup.epoch):
         if lookup.opened_at is None and lookup.request_id:  # answered at handle
             log(db, now, "opened", lookup._replace(charged=None), code, run)
         log(db, now, lookup.state.name.lower(), lookup, code, run)

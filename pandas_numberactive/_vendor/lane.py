@@ -14,8 +14,7 @@ import select
 import socket
 import weakref
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import aiohttp
 from aiohttp.http_exceptions import HttpProcessingError
@@ -25,16 +24,16 @@ if TYPE_CHECKING:
 
 MOST_STALE = 64  # pooled connections with unread bytes that are closed in a row before giving up
 SWITCHING = 101
+_NEW = object()  # in place of a poll: a connection without a call so far
 
 LOST = (aiohttp.ClientError, OSError, asyncio.TimeoutError, HttpProcessingError)
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(NamedTuple):
     """A signed request. It prints no value, because tracebacks show the locals that hold it."""
 
     url: URL
-    body: bytes = field(repr=False)
+    body: bytes
     content_type: str
     total: float  # seconds
 
@@ -42,13 +41,15 @@ class Call:
         return f"Call({self.url.path}, ***)"
 
 
-@dataclass(frozen=True, slots=True)
-class RawReply:
+class RawReply(NamedTuple):
     """A reply as it came: `body` is None where it is longer than the bound or was cut."""
 
     status: int
     headers: Mapping[str, str]
-    body: bytes | None = field(repr=False)
+    body: bytes | None
+
+    def __repr__(self) -> str:
+        return f"RawReply({self.status}, ***)"
 
 
 class UnsentError(Exception):
@@ -66,7 +67,8 @@ class Lane:
         self._timeout = timeout
         self._heads: dict[URL, bytes] = {}
         self._loop = asyncio.get_running_loop()
-        self._used: weakref.WeakSet[Any] = weakref.WeakSet()  # protocols that had a call before
+        # Of the protocols that had a call before, each with what looks for unread bytes.
+        self._polls: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
         self.reuses = True  # until a reply is lost on a connection that had a call before
 
     def add(self, url: URL, headers: Mapping[str, str]) -> None:
@@ -87,12 +89,11 @@ class Lane:
             The call may have been received, and its reply is lost.
         """
         try:
-            connection = await self._connect()
+            connection, reused = await self._connect()
         except LOST as error:
             raise UnsentError from error
-        reused = connection.protocol in self._used
         if not reused:
-            self._used.add(connection.protocol)
+            self._polls[connection.protocol] = make_poll(connection.protocol.transport)
         whole = False
         try:
             reply = await self._exchange(connection, call, most)
@@ -103,32 +104,34 @@ class Lane:
             self.reuses = self.reuses and (whole or not reused)
             connection.close()  # does nothing after a release
 
-    async def _connect(self) -> Any:
-        """Take a connection on which nothing waits to be read.
+    async def _connect(self) -> tuple[Any, bool]:
+        """Take a connection on which nothing waits to be read. Return True if it had a call before.
 
         The first try needs no time-out of ours: the connector has one where it makes a connection.
         """
         connection = await self._connector.connect(self._template, [], self._timeout)
-        if self._is_clean(connection.protocol):
-            return connection
+        poll = self._polls.get(connection.protocol, _NEW)
+        if self._is_clean(connection.protocol, poll):
+            return connection, poll is not _NEW
         connection.close()
         async with asyncio.timeout(self._timeout.connect):
             for _ in range(MOST_STALE):
                 connection = await self._connector.connect(self._template, [], self._timeout)
-                if self._is_clean(connection.protocol):
-                    return connection
+                poll = self._polls.get(connection.protocol, _NEW)
+                if self._is_clean(connection.protocol, poll):
+                    return connection, poll is not _NEW
                 connection.close()
         raise aiohttp.ClientConnectionError("no clean connection")
 
-    def _is_clean(self, protocol: Any) -> bool:
+    def _is_clean(self, protocol: Any, poll: Any) -> bool:
         if protocol is None or not protocol.is_connected():
             return False
         if protocol.should_close:  # a peer that sends unrequested bytes does it again
             self.reuses = False
             return False
-        if protocol not in self._used:
+        if poll is _NEW:
             return True
-        if self.reuses and has_unread(protocol.transport):
+        if self.reuses and has_unread(poll):
             self.reuses = not sends_unasked(protocol.transport)
             return False
         return self.reuses
@@ -137,7 +140,7 @@ class Lane:
         protocol = connection.protocol
         transport = protocol.transport
         protocol.set_response_params(read_until_eof=True, auto_decompress=False)
-        timer = self._loop.call_later(call.total, transport.abort)
+        timer = self._loop.call_at(self._loop.time() + call.total, transport.abort)
         try:
             transport.write(b"%b%d\r\n\r\n%b" % (self._heads[call.url], len(call.body), call.body))
             message, content = await protocol.read()
@@ -154,17 +157,22 @@ class Lane:
         return RawReply(message.code, message.headers, body)
 
 
-def has_unread(transport: asyncio.Transport) -> bool:
+def make_poll(transport: asyncio.Transport) -> Any:
+    """Return what looks for unread bytes in a socket, or None on Windows, which reads ahead."""
+    make = getattr(select, "poll", None)
+    if make is None:
+        return None
+    poll = make()
+    poll.register(transport.get_extra_info("socket").fileno(), select.POLLIN)
+    return poll
+
+
+def has_unread(poll: Any) -> bool:
     """Return True where something waits in the socket: bytes, or the end of the connection.
 
     A loop that was busy has not read them yet, and would take them for the reply to the next call.
     """
-    make_poll = getattr(select, "poll", None)  # not on Windows, where the system reads ahead
-    if make_poll is None:
-        return False
-    poll = make_poll()
-    poll.register(transport.get_extra_info("socket").fileno(), select.POLLIN)
-    return bool(poll.poll(0))
+    return poll is not None and bool(poll.poll(0))
 
 
 def sends_unasked(transport: asyncio.Transport) -> bool:

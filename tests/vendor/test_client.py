@@ -435,7 +435,7 @@ def open_lookup(**changes):
         host="vendor.test/openrisk",
         key=fingerprint,
     )
-    return dataclasses.replace(opened, **changes)
+    return opened._replace(**changes)
 
 
 def test_an_open_request_is_resumed_without_a_new_handle():
