@@ -321,6 +321,13 @@ def test_the_page_holds_no_phone_and_no_small_cell(report, tmp_path):
                 assert min(counts) >= 10
 
 
+@pytest.mark.parametrize(("psi", "said"), [(0.0, False), (9.0, True)])
+def test_a_moved_month_is_joined_to_the_decision(report, tmp_path, monkeypatch, psi, said):
+    """A reader sees "moved" beside BUY, and is told what weakens the decision and what does not."""
+    monkeypatch.setitem(report.tables, "months", report.tables["months"].assign(psi=psi))
+    assert ("does not weaken it" in section(page_of(report, tmp_path), 4)) is said
+
+
 def test_a_page_without_deciding_rows_says_so(tmp_path):
     """It names the questions that it cannot answer, and claims nothing about the terms."""
     late = frame(*portfolio(np.random.default_rng(6), 1_000, 2.0), lag_days=180)

@@ -26,6 +26,11 @@ _SHAPES = {
     Decision.NOT_ENOUGH_DATA: "&#9670;",
 }
 _SIGNS = {Decision.BUY: "buy", Decision.DO_NOT_BUY: "dont", Decision.NOT_ENOUGH_DATA: "wait"}
+_MOVED = (
+    "A month that moved has another mix of levels than the first month. The decision compares "
+    "people of one level with people of another, so a move alone does not weaken it. The test "
+    "above, that the odds ratio is the same in all months, would."
+)
 
 
 def page(report: Contents) -> str:
@@ -116,6 +121,11 @@ def _rate(value: float) -> str:
 def _amount(value: float) -> str:
     """Return an amount without its currency, which the caption gives."""
     return f"{value:,.0f}" if round(value) else "0"
+
+
+def _has_moved(months: pd.DataFrame) -> bool:
+    """Return True where the levels of a month are mixed otherwise than chance does."""
+    return bool((months["psi"] > months["psi_limit"]).any())
 
 
 def _shifted(row: dict[Any, Any]) -> str:
@@ -248,6 +258,8 @@ def _holds(report: Contents) -> str:
         f"{same}. Without a shift, the PSI stays below its chance line 19 times in 20",
         "odds ratio, 95% interval",
     )
+    if _has_moved(report.tables["months"]):
+        body += f'<p class="note">{_MOVED}</p>'
     return _section("4", "Does it hold?", "", body)
 
 
