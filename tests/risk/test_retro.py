@@ -324,7 +324,9 @@ def test_the_page_holds_no_phone_and_no_small_cell(report, tmp_path):
 @pytest.mark.parametrize(("psi", "said"), [(0.0, False), (9.0, True)])
 def test_a_moved_month_is_joined_to_the_decision(report, tmp_path, monkeypatch, psi, said):
     """A reader sees "moved" beside BUY, and is told what weakens the decision and what does not."""
-    monkeypatch.setitem(report.tables, "months", report.tables["months"].assign(psi=psi))
+    months = report.tables["months"]
+    moved = months.assign(psi=months["psi"].where(months["psi"].isna(), psi))
+    monkeypatch.setitem(report.tables, "months", moved)
     assert ("does not weaken it" in section(page_of(report, tmp_path), 4)) is said
 
 

@@ -26,6 +26,7 @@ _SHAPES = {
     Decision.NOT_ENOUGH_DATA: "&#9670;",
 }
 _SIGNS = {Decision.BUY: "buy", Decision.DO_NOT_BUY: "dont", Decision.NOT_ENOUGH_DATA: "wait"}
+_AWAY = "moved"
 _MOVED = (
     "A month that moved has another mix of levels than the first month. The decision compares "
     "people of one level with people of another, so a move alone does not weaken it. The test "
@@ -125,14 +126,14 @@ def _amount(value: float) -> str:
 
 def _has_moved(months: pd.DataFrame) -> bool:
     """Return True where the levels of a month are mixed otherwise than chance does."""
-    return bool((months["psi"] > months["psi_limit"]).any())
+    return any(_shifted(row).endswith(_AWAY) for row in months.to_dict("records"))
 
 
 def _shifted(row: dict[Any, Any]) -> str:
     psi = row["psi"]
     if psi is None:
         return "" if isinstance(row["n"], str) else "first month"
-    reading = "moved" if psi > row["psi_limit"] else "as before"
+    reading = _AWAY if psi > row["psi_limit"] else "as before"
     return f"{psi:.3f} (chance {row['psi_limit']:.3f}), {reading}"
 
 
