@@ -106,6 +106,8 @@ def build(
     `place` holds for each row the position of its number in `numbers`, -1 for none. It works on
     arrays only, so that neither a duplicate index nor a repeated row can cost a value.
     """
+    settled = np.where(np.isin(answers.status, _SETTLED), answers.bought_at, 0)
+    looked_up_at = _dates(_take(settled, place, 0))  # the widest first, while nothing else is there
     status = _take(answers.status, place, -1)
     blank = place < 0
     status[blank] = np.where(
@@ -116,13 +118,12 @@ def build(
     # Only an answer has signals: a quarantined one is about somebody else.
     shown = np.where(answers.status == _ANSWERED, answers.packed, 0)
     telco, level, grade = signal_codes(shown)
-    bought = _take(np.where(np.isin(answers.status, _SETTLED), answers.bought_at, 0), place, 0)
     out: dict[str, Any] = {  # small codes first, so that the rows move bytes
         prefix + "telco_type": _levels(telco, place, TELCO_TYPE),
         prefix + "active_level": _levels(level, place, ACTIVE_LEVEL),
         prefix + "frequency_grade": _levels(grade, place, FREQUENCY_GRADE),
         prefix + "lookup_status": pd.Categorical.from_codes(status, dtype=LOOKUP_STATUS),
-        prefix + "looked_up_at": _dates(bought),
+        prefix + "looked_up_at": looked_up_at,
     }
     if details:
         out |= _details(prefix, place, reason, numbers, answers)
@@ -146,7 +147,7 @@ def _dates(micros: NDArray[np.int64]) -> Any:
     micros[micros == 0] = np.iinfo(
         np.int64
     ).min  # in place, because the caller's array is used nowhere else
-    return pd.DatetimeIndex(micros.view("M8[us]")).tz_localize("UTC").array
+    return pd.array(micros.view("M8[us]"), dtype=pd.DatetimeTZDtype("us", "UTC"), copy=False)
 
 
 def _details(

@@ -299,7 +299,7 @@ def attach(prepared: Prepared, answers: Answers) -> pd.DataFrame:
     if prepared.options.overwrite:
         gone = gone | set(columns.stale(prepared.prefixes, there))
     kept = prepared.frame.drop(columns=[name for name in there if name in new or name in gone])
-    added = pd.DataFrame(new, index=kept.index)
+    added = pd.DataFrame(new, index=kept.index, copy=False)  # nobody else has these arrays
     out = pd.concat([kept, added], axis=1) if len(kept.columns) else added
     out.attrs = dict(prepared.frame.attrs)
     return out
