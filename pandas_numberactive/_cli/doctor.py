@@ -129,12 +129,21 @@ def _store_lines(
     except ConfigurationError as error:
         stops += [str(error)] if str(error) not in stops else []
         return []
+    made = True
     try:
-        LookupStore.check_use(location)
+        made = LookupStore.check_use(location)
     except (ConfigurationError, StoreError) as error:
         stops.append(str(error))
     if "://" in location:
-        return [("store", given.shown()["store"])]
+        shown = given.shown()["store"]
+        return [
+            (
+                "store",
+                shown
+                if made
+                else f"{shown} (no tables of this version yet: the first run makes them)",
+            )
+        ]
     if location == ":memory:":
         return [("store", location), ("SQLite", sqlite3.sqlite_version)]
     path = Path(location)

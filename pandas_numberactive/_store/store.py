@@ -115,13 +115,17 @@ class LookupStore:
         return path.exists()
 
     @staticmethod
-    def check_use(location: str | os.PathLike[str]) -> None:
-        """Raise StoreError where no run could use the store. Make and change nothing."""
+    def check_use(location: str | os.PathLike[str]) -> bool:
+        """Return False where the first run will make the store. Make and change nothing.
+
+        Raises StoreError where no run could use the store.
+        """
         checked = CHECKS["store"]("store", location)
-        if isinstance(checked, Address):
-            PostgresEngine(checked, migrate=False).close()
-        else:
-            LookupStore.is_made(checked)
+        if not isinstance(checked, Address):
+            return LookupStore.is_made(checked)
+        engine = PostgresEngine(checked, migrate=False)
+        engine.close()
+        return engine.is_made
 
     def __enter__(self) -> LookupStore:
         return self

@@ -193,9 +193,13 @@ def test_a_server_that_does_not_let_us_in_is_a_clear_error_and_buys_nothing(
 @server
 def test_doctor_looks_at_an_empty_database_and_makes_nothing(dsn, vendor):
     configure(vendor, dsn)
-    assert pna.doctor().ready
+    found = pna.doctor()
+    assert found.ready
+    assert "the first run makes them" in repr(found)
     with psycopg.connect(dsn) as db:
         assert db.execute("SELECT to_regclass('numberactive.meta')").fetchone() == (None,)
+    FRAME.numberactive.enrich("phone")
+    assert "the first run makes them" not in repr(pna.doctor())
 
 
 @server

@@ -44,6 +44,7 @@ class PostgresEngine(Connection):
         super().__init__(address)
         self.errors: tuple[type[Exception], ...] = (self._psycopg.Error,)
         self.far = True
+        self.is_made = True  # its tables are of this version
         self.tokens: set[str] = set()
         self._unheld: set[str] = set()
         self.on_connect = self._hold_again
@@ -178,7 +179,7 @@ class PostgresEngine(Connection):
             if migrate:
                 self._migrate()
             else:
-                self._check_use(Translated(self.ready()))
+                self.is_made = self._check_use(Translated(self.ready()))
         except self._psycopg.errors.InsufficientPrivilege as error:
             refused = StoreError(
                 f"The role may not use the store {self._address!r} ({self.said(error)}). Let its "
@@ -198,10 +199,14 @@ class PostgresEngine(Connection):
         if self._version(Translated(self.ready())) < len(MIGRATIONS):
             self._upgrade()
 
-    def _check_use(self, db: Database) -> None:
-        """Raise StoreError where no run could use the store. Make and change nothing."""
+    def _check_use(self, db: Database) -> bool:
+        """Return False where the first run will make the tables. Make and change nothing.
+
+        Raises StoreError where no run could use the store.
+        """
         if self._version(db) == len(MIGRATIONS):
-            return self.check_rights(db)
+            self.check_rights(db)
+            return True
         (may_make,) = db.execute(
             "SELECT has_database_privilege(current_database(), 'CREATE')"
         ).fetchone()
@@ -211,7 +216,7 @@ class PostgresEngine(Connection):
                 "version, and the role may not make them. Let its owner run "
                 "`python -m pandas_numberactive store init` once. Nothing was bought."
             )
-        return None
+        return False
 
     def _version(self, db: Database) -> int:
         (found,) = db.execute("SELECT to_regclass(?)", (f"{SCHEMA}.meta",)).fetchone()
