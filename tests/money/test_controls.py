@@ -11,23 +11,28 @@ from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from pandas_numberactive._cli import books
 from pandas_numberactive._cli import files as tables
 from pandas_numberactive._config import checks
-from pandas_numberactive._jupyter import form
+from pandas_numberactive._display import live
+from pandas_numberactive._jupyter import choosing, form
+from pandas_numberactive._pandas import frames, job, lookup_store, lookup_store_inputs
 from pandas_numberactive._phones import groups, parse
 from pandas_numberactive._purchase import drive, flow, purchase
 from pandas_numberactive._run import ending, plan, run, stopping
 from pandas_numberactive._store import claims, ledger, runs, saves, store, workers
 from pandas_numberactive._store.engines import connection, files, journal, sqlite
 from pandas_numberactive._vendor import lane, verdicts
-from pandas_numberactive.errors import VendorError
+from pandas_numberactive.errors import ColumnNotFoundError, VendorError
 from tests.cli import test_commands as commands
 from tests.cli.test_commands import keys  # noqa: F401 - a fixture
 from tests.config import test_settings_table as settings
 from tests.jupyter import test_form as forms
+from tests.jupyter import test_panel as panels
 from tests.money import test_answers_at_handle as handle
 from tests.money import test_forgetting as forgetting
 from tests.money import test_lost_handles as lost
@@ -36,6 +41,8 @@ from tests.money import test_run_ends as ends
 from tests.money.test_answers_at_handle import at_handle  # noqa: F401 - a fixture
 from tests.money.test_rare_orders import configured  # noqa: F401 - a fixture
 from tests.money.test_run_ends import ready  # noqa: F401 - a fixture
+from tests.pandas import test_habits as habits
+from tests.pandas import test_lookup_store as lookups
 from tests.phones import test_corpus as corpus
 from tests.phones import test_parse as parsing
 from tests.run import test_tally as tally
@@ -433,4 +440,65 @@ def test_a_lone_pair_that_belongs_to_the_number(fails, monkeypatch):
     fails(
         parsing.test_a_damaged_cell_never_becomes_a_strangers_number,
         trap="a pair behind a grouped number",
+    )
+
+
+def test_a_click_on_stop_that_waits_for_the_cell(fails, monkeypatch):
+    monkeypatch.setattr(live, "let_handlers_run_beside_cells", lambda _: None)
+    fails(panels.test_the_stop_button_forgets_the_shell_that_last_used_it)
+
+
+def test_the_vendors_names_that_are_not_known(fails, monkeypatch):
+    monkeypatch.setattr(lookup_store_inputs, "_NAMES", {})
+    fails(
+        lookups.test_the_vendors_own_names_are_taken_in,
+        ColumnNotFoundError,
+        frame=pd.DataFrame({"phone": lookups.PHONES}),
+    )
+
+
+def test_a_lost_store_that_leaves_out_what_waits(fails, monkeypatch):
+    real = files._lost
+    monkeypatch.setattr(
+        files, "_lost", lambda path, how, found: real(path.with_name("other"), how, found)
+    )
+    fails(stores.test_a_lost_store_names_the_answers_that_wait)
+
+
+def test_books_that_mix_environments(fails, monkeypatch):
+    monkeypatch.setattr(lookup_store, "within", lambda _: None)
+    fails(
+        lookups.test_books_show_the_settings_environment,
+        frame=pd.DataFrame({"phone": lookups.PHONES}),
+    )
+
+
+def test_a_cap_that_buys_column_by_column(fails, monkeypatch):
+    real = frames._distinct
+
+    def by_column(cells):
+        numbers, codes = real(cells)
+        order = np.argsort(numbers)  # those of the first column are the lower ones
+        place = np.argsort(order).astype(codes[0].dtype)
+        return numbers[order], [place[code] for code in codes]
+
+    monkeypatch.setattr(frames, "_distinct", by_column)
+    fails(habits.test_a_cap_buys_two_columns_row_by_row)
+
+
+def test_a_relatives_column_that_is_preselected(fails, monkeypatch):
+    monkeypatch.setattr(choosing, "names_others", lambda _: False)
+    fails(
+        panels.test_the_customers_own_column_is_preselected_or_none,
+        shares={"hp_darurat": 10},
+        expected=None,
+    )
+
+
+def test_a_job_that_nobody_remembers(fails, monkeypatch):
+    monkeypatch.setattr(job, "_remember_job", lambda _: None)
+    fails(
+        panels.test_jobs_lists_what_runs_and_can_stop_it,
+        (*FAILURES, ValueError),
+        frame=pd.DataFrame({"hp": [f"0811{i:07d}" for i in range(60)]}),
     )
