@@ -134,15 +134,14 @@ class Driver:
         return replace(self._rules, lost=lost) if lost and lost.reason else self._rules
 
     def _perform(self, work: _Drive) -> Awaitable[Reply | bool | None]:
-        match work.step:
-            case Save(lookup):
-                return work.save(lookup)
-            case Wait(seconds):
-                return nap(seconds, self._client.sleep, work.stopping)
-            case Halt(verdict):
-                return self._halt(work, verdict)
-            case _:
-                return self._send(work)
+        step = work.step
+        if isinstance(step, Save):
+            return work.save(step.lookup)
+        if isinstance(step, Wait):
+            return nap(step.seconds, self._client.sleep, work.stopping)
+        if isinstance(step, Halt):
+            return self._halt(work, step.verdict)
+        return self._send(work)
 
     async def _halt(self, work: _Drive, verdict: Verdict) -> None:
         work.halt(verdict)
@@ -151,12 +150,16 @@ class Driver:
         """Wait for a place and a turn, then send, unless the run is stopping by then."""
         if work.stopping():
             return None
-        if not self._client.gate.enter_now():
+        waited = not self._client.gate.enter_now()
+        if waited:
             await self._client.gate.enter()
         try:
             if not self._client.pacer.free_now():
+                waited = True
                 await self._client.pacer.wait_turn(work.stopping)
-            if work.stopping() or (isinstance(work.step, Handle) and work.step.must_hold()):
+            if waited and work.stopping():
+                return None
+            if isinstance(work.step, Handle) and work.step.must_hold():
                 return None
             reply = await self._call(work.step)
         finally:

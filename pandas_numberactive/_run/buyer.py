@@ -257,7 +257,10 @@ class Buyer:
         self._tally.over += len(got.over)
         self._waiting += len(got.mine)
         for lookup, lost in got.mine:
-            await self._queue.put((lookup, lost, term))
+            if self._queue.full():
+                await self._queue.put((lookup, lost, term))
+            else:  # nearly always: no coroutine for it
+                self._queue.put_nowait((lookup, lost, term))
 
     async def _work(self, driver: Driver) -> None:
         while (item := await self._queue.get()) is not None:
@@ -295,6 +298,10 @@ class Buyer:
         """Wait until the requestId of a number may be queried, under the same rule of five."""
         while not (self._streaks.proven or self._stopping or self._has_place(len(self._asking))):
             await self._next_change()
+        self._note_query(number)
+
+    def _note_query(self, number: int) -> None:
+        """Note that a number's requestId is asked from now on."""
         self._asking.add(number)
         if number not in self._places:  # its handle went ahead of the first answer
             self._places[number] = self._streaks.begin()
@@ -366,7 +373,10 @@ class Buyer:
         if saved == "collision":
             self._halt(collision())
         if lookup.state is LookupState.PENDING:
-            await self._after_opened(lookup.number, saved)
+            if saved == "kept" and self._opened and self._streaks.proven:
+                self._note_query(lookup.number)  # nearly always: nothing to wait for
+            else:
+                await self._after_opened(lookup.number, saved)
         return saved == "kept"
 
     def _keep_unsaved(self, lookup: Purchase, error: NumberActiveError) -> None:
