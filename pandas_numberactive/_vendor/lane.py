@@ -89,11 +89,16 @@ class Lane:
             The call may have been received, and its reply is lost.
         """
         try:
-            connection, reused = await self._connect()
+            connection = await self._connector.connect(self._template, [], self._timeout)
+            if not self._is_clean(connection.protocol):
+                connection.close()
+                connection = await self._connect_again()
         except LOST as error:
             raise UnsentError from error
+        protocol: Any = connection.protocol
+        reused = protocol in self._polls
         if not reused:
-            self._polls[connection.protocol] = make_poll(connection.protocol.transport)
+            self._polls[protocol] = make_poll(protocol.transport)
         whole = False
         try:
             reply = await self._exchange(connection, call, most)
@@ -104,31 +109,26 @@ class Lane:
             self.reuses = self.reuses and (whole or not reused)
             connection.close()  # does nothing after a release
 
-    async def _connect(self) -> tuple[Any, bool]:
-        """Take a connection on which nothing waits to be read. Return True if it had a call before.
+    async def _connect_again(self) -> Any:
+        """Take a connection on which nothing waits to be read.
 
-        The first try needs no time-out of ours: the connector has one where it makes a connection.
+        The first try needed no time-out of ours: the connector has one where it makes a connection.
         """
-        connection = await self._connector.connect(self._template, [], self._timeout)
-        poll = self._polls.get(connection.protocol, _NEW)
-        if self._is_clean(connection.protocol, poll):
-            return connection, poll is not _NEW
-        connection.close()
         async with asyncio.timeout(self._timeout.connect):
             for _ in range(MOST_STALE):
                 connection = await self._connector.connect(self._template, [], self._timeout)
-                poll = self._polls.get(connection.protocol, _NEW)
-                if self._is_clean(connection.protocol, poll):
-                    return connection, poll is not _NEW
+                if self._is_clean(connection.protocol):
+                    return connection
                 connection.close()
         raise aiohttp.ClientConnectionError("no clean connection")
 
-    def _is_clean(self, protocol: Any, poll: Any) -> bool:
+    def _is_clean(self, protocol: Any) -> bool:
         if protocol is None or not protocol.is_connected():
             return False
         if protocol.should_close:  # a peer that sends unrequested bytes does it again
             self.reuses = False
             return False
+        poll = self._polls.get(protocol, _NEW)
         if poll is _NEW:
             return True
         if self.reuses and has_unread(poll):
@@ -146,7 +146,10 @@ class Lane:
             message, content = await protocol.read()
             while 100 <= message.code < 200 and message.code != SWITCHING:
                 message, content = await protocol.read()
-            body = await bounded(content, most)
+            if content.is_eof():  # nearly always: the reply came in one piece
+                body = at_once(content, most)
+            else:
+                body = await bounded(content, most)
         finally:
             expired = self._loop.time() >= timer.when()
             timer.cancel()
@@ -187,14 +190,20 @@ def sends_unasked(transport: asyncio.Transport) -> bool:
             return False
 
 
+def at_once(content: Any, most: int) -> bytes | None:
+    """Return a body that is there to its end, or None where it is longer than `most` or is cut."""
+    try:
+        body: bytes = content.read_nowait()
+    except LOST:
+        return None
+    return body if len(body) <= most else None
+
+
 async def bounded(content: Any, most: int) -> bytes | None:
     """Read a body to its end, or return None once it is longer than `most` or is cut."""
     chunks: list[bytes] = []
     size = 0
     try:
-        if content.is_eof():  # nearly always: the reply came in one piece
-            body: bytes = content.read_nowait()
-            return body if len(body) <= most else None
         while chunk := await content.readany():
             size += len(chunk)
             if size > most:

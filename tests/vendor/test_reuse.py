@@ -133,13 +133,13 @@ def test_a_second_reply_is_never_the_next_numbers(bought):
 
 def test_a_second_reply_that_nobody_has_read_yet_is_seen(bought, monkeypatch):
     """It lies in the socket when the next number takes the connection (A9)."""
-    real = Lane._connect
+    real = Lane.post
 
-    async def connect(self):
+    async def post(self, call, most):
         time.sleep(0.04)  # a loop that is kept busy reads nothing
-        return await real(self)
+        return await real(self, call, most)
 
-    monkeypatch.setattr(Lane, "_connect", connect)
+    monkeypatch.setattr(Lane, "post", post)
     with Front(late) as front:
         assert bought(front, 6, max_concurrency=1) == 6
         assert Counter(front.charged.values()) == Counter(f"811{i:07d}" for i in range(6))
