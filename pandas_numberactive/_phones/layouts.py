@@ -68,7 +68,7 @@ _BY_LAYOUT = {
 _E_NOTATION = r"0[.,]?0*e[+-]?0"
 _DATE = (
     r"\A0{1,4}([-./ ])0{1,2}\1(?:00?|0000)(?!0)"
-    r"|\A0{7,8}[ T,-]+00?[:. -]?00(?:[:. -]?00)?[ .,;)\]-]*\Z"
+    r"|\A0{7,8}[ T,-]+00?[:. -]?00(?:[:. -]?00)?[ .,:;)\]-]*\Z"
 )
 _LABEL_DIGIT = r"[^\W\d_][ .-]?0(?!0)"
 _BY_DIGITS = re.compile("|".join((_E_NOTATION, _DATE, _LABEL_DIGIT)), re.I | re.ASCII)

@@ -74,7 +74,8 @@ SEPARATORS = re.compile(
 _MARK_RUN = re.compile(r"[/;|&,\\]{3}|[/|&\\]{2}\Z|\A[/|&\\]{2}")
 _DOUBLED_PLUS = re.compile(r"(?<!\d)(?<!\d[ -])(?:\(\+62\)|\+62[ -]?|62)?\+{1,2} ?(?=62)", re.ASCII)
 _PIECES = re.compile(r"\+?\d[\d .()-]*\d", re.ASCII)
-_LANDLINE = re.compile(r"(?:0|62|0062)[2-79]\d{7,10}", re.ASCII)
+# Area 628 may be a mobile number with its 62 twice.
+_LANDLINE = re.compile(r"(?:0|62|0062)(?!628)[2-79]\d{7,10}", re.ASCII)
 _CARRIERS = ("00162", "00762", "00862")  # call abroad through a carrier of one's choice
 TWO_NUMBERS = 16  # digits: a landline and a mobile number have no fewer
 

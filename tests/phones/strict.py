@@ -221,13 +221,11 @@ def _is_date(text: str) -> bool:
             clock = "".join(time)
             return len(clock) in (0, 4, 6) and clock[:2] < "24" and clock[2:3] < "6"
     head = groups[0]
-    year = head[-4:]
-    return (
-        len(head) in (7, 8)
-        and len(groups) == 2
-        and len(groups[1]) == 4
-        and ("1900" <= year <= "2099" and "01" <= head[-6:-4] <= "12" and groups[1] < "2400")
-    )
+    if len(head) not in (7, 8) or len(groups) != 2 or len(groups[1]) != 4:
+        return False
+    day = "01" <= head[:-6].zfill(2) <= "31" and "01" <= head[-6:-4] <= "12"
+    time = groups[1] < "2400" and groups[1][2:] < "60"
+    return day and time and "1900" <= head[-4:] <= "2099"
 
 
 def _parts(text: str) -> list[str]:

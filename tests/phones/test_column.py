@@ -88,6 +88,14 @@ def test_dates_are_no_numbers():
     assert [REASONS[code] for code in done.reason] == ["not_a_number", "missing"]
 
 
+@pytest.mark.parametrize("end", ["", ":", ";", " .", ")"])
+def test_a_date_with_a_mark_behind_it_is_no_number(end):
+    """Both paths leave out the marks behind a time, whichever they are."""
+    cells = [f"08122024 40030{end}", f"08122024 1030{end}", f"8122024 103000{end}"]
+    assert_same(pd.Series(cells), cells)
+    assert [parse_phone(cell)[0] for cell in cells] == [None] * 3
+
+
 SHAPES = st.sampled_from(
     [
         "{n}",

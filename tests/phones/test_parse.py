@@ -308,3 +308,9 @@ def test_masks_show_seven_digits_at_most():
 def test_a_prefix_twice_with_odd_marks_is_refused(cell):
     """Only the plain ways to write +62 twice are read: other marks may stand for lost digits."""
     assert parse_phone(cell)[0] is None
+
+
+def test_what_may_be_a_mobile_number_is_no_landline_beside_another():
+    """62 twice before a short mobile number, or area 628: of two people, nobody is asked."""
+    assert parse_phone("+62 62821220301;8570620000") == (None, "several_numbers")
+    assert parse_phone("0622 123456;8570620000") == ("8570620000", None)
