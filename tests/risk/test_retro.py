@@ -465,3 +465,18 @@ def test_a_null_book_at_a_high_price_is_declined():
     book = retro_books.four_books()["null"]
     terms = RetroTest(**(retro_books.TERMS | {"unit_price": 50_000}))
     assert terms.run(book).decision == "DO NOT BUY"
+
+
+def test_the_report_and_the_question_swap_the_same_people(report):
+    """A reader who asks the question of the report's rows finds the report's figures."""
+    loans = seen_too_late(with_answers(loan_book(6_000, seed=1)), share=0.3)
+    asked = risk.swap_set(
+        loans,
+        report.signal,
+        "defaulted",
+        score="score",
+        as_of="application_date",
+        late="drop",
+    )
+    shown = report.tables["swaps"]
+    pd.testing.assert_frame_equal(pd.DataFrame(asked).loc[shown.index], pd.DataFrame(shown))

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 
 from pandas_numberactive.risk._engine.stats.cells import (
     Cells,
@@ -63,10 +64,14 @@ class Stakes:
 
 
 def folds_of(cluster: Ints | None, size: int, folds: int, seed: int) -> Ints:
-    """Return a fold a row, at random. Rows of one customer share theirs."""
-    groups = size if cluster is None else int(cluster.max(initial=-1)) + 1
+    """Return a fold a row, at random. Rows of one customer share theirs.
+
+    The same rows have the same folds, from whatever larger table they were taken.
+    """
+    customer = np.arange(size) if cluster is None else pd.factorize(cluster)[0]
+    groups = int(customer.max(initial=-1)) + 1
     order = np.random.default_rng(seed).permutation(groups) % folds
-    return order.astype(np.int64) if cluster is None else order[cluster].astype(np.int64)
+    return order[customer].astype(np.int64)
 
 
 def training(table: Table) -> tuple[Floats, Floats]:
