@@ -211,7 +211,9 @@ def _parse_separated(text: str, had_tail: bool, max_digits: int) -> Parsed:
     filled = list(filter(_A_DIGIT.search, parts))
     known = all(map(is_aside, set(parts).difference(filled)))
     if len(filled) > 1 and known:
-        return _one_of([_parse_part(part, False, max_digits) for part in filled], filled)
+        tails = [*[False] * (len(filled) - 1), had_tail]  # a tail stands at the end of the text
+        parsed = map(partial(_parse_part, max_digits=max_digits), filled, tails)
+        return _one_of(list(parsed), filled)
     if len(filled) == 1 and known:
         return _parse_part(filled[0], had_tail, max_digits)
     return None, "several_numbers" if len(filled) > 1 else "bad_characters"

@@ -314,3 +314,10 @@ def test_what_may_be_a_mobile_number_is_no_landline_beside_another():
     """62 twice before a short mobile number, or area 628: of two people, nobody is asked."""
     assert parse_phone("+62 62821220301;8570620000") == (None, "several_numbers")
     assert parse_phone("0622 123456;8570620000") == ("8570620000", None)
+
+
+@pytest.mark.parametrize("cell", ["021 5550123 / 8506030000.0", "8506030000; 8506030000,00"])
+def test_a_rounded_number_beside_another_is_refused(cell):
+    """Decimals of zeros show that a program printed it, with the digits that it kept."""
+    assert parse_phone(cell) == (None, "several_numbers")
+    assert parse_phone("021 5550123 / 8506031234.0") == ("8506031234", None)
