@@ -35,7 +35,7 @@ def made_up_book(rows: int = 400) -> pd.DataFrame:
         {
             "phone": [f"0811{number:07d}" for number in range(rows)],
             "defaulted": random.random(rows) < 0.2,
-            "application_date": pd.Timestamp.now().normalize(),
+            "application_date": pd.Timestamp.now("Asia/Jakarta").normalize().tz_localize(None),
         }
     )
 
