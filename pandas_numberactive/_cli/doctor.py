@@ -135,15 +135,8 @@ def _store_lines(
     except (ConfigurationError, StoreError) as error:
         stops.append(str(error))
     if "://" in location:
-        shown = given.shown()["store"]
-        return [
-            (
-                "store",
-                shown
-                if made
-                else f"{shown} (no tables of this version yet: the first run makes them)",
-            )
-        ]
+        note = "" if made else " (no tables of this version yet: the first run makes them)"
+        return [("store", f"{given.shown()['store']}{note}")]
     if location == ":memory:":
         return [("store", location), ("SQLite", sqlite3.sqlite_version)]
     path = Path(location)

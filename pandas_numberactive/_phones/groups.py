@@ -90,6 +90,11 @@ def cut(part: str) -> tuple[str, str, str]:
     return found["head"], found["body"].strip(" "), found["tail"]
 
 
+def has_plus(body: str) -> bool:
+    """Return True where a number with its marks, as `cut` gives it, begins with a plus."""
+    return "+" in body[:3]
+
+
 def is_comma_decimal(text: str) -> bool:
     """Return True for digits with one comma, where they are too few for two numbers."""
     found = _COMMA_DECIMAL.fullmatch(text)

@@ -26,15 +26,17 @@ from pandas_numberactive._phones.groups import (
     FEWEST_BEFORE,
     count_digits,
     cut,
+    has_plus,
     without_tail,
 )
-from pandas_numberactive._phones.parse import REASONS, SEPARATORS, parse_phone
+from pandas_numberactive._phones.parse import REASONS, parse_phone
 from pandas_numberactive._phones.parted import (
     ENDLESS,
     READ,
     SLOWLY,
     Rule,
     filled,
+    filled_parts,
     may_end_before,
     read_parted,
     rule_of_behind,
@@ -204,7 +206,7 @@ def _rules(layout: str, text: str, count: int) -> tuple[int, Rule, Rule]:
     runs = re.findall("0+", text) if marked else []
     tail = len(runs[-1]) if len(runs) > 1 else 0  # digits with none before them are no tail
     body = cut(text)[1]
-    if _has_prefix_before_dot(body) or may_end_before(without_tail(text)[0], "+" in body[:3]):
+    if _has_prefix_before_dot(body) or may_end_before(without_tail(text)[0], has_plus(body)):
         rules = (
             _agreed(layout, text, {0, tail}),
             rule_of_behind(layout, text),
@@ -257,7 +259,7 @@ def _agreed(layout: str, text: str, tails: set[int]) -> Rule:
 
 def _is_refused_by_marks(text: str) -> bool:
     """Return True where the words around one number, or parts too short for two, refuse a cell."""
-    parts = [part for part in SEPARATORS.split(text) if "0" in part]
+    parts = filled_parts(text)
     head, _, tail = cut(parts[0])
     return len(parts) > 1 or not (is_label(head) and is_note(tail))
 

@@ -243,7 +243,7 @@ def _parse_part(part: str, had_tail: bool, max_digits: int) -> Parsed:
     if not (is_label(head) and is_note(tail)):
         return None, _unreadable(part, max_digits)
     digits = _MARKS.sub("", body)
-    plus = "+" in body[:3]
+    plus = groups.has_plus(body)
     read = partial(_international if plus else _national, max_digits=max_digits)
     if len(digits) + plus < len(body) and (grouped := _parse_groups(body, read, max_digits)):
         return grouped

@@ -13,15 +13,20 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from pandas_numberactive._phones.digits import MOST, POWERS, PREFIXES, SLOW, lengths, read_digits
-from pandas_numberactive._phones.groups import MIN_DIGITS, count_digits, cut, has_group_behind
+from pandas_numberactive._phones.groups import (
+    MIN_DIGITS,
+    count_digits,
+    cut,
+    has_group_behind,
+    has_plus,
+)
 from pandas_numberactive._phones.parse import REASONS, SEPARATORS, parse_phone
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-Rule = tuple[
-    int, int, int
-]  # a reason, SLOW, or one of those below; the digits kept or before the second part; the pluses
+# A reason, SLOW, or one of those below; the digits kept, or those of the first part; the pluses.
+Rule = tuple[int, int, int]
 READ = -1  # the digits
 TWO = -2  # numbers
 BEHIND = -3  # a whole number stand more digits
@@ -52,7 +57,7 @@ def rule_of_two(layout: str, text: str) -> Rule:
     if "." in text:  # it may begin decimals
         return SLOWLY
     starts = starts_of_a_second(text)
-    parts = [part for part in SEPARATORS.split(text) if "0" in part]
+    parts = filled_parts(text)
     if len(parts) == 1 and len(starts) == 1:
         return _proven(layout, starts[0], _has_plus(parts[0]), False)
     if len(parts) == 2 and count_digits(parts[0]) in starts and not any(map(_may_end, parts)):
@@ -60,8 +65,13 @@ def rule_of_two(layout: str, text: str) -> Rule:
     return SLOWLY
 
 
+def filled_parts(text: str) -> list[str]:
+    """Return the parts of a layout's text, between separators, that hold digits."""
+    return [part for part in SEPARATORS.split(text) if "0" in part]
+
+
 def _has_plus(part: str) -> bool:
-    return "+" in cut(part)[1][:3]
+    return has_plus(cut(part)[1])
 
 
 def _may_end(part: str) -> bool:
@@ -109,11 +119,11 @@ def _prefixed(digits: int, plus: bool) -> list[tuple[str, int]]:
 
 def rule_of_behind(layout: str, text: str) -> Rule:
     """Return the rule for a layout with digits behind what may be a whole number."""
-    parts = [part for part in SEPARATORS.split(text) if "0" in part]
+    parts = filled_parts(text)
     if text.count(".") == 1 or len(parts) != 1:  # one dot may begin decimals
         return SLOWLY
     body = cut(parts[0])[1]
-    plus = "+" in body[:3]
+    plus = has_plus(body)
     end = _first_end(body, plus)
     count = layout.count("0")
     if end is None or max(end, count - end) > MOST:
@@ -139,7 +149,7 @@ def rule_of_dot(layout: str, text: str) -> Rule:
     """Return the rule for a layout with one dot, behind what may be an area."""
     count = layout.count("0")
     body = cut(text)[1]
-    plus = "+" in body[:3]
+    plus = has_plus(body)
     before = count_digits(body.partition(".")[0])
     area = _AREAS.get(before)
     if area is None or body.count(".") != 1 or count > MOST or may_end_before(text, plus):
