@@ -63,7 +63,8 @@ def _normalize_chunk(column: pd.Series[Any], max_digits: int) -> Normalized:
     if pd.api.types.is_integer_dtype(dtype):
         return _nullable(column, np.int64, _integers, max_digits)
     if pd.api.types.is_float_dtype(dtype):
-        narrow = str(dtype).lower().startswith(("float16", "float32", "halffloat", "float["))
+        held = str(getattr(dtype, "subtype", dtype)).lower()  # of a sparse column, what it holds
+        narrow = held.startswith(("float16", "float32", "halffloat", "float["))
         if narrow:  # parse_phone must see that these have 24 bits only
             return _narrow_floats(column, max_digits)
         return _nullable(column, np.float64, _floats, max_digits)

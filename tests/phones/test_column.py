@@ -380,3 +380,18 @@ def test_what_is_no_series_is_told_how_to_become_one(given):
         pna.normalize(given)
     assert 'df["phone"]' in str(caught.value)
     assert "8899532" not in str(caught.value)
+
+
+def test_a_sparse_column_of_24_bits_is_no_phone():
+    """A float32 holds no ten digits, in whatever column it stands."""
+    column = pd.Series(pd.arrays.SparseArray(np.array([8118899532, np.nan], "float32")))
+    assert normalize_column(column).number.tolist() == [0, 0]
+    wide = pd.Series(pd.arrays.SparseArray([8118899532.0, np.nan]))
+    assert normalize_column(wide).number.tolist() == [8118899532, 0]
+
+
+def test_a_length_of_time_is_no_phone():
+    cells = np.empty(1, object)
+    cells[0] = np.timedelta64(8118899532, "ns")
+    assert parse_phone(cells[0]) == (None, "not_a_number")
+    assert normalize_column(pd.Series(cells)).number.tolist() == [0]
