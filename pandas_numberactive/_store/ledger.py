@@ -185,27 +185,36 @@ class Imported:
     charged: bool | None
 
 
+_UNPAID = frozenset({LookupState.FAILED, LookupState.RELEASED})
+
+
 def import_answers(
     db: Database,
     environment: str,
     answers: Sequence[Imported],
     now: int,
 ) -> int:
-    """Add answers for numbers that this store lacks, one a number. Return how many."""
+    """Add answers for numbers that this store lacks, one a number. Return how many.
+
+    A number that failed free, or was given back, has no answer yet: it takes one.
+    """
     code = ENVIRONMENTS[environment]
     taken = 0
     known = newest(db, code, [item.number for item in answers])
     for item in answers:
-        if item.number in known:
+        row = known.get(item.number)
+        if row is not None and row.state not in _UNPAID:
             continue
+        generation = 1 if row is None else row.generation + 1
         state = LookupState.ANSWERED if item.answer else LookupState.NO_DATA
         db.execute(
             "INSERT INTO lookups (environment, number, generation, packed, bought_at, request_id, "
             "spend, reason) "
-            "VALUES (?, ?, 1, ?, ?, ?, 0, 'imported')",
+            "VALUES (?, ?, ?, ?, ?, ?, 0, 'imported')",
             (
                 code,
                 item.number,
+                generation,
                 pack(state, item.answer, item.charged),
                 item.bought_at,
                 item.request_id,
@@ -214,6 +223,7 @@ def import_answers(
         done = Purchase(
             environment,
             item.number,
+            generation,
             request_id=item.request_id,
             charged=item.charged,
             reason="imported",
@@ -305,17 +315,25 @@ _ANSWERS = {
 }
 
 
+_OPEN_TO_JUDGEMENT = (
+    "AND coalesce(l.reason, '') <> 'by_hand' "
+    "AND coalesce(e.request_id, '') = coalesce(l.request_id, '')"
+)
+
+
 def reread(db: Database, judge: Judge, now: int) -> tuple[int, int]:
     """Judge every stored body again, and return the counts of rows read and changed.
 
-    Charges stay as they are, and so do answers that today's rules do not accept.
+    Charges stay as they are, and so do answers that today's rules do not accept. What a person has
+    settled stands, and a late reply to another requestId changes nothing.
     """
     settled = ", ".join(str(int(state)) for state in sorted(SETTLED))
     rows = db.execute(
         "SELECT l.environment, l.number, l.generation, l.packed, e.request_id, e.body "
         "FROM events e JOIN lookups l ON l.environment = e.environment AND l.number = e.number "
         "AND l.generation = e.generation "
-        f"WHERE e.body IS NOT NULL AND {STATE_SQL} IN ({settled}) ORDER BY e.id"
+        f"WHERE e.body IS NOT NULL AND {STATE_SQL} IN ({settled}) {_OPEN_TO_JUDGEMENT} "
+        "ORDER BY e.id"
     ).fetchall()
     changed = 0
     for code, number, generation, old, request_id, body in rows:

@@ -192,6 +192,19 @@ def test_the_vendors_own_names_are_taken_in(on_either, vendor, frame):
     assert vendor.ledger.total == 0
 
 
+def test_an_older_answer_serves_what_failed_free(on_either, vendor, frame, quiet_incomplete):
+    """The first call failed without charge: what the team had paid before is not bought again."""
+    on_either(progress=False)
+    vendor.faults = Faults(script={"query": ["code_free"] * 2})
+    assert enrich(frame[:2])["phone_lookup_status"].tolist() == ["failed"] * 2
+    old = pd.DataFrame({"phone": PHONES[:2], "active_level": "high", "looked_up_at": "2026-01-05"})
+    with pna.LookupStore() as store:
+        assert store.import_answers(old)["imported"] == 2
+        assert store.import_answers(old)["known"] == 2
+    assert enrich(frame[:2], overwrite=True)["phone_active_level"].tolist() == ["high"] * 2
+    assert vendor.ledger.total == 0
+
+
 def test_answers_without_any_signal_are_refused(as_production):
     """They would be paid answers without data, served for ever."""
     as_production()
