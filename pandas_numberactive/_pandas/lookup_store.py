@@ -13,6 +13,7 @@ from pandas_numberactive import _bridge as bridge
 from pandas_numberactive._config.readiness import store_location
 from pandas_numberactive._config.settings import settings
 from pandas_numberactive._display.html import bar, html_table, text_table
+from pandas_numberactive._display.text import said
 from pandas_numberactive._display.tracebacks import without_frames
 from pandas_numberactive._pandas.lookup_store_inputs import (
     EVERY,
@@ -101,7 +102,8 @@ class LookupStore:
         self._store.close()
 
     def __repr__(self) -> str:
-        return repr(self._store)
+        store = getattr(self, "_store", None)  # a traceback may show one that was not opened
+        return "LookupStore(not open)" if store is None else repr(store)
 
     def __len__(self) -> int:
         return self._store.count()
@@ -291,7 +293,7 @@ class LookupStore:
         """
         if by not in get_args(By):
             raise ConfigurationError(
-                f'by must be "day", "run", "environment" or "buyer", not {by!r}.'
+                f'by must be "day", "run", "environment" or "buyer", not {said(by)}.'
             )
         frame = self._charges(True, environment)
         frame["day"] = frame["at"].dt.tz_convert(settings().timezone).dt.tz_localize(None)
@@ -392,7 +394,7 @@ class LookupStore:
         ...         state = store.resolve(phone, "release", charged=False)
         """
         if how not in ("release", "settle"):
-            raise ConfigurationError(f'how must be "release" or "settle", not {how!r}.')
+            raise ConfigurationError(f'how must be "release" or "settle", not {said(how)}.')
         answer = worded_answer(telco_type, active_level, frequency_grade)
         if answer and how == "release":
             raise ConfigurationError('An answer can only be given with how="settle".')

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
+import traceback
 from pathlib import Path
 
 import pytest
@@ -94,6 +95,30 @@ def test_an_option_repeats_no_phone(options):
     with pytest.raises(ConfigurationError) as caught:
         pna.enrich(None, "phone", **options)
     assert "8118899532" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda store: store.spend(PHONE),
+        lambda store: store.resolve(PHONE, PHONE),
+        lambda store: store.history(PHONE),
+        lambda store: store.purge(older_than=PHONE),
+    ],
+    ids=["spend", "resolve", "history", "purge"],
+)
+def test_an_argument_of_the_store_repeats_no_phone(call):
+    with pna.LookupStore(":memory:") as store, pytest.raises(ConfigurationError) as caught:
+        call(store)
+    assert "8118899532" not in str(caught.value)
+
+
+def test_a_store_that_was_not_opened_can_be_shown(tmp_path):
+    """A traceback with its locals shows the half-made one."""
+    with pytest.raises(pna.errors.StoreError) as caught:
+        pna.LookupStore(tmp_path / "no" / "s.sqlite3")
+    shown = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
+    assert "StoreError" in "".join(shown.format())
 
 
 @pytest.mark.parametrize("name", ["environment", "encoding", "max_concurrency", "timezone", PHONE])
