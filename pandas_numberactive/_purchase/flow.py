@@ -162,10 +162,12 @@ class LostHandle:
 
     def after(self, verdict: Verdict, reply: Reply) -> LostHandle:
         """Return what is lost after one more reply that is to be retried."""
-        gateway = verdict.outcome is Outcome.RETRY and (reply.status or 0) >= 500
-        lost = (
-            gateway or verdict.outcome is Outcome.AMBIGUOUS
-        )  # a 502 or 504: the outcome is unknown
+        status = reply.status or 0
+        # Of a 502 or 504 the outcome is unknown, also where Retry-After stands beside it. A 503
+        # with Retry-After is a refusal.
+        refused = status == 503 and verdict.outcome is Outcome.THROTTLED
+        gateway = status >= 500 and verdict.outcome in _RETRIED and not refused
+        lost = gateway or verdict.outcome is Outcome.AMBIGUOUS
         return LostHandle(verdict.reason) if lost else self
 
     def must_hold(self, rules: Rules) -> bool:
@@ -274,6 +276,7 @@ def _after_handle(
         return (yield from _open(lookup, verdict, rules))
     if verdict.outcome is Outcome.STOP:
         yield Halt(verdict)
+    if verdict.outcome is Outcome.STOP and not verdict.charged:
         return (yield from _give_back(lookup, verdict.reason or "stopped", lost, rules))
     if verdict.outcome is Outcome.FAILED and not verdict.charged:
         return (yield from _fail(lookup, verdict, reply, lost, rules))

@@ -11,6 +11,7 @@ from pandas_numberactive._vendor.protocol import shown_code
 from pandas_numberactive._vendor.verdicts import (
     CONNECT_ERROR,
     NO_USER_PHONE,
+    SIMULATOR_ANSWER,
     UNKNOWN_VALUE,
     Verdict,
 )
@@ -230,7 +231,7 @@ def stopped_by_vendor(verdict: Verdict, settings: RunSettings) -> VendorError:
     if verdict.reason in ("http_401", "http_403"):
         kind = AuthenticationError
         hint = f"{_AUTH_HINT} Ask, too, whether this machine's address is allowed."
-    elif verdict.reason == "simulator_answer":
+    elif verdict.reason == SIMULATOR_ANSWER:
         kind = VendorError
         hint = "A simulator answered in place of the vendor; check base_url."
     else:

@@ -304,6 +304,10 @@ def names_phone(data: Any) -> bool:
     return isinstance(phone, str) and bool(phone.strip())
 
 
+# Discs, crosses, blocks, and rows of dots or dashes hide digits as stars do.
+_MARKS = re.compile("[\u2022\u00d7\u2217\u2500-\u25ff\u2605\u2606_?]|\u2026|[.]{3,}|-{3,}")
+
+
 def names_other_phone(data: Any, number: int) -> bool:
     """Return True if the answer names another number than the one asked."""
     said = data.get("userPhone") if isinstance(data, dict) else None
@@ -312,7 +316,8 @@ def names_other_phone(data: Any, number: int) -> bool:
     if not isinstance(said, str) or not said.strip():
         return False
     ours = [f"{prefix}{number}" for prefix in ("", "0", "62", "0062", "620")]
-    text = re.sub(r"[^0-9*xX#]", "", re.sub(r"\.0+$", "", plain(said)))
+    marked = _MARKS.sub("**", re.sub(r"\.0+$", "", plain(said)))
+    text = re.sub(r"[^0-9*xX#]", "", marked)
     digits = re.sub(r"\D", "", text)
     if digits == text or digits in ours:
         return digits not in ours

@@ -52,17 +52,43 @@ UNREADABLE = "unreadable_reply"
 CONNECT_ERROR = "connect_error"
 UNKNOWN_VALUE = "unknown_value"
 NO_USER_PHONE = "no_user_phone"
+SIMULATOR_ANSWER = "simulator_answer"
 _STOP_STATUS = {401, 403, 404, 405, 415}
 
 
 _RETRY_STATUS = {408, 425, 429}
+_WITHOUT_ANSWER = {
+    Outcome.STOP,
+    Outcome.RETRY,
+    Outcome.THROTTLED,
+    Outcome.AMBIGUOUS,
+    Outcome.FAILED,
+}
 
 
 def judge_handle(
     reply: Reply, number: int, *, codes: CodeOutcomes | None = None, simulated: bool = False
 ) -> Verdict:
-    """Judge a reply to handle by the outcome table, read from the top."""
+    """Judge a reply to handle by the outcome table, read from the top.
+
+    isFee 1 is a charge under every code and status: the reply is final, and never asked for again.
+    """
     message = parse(reply.body, reply.keys)
+    verdict = _judge_first_step(reply, message, number, codes, simulated)
+    if message.is_fee is not True or verdict.outcome not in _WITHOUT_ANSWER:
+        return verdict
+    if verdict.reason == SIMULATOR_ANSWER:  # its charges are made up
+        return verdict
+    paid = verdict._replace(charged=True, request_id=message.request_id)
+    if verdict.outcome is Outcome.STOP:
+        return paid
+    return paid._replace(outcome=Outcome.FAILED, reason=verdict.reason or "code")
+
+
+def _judge_first_step(
+    reply: Reply, message: Message, number: int, codes: CodeOutcomes | None, simulated: bool
+) -> Verdict:
+    """Judge a reply to handle as if it were free unless it sells something."""
     early = _judge_transport(reply, message, simulated)
     if early:
         return early
@@ -74,7 +100,7 @@ def judge_handle(
     told = _told(message, codes)
     if told in (Outcome.STOP, Outcome.RETRY):
         return _verdict(message, told)
-    return _verdict(message, Outcome.FAILED, charged=message.is_fee is True, reason="code")
+    return _verdict(message, Outcome.FAILED, reason="code")
 
 
 def judge_query(
@@ -127,7 +153,7 @@ def _judge_transport(reply: Reply, message: Message, simulated: bool) -> Verdict
         after = None if outcome is Outcome.STOP else reply.retry_after
         return _verdict(message, outcome, reason=reason, retry_after=after)
     if (reply.marked or message.marked) and not simulated:
-        return _verdict(message, Outcome.STOP, reason="simulator_answer")
+        return _verdict(message, Outcome.STOP, reason=SIMULATOR_ANSWER)
     return None
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pandas as pd
 import pytest
 
@@ -82,6 +84,22 @@ def test_a_charge_at_handle_is_no_free_failure(ready, vendor, at_handle):
     assert len(vendor.ledger.asked_phones()) == 2
     assert set(vendor.ledger.asked_phones().values()) == {1}
     assert int(pna.spend()["charged"].sum()) == 2
+
+
+@pytest.mark.parametrize("meaning", [None, "retry", "stop"])
+def test_a_charge_under_any_code_at_handle_is_billed(ready, vendor, at_handle, meaning):
+    """isFee 1 is final under a code that says stop or retry, too, and keeps its requestId."""
+    if meaning is not None:
+        pna.configure(code_outcomes={"handle": {11008: meaning}})
+    at_handle(True, code=11008, isFee=1)
+    for _ in range(2):
+        with contextlib.suppress(pna.errors.VendorError):
+            enrich(book(2), max_charges=2)
+    assert vendor.ledger.total == int(pna.spend()["charged"].sum()) == 2
+    assert known()
+    invoice = pd.DataFrame({"requestId": [charge.request_id for charge in vendor.ledger.charges()]})
+    with pna.LookupStore() as books:
+        assert books.reconcile(invoice)["verdict"].tolist() == ["matched"] * 2
 
 
 def test_a_charge_at_handle_is_billed_while_pending(ready, vendor, at_handle):

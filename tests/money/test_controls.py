@@ -162,6 +162,16 @@ def test_a_charge_at_handle_that_is_no_charge(fails, monkeypatch):
     fails(handle.test_a_charge_at_handle_is_on_the_bill)
 
 
+def test_a_charge_under_another_code_that_is_none(fails, monkeypatch):
+    monkeypatch.setattr(verdicts, "_WITHOUT_ANSWER", set())
+    fails(handle.test_a_charge_under_any_code_at_handle_is_billed, meaning="retry")
+
+
+def test_a_gateway_that_is_taken_for_a_refusal(fails, monkeypatch):
+    monkeypatch.setattr(flow, "_RETRIED", {verdicts.Outcome.RETRY})
+    fails(lost.test_a_gateway_loses_a_handle_with_retry_after_too, status=504, after=1.0)
+
+
 def uncharged(real):
     return lambda lookup, verdict, rules: real(lookup, verdict._replace(charged=False), rules)
 
@@ -321,6 +331,17 @@ def test_a_mask_that_is_not_compared(fails, monkeypatch):
 def test_a_body_that_is_not_judged_again(fails, monkeypatch):
     monkeypatch.setattr(ledger, "reread", lambda *_: (0, 0))
     fails(rereading.test_a_level_that_is_known_now_is_read)
+
+
+def test_a_hand_settled_answer_that_is_judged_again(fails, monkeypatch):
+    monkeypatch.setattr(ledger, "_OPEN_TO_JUDGEMENT", "")
+    fails(rereading.test_what_a_person_settled_is_not_judged_again)
+
+
+def test_a_free_failure_that_takes_no_older_answer(fails, monkeypatch):
+    monkeypatch.setattr(ledger, "_UNPAID", frozenset())
+    frame = pd.DataFrame({"phone": lookups.PHONES})
+    fails(lookups.test_an_older_answer_serves_what_failed_free, frame=frame)
 
 
 @pytest.mark.parametrize(("bad", "limit"), [(tally.NAMELESS, 3), (tally.UNUSABLE, 10)])

@@ -14,12 +14,27 @@ from asyncio import sleep
 import pytest
 
 import pandas_numberactive as pna
-from pandas_numberactive._purchase.flow import RetryPolicy
+from pandas_numberactive._purchase.flow import LostHandle, RetryPolicy
+from pandas_numberactive._vendor.protocol import Reply
+from pandas_numberactive._vendor.verdicts import judge_handle
 from pandas_numberactive.simulator import Faults, Simulator
 from tests.money.test_rare_orders import KEYS, book, configured, statuses  # noqa: F401 - a fixture
 
 pytestmark = pytest.mark.filterwarnings("ignore::pandas_numberactive.errors.IncompleteRunWarning")
 A, B = "8110000000", "8110000001"
+
+
+@pytest.mark.parametrize(("status", "after"), [(502, 1.0), (504, 1.0), (504, None), (500, 1.0)])
+def test_a_gateway_loses_a_handle_with_retry_after_too(status, after):
+    """Of a 504 the outcome is unknown, whatever header stands beside it."""
+    reply = Reply(status, retry_after=after)
+    assert LostHandle().after(judge_handle(reply, int(A)), reply).reason == f"http_{status}"
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_refusal_with_retry_after_loses_nothing(status):
+    reply = Reply(status, retry_after=1.0)
+    assert LostHandle().after(judge_handle(reply, int(A)), reply).reason is None
 
 
 class ChargesAtHandle(Faults):

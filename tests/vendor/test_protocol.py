@@ -427,12 +427,44 @@ def test_the_users_own_table_is_asked_about_the_code_as_it_came_although_it_is_s
         ("62899****111", Outcome.QUARANTINED),
         ("62811****111", Outcome.QUARANTINED),
         ("0899xxxx532", Outcome.QUARANTINED),
+        ("62811\u2022\u2022\u2022\u20229532", Outcome.ANSWERED),
+        ("62811\u25cf\u25cf\u25cf532", Outcome.ANSWERED),
+        ("0811\u00d7\u00d7\u00d7532", Outcome.ANSWERED),
+        ("62811----9532", Outcome.ANSWERED),
+        ("62811...532", Outcome.ANSWERED),
+        ("62811\u2026532", Outcome.ANSWERED),
+        ("62811___532", Outcome.ANSWERED),
+        ("62899\u2022\u2022\u2022\u2022111", Outcome.QUARANTINED),
+        ("62811...111", Outcome.QUARANTINED),
+        ("62811-0000-001", Outcome.QUARANTINED),
     ],
 )
 def test_a_mask_contradicts_by_its_shown_digits(said, outcome):
     """A mask often has a fixed number of stars, whatever the length of the number."""
     reply = Reply(200, body(code=200, data=DATA | {"userPhone": said}, isFee=1))
     assert judge_query(reply, N).outcome is outcome
+
+
+@pytest.mark.parametrize(
+    ("reply", "outcome", "reason"),
+    [
+        (Reply(500, body(code=500, isFee=1, requestId="r")), Outcome.FAILED, "http_500"),
+        (Reply(429, body(code=429, isFee="1", requestId="r")), Outcome.FAILED, "http_429"),
+        (Reply(403, body(code=403, isFee=1, requestId="r")), Outcome.STOP, "http_403"),
+        (Reply(200, body(isFee=1, requestId="r")), Outcome.FAILED, "unreadable_reply"),
+        (Reply(200, body(code=11008, isFee=1, requestId="r")), Outcome.FAILED, "code"),
+    ],
+)
+def test_a_charge_at_handle_is_read_under_any_status(reply, outcome, reason):
+    verdict = judge_handle(reply, N)
+    assert (verdict.outcome, verdict.reason) == (outcome, reason)
+    assert (verdict.charged, verdict.request_id) == (True, "r")
+
+
+def test_a_charge_that_the_simulator_made_up_is_none():
+    reply = Reply(200, body(code=201, isFee=1, requestId="r"), marked=True)
+    verdict = judge_handle(reply, N)
+    assert (verdict.outcome, verdict.charged) == (Outcome.STOP, False)
 
 
 def test_signals_without_a_phone_have_their_reason():
