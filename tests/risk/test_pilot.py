@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 import pandas_numberactive as pna
-from pandas_numberactive.errors import RiskInputError
+from pandas_numberactive.errors import ColumnNotFoundError, RiskInputError
 from pandas_numberactive.risk import Pilot
 from pandas_numberactive.risk._retro import pilot as _pilot_module
 from pandas_numberactive.simulator import Simulator
@@ -160,3 +160,31 @@ def test_before_a_run_there_is_no_verdict(book):
     pilot = make(book)
     assert pilot.verdict is None
     assert not len(pilot.table)
+
+
+def test_a_batch_without_bads_decides_nothing(shop, book):
+    """The pilot goes on, and each look counts the bads that it has seen."""
+    rare = book.assign(defaulted=(np.arange(len(book)) % 60 == 0).astype(int))
+    pilot = make(rare, max_charges=200, looks=10, smallest_odds_ratio=20)
+    loans = pilot.run()
+    first = pilot.history[0]
+    assert (first.bads, first.z, str(first.verdict)) == (0, 0, "undecided")
+    assert charged(shop) == pilot.history[-1].bought > first.bought
+    assert len(loans) > first.n
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"target": "word"}, "say which one is bad"),
+        ({"score": "word"}, "not a number"),
+        ({"by": "activity"}, "by is one of active_level"),
+        ({"cluster": "nobody"}, "nobody"),
+        ({"cut": 1}, "cut is the number of score bands"),
+    ],
+)
+def test_what_no_look_could_test_is_refused_unbought(shop, book, options, words):
+    """The outcome, the score, the signals and the customers are validated before a charge."""
+    with pytest.raises((RiskInputError, ColumnNotFoundError), match=words):
+        make(book.assign(word="good"), **options).run()
+    assert charged(shop) == 0

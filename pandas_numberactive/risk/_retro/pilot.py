@@ -18,16 +18,14 @@ from pandas_numberactive.errors import RiskInputError
 from pandas_numberactive.risk._engine.banded import Banded
 from pandas_numberactive.risk._engine.book.bands import bands_of
 from pandas_numberactive.risk._engine.book.dates import deadline
-from pandas_numberactive.risk._engine.book.inputs import column, need_frame
-from pandas_numberactive.risk._engine.book.population import populations
+from pandas_numberactive.risk._engine.book.inputs import SIGNALS, column, need_frame, outcomes
+from pandas_numberactive.risk._engine.book.population import Population, population
 from pandas_numberactive.risk._engine.book.terms import Terms
 from pandas_numberactive.risk._engine.stats.sequential import bounds, conditional_power
 from pandas_numberactive.risk._engine.views import Shown
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-    from pandas_numberactive.risk._engine.book.population import Population
 
     Ints = NDArray[np.int64]
 
@@ -75,6 +73,7 @@ class Pilot:
         a signal where there is none in 5 of 100 pilots.
     by
         Signals without the prefix. Several are tested at a part of 5% each (Bonferroni).
+        A look at rows that are all good, all bad or without a score decides nothing.
     smallest_odds_ratio
         The effect, a step from one level to the next, that is worth finding. The pilot gives up
         where the power to find it falls below a tenth.
@@ -148,6 +147,7 @@ class Pilot:
         self._df = df
         self._number = numbers_of(df, column)
         self._batch = _batches(self, df, seed)
+        self._bits = _outcomes_to_buy(self)
 
     @property
     def verdict(self) -> Verdict | None:
@@ -224,39 +224,41 @@ class Pilot:
         return int(np.unique(self._number[self._batch == look]).size)
 
     def _judge(self, frame: pd.DataFrame, look: int) -> None:
-        names = [self.prefix + name for name in self.signals]
-        found = populations(
+        self.history += [self._look(frame, self.prefix + name, look) for name in self.signals]
+
+    def _look(self, frame: pd.DataFrame, signal: str, look: int) -> Look:
+        own = frame.index[frame[signal].notna()]
+        bads = int(self._bits[own].sum())
+        score, variance = self._trend(frame, signal) if self._testable(own, bads) else (0.0, 0.0)
+        alpha = 0.05 / len(self.signals)
+        bound = bounds(self.looks, alpha)[look - 1]
+        z = 0.0
+        left = math.nan  # without a spread there is nothing to give up yet
+        if variance > 0:
+            z = score / math.sqrt(variance)
+            drift = math.log(self.smallest_odds_ratio) * math.sqrt(variance * self.looks / look)
+            left = conditional_power(z, look, self.looks, math.copysign(drift, z), alpha)
+        bought = sum(self._numbers(one) for one in range(1, look + 1))
+        verdict = _verdict(z, bound, left)
+        return Look(look, signal, bought, len(own), bads, z, bound, left, verdict)
+
+    def _testable(self, own: pd.Index[int], bads: int) -> bool:
+        """Return True where rows with a level are of both classes, and one has a score."""
+        scored = self.score is None or bool(self._df[self.score].iloc[own].notna().any())
+        return 0 < bads < len(own) and scored
+
+    def _trend(self, frame: pd.DataFrame, signal: str) -> tuple[float, float]:
+        """Return the score of the trend over the signal's levels, and its variance."""
+        rows = population(
             frame,
-            names,
+            signal,
             self.target,
             missing="drop",
             late="keep",
             bad=self.bad,
             cluster=self.cluster,
         )
-        for rows in found:
-            self.history.append(self._look(frame, rows, look))
-
-    def _look(self, frame: pd.DataFrame, rows: Population, look: int) -> Look:
-        banded = Banded(rows, bands_of(frame, rows, self.score, None, self.cut))
-        score, variance = banded.trend()
-        alpha = 0.05 / len(self.signals)
-        bound = bounds(self.looks, alpha)[look - 1]
-        z = score / math.sqrt(variance) if variance > 0 else 0.0
-        drift = math.log(self.smallest_odds_ratio) * math.sqrt(variance * self.looks / look)
-        left = conditional_power(z, look, self.looks, math.copysign(drift, z), alpha)
-        bought = sum(self._numbers(one) for one in range(1, look + 1))
-        return Look(
-            look,
-            rows.signal,
-            bought,
-            len(rows),
-            int(rows.bad.sum()),
-            z,
-            bound,
-            left,
-            _verdict(z, bound, left),
-        )
+        return Banded(rows, bands_of(frame, rows, self.score, None, self.cut)).trend()
 
 
 def _verdict(z: float, bound: float, left: float) -> Verdict:
@@ -279,6 +281,26 @@ def _effect(odds_ratio: float) -> float:
     if not (isinstance(odds_ratio, (int, float)) and math.isfinite(odds_ratio) and odds_ratio > 1):
         raise RiskInputError(f"smallest_odds_ratio is a number above 1, not {odds_ratio!r}.")
     return float(odds_ratio)
+
+
+def _outcomes_to_buy(pilot: Pilot) -> NDArray[np.int8]:
+    """Return the outcome of each row to buy as 0 and 1, 0 elsewhere.
+
+    What no look could test is refused here, as nothing was bought yet.
+    """
+    df = pilot._df
+    for name in pilot.signals:
+        if name not in SIGNALS:
+            raise RiskInputError(f"by is one of {', '.join(SIGNALS)}, not {name!r}.")
+    if pilot.cluster not in (None, "auto"):
+        column(df, str(pilot.cluster))
+    places = np.flatnonzero(pilot._batch > 0)
+    found = outcomes(df.iloc[places], pilot.target, pilot.bad)
+    to_buy = Population((), np.zeros(len(places), np.int8), found, at=places)
+    bands_of(df, to_buy, pilot.score, None, pilot.cut)
+    bits = np.zeros(len(df), np.int8)
+    bits[places] = found
+    return bits
 
 
 def _refuse_late(df: pd.DataFrame, terms: Terms) -> None:
