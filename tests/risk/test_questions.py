@@ -286,3 +286,15 @@ def test_weights_change_the_odds_ratio_as_repeated_rows_do(loans):
     one = risk.segments(weighted, LEVEL, "bad", "city", weight="w")["odds_ratio"]
     other = risk.segments(many, LEVEL, "bad", "city")["odds_ratio"]
     assert one.to_numpy() == pytest.approx(other.to_numpy(), rel=1e-6)
+
+
+def test_an_interval_without_end_is_infinite():
+    """A part whose odds ratio is nearly free of bounds has an end beyond the doubles."""
+    effect = strata.Effect(2.0, 1e6)
+    odds, low, high = effect.odds_ratio
+    assert (odds, low, high) == (pytest.approx(math.exp(2)), 0.0, math.inf)
+
+
+def test_a_table_without_rows_has_no_periods(loans):
+    with pytest.raises(RiskInputError, match="has no rows"):
+        risk.by_period(loans.head(0), LEVEL, "bad", "day")

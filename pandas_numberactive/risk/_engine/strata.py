@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     Ints = NDArray[np.int64]
     Mask = NDArray[np.bool_]
 
+MOST_LOG = 709.0
 FARTHEST = 12.0  # log odds ratio beyond which a part is separated, so that it has no estimate
 
 
@@ -42,8 +43,7 @@ class Effect:
         if math.isnan(self.log_odds):
             return math.nan, math.nan, math.nan
         half = Z95 * math.sqrt(self.variance)
-        middle, low, high = (math.exp(self.log_odds + x) for x in (0.0, -half, half))
-        return middle, low, high
+        return math.exp(self.log_odds), math.exp(self.log_odds - half), exp(self.log_odds + half)
 
     @property
     def p(self) -> float:
@@ -51,6 +51,11 @@ class Effect:
         if math.isnan(self.log_odds) or not self.variance > 0:
             return math.nan
         return normal_tail(self.log_odds / math.sqrt(self.variance))
+
+
+def exp(x: float) -> float:
+    """Return e to the power x, infinite where a double holds no such number."""
+    return math.exp(x) if x < MOST_LOG else math.inf
 
 
 NO_EFFECT = Effect(math.nan, math.nan)

@@ -11,7 +11,7 @@ import pandas as pd
 
 from pandas_numberactive._config.settings import settings
 from pandas_numberactive.errors import LookAheadWarning, RiskInputError, warn_caller
-from pandas_numberactive.risk._engine.book.inputs import SIGNALS, column, status_column
+from pandas_numberactive.risk._engine.book.inputs import SIGNALS, column, need_frame, status_column
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -208,6 +208,7 @@ def period_codes(
 
     Periods are those of the column's own clock.
     """
+    need_frame(df)
     dates = moments(df, period, tz).local
     gaps = int(np.isnat(dates).sum())
     if gaps:
