@@ -69,14 +69,25 @@ def _cut(scores: Floats, cut: int) -> Bands:
     if isinstance(cut, bool) or not isinstance(cut, int) or not 2 <= cut <= MOST:
         raise RiskInputError(f"cut is the number of score bands, 2 to {MOST}, not {cut!r}.")
     known = ~np.isnan(scores)
-    points = np.unique(np.quantile(scores[known], np.arange(1, cut) / cut))
-    codes = np.searchsorted(points, scores, side="right").astype(np.int64)
+    codes = np.searchsorted(_points(scores[known], cut), scores, side="right").astype(np.int64)
     used, codes[known] = np.unique(codes[known], return_inverse=True)
     names = [_span(scores[known][codes[known] == at], at + 1) for at in range(len(used))]
     if not known.all():
         codes[~known] = len(names)
         names.append(NO_SCORE)
     return Bands(codes, tuple(names), len(used))
+
+
+def _points(scores: Floats, cut: int) -> Floats:
+    """Return the lower ends of the bands. A score of a tenth of the rows is a band of its own.
+
+    Scores of a scorecard pile up, often at the lowest. Without a cut above the pile, the rows
+    beyond it would be in its band, and a signal would seem to add what the score knows.
+    """
+    quantiles = np.quantile(scores, np.arange(cut) / cut)
+    piled = quantiles[1:][quantiles[1:] == quantiles[:-1]]
+    points: Floats = np.unique(np.concatenate([quantiles[1:], np.nextafter(piled, np.inf)]))
+    return points
 
 
 def _span(scores: Floats, number: int) -> str:
