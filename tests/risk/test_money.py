@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from pandas_numberactive import risk
@@ -182,3 +183,66 @@ def test_a_sample_size_is_shown():
     plan = risk.sample_size(0.05, 0.3, unit_price=500)
     assert "look-ups" in repr(plan)
     assert "<table" in plan._repr_html_()
+
+
+@pytest.fixture
+def cells():
+    """Identical loans of three bands of a score, and how many there are of each kind."""
+    score, level, bits = portfolio(np.random.default_rng(4), 3_000, 1.5)
+    loans = frame(np.digitize(score, [-0.5, 0.5]), level, bits)
+    kinds = ["score", NAME, "phone_lookup_status", "defaulted"]
+    table = loans.groupby(kinds, observed=True, dropna=False).size().reset_index(name="loans")
+    return table, table.loc[table.index.repeat(table["loans"])].reset_index(drop=True)
+
+
+def test_a_frequency_table_is_worth_what_its_loans_are(cells):
+    """A cell is parted over the folds, as its loans are."""
+    table, loans = cells
+    options = {"score": "score", **STAKES, **KEEP}
+    counted = risk.break_even(table, NAME, "defaulted", counts="loans", **options)
+    pd.testing.assert_frame_equal(
+        counted, risk.break_even(loans, NAME, "defaulted", **options), check_exact=True
+    )
+
+
+def test_a_frequency_table_swaps_what_its_loans_do(cells):
+    """No cell is swapped as a whole."""
+    table, loans = cells
+    options = {"score": "score", **KEEP}
+    counted = risk.swap_set(table, NAME, "defaulted", counts="loans", **options)
+    pd.testing.assert_frame_equal(
+        counted, risk.swap_set(loans, NAME, "defaulted", **options), check_exact=True
+    )
+
+
+def test_a_frequency_table_counts_its_loans(cells):
+    """In incremental, too, n and bads are loans."""
+    table, loans = cells
+    found = risk.incremental(table, NAME, "defaulted", bands="score", counts="loans", **KEEP)
+    assert found["n"].item() == len(loans)
+    assert found["bads"].item() == loans["defaulted"].sum()
+
+
+def test_too_many_loans_to_fold_are_refused(cells):
+    """Before memory runs out."""
+    table = cells[0].assign(loans=10**9)
+    with pytest.raises(RiskInputError, match="at most 20,000,000"):
+        risk.break_even(table, NAME, "defaulted", counts="loans", **STAKES, **KEEP)
+
+
+@pytest.mark.parametrize("unit", [1e-9, 1e-4, 1e6])
+def test_the_unit_of_weights_changes_no_test(real, unit):
+    """Weights may sum to one, or to the customers of a country."""
+    loans = real.assign(weight=np.random.default_rng(5).choice([1.0, 3.0], len(real)))
+    found = [
+        risk.incremental(
+            loans.assign(weight=loans["weight"] * times),
+            NAME,
+            "defaulted",
+            score="score",
+            weight="weight",
+            **KEEP,
+        )
+        for times in (1.0, unit)
+    ]
+    pd.testing.assert_frame_equal(*found, rtol=1e-6)

@@ -480,3 +480,24 @@ def test_the_report_and_the_question_swap_the_same_people(report):
     )
     shown = report.tables["swaps"]
     pd.testing.assert_frame_equal(pd.DataFrame(asked).loc[shown.index], pd.DataFrame(shown))
+
+
+def test_a_frequency_table_is_decided_as_its_loans(null):
+    """A row for each kind of loan, with their number, gives the report of the loans."""
+    day = pd.Timestamp("2024-05-01").as_unit("us")
+    loans = null.assign(
+        score=np.digitize(null["score"], [-0.5, 0.5]),
+        applied=day,
+        phone_looked_up_at=day.tz_localize("UTC"),
+    )
+    kinds = [*loans.columns]
+    table = loans.groupby(kinds, observed=True, dropna=False).size().reset_index(name="loans")
+    each = table.loc[table.index.repeat(table["loans"])].reset_index(drop=True)
+    options = TERMS | {"by": NAME, "cluster": None}
+    counted = RetroTest(**options, counts="loans").run(table)
+    report = RetroTest(**options).run(each)
+    assert counted.terms.counts == "loans"
+    assert (counted.decision, counted.reasons) == (report.decision, report.reasons)
+    assert (counted.facts, counted.needs) == (report.facts, report.needs)
+    for name, one in report.tables.items():
+        pd.testing.assert_frame_equal(counted.tables[name], one)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ from pandas_numberactive.errors import RiskInputError
 from pandas_numberactive.risk._engine.banded import Banded
 from pandas_numberactive.risk._engine.book.bands import bands_of
 from pandas_numberactive.risk._engine.book.dates import moments
-from pandas_numberactive.risk._engine.book.inputs import need_frame
+from pandas_numberactive.risk._engine.book.inputs import need_frame, repeated, weights
 from pandas_numberactive.risk._report import tables, words
 from pandas_numberactive.risk._report.contents import Contents
 from pandas_numberactive.risk._report.evidence import Evidence, gather
@@ -80,6 +81,15 @@ class RetroReport(Contents):
 def report_of(terms: RetroTerms, df: pd.DataFrame) -> RetroReport:
     """Return the report of an enriched table under the terms."""
     need_frame(df)
+    counts = weights(df, terms.counts, "counts")
+    if counts is None:
+        return _reported(terms, df)
+    each_loan = df.iloc[repeated(counts)]
+    report = _reported(replace(terms, counts=None), each_loan)
+    return replace(report, terms=terms)
+
+
+def _reported(terms: RetroTerms, df: pd.DataFrame) -> RetroReport:
     found = gather(terms, df)
     findings = [one.finding() for one in found]
     known = [one for one in findings if one is not None]

@@ -28,6 +28,7 @@ FAILED = "failed"
 MISSING = "missing"
 EXTRA = (NO_DATA, NOT_ASKED, FAILED)
 Missing = Literal["own_levels", "one_level", "drop"]
+MOST_LOANS = 20_000_000  # of a frequency table that is put into folds, a gigabyte
 REVERSED_FROM = 100  # rows: a smaller book may well hold more bads than goods
 
 # The line of EXTRA for a row without a level, by its status. "no data" was paid for, so it is a
@@ -285,6 +286,20 @@ def weights(
             f"Counts must be whole numbers; look at {weight!r}. Sampling weights are weight=."
         )
     return values
+
+
+def repeated(counts: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Return the position of each row as often as it counts, one for each loan.
+
+    A cell of a frequency table would be in one fold, so that nothing like it is left to learn from.
+    """
+    total = float(counts.sum())
+    if total > MOST_LOANS:
+        raise RiskInputError(
+            f"The counts stand for {total:,.0f} loans; at most {MOST_LOANS:,} can be compared on "
+            "other rows than those they are learned on: take a sample."
+        )
+    return np.repeat(np.arange(len(counts)), counts.astype(np.int64))
 
 
 def need_frame(df: object) -> None:

@@ -22,6 +22,7 @@ from pandas_numberactive.risk._engine.book.inputs import (
     Signal,
     column,
     outcomes,
+    repeated,
     signal_columns,
     signals,
     weights,
@@ -77,6 +78,12 @@ class Population(Rows):
             ("all",), np.zeros(len(self), np.int8), self.bad, self.weight, self.counts, self.cluster
         )
 
+    def expanded(self) -> Population:
+        """Return one row for each loan of a frequency table, to be put into folds."""
+        if self.counts is None:
+            return self
+        return replace(self.restricted(repeated(self.counts)), counts=None)
+
     def restricted(self, chosen: NDArray[np.bool_] | NDArray[np.int64]) -> Population:
         """Return some of the asked rows as a population, customers numbered anew."""
         some = self.take(chosen)
@@ -127,7 +134,8 @@ def populations(
         "own_levels": "no data" is a level; "one_level": rows without a level stand apart as
         "missing"; "drop": they are left out.
     least
-        Fewest bads, and goods, among the asked rows; `LEAST` for the retro test's questions.
+        Fewest bads, and goods, among the asked rows; `LEAST` for the retro test's questions, which
+        get a row for each loan of a frequency table.
     common
         The shared keywords, see `Terms`.
     """
@@ -135,7 +143,7 @@ def populations(
     for one in found:
         _refuse_one_class(one)
         _refuse_few(one, target, least)
-    return found
+    return [one.expanded() for one in found] if least else found
 
 
 @dataclass(frozen=True)
