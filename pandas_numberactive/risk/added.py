@@ -13,7 +13,6 @@ from pandas_numberactive.risk._engine.banded import Banded
 from pandas_numberactive.risk._engine.book.bands import bands_of
 from pandas_numberactive.risk._engine.book.population import LEAST, populations
 from pandas_numberactive.risk._engine.book.terms import Common, takes_terms
-from pandas_numberactive.risk._engine.stats import mantel
 from pandas_numberactive.risk._engine.stats.significance import CHANCE, holm
 from pandas_numberactive.risk._engine.strata import worst_level
 from pandas_numberactive.risk._engine.views import Shown, concluded, note_left_out
@@ -129,7 +128,6 @@ def line(banded: Banded, method: Method, seed: int) -> dict[str, Any]:
     test = banded.association(method)
     level = worst_level(rows)
     ratio = banded.odds_ratio(level)
-    cells = banded.cells()
     scored = banded.bands.scored
     gain = added.gain(banded.tested(), test, banded.design_effect(), seed, scored)
     return {
@@ -142,7 +140,7 @@ def line(banded: Banded, method: Method, seed: int) -> dict[str, Any]:
         "odds_ratio": ratio.value,
         "odds_ratio_low": ratio.low,
         "odds_ratio_high": ratio.high,
-        "p_homogeneous": mantel.homogeneity(cells.goods, cells.bads, level).p,
+        "p_homogeneous": banded.homogeneity(level).p,
         "gini_score": gain.score,
         "gini_both": gain.both,
         "d_gini": gain.value,

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pandas_numberactive.risk import sample_size
-from pandas_numberactive.risk._engine import added, lag, payoff
+from pandas_numberactive.risk import incremental, sample_size
+from pandas_numberactive.risk._engine import added, lag, payoff, ratios
 from pandas_numberactive.risk._engine.lag import Lag
 from pandas_numberactive.risk._engine.payoff import Stakes, paid_out
 from pandas_numberactive.risk._engine.stats.cells import (
@@ -30,10 +30,19 @@ from pandas_numberactive.risk._engine.stats.logistic import fit_many, rates
 from pandas_numberactive.risk._engine.stats.sequential import bounds, conditional_power
 from pandas_numberactive.risk._engine.stats.significance import holm
 from pandas_numberactive.risk._engine.stats.tails import normal_tail
+from pandas_numberactive.risk._engine.strata import worst_level
 from pandas_numberactive.risk._report.rule import Decision, Finding, decide
 from pandas_numberactive.risk._retro.pilot import HOPELESS_BELOW
 from pandas_numberactive.risk.prices import Worth
-from tests.risk.retro_books import SHARES, banded, cell_shares, levels_of, portfolio
+from tests.risk.retro_books import (
+    NAME,
+    SHARES,
+    banded,
+    cell_shares,
+    frame,
+    levels_of,
+    portfolio,
+)
 
 STAKES = Stakes(800_000, 6_000_000)
 CHANCE = 0.05
@@ -66,6 +75,33 @@ def share(hits):
 
 def false_positives(count, how):
     return np.mean([_null(rng, how).association().p < CHANCE for rng in rngs(count, 1)])
+
+
+def same_everywhere(count, how):
+    """Return how often one odds ratio looks different by band, by month, and in one segment."""
+    hits = []
+    for rng in rngs(count, 11):
+        one = _null(rng, how)
+        people = one.customers
+        month = rng.integers(0, 12, people.max() + 1)[people]
+        level = worst_level(one.rows)
+        part = ratios.parts(one, month % 3, ("a", "b", "c"), level)[0]
+        months = ratios.homogeneous(one, month, 12, level)
+        hits.append([test.p < CHANCE for test in (one.homogeneity(level), months, part.test)])
+    return np.mean(hits, axis=0)
+
+
+def piled(count, n=3_000):
+    """Return how often a signal that follows a score of 6% ones and 94% zeros adds to it."""
+    hits = []
+    for rng in rngs(count, 12):
+        score = (rng.random(n) < 0.06).astype(float)
+        level = np.clip(rng.choice(3, n, p=[0.3, 0.4, 0.3]) - score * rng.integers(0, 2, n), 0, 2)
+        bits = rng.random(n) < np.where(score > 0, 0.4, 0.06)
+        loans = frame(score, level.astype(int), bits)
+        found = incremental(loans, NAME, "defaulted", score="score", late="keep")
+        hits.append(bool(found["adds"].item()))
+    return np.mean(hits)
 
 
 def _null(rng, how, n=5_000):
@@ -318,6 +354,11 @@ def lines_of_test(count):
     ):
         seen = share(false_positives(count, how))
         yield Line(words, "incremental: false positives", "5 +/- 1.5%", seen)
+        bands, months, part = (share(one) for one in same_everywhere(count, how))
+        figure = "same odds ratio: by band, by month; no effect in a segment: false positives"
+        yield Line(words, figure, "5 +/- 1.5%", f"{bands}, {months}, {part}")
+    words = "null, signal follows a score of 94% zeros and 6% ones, n 3,000"
+    yield Line(words, "incremental: false positives", "5 +/- 1.5%", share(piled(count)))
     for odds_ratio, test in ((1.3, "trend"), (1.5, "trend"), (1.3, "levels")):
         seen = share(power_against_formula(count, odds_ratio, test))
         yield Line(f"size for OR {odds_ratio}, {test}", "power", "80 +/- 3%", seen)

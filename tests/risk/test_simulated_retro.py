@@ -15,6 +15,17 @@ def test_a_null_signal_adds_as_rarely_as_it_should(how):
     assert simulated.false_positives(100, how) <= 0.1
 
 
+@pytest.mark.parametrize("how", ["plain", "repeat", "weights"])
+def test_one_odds_ratio_seldom_looks_different(how):
+    """5% within the error of 100 portfolios, by band, by month and in a segment."""
+    assert max(simulated.same_everywhere(100, how)) <= 0.12
+
+
+def test_a_score_of_few_values_keeps_what_it_knows():
+    """A signal that follows a score of mostly zeros adds nothing to it."""
+    assert simulated.piled(60) <= 0.12
+
+
 def test_the_size_has_its_power():
     """80% within the error of 100 portfolios."""
     assert simulated.power_against_formula(100, 1.5, "trend") == pytest.approx(0.8, abs=0.1)

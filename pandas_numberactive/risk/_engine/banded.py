@@ -41,6 +41,11 @@ class Banded:
         return np.ones(len(self.rows)) if self.rows.load is None else self.rows.load
 
     @property
+    def scaled(self) -> Floats:
+        """Sampling weights of mean 1, so that their unit changes no test. Else the load."""
+        return self.load if self.rows.weight is None else self.load / self.load.mean()
+
+    @property
     def bits(self) -> Floats:
         """Outcomes as numbers."""
         return self.rows.bad.astype(float)
@@ -49,7 +54,7 @@ class Banded:
         """Return the counts by band and level, small levels apart."""
         level = self.rows.codes.astype(np.int64)
         shape = (len(self.bands), len(self.rows.levels))
-        return count(self.bands.codes, level, self.bits, self.load, shape)
+        return count(self.bands.codes, level, self.bits, self.scaled, shape)
 
     def tested(self) -> Cells:
         """Return the counts by band and pooled level."""
@@ -63,7 +68,9 @@ class Banded:
         return self._dependent(self.groups[self.rows.codes])
 
     def _dependent(self, level: Ints) -> tuple[Floats, Floats]:
-        return mantel.dependent_score(level, self.bands.codes, self.bits, self.load, self.customers)
+        return mantel.dependent_score(
+            level, self.bands.codes, self.bits, self.scaled, self.customers
+        )
 
     @property
     def customers(self) -> Ints:
@@ -98,6 +105,12 @@ class Banded:
         cells = self.cells()
         found = mantel.level_odds_ratio(cells.goods, cells.bads, level)
         return added.scaled(found, self.design_effect())
+
+    def homogeneity(self, level: int) -> Test:
+        """Return the test that a level's odds ratio is the same in all bands."""
+        cells = self.cells()
+        test = mantel.homogeneity(cells.goods, cells.bads, level)
+        return mantel.corrected(test, self.design_effect())
 
     def table(
         self,

@@ -45,18 +45,23 @@ def _part(
 ) -> Part:
     cells = _cells(banded, chosen)
     ratio = added.scaled(mantel.level_odds_ratio(cells.goods, cells.bads, level), deff)
-    test = mantel.general_association(cells.goods, cells.bads)
-    return Part(name, float(cells.n.sum()), float(cells.bads.sum()), ratio, test)
+    test = mantel.corrected(mantel.general_association(cells.goods, cells.bads), deff)
+    load = banded.load[chosen]
+    bads = float(load @ banded.bits[chosen])
+    return Part(name, float(load.sum()), bads, ratio, test)
 
 
 def _cells(banded: Banded, chosen: NDArray[np.bool_]) -> Cells:
     level = banded.rows.codes.astype(np.int64)[chosen]
     shape = (len(banded.bands), len(banded.rows.levels))
-    return count(banded.bands.codes[chosen], level, banded.bits[chosen], banded.load[chosen], shape)
+    return count(
+        banded.bands.codes[chosen], level, banded.bits[chosen], banded.scaled[chosen], shape
+    )
 
 
 def homogeneous(banded: Banded, codes: Ints, count_of: int, level: int) -> Test:
     """Return the test that the odds ratio is the same in all parts, bands aside."""
     of = banded.rows.codes.astype(np.int64)
-    cells = count(codes, of, banded.bits, banded.load, (count_of, len(banded.rows.levels)))
-    return mantel.homogeneity(cells.goods, cells.bads, level)
+    cells = count(codes, of, banded.bits, banded.scaled, (count_of, len(banded.rows.levels)))
+    test = mantel.homogeneity(cells.goods, cells.bads, level)
+    return mantel.corrected(test, banded.design_effect())

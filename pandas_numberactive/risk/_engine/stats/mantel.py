@@ -157,6 +157,14 @@ def quadratic(score: Floats, variance: Floats) -> Test:
     return Test(chi2, df, chi_square_tail(chi2, df))
 
 
+def corrected(test: Test, deff: float) -> Test:
+    """Return a test of independent rows, divided by a design effect (Rao and Scott 1981)."""
+    if deff == 1.0 or not test.df:
+        return test
+    chi2 = test.chi2 / deff
+    return Test(chi2, test.df, chi_square_tail(chi2, test.df))
+
+
 def dependent_association(
     level: NDArray[np.int64],
     stratum: NDArray[np.int64],
