@@ -27,12 +27,14 @@ _M = r"(?:0?[1-9]|1[0-2])"
 _Y = r"(?:19|20)\d\d"
 _HOUR = r"(?:[01]?\d|2[0-3])"
 _SIXTY = r"[0-5]\d"
+_COMPACT = rf"(?:[01]\d|2[0-3]){_SIXTY}(?:\d\d)?"
 _TIME = rf"{_HOUR}[:. -]?{_SIXTY}(?:[:. -]?\d\d)?"
 _SHORT_DATE = re.compile(rf"{_D}([-./ ]){_M}\1\d\d(?!\d)", re.ASCII)  # its year has two digits
-_CLOCK = re.compile(rf"(?:[01]\d|2[0-3]){_SIXTY}(?:\d\d)?", re.ASCII)
+_CLOCK = re.compile(_COMPACT, re.ASCII)
 _PAIRS = re.compile(r"(?:[-./ ]\d\d)+", re.ASCII)
+_LOOSE = re.compile(r" *[()\[\]] *| +(?=[-./])|(?<=[-./]) +")
 _DATE = re.compile(
-    rf"(?:{_D}(?P<a>[-./ ]){_M}(?P=a)|{_M}(?P<b>[-./ ]){_D}(?P=b)){_Y}(?!\d)"
+    rf"(?:{_D}(?P<a>[-./ ]){_M}(?P=a)|{_M}(?P<b>[-./ ]){_D}(?P=b)){_Y}(?:{_COMPACT})?(?!\d)"
     rf"|{_Y}(?P<c>[-./ ]){_M}(?P=c){_D}(?!\d)"
     rf"|{_D}(?P<d>[-./ ]){_M}(?P=d)\d\d(?:[ T,]+{_TIME}|(?P=d){_HOUR}[:./ -]{_SIXTY}(?:\d\d)?)?\Z"
     rf"|{_D}(?P<e>[-./]){_M}(?P=e)\d\d(?P=e)\d\d\d\D"
@@ -43,8 +45,13 @@ _DATE = re.compile(
 
 def is_date(text: str) -> bool:
     """Return True for a date in digits, with a time or without."""
-    bare = text.rstrip(" .,:;-)]")
+    bare = date_in(text)
     return _DATE.match(bare) is not None or _is_short_date(bare)
+
+
+def date_in(text: str) -> str:
+    """Return what may be a date: from the first digit to the last, without brackets and gaps."""
+    return _LOOSE.sub("", cut(text)[1])
 
 
 def _is_short_date(text: str) -> bool:

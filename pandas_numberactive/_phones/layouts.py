@@ -26,6 +26,7 @@ from pandas_numberactive._phones.groups import (
     FEWEST_BEFORE,
     count_digits,
     cut,
+    date_in,
     has_plus,
     without_tail,
 )
@@ -50,6 +51,7 @@ from pandas_numberactive._phones.words import (
     CARD,
     FILLER,
     LINK,
+    SPREADSHEET_ERROR,
     is_label,
     is_note,
     without_label_digit,
@@ -68,12 +70,13 @@ _BY_LAYOUT = {
 }
 # Shapes whose meaning is in the digits themselves; each digit is written as 0.
 _E_NOTATION = r"0[.,]?0*e[+-]?0"
-_DATE = (
-    r"\A0{1,4}([-./ ])0{1,2}\1(?:00?|0000)(?!0)"
-    r"|\A0{7,8}[ T,-]+00?[:. -]?00(?:[:. -]?00)?[ .,:;)\]-]*\Z"
+_DATE = re.compile(
+    r"0{1,4}([-./ ])0{1,2}\1(?:00?|0{4}|0{8}|0{10})(?!0)"
+    r"|0{7,8}[ T,-]+00?[:. -]?00(?:[:. -]?00)?\Z",
+    re.ASCII,
 )
-_LABEL_DIGIT = r"[^\W\d_][ .-]?0(?!0)"
-_BY_DIGITS = re.compile("|".join((_E_NOTATION, _DATE, _LABEL_DIGIT)), re.I | re.ASCII)
+_LABEL_DIGIT = r"[^\W\d_] ?[._#(-]?0(?!0)"
+_BY_DIGITS = re.compile(f"{_E_NOTATION}|{_LABEL_DIGIT}", re.I | re.ASCII)
 _SECOND_PLUS = re.compile(r"0[^0]*\+|\+[^0]*\+")
 _PRECISION_LOST = REASONS.index("precision_lost")
 _LONGEST_PREFIX = 8  # digits: 00620 and three of the number
@@ -228,7 +231,9 @@ def _has_other_digits(layout: str) -> bool:
 
 def _is_read_by_digits(text: str) -> bool:
     """Return True where two cells of one layout may be judged by different rules."""
-    if _BY_DIGITS.search(text) or CARD.match(text) or ADDRESS.search(text) or LINK.search(text):
+    if _BY_DIGITS.search(text) or _DATE.match(date_in(text)) or SPREADSHEET_ERROR.fullmatch(text):
+        return True
+    if CARD.match(text) or ADDRESS.search(text) or LINK.search(text.replace("%0", "%2")):
         return True
     filler = FILLER.fullmatch(text)
     return filler is not None and count_digits(re.split("[.,]", text)[0]) < FEWEST_BEFORE

@@ -70,8 +70,12 @@ E_NOTATION = re.compile(r"\+?(\d+)(?:[.,](\d*))?[eE]([+-]?)0*(\d{1,3})", re.ASCI
 SEPARATORS = re.compile(
     r"[/;|&,\t\n\r\\]|\b(?:or|atau|dan|and)\b|(?<=[\d)\]]) *-? *(?=\+)", re.I | re.ASCII
 )
-# Marks that only hide digits: a slash run stands for them as a run of dots does.
-_MARK_RUN = re.compile(r"[/;|&,\\]{3}|[/|&\\]{2}\Z|\A[/|&\\]{2}")
+# Marks that hide digits, or ",-" behind an amount. One dash may stand for a number: 0811 / -
+_MARK_RUN = re.compile(
+    r"[/;|&,\\]{3}"
+    r"|[-.,:/;|&\\] ?[.,:/;|&\\] ?\Z|[-.,:] ?-\Z"
+    r"|\A[.,:/;|&\\] ?[-.,:/;|&\\]|\A-[-.,:]"
+)
 _DOUBLED_PLUS = re.compile(r"(?<!\d)(?<!\d[ -])(?:\(\+62\)|\+62[ -]?|62)?\+{1,2} ?(?=62)", re.ASCII)
 _PIECES = re.compile(r"\+?\d[\d .()-]*\d", re.ASCII)
 # Area 628 may be a mobile number with its 62 twice.
@@ -108,9 +112,10 @@ _NO_NUMBERS = ("bool_", "bool", "timedelta64")  # numpy calls the last one an in
 def _parse_number(cell: object, max_digits: int) -> Parsed:
     if isinstance(cell, decimal.Decimal):
         return _parse_decimal(cell, max_digits)
-    if isinstance(cell, numbers.Integral):
+    number = type(cell).__name__ != "timedelta64"  # which numpy counts as an integer
+    if number and isinstance(cell, numbers.Integral):
         return _parse_integer(int(cell), max_digits)
-    if isinstance(cell, numbers.Real):
+    if number and isinstance(cell, numbers.Real):
         narrow = type(cell).__name__ in ("float16", "float32")
         return _parse_float(float(cell), narrow, max_digits)
     unequal: object = cell != cell  # NaN and NaT of any library
@@ -200,7 +205,8 @@ def _parse_parts(text: str, max_digits: int) -> Parsed:
         return _parse_part(*groups.without_tail(text), max_digits)
     if _MARK_RUN.search(text):
         return None, _unreadable(text, max_digits)
-    text, had_tail = groups.without_tail(groups.without_thousands(without_label_digit(text)))
+    text, had_tail = groups.without_tail(without_label_digit(text))
+    text = groups.without_thousands(text)
     if groups.is_comma_decimal(text):
         return None, "not_a_number"
     return _parse_separated(text, had_tail, max_digits)

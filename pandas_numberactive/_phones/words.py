@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from pandas_numberactive._phones.text import is_picture
+from pandas_numberactive._phones.text import FLAG, is_picture
 
 # Neutral words only. A word that is not listed may change whose number it is ("istri") or what it
 # is worth ("salah"), so the cell is refused.
@@ -19,8 +19,9 @@ _WORDS = frozenset(
     # a use
     "aktif active utama primary main pribadi personal baru kantor office rumah "
     "home work nasabah pelanggan debitur konsumen pemohon customer saya sekarang ok ya "
+    "yang yg dihubungi dapat hanya khusus bisnis business indonesia "
     # an operator
-    "telkomsel tsel simpati halo indosat xl axis tri smartfren "
+    "telkomsel tsel simpati halo kartu as indosat xl axis tri smartfren "
     # the fields of a contact card
     "type value uri voice pref msg".split()
 )
@@ -29,20 +30,20 @@ _DIGIT = re.compile(r"\d")
 _LETTERS = re.compile(r"[^\W\d_]+")
 _SLASHED = re.compile(r"\b(?:w[./]a|h[./]p)\b", re.I)
 _INITIAL = re.compile(r"\b[mtphw](?= ?[:.])")  # M: and T: on a business card
-_NUMBERED = re.compile(r"([^\W\d_])[ .-]?[1-5](?: ?[:=)] ?|\.? +(?=[(\[]?(?:\+62|0)))")
+_NUMBERED = re.compile(r"([^\W\d_]) ?[._#(-]?[1-5](?:\)? ?[:=] ?|\) ?|\.? +(?=[(\[]?(?:\+62|0)))")
 _HEAD = re.compile(r"[-#.\u2022]?(?:[(\[]?w[)\]]?\.?[:=/#_&,-]?)*")
 _NOTES = re.compile(r"[-./,:&_]?(?:[(\[]?w[)\]]?[./,&-]?)*[(\[]?w[)\]]?[.!]?")
 _END = re.compile(r"[-.,;:!]?")
 
-_NOT = "tidak|tdk|tak|ga|gak|nggak|ngga|enggak|gk|belum|blm|blum|tanpa"
+_NOT = "tidak|tdk|tak|ga|gak|nggak|ngga|enggak|engga|ndak|nda|gk|belum|blm|blum|tanpa"
 _THERE = "ada|punya|diisi|terisi|tersedia|diketahui|tahu|tau|memiliki|mempunyai|tercantum|ada data"
 _BLANK = re.compile(
-    rf"nan|none|null|nil|na|n a|nat|kosong|nihil|undefined|unknown|missing|empty|blank|tba|tbd|"
-    rf"not (?:available|provided|applicable|given|found|set)|no (?:data|phone|number)|"
-    rf"tanpa|(?:{_NOT}) (?:{_THERE})"
+    rf"|nan|none|null|nil|na|n a|nat|(?:data )?kosong|nihil|undefined|unknown|missing|empty|blank|"
+    rf"tba|tbd|not (?:available|provided|applicable|given|found|set)|no (?:data|phone|number)|"
+    rf"(?:{_NOT})(?: (?:{_THERE}))?"
 )
-_CROSSES = re.compile("xx+")
-_SPREADSHEET_ERROR = re.compile(r"#(?:N/A|[A-Z]+[?!]|DIV/0!)(?: .*)?", re.I)
+_CROSSES = re.compile("x+")
+SPREADSHEET_ERROR = re.compile(r"#(?:N/A|[A-Z]+[?!]|DIV/0!)(?: .*)?|Err:\d+", re.I)
 FILLER = re.compile(r"0+(?:[ -]0+)*(?:[.,]0{1,3})?", re.ASCII)
 
 # The number of a chat link or address; text behind it may hold any other number.
@@ -58,14 +59,15 @@ ADDRESS = re.compile(
     re.I | re.ASCII,
 )
 CARD = re.compile(r"\s*(?:BEGIN:VCARD|MECARD:)", re.I)
-_CARD_FIELD = re.compile(r"(?:^|[\r\n;:.]) *TEL(?:;[^:\r\n]+)?:([^;\r\n]+)", re.I)
+_CARD_FIELD = re.compile(r"(?:^|[\r\n;:.]) *TEL((?:;[^:\r\n]+)?):([^;\r\n]+)", re.I)
+_MORE = re.compile(r"\bTELP?\b|END:VCARD\s*\S", re.I)
 
 
 def is_blank(text: str) -> bool:
     """Return True for a cell without a value: marks alone, zeros, a word for "none"."""
     if FILLER.fullmatch(text) or not _ALPHANUMERIC.search(text):
         return True
-    if _SPREADSHEET_ERROR.fullmatch(text) or text in (r"\N", r"\n"):
+    if SPREADSHEET_ERROR.fullmatch(text) or text in (r"\N", r"\n"):
         return True
     if _DIGIT.search(text):
         return False
@@ -78,11 +80,18 @@ def is_blank(text: str) -> bool:
 def without_links(text: str) -> str:
     """Return the text with each chat link, chat address and contact card as its numbers."""
     if CARD.match(text):
-        fields = _CARD_FIELD.findall(text)
-        text = ";".join(fields) if len(fields) == text.upper().count("TEL") else text
+        text = _card_numbers(text)
     if "@" in text:
         text = ADDRESS.sub(_dialled, text)
-    return LINK.sub(_dialled, text) if "me/" in text or "phone=" in text else text
+    lower = text.lower()
+    return LINK.sub(_dialled, text) if "me/" in lower or "phone=" in lower else text
+
+
+def _card_numbers(card: str) -> str:
+    """Return the telephone numbers of a contact card, or the card if it holds others, too."""
+    rest = _CARD_FIELD.sub("", card)
+    numbers = [number for kind, number in _CARD_FIELD.findall(card) if "FAX" not in kind.upper()]
+    return card if _MORE.search(rest) else ";".join(numbers)
 
 
 def _dialled(link: re.Match[str]) -> str:
@@ -121,6 +130,7 @@ def is_aside(part: str) -> bool:
 def _skeleton(text: str) -> str:
     """Return neutral words and pictographs as "w", unknown words as "?", without blanks."""
     if not text.isascii():
+        text = text.replace(FLAG, " hp ")
         text = "".join(" hp " if is_picture(character) else character for character in text)
     return _LETTERS.sub(_kind, text).replace(" ", "")
 

@@ -13,18 +13,23 @@ from typing import Any
 
 WORDS = set(
     """no nomor nomer nr num number hp handphone hape hand phone ph tel telp telpon telepon
-    telephone     tlp tlpn mobile mob ponsel cell cellular seluler selular wa whatsapp app whats sms smsto call
+    telephone
+    tlp tlpn mobile mob ponsel cell cellular seluler selular wa whatsapp app whats sms smsto call
     callto chat telegram kontak contact cp person hub hubungi aktif active utama pribadi baru
     kantor rumah home work saya nasabah telkomsel indosat xl axis tri smartfren simpati halo
     only saja aja via bisa whatsap watsap wasap watsapp tele telefon telpn tlpn tlf cel
-    celular selular cellphone contacts phones telfon ok ya type value uri voice pref msg m t p h w a""".split()
+    celular selular cellphone contacts phones telfon ok ya yang yg dihubungi dapat hanya khusus
+    bisnis business indonesia kartu as type value uri voice pref msg m t p h w a""".split()
 )
 JOINERS = ("or", "and", "dan", "atau")
 SEPARATORS = "/;|&,\t\n\r\\"
+HIDES = ".,:/;|&\\-"  # two of them at an end hide digits
+NO_PICTURES = "\u2b1b\u274c\u2610\u2611\u2612\u2613\u26d4\u2620\ufffc\ufffd\U0001f480\U0001f4e0"
+NO_PICTURES += "\U0001f4f4\U0001f4f5\U0001f6d1"
 GAPS = ("", " ", "  ", "-", " -", "- ", " - ", ".", " .", ". ", " . ", "--")
 SITES = ("wa.me/", "t.me/", "whatsapp.com/send", "whatsapp://send")
 DASHES = "\u2010\u2011\u2012\u2013\u2014\u2015\u2212\ufe58\ufe63"
-QUOTES = " \t\r\n\v\f'\"`\u00b4\u2018\u2019\u201a\u201c\u201d\u201e"
+QUOTES = "\0 \t\r\n\v\f'\"`\u00b4\u2018\u2019\u201a\u201c\u201d\u201e"
 
 
 @dataclass(frozen=True)
@@ -103,19 +108,42 @@ def _text(cell: str) -> str | None:
         text = text[:comma]
         if len("".join(c for c in text if c.isdigit()).strip("0")) <= 6:
             return None
-    if any(run in text for run in ("///", "||", ";;;", "&&&", ",,,")) or text[-2:] in (
-        "//",
-        "\\\\",
-    ):
+    if any(run in text for run in ("///", "||", ";;;", "&&&", ",,,")) or _is_cut(text):
         return None
     found = [_part(part) for part in _parts(text)]
     read = {number for number in found if number}
     return read.pop() if len(read) == 1 and None not in found else None
 
 
+def _is_cut(text: str) -> bool:
+    """Return True for two marks at an end, blanks aside: 0811 / - has a dash for a number."""
+    bare = text.replace(" ", "")
+    first = bare[:2]
+    last = bare[-2:]
+    if len(bare) < 4 or not _has_digit(bare):
+        return False
+    start = set(first) <= set(HIDES) and (first[0] != "-" or first[1] in "-.,:")
+    return start or (set(last) <= set(HIDES) and (last[1] != "-" or last[0] in "-.,:"))
+
+
+def _listed(text: str) -> str:
+    """Return the only text of a printed list, tuple or mapping, behind its key."""
+    if text[:1] not in tuple("[({") or text[-1:] not in tuple("])}"):
+        return text
+    for quote in "'\"":
+        pieces = text[1:-1].strip(" ,\t\r\n").split(quote)
+        if len(pieces) == 3 and not pieces[0] and not pieces[2].strip(" ,"):
+            return pieces[1]
+        if len(pieces) == 5 and pieces[2].strip() == ":" and not pieces[0] and not pieces[4]:
+            return f"{pieces[1]}: {pieces[3]}"
+    return text
+
+
 def _characters(cell: str) -> str:
     """Return the cell in ASCII digits, without quotes, formula and what cannot be seen."""
-    for misread, meant in (("\u00c2\u00a0", " "), ("\u00c2 ", " "), ("\u00e2\u20ac\u201c", "-")):
+    misreadings = {"\u00c2\u00a0": " ", "\u00c2 ": " ", "\u00e2\u20ac\u201c": "-"}
+    misreadings |= {"\u00e2\u20ac\u02dc": "", "\u00e2\u20ac\u0153": "", "\u00ef\u00bb\u00bf": ""}
+    for misread, meant in misreadings.items():
         cell = cell.replace(misread, meant)
     for code in ("09", "0A", "0D", "0a", "0d", "20"):
         cell = cell.replace(f"_x00{code}_", "\n")
@@ -137,17 +165,19 @@ def _characters(cell: str) -> str:
         text = text[1:].strip()
         if text[:2] in ("T(", "t(") and text[-1:] == ")":
             text = text[2:-1]
-    return text.strip(QUOTES)
+    return _listed(text.strip(QUOTES))
 
 
 def _card(text: str) -> str:
     """Return the values of the TEL fields of a contact card."""
+    if text.upper().partition("END:VCARD")[2].strip():
+        return ""
     values = []
     at = text.upper().find("TEL")
     while at >= 0:
-        value = text[at:].partition(":")[2]
+        kind, _, value = text[at:].partition(":")
         end = min((value.find(mark) for mark in ";\r\n" if mark in value), default=len(value))
-        values.append(value[:end])
+        values += [] if "FAX" in kind.upper() else [value[:end]]
         at = text.upper().find("TEL", at + 1)
     return ";".join(values)
 
@@ -207,18 +237,18 @@ def _is_date(text: str) -> bool:
         elif groups[-1]:
             gaps.append(character)
             groups.append("")
-        else:
-            return False
     if len(groups) >= 3 and gaps[0] == gaps[1] and gaps[0] in "-./ " and all(groups[:3]):
-        day, month, year = (int(group) for group in groups[:3])
+        day, month = (int(group) for group in groups[:2])
         small = len(groups[0]) <= 2 and len(groups[1]) <= 2 and 1 <= day <= 31 and 1 <= month <= 31
-        if small and len(groups[2]) == 4 and 1900 <= year <= 2099:
+        time = groups[2][4:]
+        glued = len(time) in (0, 4, 6) and time[:2] < "24" and time[2:3] < "6"
+        if small and len(groups[2]) >= 4 and glued and 1900 <= int(groups[2][:4]) <= 2099:
             return True
-        time = [group for group in groups[3:] if group]
+        behind = [group for group in groups[3:] if group]
         pairs = {len(group) for group in groups if group} == {2} and len(set(gaps)) == 1
         pairs = pairs and len(groups) != 5
         if small and month <= 12 and len(groups[2]) == 2 and not pairs:
-            clock = "".join(time)
+            clock = "".join(behind)
             return len(clock) in (0, 4, 6) and clock[:2] < "24" and clock[2:3] < "6"
     head = groups[0]
     if len(head) not in (7, 8) or len(groups) != 2 or len(groups[1]) != 4:
@@ -309,6 +339,7 @@ def _is_aside(text: str) -> bool:
     """Return True for neutral words, pictures and single marks."""
     word = ""
     marks = ""
+    text = text.replace("\U0001f1ee\U0001f1e9", " ")
     for character in text.lower() + " ":
         if character.isalpha():
             word += character
@@ -323,7 +354,7 @@ def _is_aside(text: str) -> bool:
         if character == " " or closing:
             continue
         picture = unicodedata.category(character) in ("So", "Sk") and character > "\u2100"
-        if picture and not "\u2500" <= character <= "\u25ff" and character not in "\u2b1b\u274c":
+        if picture and not _is_mask(character):
             marks = ""
             continue
         if character not in ".:=-#()[]!,;_/&\u2022":
@@ -332,6 +363,12 @@ def _is_aside(text: str) -> bool:
         if len(marks) == 3 or marks in ("..", "--", "()", "[]", "__", "-.", "!!"):
             return False
     return True
+
+
+def _is_mask(picture: str) -> bool:
+    """Return True for boxes, stars, braille, flags and signs that there is no telephone."""
+    ranges = ("\u2500\u25ff", "\u2720\u274b", "\u2800\u28ff", "\U0001f1e6\U0001f1ff")
+    return picture in NO_PICTURES or any(first <= picture <= last for first, last in ranges)
 
 
 def _phrase(text: str) -> Phrase | None:

@@ -52,6 +52,7 @@ READ = [
     np.int64(8118899532),
     np.float64(8118899532),
     "8,118,899,532",
+    "8,118,899,532.00",
     "8.118.899.532,00",
     "8118 8995 32.0",
     decimal.Decimal("8118899532"),
@@ -171,6 +172,9 @@ STRANGERS = {  # damaged cells and their verdicts: glued together each is someon
     "a rounded Decimal": (decimal.Decimal("628119000000.00"), (None, "precision_lost")),
     "a Decimal of zeros": (decimal.Decimal("8118899532.00"), (OURS, None)),
     "an exact round Decimal": (decimal.Decimal("8120000000"), ("8120000000", None)),
+    "a rounded amount": ("8,120,000,000.00", (None, "precision_lost")),
+    "a span of time": (np.timedelta64(8118899532, "ns"), (None, "not_a_number")),
+    "no span of time": (np.timedelta64("NaT", "ns"), (None, "missing")),
     "a huge Decimal": (decimal.Decimal("1E+999999"), (None, "too_long")),
 }
 
