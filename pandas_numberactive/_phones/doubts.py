@@ -22,6 +22,7 @@ _LOOKED_AT = 1_000  # cells that are read again as text
 _COUNTED = 200_000  # numbers, to find rounded ones
 _ROUND = 100_000  # one number in so many ends in five zeros by chance
 _FAR_MORE = 100  # times chance
+_FEWEST_NARROW = 3  # one number in fifty has 24 bits, or ends as their decimals do, by chance
 _UNREAD = [REASONS.index("not_mobile"), REASONS.index("too_long")]
 # Mobile numbers of countries nearby, their prefix without a plus. No Indonesian operator gives out
 # numbers like the first; the second could be a Telkomsel or an Indosat number without its 0.
@@ -42,13 +43,16 @@ class Doubts:
     bare: int = 0  # numbers without 0 or 62 in front, estimated
     perhaps_abroad: int = 0  # bare numbers that have another country's form, too, estimated
     abroad: int = 0  # cells of another country's form that were found
+    long: int = 0  # numbers of ten digits or more that were searched for 24 bits
+    narrow: int = 0  # of them: those that a float32 can hold or print
 
     @classmethod
     def of(cls, column: pd.Series[Any], read: Normalized) -> Doubts:
         """Count in a column that was read."""
         number = read.number
-        some = number[:: 1 + len(number) // _COUNTED]
-        some = some[some > 0] if pd.api.types.is_integer_dtype(column.dtype) else some[:0]
+        seen = number[:: 1 + len(number) // _COUNTED]
+        long = seen[seen >= 10**9]
+        some = seen[seen > 0] if pd.api.types.is_integer_dtype(column.dtype) else seen[:0]
         perhaps = (number >= 85_200_000_000) & (number < 85_600_000_000)
         others = (number >= 10**11) | np.isin(read.reason, _UNREAD)
         return cls(
@@ -57,6 +61,8 @@ class Doubts:
             bare=_count(_ANY, column, number > 0),
             perhaps_abroad=_count(_PERHAPS_ABROAD, column, perhaps),
             abroad=_count(_ABROAD, column, others),
+            long=len(long),
+            narrow=int(_are_narrow(long).sum()),
         )
 
     @classmethod
@@ -68,6 +74,11 @@ class Doubts:
     def are_rounded(self) -> bool:
         """Return True where far more numbers end in 00000 than chance gives."""
         return self.rounded > 1 and self.rounded * _ROUND > self.counted * _FAR_MORE
+
+    @property
+    def are_narrow(self) -> bool:
+        """Return True where far more numbers have 24 bits than chance gives."""
+        return self.narrow >= _FEWEST_NARROW and 5 * self.narrow > self.long
 
     @property
     def are_abroad(self) -> bool:
@@ -83,6 +94,11 @@ class Doubts:
                 "spreadsheet had rounded them: each would be a stranger's number. Export the "
                 "column again as text."
             )
+        if self.are_narrow:
+            out.append(
+                f"Numbers of column {name} end as those of a float32 do, which has 7 digits: each "
+                "would be a stranger's number. Read the column again from its source, as text."
+            )
         if self.are_abroad:
             out.append(
                 f"Cells of column {name} may be numbers of another country without their + (such "
@@ -90,6 +106,14 @@ class Doubts:
                 "up as Indonesian: add the + or leave them out."
             )
         return out
+
+
+def _are_narrow(long: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Return which numbers a float32 holds exactly, or prints: eight digits, and zeros."""
+    narrow: NDArray[np.bool_] = long.astype(np.float32).astype(np.int64) == long
+    unit = 10 ** (np.floor(np.log10(np.maximum(long, 1))).astype(np.int64) - 7)
+    narrow |= long % unit == 0
+    return narrow
 
 
 def _count(form: re.Pattern[str], column: pd.Series[Any], among: NDArray[np.bool_]) -> int:

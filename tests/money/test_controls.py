@@ -21,7 +21,7 @@ from pandas_numberactive._config import checks
 from pandas_numberactive._display import live
 from pandas_numberactive._jupyter import choosing, form
 from pandas_numberactive._pandas import frames, job, lookup_store, lookup_store_inputs
-from pandas_numberactive._phones import groups, parse
+from pandas_numberactive._phones import doubts, groups, parse
 from pandas_numberactive._purchase import drive, flow, purchase
 from pandas_numberactive._run import ending, plan, run, stopping
 from pandas_numberactive._store import claims, ledger, runs, saves, store, workers
@@ -44,6 +44,7 @@ from tests.money.test_run_ends import ready  # noqa: F401 - a fixture
 from tests.pandas import test_habits as habits
 from tests.pandas import test_lookup_store as lookups
 from tests.phones import test_corpus as corpus
+from tests.phones import test_doubts as doubting
 from tests.phones import test_parse as parsing
 from tests.run import test_tally as tally
 from tests.store import test_forks as forks
@@ -353,6 +354,11 @@ def test_useless_answers_that_stop_nothing(fails, monkeypatch, bad, limit):
 def test_a_decimal_that_is_a_phone(fails, monkeypatch):
     monkeypatch.setattr(groups, "is_decimal", lambda _: False)
     fails(corpus.test_a_cell_in_doubt_is_refused_with_a_true_reason, template="837.469082")
+
+
+def test_numbers_of_a_float32_that_nobody_warns_of(fails, monkeypatch):
+    monkeypatch.setattr(doubts, "_are_narrow", lambda long: long < 0)
+    fails(doubting.test_numbers_of_a_float32_warn, way="upcast")
 
 
 def test_a_date_that_is_a_phone(fails, monkeypatch):

@@ -25,6 +25,29 @@ def test_numbers_that_end_in_zeros_warn_of_rounding(dtype):
     assert "rounded" in warnings_of(rounded, dtype)
 
 
+@pytest.mark.parametrize("way", ["upcast", "integers", "csv", "text", "among others"])
+def test_numbers_of_a_float32_warn(way):
+    """A frame was made smaller with float32: each number is a stranger's, and looks whole."""
+    whole = pd.Series([int(cell) for cell in OURS])
+    small = whole.astype("float32")
+    printed = [f"{float(str(cell)):.1f}" for cell in small.to_numpy()]
+    column = {
+        "upcast": small.astype(float),
+        "integers": small.astype("int64"),
+        "csv": pd.Series(printed).astype(float),
+        "text": pd.Series(printed),
+        "among others": pd.concat([small[:100].astype(float), whole[100:].astype(float)]),
+    }[way]
+    assert "float32" in warnings_of(column.tolist(), column.dtype)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "int64", object])
+def test_whole_numbers_do_not_warn_of_a_float32(dtype):
+    cells = [int(cell) for cell in OURS]
+    assert "float32" not in warnings_of(cells, dtype)
+    assert "float32" not in warnings_of([8110000000, 8121212100, 8123456789], dtype)
+
+
 def test_a_single_pretty_number_does_not_warn_of_rounding():
     """Numbers that end in zeros exist, about one in 100,000."""
     column = pd.Series([int(cell) for cell in (*OURS, "08120000000")])
