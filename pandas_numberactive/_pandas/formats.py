@@ -169,12 +169,21 @@ def _blank(value: object) -> bool:
     return value is None or value is pd.NaT or value is pd.NA or value != value or value == ""
 
 
+def is_date(value: object) -> bool:
+    """Return True for a date, and for text in the ISO form.
+
+    The order of 05/06/2026 is anybody's guess, and a number may be days, seconds or nanoseconds.
+    """
+    if isinstance(value, str):
+        return _ISO.fullmatch(value.strip()) is not None
+    return isinstance(value, dt.date | np.datetime64)
+
+
 def _moment(value: object, name: object, zone: str) -> pd.Timestamp:
     """Return one cell as a moment, or raise ConfigurationError for what is no ISO date."""
     text = value.strip() if isinstance(value, str) else value
-    fits = isinstance(text, dt.date) or (isinstance(text, str) and bool(_ISO.fullmatch(text)))
     try:
-        if not fits:
+        if not is_date(text):
             raise ValueError
         moment = pd.Timestamp(text)  # type: ignore[arg-type]
     except ValueError:

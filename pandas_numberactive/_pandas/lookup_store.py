@@ -492,7 +492,8 @@ class LookupStore:
         Parameters
         ----------
         answers
-            A frame with the phone column, `looked_up_at`, at least one of `telco_type`,
+            A frame with the phone column, `looked_up_at` (dates, or text such as "2026-01-31"), at
+            least one of `telco_type`,
             `active_level`, `frequency_grade` (the vendor's codes or our words) and, where known,
             `request_id` and `charged`. The vendor's names telcoType, activeLevel, frequencyGrade,
             requestId and isFee are read as well.
@@ -506,7 +507,7 @@ class LookupStore:
         dict
             imported: new numbers. known: numbers that the store had. repeated: further rows of a
             number. invalid: rows without a readable number or date. undated: those of them without
-            a date.
+            a date, or with one that is read in two ways ("05/06/2026", a number) or to come.
 
         Raises
         ------
@@ -528,9 +529,9 @@ class LookupStore:
         for name in (phone, "looked_up_at"):
             if name not in answers.columns:
                 raise ColumnNotFoundError(name, answers.columns)
-        items, counts = _newest_answers(our_names(answers), phone)
-        target = named_environment(environment)
         now = self._store.now()
+        items, counts = _newest_answers(our_names(answers), phone, now)
+        target = named_environment(environment)
         every = list(items.values())
         taken = 0
         for at in range(0, len(every), IMPORT_AT_ONCE):
@@ -712,7 +713,7 @@ class Summary(dict[str, int]):
 
 
 def _newest_answers(
-    answers: pd.DataFrame, phone: str
+    answers: pd.DataFrame, phone: str, now: int
 ) -> tuple[dict[int, ledger.Imported], dict[str, int]]:
     """Return the newest answer of each number, and counts of the rows that were not taken."""
     items: dict[int, ledger.Imported] = {}
@@ -720,7 +721,7 @@ def _newest_answers(
     limit = settings().max_digits
     for row in answers.to_dict("records"):
         national, _ = parse_phone(row[phone], max_digits=limit)
-        bought_at = bought_micros(row["looked_up_at"])
+        bought_at = bought_micros(row["looked_up_at"], now)
         if national is None:
             counts["invalid"] += 1
             continue

@@ -11,6 +11,7 @@ import pandas as pd
 
 from pandas_numberactive._config.settings import settings
 from pandas_numberactive._display.text import said
+from pandas_numberactive._pandas.formats import is_date
 from pandas_numberactive._phones.parse import parse_phone
 from pandas_numberactive._store import ledger
 from pandas_numberactive._store.rows import ENVIRONMENTS
@@ -97,6 +98,7 @@ def named_environment(given: str | None) -> str:
 
 
 EVERY = "all"
+_DAY = 24 * 3600 * 1_000_000  # microseconds
 
 
 def shows_all(environment: str | None) -> bool:
@@ -169,10 +171,15 @@ def _code(name: str, value: object, words: tuple[str, ...]) -> int:
     return 1 + words.index(text)
 
 
-def bought_micros(moment: object) -> int:
-    """Return microseconds since 1970, or 0 for anything that is no date after that."""
+def bought_micros(moment: object, now: int) -> int:
+    """Return microseconds since 1970, or 0 for anything that is no date between that and `now`.
+
+    A time without a zone is on the clock of the setting `timezone`. A day's difference between two
+    clocks is no future.
+    """
     try:
-        return max(0, _micros(moment))
+        bought = _micros(moment, settings().timezone) if is_date(moment) else 0
+        return bought if 0 < bought <= now + _DAY else 0
     except (ValueError, TypeError):  # pandas' own errors of dates are ValueErrors
         return 0
 

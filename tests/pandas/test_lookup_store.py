@@ -253,7 +253,11 @@ def test_answers_of_an_older_loop_are_taken_in_and_not_bought_again(on_either, v
 
 
 @pytest.mark.parametrize(
-    "moment", [pd.NaT, None, float("nan"), "", "no date", "0000", pd.Timestamp(0), -5, []]
+    "moment",
+    [
+        *(pd.NaT, None, float("nan"), "", "no date", "0000", pd.Timestamp(0), -5, []),
+        *("05/06/2026", "13/06/2026", 1767225600, 1767225600.5, "2062-01-05", True),
+    ],
 )
 def test_an_older_answer_without_a_date_is_refused_and_not_said_to_be_there(as_production, moment):
     as_production()
