@@ -99,14 +99,11 @@ def parse_phone(cell: object, *, max_digits: int = 12) -> Parsed:
             return _parse_text(str.__str__(cell), max_digits)
         if cell is None or type(cell).__name__ in ("NAType", "NaTType"):
             return None, "missing"
-        if isinstance(cell, bool) or type(cell).__name__ in _NO_NUMBERS:
+        if isinstance(cell, bool) or type(cell).__name__ in ("bool_", "bool"):
             return None, "not_a_number"
         return _parse_number(cell, max_digits)
     except Exception:  # a cell may be any object, with any methods and arithmetic
         return None, "not_a_number"
-
-
-_NO_NUMBERS = ("bool_", "bool", "timedelta64")  # numpy calls the last one an integer
 
 
 def _parse_number(cell: object, max_digits: int) -> Parsed:
