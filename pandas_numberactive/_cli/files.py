@@ -14,6 +14,7 @@ from typing import Any
 import pandas as pd
 
 from pandas_numberactive._pandas.formats import for_excel
+from pandas_numberactive._phones.mask import mask_label
 from pandas_numberactive.errors import ConfigurationError, missing_extra
 
 STANDARD = "-"  # the name of standard input and standard output
@@ -70,7 +71,7 @@ def _content(name: str) -> bytes:
         return sys.stdin.buffer.read()
     path = Path(name)
     if not path.exists():
-        raise ConfigurationError(f"There is no file {name!r}.")
+        raise ConfigurationError(f"There is no file {mask_label(name)}.")
     if path.suffix.lower() not in (*TEXT_ENDINGS, *EXCEL_ENDINGS, ".parquet", ".xls"):
         raise ConfigurationError(f"{name!r} must be a .csv, .tsv, .txt, .xlsx or .parquet file.")
     return path.read_bytes()
@@ -94,7 +95,8 @@ def _sheet(name: str, wanted: str, sheets: list[str]) -> str:
     if wanted.isdigit() and 0 < int(wanted) <= len(sheets):
         return sheets[int(wanted) - 1]
     raise ConfigurationError(
-        f"{name!r} has no sheet {wanted!r}. Its sheets are: {', '.join(map(repr, sheets))}."
+        f"{name!r} has no sheet {mask_label(wanted)}. Its sheets are: "
+        f"{', '.join(map(repr, sheets))}."
     )
 
 
@@ -173,11 +175,13 @@ def check_target(name: str, source: str) -> None:
             f"--out {name!r} is the file that is read: name another, so that it is kept."
         )
     if path.suffix.lower() not in (*TEXT_ENDINGS, ".xlsx", ".parquet"):
-        raise ConfigurationError(f"--out {name!r} must end in .csv, .tsv, .txt, .xlsx or .parquet.")
+        raise ConfigurationError(
+            f"--out {mask_label(name)} must end in .csv, .tsv, .txt, .xlsx or .parquet."
+        )
     if path.suffix.lower() == ".xlsx":
         _need_openpyxl()
     if not path.absolute().parent.is_dir():
-        raise ConfigurationError(f"There is no folder for --out {name!r}.")
+        raise ConfigurationError(f"There is no folder for --out {mask_label(name)}.")
     try:
         _part(path).touch()
         _part(path).unlink()

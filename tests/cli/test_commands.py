@@ -361,6 +361,22 @@ def test_a_word_that_may_be_a_number_is_not_repeated(capsys):
     assert "7890" not in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["plan", "081234567890"],
+        ["enrich", "BOOK", "--out", "081234567890"],
+        ["enrich", "BOOK", "--out", "no-folder/081234567890.csv"],
+    ],
+    ids=["file", "ending", "folder"],
+)
+def test_a_number_given_as_a_file_is_not_repeated(words, book, keys, capsys):
+    assert main([book if word == "BOOK" else word for word in words]) == 2
+    said = capsys.readouterr().err
+    assert "567890" not in said
+    assert "0812" in said
+
+
 def test_a_variable_that_is_not_read_is_warned_of(book, keys, capsys, monkeypatch):
     monkeypatch.setenv("NUMBERACTIVE_MAXRATE", "5")
     assert main(["plan", book]) == 0
