@@ -240,7 +240,7 @@ SETTINGS = (
     ),
     Setting(
         "unit_price",
-        _number(0),
+        _number(0, 1e15),
         "price of one charged answer, in currency; none: costs are unknown",
         number=True,
     ),
@@ -277,7 +277,7 @@ SETTINGS = (
     ),
     Setting(
         "lease",
-        _number(1),
+        _number(1, 86400),
         "seconds after which other processes may take over the numbers of a process that died",
         number=True,
     ),

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+MOST_CHARGES = 10**15  # that a budget pays for, at whatever price
 GUESSED_LATENCY = 0.25  # seconds a call, for the plan's likely time only
 SIMULATED_LATENCY = 0.008  # of the simulator on this machine, its work and ours together
 
@@ -57,7 +58,7 @@ def paid_by_budget(options: Options, settings: RunSettings) -> int | None:
         raise ConfigurationError(
             "budget= needs a price: configure(unit_price=...), or use max_charges=."
         )
-    return math.floor(options.budget / settings.unit_price + 1e-9)
+    return math.floor(min(options.budget / settings.unit_price + 1e-9, MOST_CHARGES))
 
 
 def run_key(numbers: NDArray[np.int64], settings: RunSettings, options: Options) -> str:

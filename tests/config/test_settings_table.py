@@ -7,6 +7,7 @@ import os
 import traceback
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 import pandas_numberactive as pna
@@ -111,6 +112,21 @@ def test_an_argument_of_the_store_repeats_no_phone(call):
     with pna.LookupStore(":memory:") as store, pytest.raises(ConfigurationError) as caught:
         call(store)
     assert "8118899532" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "value", [{"lease": float("inf")}, {"lease": 1e300}, {"unit_price": float("inf")}], ids=str
+)
+def test_a_setting_without_end_is_refused(value):
+    """A lease of it fits into no store, and a cost of it into no bill."""
+    with pytest.raises(ConfigurationError, match="at most"):
+        pna.configure(**value)
+
+
+def test_a_budget_at_a_tiny_price_is_a_cap():
+    frame = pd.DataFrame({"phone": [PHONE]})
+    with pna.override(environment="simulator", store=":memory:", unit_price=1e-320):
+        assert pna.plan(frame, "phone", budget=1).purchases == 1
 
 
 def test_a_store_that_was_not_opened_can_be_shown(tmp_path):
