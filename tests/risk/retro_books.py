@@ -109,6 +109,23 @@ def frame(score, level, bits, *, lag_days=0):
     )
 
 
+def drifting(rng, n, grows=6.0, moves=(0.1, 0.7)):
+    """Make a book of a year in which bad odds and the share of "low" both grow, each alone.
+
+    Among people of one month the level says nothing of the outcome.
+    """
+    month = rng.integers(0, 12, n)
+    score = rng.standard_normal(n)
+    low = rng.random(n) < moves[0] + (moves[1] - moves[0]) * month / 11
+    level = np.where(low, 0, rng.integers(1, 3, n))
+    odds = np.log(grows) * month / 11 - 0.8 * score
+    bits = rng.random(n) < 1 / (1 + np.exp(-(odds + centre(odds, 0.12))))
+    day = pd.Timestamp("2024-01-10") + pd.to_timedelta(30 * month, unit="D")
+    bought = day.as_unit("us").tz_localize("UTC")
+    loans = frame(score, level, bits)
+    return loans.assign(applied=day.as_unit("us"), phone_looked_up_at=bought)
+
+
 TERMS = {
     "target": "defaulted",
     "as_of": "application_date",

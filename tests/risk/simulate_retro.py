@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pandas_numberactive.risk import incremental, sample_size
+from pandas_numberactive.risk import RetroTest, incremental, sample_size
 from pandas_numberactive.risk._engine import added, lag, payoff, ratios
 from pandas_numberactive.risk._engine.lag import Lag
 from pandas_numberactive.risk._engine.payoff import Stakes, paid_out
@@ -31,14 +31,17 @@ from pandas_numberactive.risk._engine.stats.sequential import bounds, conditiona
 from pandas_numberactive.risk._engine.stats.significance import holm
 from pandas_numberactive.risk._engine.stats.tails import normal_tail
 from pandas_numberactive.risk._engine.strata import worst_level
+from pandas_numberactive.risk._report.evidence import gather
 from pandas_numberactive.risk._report.rule import Decision, Finding, decide
 from pandas_numberactive.risk._retro.pilot import HOPELESS_BELOW
 from pandas_numberactive.risk.prices import Worth
 from tests.risk.retro_books import (
     NAME,
     SHARES,
+    TERMS,
     banded,
     cell_shares,
+    drifting,
     frame,
     levels_of,
     portfolio,
@@ -282,6 +285,16 @@ def decision_of(rng, setting, signals=1):
     )
 
 
+def bought_by_time(count, n=10_000):
+    """Return how often a level that moves with the bad rate, by time alone, is bought, and adds."""
+    terms = RetroTest(**(TERMS | {"as_of": "applied", "by": NAME, "segment": None}))
+    made = []
+    for rng in rngs(count, 13):
+        one = gather(terms, drifting(rng, n))[0]
+        made.append([one.finding().buys(terms.price), one.line["adds"], one.line["p_value"] < 0.05])
+    return np.mean(made, axis=0)
+
+
 def decisions(count, setting, signals=1):
     made = [decision_of(rng, setting, signals) for rng in rngs(count, 6)]
     return {one: np.mean([each is one for each in made]) for one in Decision}
@@ -418,6 +431,13 @@ def decision_lines(count):
             "at most 2.5%",
             f"{share(made[false])} ({seen})",
         )
+    bought, adds, apart = (share(one) for one in bought_by_time(count))
+    yield Line(
+        "bad odds and a level that grow over a year, each alone, n 10,000",
+        "false BUY",
+        "at most 2.5%",
+        f"{bought} (adds {adds}, {apart} without the test within months)",
+    )
     made = decisions(count, Setting(5_000, 0.1, 1.0, 500), signals=3)
     yield Line(
         "three null signals, n 5,000", "false BUY", "at most 2.5%", share(made[Decision.BUY])

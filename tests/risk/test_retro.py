@@ -327,7 +327,7 @@ def test_a_moved_month_is_joined_to_the_decision(report, tmp_path, monkeypatch, 
     months = report.tables["months"]
     moved = months.assign(psi=months["psi"].where(months["psi"].isna(), psi))
     monkeypatch.setitem(report.tables, "months", moved)
-    assert ("does not weaken it" in section(page_of(report, tmp_path), 4)) is said
+    assert ("go together by time alone" in section(page_of(report, tmp_path), 4)) is said
 
 
 def test_a_page_without_deciding_rows_says_so(tmp_path):
@@ -501,3 +501,24 @@ def test_a_frequency_table_is_decided_as_its_loans(null):
     assert (counted.facts, counted.needs) == (report.facts, report.needs)
     for name, one in report.tables.items():
         pd.testing.assert_frame_equal(counted.tables[name], one)
+
+
+def test_a_level_that_moves_by_time_alone_is_named():
+    """It has an effect over the year and none in its months, so it does not count."""
+    report = RetroTest(**(TERMS | {"by": NAME})).run(
+        retro_books.drifting(np.random.default_rng(1), 10_000)
+    )
+    line = report.tables["signals"].loc[NAME]
+    assert line["p_value"] < 0.001 < 0.05 < line["p_months"] == line["p_holm"]
+    assert not line["adds"]
+    assert "moved together over the months" in " ".join(report.warnings)
+    assert report.decision != "BUY"
+
+
+def test_a_signal_without_an_effect_asks_for_no_millions(terms):
+    """A worth that is chance says nothing of the look-ups it would take to prove it."""
+    for seed in range(6):
+        rng = np.random.default_rng(seed)
+        report = terms.run(frame(*portfolio(rng, 4_000, 1.0, correlation=0.0)))
+        assert report.decision == "NOT ENOUGH DATA"
+        assert report.needs.lookups < 8 * 4_000

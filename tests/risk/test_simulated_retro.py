@@ -59,6 +59,14 @@ def test_noise_is_not_bought():
     assert three[Decision.BUY] <= 0.1
 
 
+def test_what_moves_by_time_alone_is_not_bought():
+    """Bad odds and a level that grow over a year, where 3 in 10 were bought before."""
+    bought, adds, apart = simulated.bought_by_time(15)
+    assert bought == 0
+    assert adds <= 0.15
+    assert apart > 0.9
+
+
 def test_a_real_signal_is_mostly_bought():
     """An odds ratio of 2 a step in 10,000 rows."""
     assert simulated.decisions(15, simulated.REAL)[Decision.BUY] >= 0.6

@@ -95,6 +95,13 @@ class Banded:
             return added.association(cells, method)
         return mantel.quadratic(*mantel.without_last(*self._score()))
 
+    def within(self, parts: Ints) -> Banded:
+        """Return the rows in bands that are parted by another column, such as a month."""
+        pair = self.bands.codes * (int(parts.max(initial=0)) + 1) + parts
+        used, codes = np.unique(pair, return_inverse=True)
+        names = tuple(str(one) for one in used)
+        return Banded(self.rows, Bands(codes.astype(np.int64), names))
+
     def design_effect(self) -> float:
         """Return how many times the variance of independent rows that of these rows is."""
         robust = self.robust()

@@ -15,7 +15,7 @@ from pandas_numberactive.errors import RiskInputError
 from pandas_numberactive.risk._engine.book.checks import amount, checked_folds, price_of
 from pandas_numberactive.risk._engine.book.terms import Common, Terms
 
-PROTOCOL = 1  # of the rule: a change of it changes every fingerprint
+PROTOCOL = 2  # of the rule: a change of it changes every fingerprint
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)

@@ -12,13 +12,13 @@ from pandas_numberactive.risk import added
 from pandas_numberactive.risk._engine import lag
 from pandas_numberactive.risk._engine.banded import Banded
 from pandas_numberactive.risk._engine.book.bands import bands_of
-from pandas_numberactive.risk._engine.book.dates import dated_late_rows, lag_days
+from pandas_numberactive.risk._engine.book.dates import dated_late_rows, lag_days, moments
 from pandas_numberactive.risk._engine.book.inputs import signal_columns
 from pandas_numberactive.risk._engine.book.population import LEAST, Population, population
 from pandas_numberactive.risk._engine.book.terms import Terms
 from pandas_numberactive.risk._engine.payoff import Stakes, paid_out
 from pandas_numberactive.risk._engine.retro_terms import common_of
-from pandas_numberactive.risk._engine.stats.significance import holm
+from pandas_numberactive.risk._engine.stats.significance import CHANCE, holm
 from pandas_numberactive.risk._report.rule import Finding
 from pandas_numberactive.risk.prices import Worth
 
@@ -51,6 +51,12 @@ class Evidence:
         """True where late rows are among those that decide."""
         return self.joined and self.lateness.late > 0
 
+    @property
+    def by_time_alone(self) -> bool:
+        """True where the signal has an effect over all months, and none within them."""
+        within = self.line.get("p_months", np.nan)
+        return bool(self.line.get("p_value", np.nan) < CHANCE <= within)
+
     def finding(self) -> Finding | None:
         """Return the figures that decide, or None where there are none."""
         if self.worth is None:
@@ -64,13 +70,22 @@ def gather(terms: RetroTerms, df: pd.DataFrame) -> list[Evidence]:
     names = signal_columns(df, terms.by)
     late = dated_late_rows(df, names, Terms(**common_of(terms)))
     found = [_evidence(terms, df, name, late[name]) for name in names]
-    corrected = holm([one.line.get("p_value", np.nan) for one in found])
+    corrected = holm([_larger_p(one.line) for one in found])
     return [
         replace(one, line=one.line | {"p_holm": float(p), "adds": bool(p < 0.05)})
         if one.line
         else one
         for one, p in zip(found, corrected, strict=True)
     ]
+
+
+def _larger_p(line: dict[str, Any]) -> float:
+    """Return the larger p-value of the tests within bands and within bands and months.
+
+    Where bad rates and levels both move over time they go together without a cause, which the first
+    test takes for an effect.
+    """
+    return float(np.fmax(line.get("p_value", np.nan), line.get("p_months", np.nan)))
 
 
 def _evidence(terms: RetroTerms, df: pd.DataFrame, name: str, late: Mask) -> Evidence:
@@ -82,7 +97,17 @@ def _evidence(terms: RetroTerms, df: pd.DataFrame, name: str, late: Mask) -> Evi
         return Evidence(name, lateness, joined, whole, rows, None, {}, None)
     banded = Banded(rows, bands_of(df, rows, terms.score, terms.bands, terms.cut))
     line = added.line(banded, "cmh", terms.seed)
+    line["p_months"] = banded.within(month_codes(terms, df, rows)[1]).association().p
     return Evidence(name, lateness, joined, whole, rows, banded, line, _worth(terms, banded))
+
+
+def month_codes(
+    terms: RetroTerms, df: pd.DataFrame, rows: Population
+) -> tuple[tuple[str, ...], NDArray[np.int64]]:
+    """Return the months of decision, and the place of each row's among them."""
+    local = moments(df, terms.as_of, terms.tz).local[rows.at]
+    months, codes = np.unique(local.astype("M8[M]"), return_inverse=True)
+    return tuple(str(month) for month in months), codes.astype(np.int64)
 
 
 def _few(rows: Population) -> bool:

@@ -85,13 +85,17 @@ def _factor(one: Evidence) -> float:
 
 
 def _money(terms: RetroTerms, one: Evidence) -> float:
-    """Return the asked rows with which the interval of the worth would clear the price."""
+    """Return the asked rows with which the interval of the worth would clear the price.
+
+    A worth within a standard error of the price, or of a signal that does not add, is mostly
+    chance: it says nothing of how many rows it takes.
+    """
     if one.worth is None:
         return 0.0
     worth, low, _ = one.worth.total()
     gap = worth - terms.price
     error = (worth - low) / Z95
-    if gap <= 0 or error <= 0:
+    if not one.line["adds"] or gap < error or error <= 0:
         return 0.0
     return len(one.rows) * ((Z95 + normal_point(terms.power)) * error / gap) ** 2
 

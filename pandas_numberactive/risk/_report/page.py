@@ -28,9 +28,9 @@ _SHAPES = {
 _SIGNS = {Decision.BUY: "buy", Decision.DO_NOT_BUY: "dont", Decision.NOT_ENOUGH_DATA: "wait"}
 _AWAY = "moved"
 _MOVED = (
-    "A month that moved has another mix of levels than the first month. The decision compares "
-    "people of one level with people of another, so a move alone does not weaken it. The test "
-    "above, that the odds ratio is the same in all months, would."
+    "A month that moved has another mix of levels than the first month. Where bad rates move, too, "
+    "levels and outcomes go together by time alone. So a signal must also add among people of one "
+    "month (p months, above). The worth below compares all months."
 )
 
 
@@ -156,8 +156,8 @@ def _terms(report: Contents) -> str:
     body = f"<table>{caption}<tbody>{rows}</tbody></table>"
     note = (
         "BUY: the lower 97.5% bound of a look-up's worth is above its price, and the signal adds "
-        "to the score (p < 0.05 after Holm). DO NOT BUY: the upper bound is below the price for "
-        "every signal. Else NOT ENOUGH DATA."
+        "to the score, within months of decision, too (p < 0.05 after Holm). DO NOT BUY: the upper "
+        "bound is below the price for every signal. Else NOT ENOUGH DATA."
     )
     return (
         f"<details><summary>Terms and rule</summary>"
@@ -171,7 +171,7 @@ def _coverage(report: Contents) -> str:
     body = plain_table(table, columns, "Applications by the fate of their look-up")
     lead = (
         "Matched against unmatched: applications without an answer may differ from the others. "
-        "Their outcomes are known without a look-up, and they enter no test."
+        "Failed look-ups and applications that were not asked enter no test."
     )
     if "levels" not in report.tables:
         note = "Questions 2 to 6 and 8 need rows that may decide. There are too few of them."
@@ -194,7 +194,10 @@ def _separates(report: Contents) -> str:
         caption = "Separation by level alone, on rows with a level"
         body += plain_table(report.tables["separation"], columns, caption)
     if unscored(report.terms):
-        body += _tested(report, "Test that the levels differ, corrected for several signals")
+        body += _tested(
+            report,
+            "Test that the levels differ, and within months; the larger p is corrected for signals",
+        )
     return _section("2", "Does it separate good from bad?", "", body)
 
 
@@ -206,7 +209,11 @@ def _adds(report: Contents) -> str:
         text = "The terms name no score, so this was not asked. RetroTest(score=...) asks it."
         return _section("3", title, text, "")
     table = report.tables["signals"]
-    body = _tested(report, "Test within score bands, corrected for several signals", "adds")
+    body = _tested(
+        report,
+        "Test within score bands, and within months; the larger p is corrected for signals",
+        "adds",
+    )
     gains = ["gini_score", "gini_both", "d_gini", "d_gini_low", "d_gini_high"]
     body += plain_table(table, gains, "Gini with and without each signal, and the gain")
     body += _by_band(report) + _swapped(report)
@@ -214,7 +221,7 @@ def _adds(report: Contents) -> str:
 
 
 def _tested(report: Contents, caption: str, *more: str) -> str:
-    columns = ["n", "chi2", "df", "p_value", "p_holm", *more]
+    columns = ["n", "chi2", "df", "p_value", "p_months", "p_holm", *more]
     return plain_table(report.tables["signals"], columns, caption)
 
 
@@ -303,8 +310,8 @@ def _price(report: Contents) -> str:
         "worth, 95% interval",
     )
     lead = (
-        "Decisions are learned on other rows than those that they are paid out on. In the safest "
-        "and the riskiest bands no answer changes the decision."
+        "Decisions are learned on other rows than those that they are paid out on. Where no answer "
+        "changes the decision, a look-up is worth nothing."
     )
     return _section("6", "At what price, and whom to look up?", lead, body)
 

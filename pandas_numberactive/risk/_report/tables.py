@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 
 from pandas_numberactive.risk._engine import lag, ratios
-from pandas_numberactive.risk._engine.book.dates import moments
 from pandas_numberactive.risk._engine.book.inputs import outcomes, status_column
 from pandas_numberactive.risk._engine.retro_terms import common_of
 from pandas_numberactive.risk._engine.stats import ranking
@@ -17,6 +16,7 @@ from pandas_numberactive.risk._engine.stats.formulas import stability_index, wil
 from pandas_numberactive.risk._engine.stats.significance import holm
 from pandas_numberactive.risk._engine.stats.tails import chi_square_point
 from pandas_numberactive.risk._engine.strata import worst_level
+from pandas_numberactive.risk._report.evidence import month_codes
 from pandas_numberactive.risk._report.masking import NO_CELL, PARTS, masked
 from pandas_numberactive.risk._report.rule import Finding
 from pandas_numberactive.risk.swaps import AVOIDED, SWAP_IN, SWAP_OUT, swap_set
@@ -138,10 +138,8 @@ def by_band(one: Evidence) -> pd.DataFrame:
 def by_month(terms: RetroTerms, df: pd.DataFrame, one: Evidence) -> pd.DataFrame:
     """Return the odds ratio, and the shift of the mix with its chance line, by month."""
     assert one.banded is not None
-    local = moments(df, terms.as_of, terms.tz).local[one.rows.at]
-    months, codes = np.unique(local.astype("M8[M]"), return_inverse=True)
-    names = tuple(str(month) for month in months)
-    table = _parts(one.banded, codes.astype(np.int64), names, "month")
+    months, codes = month_codes(terms, df, one.rows)
+    table = _parts(one.banded, codes, months, "month")
     table["psi"], table["psi_limit"] = _shift(one, codes, len(months))
     return table.tail(MOST_PARTS)
 
@@ -163,10 +161,9 @@ def _shift(one: Evidence, codes: Ints, months: int) -> tuple[Any, Any]:
 def month_test(terms: RetroTerms, df: pd.DataFrame, one: Evidence) -> float:
     """Return the p-value of the test that the odds ratio is the same in all months."""
     assert one.banded is not None
-    local = moments(df, terms.as_of, terms.tz).local[one.rows.at]
-    months, codes = np.unique(local.astype("M8[M]"), return_inverse=True)
+    months, codes = month_codes(terms, df, one.rows)
     level = worst_level(one.rows)
-    return ratios.homogeneous(one.banded, codes.astype(np.int64), len(months), level).p
+    return ratios.homogeneous(one.banded, codes, len(months), level).p
 
 
 def by_segment(terms: RetroTerms, df: pd.DataFrame, one: Evidence) -> pd.DataFrame | None:

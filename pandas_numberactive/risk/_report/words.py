@@ -149,9 +149,17 @@ def warnings_of(terms: RetroTerms, found: list[Evidence]) -> list[str]:
         if one.lateness.late and one.lateness.fresh:
             named.setdefault(_late(one), []).append(one.signal)
     out = [f"{', '.join(signals)}: {text}" for text, signals in named.items()]
+    out += [_by_time(one) for one in found if one.by_time_alone]
     if unscored(terms):
         out.append("No score was given, so the worth is that of the signal alone.")
     return out
+
+
+def _by_time(one: Evidence) -> str:
+    return (
+        f"{one.signal}: levels and bad rates moved together over the months. Among people of one "
+        f"month it shows no effect ({p_text(one.line['p_months'])}), so it does not count."
+    )
 
 
 def _late(one: Evidence) -> str:
