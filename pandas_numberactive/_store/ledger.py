@@ -16,7 +16,7 @@ from pandas_numberactive._purchase.purchase import (
     unpack,
 )
 from pandas_numberactive._store.engines.journal import Database
-from pandas_numberactive._store.rows import ENVIRONMENTS, EVENT, latest, log, newest
+from pandas_numberactive._store.rows import ENVIRONMENTS, EVENT, latest, log, standing
 from pandas_numberactive._store.runs import BOUGHT, RESUMABLE, note_moved
 from pandas_numberactive._vendor.protocol import Answer
 from pandas_numberactive._vendor.verdicts import UNKNOWN_VALUE, Outcome, Verdict
@@ -185,7 +185,9 @@ class Imported:
     charged: bool | None
 
 
-_UNPAID = frozenset({LookupState.FAILED, LookupState.RELEASED})
+_CLOSED_EMPTY = frozenset(
+    {LookupState.FAILED, LookupState.RELEASED, LookupState.WRITTEN_OFF}
+)  # nothing is open, and there is no answer
 
 
 def import_answers(
@@ -196,14 +198,15 @@ def import_answers(
 ) -> int:
     """Add answers for numbers that this store lacks, one a number. Return how many.
 
-    A number that failed free, or was given back, has no answer yet: it takes one.
+    A number without any answer, whose last purchase failed free, was given back or written off,
+    takes one.
     """
     code = ENVIRONMENTS[environment]
     taken = 0
-    known = newest(db, code, [item.number for item in answers])
+    known = standing(db, code, [item.number for item in answers], since=0)
     for item in answers:
-        row = known.get(item.number)
-        if row is not None and row.state not in _UNPAID:
+        row, answered = known.get(item.number, (None, False))
+        if answered or (row is not None and row.state not in _CLOSED_EMPTY):
             continue
         generation = 1 if row is None else row.generation + 1
         state = LookupState.ANSWERED if item.answer else LookupState.NO_DATA

@@ -345,7 +345,7 @@ def test_a_hand_settled_answer_that_is_judged_again(fails, monkeypatch):
 
 
 def test_a_free_failure_that_takes_no_older_answer(fails, monkeypatch):
-    monkeypatch.setattr(ledger, "_UNPAID", frozenset())
+    monkeypatch.setattr(ledger, "_CLOSED_EMPTY", frozenset())
     frame = pd.DataFrame({"phone": lookups.PHONES})
     fails(lookups.test_an_older_answer_serves_what_failed_free, frame=frame)
 

@@ -205,6 +205,19 @@ def test_an_older_answer_serves_what_failed_free(on_either, vendor, frame, quiet
     assert vendor.ledger.total == 0
 
 
+def test_an_older_answer_hides_no_bought_one(on_either, vendor, frame, quiet_incomplete):
+    """A refresh failed free: the answer behind it still serves, and is newer than the imported."""
+    on_either(progress=False)
+    first = enrich(frame[1:2])
+    vendor.faults = Faults(script={"query": ["code_free"]})
+    enrich(frame[1:2], refresh=True)
+    old = pd.DataFrame({"phone": PHONES[1:2], "active_level": "low", "looked_up_at": "2026-01-05"})
+    with pna.LookupStore() as store:
+        assert store.import_answers(old)["known"] == 1
+    again = enrich(frame[1:2])
+    assert again["phone_looked_up_at"].tolist() == first["phone_looked_up_at"].tolist()
+
+
 def test_answers_without_any_signal_are_refused(as_production):
     """They would be paid answers without data, served for ever."""
     as_production()
