@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import inspect
 import os
 import threading
 import time
@@ -135,7 +136,9 @@ def submit(work: Work[T]) -> Future[T]:
     try:
         return asyncio.run_coroutine_threadsafe(coroutine, loop)
     except BaseException:
-        coroutine.close()
+        # An interrupt may come when it runs already. `call` stops it then.
+        if inspect.getcoroutinestate(coroutine) == inspect.CORO_CREATED:
+            coroutine.close()
         raise
 
 

@@ -116,6 +116,22 @@ def test_an_interrupt_before_the_wait_has_begun_stops_the_work(monkeypatch):
     assert work.finished.wait(5)
 
 
+def test_an_interrupt_while_work_is_submitted_stops_it(monkeypatch):
+    """It runs already, but its future reached nobody."""
+    work = Work()
+    real = asyncio.run_coroutine_threadsafe
+
+    def interrupted(coroutine, loop):
+        real(coroutine, loop)
+        assert work.started.wait(5)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(asyncio, "run_coroutine_threadsafe", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        bridge.call(work.run, stop=work.stopping.set, drain=1)
+    assert work.finished.wait(5)
+
+
 def test_a_wait_with_a_time_out_leaves_the_work_going_and_an_interrupt_in_it_stops_and_drains_it():
     work = Work(lasts=0.05)
     future = bridge.submit(work.run)

@@ -73,8 +73,8 @@ def verify(phone: object, *, max_charges: int | None = None) -> Findings:
     run = Run(np.array([int(national)]), Shape(rows=1, valid_rows=1), ready, options)
     with left_open_unless_returned(run):
         result = bridge.call(lambda: go(run), stop=run.stop, drain=ready.drain)
-    with result.ending:
-        conclude(result, lambda answers: answers, warns=False)
+        with result.ending:
+            conclude(result, lambda answers: answers, warns=False)
     new = bool(result.answers.new[0])
     lookup = result.answers.lookups.get(int(national))
     if not new and lookup is not None and lookup.bought_at:

@@ -100,7 +100,7 @@ class _Call:
 def buy(run: Run, ready: RunSettings, progress: bool | Literal["auto"]) -> Result:
     """Do a run from this thread, with its bar. An interrupt stops it and keeps what is paid."""
     try:
-        with Bar(run, progress, ready) as bar, left_open_unless_returned(run):
+        with Bar(run, progress, ready) as bar:
             return bridge.call(
                 lambda: go(run),
                 stop=run.stop,
@@ -187,9 +187,10 @@ def enrich(df: pd.DataFrame, column: Columns, **options: Unpack[EnrichOptions]) 
     ['answered', 'invalid']
     """
     call = _Call.of(df, column, options)
-    result = buy(call.run, call.settings, call.prepared.options.progress)
-    with result.ending:
-        return call.end(result)
+    with left_open_unless_returned(call.run):
+        result = buy(call.run, call.settings, call.prepared.options.progress)
+        with result.ending:
+            return call.end(result)
 
 
 @public(options=Options)
@@ -205,9 +206,10 @@ def enrich_into(
     same call goes on with the same run.
     """
     call = _Call.of(df, column, options)
-    result = buy(call.run, call.settings, call.prepared.options.progress)
-    with result.ending:
-        keep(call.end(result))
+    with left_open_unless_returned(call.run):
+        result = buy(call.run, call.settings, call.prepared.options.progress)
+        with result.ending:
+            keep(call.end(result))
 
 
 @public(options=Options)
@@ -248,14 +250,12 @@ async def aenrich(
     call = _Call.of(df, column, options)
     run = call.run
     drain = call.settings.drain
-    with (
-        Bar(run, call.prepared.options.progress, call.settings) as bar,
-        left_open_unless_returned(run),
-    ):
-        future = bridge.submit(lambda: go(run))
-        result = await bridge.wait(future, stop=run.stop, tick=bar.draw, drain=drain)
-    async with result.ending:
-        return call.end(result)
+    with left_open_unless_returned(run):
+        with Bar(run, call.prepared.options.progress, call.settings) as bar:
+            future = bridge.submit(lambda: go(run))
+            result = await bridge.wait(future, stop=run.stop, tick=bar.draw, drain=drain)
+        async with result.ending:
+            return call.end(result)
 
 
 @public(options=Options)

@@ -199,8 +199,8 @@ def lookup(
     drain = call.settings.drain
     with left_open_unless_returned(run):
         result = bridge.call(lambda: go(run), stop=run.stop, drain=drain)
-    with result.ending:
-        return call.end(result)
+        with result.ending:
+            return call.end(result)
 
 
 @public(foreign=Options)
@@ -240,8 +240,8 @@ async def alookup(
             stop=run.stop,
             drain=drain,
         )
-    async with result.ending:
-        return call.end(result)
+        async with result.ending:
+            return call.end(result)
 
 
 def _options(refresh: bool, max_age: str | timedelta | np.timedelta64 | None) -> Options:

@@ -53,21 +53,10 @@ class Ending:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        store = self._store
-        self._store = None
-        if store is None:
-            return
-        try:
-            with contextlib.suppress(*((Exception,) if kind else ())):
-                await store.write(
-                    workers.leave,
-                    store.engine,
-                    worker=self._worker,
-                    run=self._run,
-                    finished=self._over and kind is None,
-                )
-        finally:
-            store.close()
+        if kind is None:
+            await self._leave_awaited(self._over)
+        else:
+            await self.leave_open()
 
     def finish(self) -> None:
         """End the run now. Call it outside an event loop."""
@@ -77,6 +66,27 @@ class Ending:
         """Leave the run as it is, to be gone on with by the same call."""
         with contextlib.suppress(Exception):  # what went wrong before says more
             self._leave(False)
+
+    async def leave_open(self) -> None:
+        """Do as `abandon`, on an event loop."""
+        with contextlib.suppress(Exception):  # what went wrong before says more
+            await self._leave_awaited(False)
+
+    async def _leave_awaited(self, finished: bool) -> None:
+        store = self._store
+        self._store = None
+        if store is None:
+            return
+        try:
+            await store.write(
+                workers.leave,
+                store.engine,
+                worker=self._worker,
+                run=self._run,
+                finished=finished,
+            )
+        finally:
+            store.close()
 
     def _leave(self, finished: bool) -> None:
         store = self._store

@@ -121,6 +121,7 @@ class Run:
         self.report: RunReport | None = None  # once the run has come to its end
         self._over = False  # nothing is left: the run may end
         self._ending = Ending()
+        self._abandoned = False  # perhaps before there is a result
 
     def stop(self) -> None:
         """Begin nothing new. Calls already sent are drained and kept."""
@@ -167,10 +168,13 @@ class Run:
         finally:
             self._ended = time.monotonic()
         self._ending = result.ending
+        if self._abandoned:  # its caller has gone, and would never leave the run
+            await self._ending.leave_open()
         return result
 
     def abandon(self) -> None:
         """Leave the run to the next call, because its result was not returned."""
+        self._abandoned = True
         self._ending.abandon()
 
     async def _go(self, store: LookupStore) -> Result:

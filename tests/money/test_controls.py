@@ -96,6 +96,11 @@ def test_a_run_that_ends_before_its_frame_stands(fails, monkeypatch):
     fails(ends.test_a_frame_that_cannot_be_built_ends_no_run, front="enrich")
 
 
+def test_a_caller_who_left_first_and_is_waited_for(fails, monkeypatch):
+    monkeypatch.setattr(run.Run, "abandon", lambda self: self._ending.abandon())
+    fails(ends.test_a_run_whose_caller_left_first_can_end)
+
+
 def test_an_older_answer_that_hides_a_newer_one(fails, monkeypatch):
     table = {retry: codes.copy() for retry, codes in plan._TODO.items()}
     for codes in table.values():

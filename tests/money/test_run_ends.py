@@ -15,6 +15,7 @@ from pandas_numberactive._cli import tables
 from pandas_numberactive._pandas import frames
 from pandas_numberactive._pandas import lookup as single
 from pandas_numberactive._purchase.purchase import LookupState
+from pandas_numberactive._run import ending
 from pandas_numberactive._store import claims, ledger, runs, saves, workers
 from pandas_numberactive._store.runs import RESUMABLE
 from pandas_numberactive._store.store import LookupStore
@@ -143,6 +144,53 @@ def test_an_interrupt_after_the_last_answer_ends_no_run(ready, vendor, monkeypat
             enrich(book(3), refresh=True)
     enrich(book(3), refresh=True)
     assert vendor.ledger.total == 3
+
+
+def test_a_run_whose_caller_left_first_can_end(ready, vendor, monkeypatch):
+    """An interrupt outlasted the drain: the call made again goes on, and then it is over."""
+    going = []
+
+    def given_up(work, **_):
+        going.append(pna._bridge.submit(work))
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(pna._bridge, "call", given_up)
+        with pytest.raises(KeyboardInterrupt):
+            enrich(book(3), refresh=True)
+    going[0].result(30)
+    for charged in (3, 6):
+        enrich(book(3), refresh=True)
+        assert vendor.ledger.total == charged
+
+
+def awaited(work):
+    return asyncio.run(work)
+
+
+FRONTS = {
+    "enrich": lambda: enrich(book(1), refresh=True),
+    "aenrich": lambda: awaited(pna.aenrich(book(1), "phone", refresh=True)),
+    "lookup": lambda: pna.lookup("08110000000", refresh=True),
+    "alookup": lambda: awaited(pna.alookup("08110000000", refresh=True)),
+}
+
+
+@pytest.mark.parametrize("front", FRONTS)
+def test_an_interrupt_before_the_frame_is_begun_leaves_the_run(ready, vendor, monkeypatch, front):
+    """It came between the result and the block in which the frame is built."""
+
+    def interrupted(_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ending.Ending, "__enter__", interrupted)
+        patch.setattr(ending.Ending, "__aenter__", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            FRONTS[front]()
+    for charged in (1, 2):
+        FRONTS[front]()
+        assert vendor.ledger.total == charged
 
 
 async def begun(store):
