@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import Iterator
 from contextvars import ContextVar
 from types import TracebackType
 
-from pandas_numberactive._store import workers
+from pandas_numberactive._store import runs, workers
 from pandas_numberactive._store.store import LookupStore
 
 
@@ -85,6 +86,10 @@ class Ending:
                 run=self._run,
                 finished=finished,
             )
+        except (asyncio.CancelledError, KeyboardInterrupt):  # the result reaches nobody
+            if finished:
+                store.write(runs.go_on, run=self._run)  # queued behind the end
+            raise
         finally:
             store.close()
 
@@ -101,6 +106,12 @@ class Ending:
                 run=self._run,
                 finished=finished,
             )
+            store.close()
+        except KeyboardInterrupt:  # the result reaches nobody
+            if finished:
+                store.reopen()
+                store.do(runs.go_on, run=self._run)
+            raise
         finally:
             store.close()
 

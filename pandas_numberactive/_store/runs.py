@@ -156,6 +156,11 @@ def leave(db: Database, *, worker: int, run: int, now: int, finished: bool) -> N
         db.execute("UPDATE runs SET ended_at = ?, seen_at = ? WHERE run = ?", (now, now, run))
 
 
+def go_on(db: Database, *, run: int) -> None:
+    """Take the end of a run back: its result reached nobody, and the same call goes on with it."""
+    db.execute("UPDATE runs SET ended_at = NULL WHERE run = ?", (run,))
+
+
 def charged(db: Database, run: int) -> int:
     """Charges that a run has made, the possible ones among them: a count over rows and events."""
     states = ", ".join(str(int(state)) for state in sorted(SETTLED))

@@ -141,6 +141,11 @@ class LookupStore:
         if _MEMORY.get(":memory:") is not self:
             self._journal.close()
 
+    def reopen(self) -> None:
+        """Open again what `close` has closed, or was closing when an interrupt came."""
+        if _MEMORY.get(":memory:") is not self:
+            self._journal.reopen()
+
     def now(self) -> int:
         """Return the store's time in microseconds since 1970, UTC: the server's, on a server."""
         return self.engine.now()

@@ -101,6 +101,11 @@ def test_a_caller_who_left_first_and_is_waited_for(fails, monkeypatch):
     fails(ends.test_a_run_whose_caller_left_first_can_end)
 
 
+def test_an_interrupted_end_that_stands(fails, monkeypatch):
+    monkeypatch.setattr(runs, "go_on", lambda *_, **__: None)
+    fails(ends.test_an_interrupt_of_the_runs_own_end_takes_it_back, name="do")
+
+
 def test_an_older_answer_that_hides_a_newer_one(fails, monkeypatch):
     table = {retry: codes.copy() for retry, codes in plan._TODO.items()}
     for codes in table.values():

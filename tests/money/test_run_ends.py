@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from dataclasses import replace
 
 import numpy as np
@@ -190,6 +191,48 @@ def test_an_interrupt_before_the_frame_is_begun_leaves_the_run(ready, vendor, mo
             FRONTS[front]()
     for charged in (1, 2):
         FRONTS[front]()
+        assert vendor.ledger.total == charged
+
+
+@pytest.mark.parametrize("name", ["do", "close"])
+def test_an_interrupt_of_the_runs_own_end_takes_it_back(ready, vendor, monkeypatch, name):
+    """The run was ended, but its frame reached nobody: the same call buys nothing twice."""
+    real = getattr(LookupStore, name)
+    left = []
+
+    def interrupted(store, *args, **options):
+        done = real(store, *args, **options)
+        ends = name == "close" or args[0] is workers.leave
+        if ends and threading.current_thread() is threading.main_thread() and not left:
+            left.append(name)
+            raise KeyboardInterrupt
+        return done
+
+    with monkeypatch.context() as patch:
+        patch.setattr(LookupStore, name, interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            enrich(book(3), refresh=True)
+    assert left
+    for charged in (3, 6):
+        enrich(book(3), refresh=True)
+        assert vendor.ledger.total == charged
+
+
+def test_a_cancellation_of_the_runs_own_end_takes_it_back(ready, vendor, monkeypatch):
+    real = LookupStore.write
+
+    def cancelled(store, work, *args, **options):
+        done = real(store, work, *args, **options)
+        if work is workers.leave:
+            done.get_loop().call_soon(asyncio.current_task().cancel)
+        return done
+
+    with monkeypatch.context() as patch:
+        patch.setattr(LookupStore, "write", cancelled)
+        with pytest.raises(asyncio.CancelledError):
+            awaited(pna.aenrich(book(3), "phone", refresh=True))
+    for charged in (3, 6):
+        enrich(book(3), refresh=True)
         assert vendor.ledger.total == charged
 
 

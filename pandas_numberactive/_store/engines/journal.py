@@ -211,6 +211,13 @@ class Journal:
         if self._thread is not None:
             self._thread.join()
 
+    def reopen(self) -> None:
+        """Take work again after `close`."""
+        if self._thread is not None and self._closed:
+            self._thread.join()
+            self._thread = None
+        self._closed = False
+
     def _put(self, job: _Job) -> None:
         with self._gate:
             if self._closed:
