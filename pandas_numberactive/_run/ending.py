@@ -86,8 +86,13 @@ class Ending:
                 run=self._run,
                 finished=finished,
             )
+            store.close()
+            if finished and _is_cancelled():  # meanwhile: this task returns nothing
+                store.reopen()
+                store.do(runs.go_on, run=self._run)
         except (asyncio.CancelledError, KeyboardInterrupt):  # the result reaches nobody
             if finished:
+                store.reopen()
                 store.write(runs.go_on, run=self._run)  # queued behind the end
             raise
         finally:
@@ -114,6 +119,11 @@ class Ending:
             raise
         finally:
             store.close()
+
+
+def _is_cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 _postponed: ContextVar[list[Ending] | None] = ContextVar("numberactive_postponed", default=None)

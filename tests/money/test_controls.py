@@ -6,6 +6,7 @@ the small worlds as well: tests/money/variants.py.
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 from dataclasses import replace
 from pathlib import Path
@@ -104,6 +105,12 @@ def test_a_caller_who_left_first_and_is_waited_for(fails, monkeypatch):
 def test_an_interrupted_end_that_stands(fails, monkeypatch):
     monkeypatch.setattr(runs, "go_on", lambda *_, **__: None)
     fails(ends.test_an_interrupt_of_the_runs_own_end_takes_it_back, name="do")
+
+
+def test_a_cancelled_end_that_stands(fails, monkeypatch):
+    monkeypatch.setattr(ending, "_is_cancelled", lambda: False)
+    test = ends.test_a_cancellation_of_the_runs_own_end_takes_it_back
+    fails(test, raising=(asyncio.CancelledError, *FAILURES), name="close")
 
 
 def test_an_older_answer_that_hides_a_newer_one(fails, monkeypatch):

@@ -218,17 +218,22 @@ def test_an_interrupt_of_the_runs_own_end_takes_it_back(ready, vendor, monkeypat
         assert vendor.ledger.total == charged
 
 
-def test_a_cancellation_of_the_runs_own_end_takes_it_back(ready, vendor, monkeypatch):
-    real = LookupStore.write
+@pytest.mark.parametrize("name", ["write", "close"])
+def test_a_cancellation_of_the_runs_own_end_takes_it_back(ready, vendor, monkeypatch, name):
+    """It comes while the end is written, or after it, where nothing is awaited any more."""
+    real = getattr(LookupStore, name)
 
-    def cancelled(store, work, *args, **options):
-        done = real(store, work, *args, **options)
-        if work is workers.leave:
-            done.get_loop().call_soon(asyncio.current_task().cancel)
+    def cancelled(store, *args, **options):
+        done = real(store, *args, **options)
+        mine = threading.current_thread() is threading.main_thread()
+        if mine and name == "close":
+            asyncio.current_task().cancel()
+        if mine and args[:1] == (workers.leave,):
+            asyncio.get_running_loop().call_soon(asyncio.current_task().cancel)
         return done
 
     with monkeypatch.context() as patch:
-        patch.setattr(LookupStore, "write", cancelled)
+        patch.setattr(LookupStore, name, cancelled)
         with pytest.raises(asyncio.CancelledError):
             awaited(pna.aenrich(book(3), "phone", refresh=True))
     for charged in (3, 6):
