@@ -73,8 +73,8 @@ SEPARATORS = re.compile(
 # Marks that hide digits, or ",-" behind an amount. One dash may stand for a number: 0811 / -
 _MARK_RUN = re.compile(
     r"[/;|&,\\]{3}"
-    r"|[-.,:/;|&\\] ?[.,:/;|&\\] ?\Z|[-.,:] ?-\Z"
-    r"|\A[.,:/;|&\\] ?[-.,:/;|&\\]|\A-[-.,:]"
+    r"|[-.,:/;|&\\] *[.,:/;|&\\] *\Z|[-.,:] *-\Z"
+    r"|\A[.,:/;|&\\] *[-.,:/;|&\\]|\A-[-.,:]"
 )
 _DOUBLED_PLUS = re.compile(r"(?<!\d)(?<!\d[ -])(?:\(\+62\)|\+62[ -]?|62)?\+{1,2} ?(?=62)", re.ASCII)
 _PIECES = re.compile(r"\+?\d[\d .()-]*\d", re.ASCII)

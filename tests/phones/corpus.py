@@ -100,7 +100,7 @@ REFUSED = {  # with a reason that is true of the cell
     "0{a}xxxx{c}": "bad_characters",
     "0{a}{b}{p}////": "bad_characters",
     "0{a}{b}{p},,": "bad_characters",
-    "0{a}{b}{p}; ;": "bad_characters",
+    "0{a}{b}{p}  ;  ;": "bad_characters",
     "0{a}{b}{p}.,": "bad_characters",
     ",,0{a}{b}{p}": "bad_characters",
     "0{a}{b}{p}\ufffd": "bad_characters",
