@@ -31,7 +31,7 @@ PREFIXES = (
     ("6262", 10, _NOT_MOBILE, True),
 )
 # Five digits of a prefix that has its 8 behind them, or zeros alone: parse_phone must look.
-_LONG_PREFIXES = np.array([0, 162, 620, 626, 762, 862])
+_LONG_PREFIXES = np.isin(np.arange(100_000), (0, 162, 620, 626, 762, 862))
 _UNKNOWN = len(PREFIXES)  # none of these, or one of seven digits
 _STRIP = np.array([len(prefix) for prefix, *_ in PREFIXES] + [0])
 _FEWEST = np.array([fewest for _, fewest, *_ in PREFIXES] + [99])
@@ -91,7 +91,7 @@ def _why(
     lengths = np.where(length < _FEWEST[row], _WHEN_FEWER[row], _TOO_LONG)
     abroad = np.where(plus, six // 10_000 != 62, (six < 10_000) & (six // 100 != 62))
     why = np.where(abroad, _NOT_INDONESIAN, _NOT_MOBILE)
-    why[~plus & np.isin(six // 10, _LONG_PREFIXES)] = SLOW
+    why[~plus & _LONG_PREFIXES.take(six // 10)] = SLOW
     why[six // 10 == 62_062] = SLOW
     return np.where((row != _UNKNOWN) & (_AFTER_PLUS[row] | ~plus), lengths, why).astype(np.int8)
 

@@ -10,7 +10,8 @@ FEWEST_BEFORE = 7  # digits: from here on a mark begins decimals
 
 # One mark between two groups, or two blanks, or two dashes; more than that hides digits.
 _GAP = r"(?: ?[)\]])?(?:  ?| ?[-.] ?|--)?(?:[(\[] ?)?"
-_BODY = re.compile(rf"(?:[(\[] ?)?(?:\+ ?)?(?:[(\[] ?)?\d(?:{_GAP}\d)*(?: ?[)\]])?", re.ASCII)
+_BODY = re.compile(rf"(?:[(\[] ?)?(?:\+ ?)?(?:[(\[] ?)?\d++(?:{_GAP}\d++)*+(?: ?[)\]])?", re.ASCII)
+_OPENING = re.compile(r"[(\[]")
 _BRACKETS = re.compile(r"[^()\[\]]+")
 _COMMA_DECIMAL = re.compile(r"(\d+),(\d+)", re.ASCII)
 BARE_DECIMAL = re.compile(r"[(\[]?\d+ ?\. ?\d+[)\]]?", re.ASCII)
@@ -32,7 +33,11 @@ _TIME = rf"{_HOUR}[:. -]?{_SIXTY}(?:[:. -]?\d\d)?"
 _SHORT_DATE = re.compile(rf"{_D}([-./ ]){_M}\1\d\d(?!\d)", re.ASCII)  # its year has two digits
 _CLOCK = re.compile(_COMPACT, re.ASCII)
 _PAIRS = re.compile(r"(?:[-./ ]\d\d)+", re.ASCII)
-_LOOSE = re.compile(r" *[()\[\]] *| +(?=[-./])|(?<=[-./]) +")
+_BLANKED = str.maketrans("()[]", "    ")
+_GAPS = re.compile(r" +(?=[-./])|(?<=[-./]) +| (?= )")
+_MAY_BE_DATE = re.compile(
+    r"\d{1,4}[-./ ()\[\]]+\d\d?[-./ ()\[\]]+\d|\d{7,8}[ T,()\[\]-]+\d", re.ASCII
+)
 _DATE = re.compile(
     rf"(?:{_D}(?P<a>[-./ ]){_M}(?P=a)|{_M}(?P<b>[-./ ]){_D}(?P=b)){_Y}(?:{_COMPACT})?(?!\d)"
     rf"|{_Y}(?P<c>[-./ ]){_M}(?P=c){_D}(?!\d)"
@@ -46,12 +51,16 @@ _DATE = re.compile(
 def is_date(text: str) -> bool:
     """Return True for a date in digits, with a time or without."""
     bare = date_in(text)
+    if not bare:  # as in most cells
+        return False
     return _DATE.match(bare) is not None or _is_short_date(bare)
 
 
 def date_in(text: str) -> str:
     """Return what may be a date: from the first digit to the last, without brackets and gaps."""
-    return _LOOSE.sub("", cut(text)[1])
+    if _MAY_BE_DATE.search(text) is None:
+        return ""
+    return _GAPS.sub("", cut(text)[1].translate(_BLANKED)).strip(" ")
 
 
 def _is_short_date(text: str) -> bool:
@@ -75,7 +84,7 @@ def without_tail(text: str) -> tuple[str, bool]:
     With the zeros it would be another person's number. A mark that groups digits comes more than
     once, so the tail's mark must be the only one of its kind.
     """
-    tail = _TAIL.search(text)
+    tail = _TAIL.search(text) if "." in text or "," in text else None
     if tail is None or count_digits(text[: tail.start()]) < FEWEST_BEFORE:
         return text, False
     mark = tail[0].lstrip()[0]
@@ -86,7 +95,7 @@ def without_tail(text: str) -> tuple[str, bool]:
 
 def without_thousands(text: str) -> str:
     """Return 8,118,899,532 without its commas, and any other text as it is."""
-    return text.replace(",", "") if _THOUSANDS.fullmatch(text) else text
+    return text.replace(",", "") if "," in text and _THOUSANDS.fullmatch(text) else text
 
 
 def cut(part: str) -> tuple[str, str, str]:
@@ -104,7 +113,7 @@ def has_plus(body: str) -> bool:
 
 def is_comma_decimal(text: str) -> bool:
     """Return True for digits with one comma, where they are too few for two numbers."""
-    found = _COMMA_DECIMAL.fullmatch(text)
+    found = _COMMA_DECIMAL.fullmatch(text) if "," in text else None
     return found is not None and min(map(len, found.groups())) < MIN_DIGITS
 
 
@@ -129,7 +138,7 @@ def has_pairs(body: str) -> bool:
 def has_bracket_behind(body: str) -> bool:
     """Return True for a count or an extension in brackets behind a whole number."""
     return any(
-        count_digits(body[: found.start()]) >= MIN_DIGITS for found in re.finditer(r"[(\[]", body)
+        count_digits(body[: found.start()]) >= MIN_DIGITS for found in _OPENING.finditer(body)
     )
 
 
@@ -167,7 +176,12 @@ def is_decimal(body: str) -> bool:
 
 def count_digits(text: str) -> int:
     """Return the number of digits in a text."""
-    return sum(map(len, _DIGITS.findall(text)))
+    return len(digits_of(text))
+
+
+def digits_of(text: str) -> str:
+    """Return the digits of a text."""
+    return "".join(_DIGITS.findall(text))
 
 
 def splits(body: str) -> list[tuple[str, str]]:

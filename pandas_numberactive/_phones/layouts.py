@@ -17,6 +17,7 @@ import numpy as np
 from pandas_numberactive._phones.digits import (
     MOST,
     POWERS,
+    SLOW,
     is_rounded,
     lengths,
     read_digits,
@@ -28,7 +29,10 @@ from pandas_numberactive._phones.groups import (
     cut,
     date_in,
     has_plus,
+    has_single_marks,
+    is_decimal,
     without_tail,
+    without_thousands,
 )
 from pandas_numberactive._phones.parse import REASONS, parse_phone
 from pandas_numberactive._phones.parted import (
@@ -70,13 +74,11 @@ _BY_LAYOUT = {
 }
 # Shapes whose meaning is in the digits themselves; each digit is written as 0.
 _E_NOTATION = r"0[.,]?0*e[+-]?0"
-_DATE = re.compile(
-    r"0{1,4}([-./ ])0{1,2}\1(?:00?|0{4}|0{8}|0{10})(?!0)"
-    r"|0{7,8}[ T,-]+00?[:. -]?00(?:[:. -]?00)?\Z",
-    re.ASCII,
-)
+_DATE = re.compile(r"0{1,4}([-./ ])0{1,2}\1(?:00?|0{4}|0{8}|0{10})(?!0)", re.ASCII)
+_GLUED_DATE = re.compile(r"(0{7,8})[ T,-]+00?[:. -]?00(?:[:. -]?00)?\Z", re.ASCII)
 _LABEL_DIGIT = r"[^\W\d_] ?[._#(-]?0(?!0)"
 _BY_DIGITS = re.compile(f"{_E_NOTATION}|{_LABEL_DIGIT}", re.I | re.ASCII)
+_ZERO_RUNS = re.compile("0+")
 _SECOND_PLUS = re.compile(r"0[^0]*\+|\+[^0]*\+")
 _PRECISION_LOST = REASONS.index("precision_lost")
 _LONGEST_PREFIX = 8  # digits: 00620 and three of the number
@@ -89,7 +91,8 @@ class Layouts:
 
     def __init__(self, max_digits: int) -> None:
         self._max_digits = max_digits
-        self._known: dict[str, tuple[int, ...]] = {}
+        self._known: dict[str, int] = {}
+        self._rules = np.empty((0, 9), np.int32)
 
     def read(self, cells: Any) -> tuple[NDArray[np.int64], NDArray[np.int8]]:
         """Numbers and reasons of an Arrow large_string array without nulls."""
@@ -98,16 +101,18 @@ class Layouts:
         ]
         text = memoryview(cells.buffers()[2] or b"")[offsets[0] : offsets[-1]].tobytes()
         encoded = _texts(offsets - offsets[0], text.translate(_ZEROS)).dictionary_encode()
-        judged = np.array(
-            [self._judged(layout) for layout in encoded.dictionary.to_pylist()], np.int32
-        )
+        judged = self._judged(encoded.dictionary.to_pylist())
         place = encoded.indices.to_numpy()
         count = judged[:, 0].take(place)
         ends = np.concatenate([np.zeros(1, np.int64), np.cumsum(count, dtype=np.int64)])
         digits = _texts(ends, text.translate(None, _NO_DIGITS))
-        return self._verdicts(
-            judged[:, 1].take(place), judged[:, 2:].reshape(-1, 3), 2 * place, count, digits
+        number, reason = self._verdicts(
+            judged[:, 1].take(place), judged[:, 3:].reshape(-1, 3), 2 * place, count, digits
         )
+        if judged[:, 2].any():
+            reason[_dates(judged[:, 2].take(place), count, digits)] = SLOW
+            number[reason == SLOW] = 0
+        return number, reason
 
     def _verdicts(
         self,
@@ -167,13 +172,18 @@ class Layouts:
                 code, before, pluses, digits.take(pa.array(at)), self._max_digits
             )
 
-    def _judged(self, layout: str) -> tuple[int, ...]:
-        known = self._known.get(layout)
-        if known is None:
-            if len(self._known) >= _FORGET:
-                self._known.clear()
-            known = self._known[layout] = _judge(layout)
-        return known
+    def _judged(self, layouts: list[str]) -> NDArray[np.int32]:
+        """Return a row of `_judge` for each layout, which is judged when it is met first."""
+        if len(self._known) + len(layouts) > _FORGET:
+            self._known.clear()
+            self._rules = self._rules[:0]
+        new = [layout for layout in layouts if layout not in self._known]
+        if new:
+            judged = np.array([_judge(layout) for layout in new], np.int32)
+            self._rules = np.concatenate([self._rules, judged])
+            for row, layout in enumerate(new, len(self._known)):
+                self._known[layout] = row
+        return self._rules.take([self._known[layout] for layout in layouts], axis=0)
 
 
 def _texts(ends: NDArray[np.int64], text: bytes) -> Any:
@@ -184,59 +194,91 @@ def _texts(ends: NDArray[np.int64], text: bytes) -> Any:
     return pa.LargeStringArray.from_buffers(len(ends) - 1, pa.py_buffer(ends), pa.py_buffer(text))
 
 
+def _dates(heads: NDArray[np.int32], count: NDArray[np.int32], digits: Any) -> NDArray[np.intp]:
+    """Return the places of cells whose first digits, so many, are a date such as 8122024."""
+    import pyarrow as pa
+
+    at = np.flatnonzero(heads)
+    value = digits.take(pa.array(at)).cast(pa.int64()).to_numpy()
+    day = value // POWERS.take(count[at] - heads[at])
+    month = day // 10_000 % 100
+    century = day // 100 % 100
+    dated: NDArray[np.bool_] = (day // 10**6 == 8) & (month <= 12)
+    places: NDArray[np.intp] = at[dated & ((century == 19) | (century == 20))]
+    return places
+
+
 def _judge(layout: str) -> tuple[int, ...]:
-    """Return the number of digits, how many of them are a decimal tail, and two rules.
+    """Return the counts of digits, of those in a decimal tail and in a date, and two rules.
 
     The first rule is for a tail that is all zeros, the second for any other.
     """
     count = layout.count("0")
     text = plain(layout)
     if len(layout) > _LONGEST or _has_other_digits(layout) or _is_read_by_digits(text):
-        return (count, 0, *SLOWLY, *SLOWLY)
+        return (count, 0, 0, *SLOWLY, *SLOWLY)
+    date = _GLUED_DATE.match(date_in(text))
+    dated = len(date[1]) if date else 0
     text = without_label_digit(text)  # W/A is one word
-    if starts_of_a_second(text):
+    two = len(starts_of_a_second(text)) > 0
+    if (_SECOND_PLUS.search(text) and not two) or (dated and count > MOST):
+        return (count, 0, 0, *SLOWLY, *SLOWLY)
+    if two:
         rule = rule_of_two(layout, text)
-        return (count, 0, *rule, *rule)
-    if _SECOND_PLUS.search(text):
-        return (count, 0, *SLOWLY, *SLOWLY)
+        return (count, 0, dated, *rule, *rule)
     tail, decimal, whole = _rules(layout, text, count)
-    return (count, tail, *decimal, *whole)
+    return (count, tail, dated, *decimal, *whole)
 
 
 def _rules(layout: str, text: str, count: int) -> tuple[int, Rule, Rule]:
     """Return the digits of a decimal tail, and the two rules, of a layout of one number."""
     marked = "." in text or "," in text  # else every digit counts
-    runs = re.findall("0+", text) if marked else []
-    tail = len(runs[-1]) if len(runs) > 1 else 0  # digits with none before them are no tail
-    body = cut(text)[1]
-    if _has_prefix_before_dot(body) or may_end_before(without_tail(text)[0], has_plus(body)):
-        rules = (
-            _agreed(layout, text, {0, tail}),
-            rule_of_behind(layout, text),
-            rule_of_dot(layout, text),
-        )
-        rule = next((rule for rule in rules if rule != SLOWLY), SLOWLY)
+    bare = without_tail(text)[0]
+    tail = len(_ZERO_RUNS.findall(text)[-1]) if bare != text else 0
+    plus = has_plus(cut(text)[1])
+    if not all(map(_is_refused_by_marks, {text, bare})) and _is_led_by_digits(text, bare):
+        rule = _rule_of_first(layout, text, tail)
         return 0, rule, rule
-    whole = _probe(layout, count, 0, marked)
-    decimal = _probe(layout, count, tail, marked)
+    whole = _probe(layout, plus, 0, marked)
+    decimal = _probe(layout, plus, tail, marked) if tail else whole
     if whole == decimal:
         return 0, whole, whole
     return (0, SLOWLY, SLOWLY) if count > MOST else (tail, decimal, whole)
 
 
+def _rule_of_first(layout: str, text: str, tail: int) -> Rule:
+    """Return the rule for a layout whose first digits decide."""
+    for rule_of in (rule_of_behind, rule_of_dot):
+        rule = rule_of(layout, text)
+        if rule != SLOWLY:
+            return rule
+    return _agreed(layout, tail)
+
+
 def _has_other_digits(layout: str) -> bool:
     """Return True for digits of another script, or of Excel's escapes."""
-    return "_x0" in layout.lower() or any(c.isdecimal() and c != "0" for c in layout)
+    if "_x0" in layout or "_X0" in layout:
+        return True
+    return not layout.isascii() and any(c.isdecimal() and c != "0" for c in layout)
 
 
 def _is_read_by_digits(text: str) -> bool:
     """Return True where two cells of one layout may be judged by different rules."""
     if _BY_DIGITS.search(text) or _DATE.match(date_in(text)) or SPREADSHEET_ERROR.fullmatch(text):
         return True
-    if CARD.match(text) or ADDRESS.search(text) or LINK.search(text.replace("%0", "%2")):
+    if _has_link(text):
         return True
     filler = FILLER.fullmatch(text)
     return filler is not None and count_digits(re.split("[.,]", text)[0]) < FEWEST_BEFORE
+
+
+def _has_link(text: str) -> bool:
+    """Return True for a contact card, a chat address or a chat link."""
+    if CARD.match(text) or ("@" in text and ADDRESS.search(text)):
+        return True
+    if "/" not in text and "=" not in text:
+        return False
+    return LINK.search(text.replace("%0", "%2")) is not None
 
 
 def _has_prefix_before_dot(body: str) -> bool:
@@ -247,13 +289,17 @@ def _has_prefix_before_dot(body: str) -> bool:
     return before == 4 or (before <= _LONGEST_PREFIX and not BARE_DECIMAL.fullmatch(body))
 
 
-def _agreed(layout: str, text: str, tails: set[int]) -> Rule:
+def _is_led_by_digits(text: str, bare: str) -> bool:
+    """Return True where the first digits decide: before a dot, or before the last groups."""
+    body = cut(text)[1]
+    return _has_prefix_before_dot(body) or may_end_before(bare, has_plus(body))
+
+
+def _agreed(layout: str, tail: int) -> Rule:
     """Return the rule of the reason that parse_phone gives for every head and tail, or SLOWLY."""
     count = layout.count("0")
-    refused = all(map(_is_refused_by_marks, {text, without_tail(text)[0]}))
-    heads = _HEADS[:1] if refused else _HEADS
     reasons = set()
-    for head, zeros in product(heads, tails):
+    for head, zeros in product(_HEADS, {0, tail}):
         digits = (head + "1" * count)[: count - zeros] + "0" * zeros
         reasons.add(parse_phone(filled(layout, digits), max_digits=ENDLESS)[1])
         if len(reasons) > 1:
@@ -263,25 +309,29 @@ def _agreed(layout: str, text: str, tails: set[int]) -> Rule:
 
 
 def _is_refused_by_marks(text: str) -> bool:
-    """Return True where the words around one number, or parts too short for two, refuse a cell."""
+    """Return True for words, marks or parts that let no number be read, whatever its digits.
+
+    Parts are too few digits for two numbers here. Commas between thousands part none.
+    """
     parts = filled_parts(text)
-    head, _, tail = cut(parts[0])
-    return len(parts) > 1 or not (is_label(head) and is_note(tail))
+    if len(parts) > 1:
+        return without_thousands(text) == text
+    head, body, tail = cut(parts[0]) if parts else ("", "", "")
+    if not (is_label(head) and is_note(tail) and has_single_marks(body)):
+        return True
+    return body.count(".") > 1 and is_decimal(body)
 
 
-def _probe(layout: str, count: int, zeros: int, marked: bool) -> Rule:
+def _probe(layout: str, plus: bool, zeros: int, marked: bool) -> Rule:
     """Return the rule for a layout that ends in so many zeros, as parse_phone reads it."""
-    for head in ("8", "628"):
-        digits = (head + "1" * count)[: count - zeros] + "0" * zeros
-        national, why = parse_phone(filled(layout, digits), max_digits=ENDLESS)
-        plus = int(head == "628")
-        if national is not None:
-            return _reading("62" * plus + national, digits, zeros, plus)
-        if why == "too_short" and not marked and 0 < count <= MOST:
-            return -1, count, plus
-        if why != "not_indonesian":
-            return _by_layout(str(why))
-    return SLOWLY
+    count = layout.count("0")
+    digits = (("628" if plus else "8") + "1" * count)[: count - zeros] + "0" * zeros
+    national, why = parse_phone(filled(layout, digits), max_digits=ENDLESS)
+    if national is not None:
+        return _reading("62" * plus + national, digits, zeros, int(plus))
+    if why == "too_short" and not marked and 0 < count <= MOST:
+        return -1, count, int(plus)
+    return _by_layout(str(why))
 
 
 def _reading(read: str, digits: str, zeros: int, plus: int) -> Rule:

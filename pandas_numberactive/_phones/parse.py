@@ -66,16 +66,15 @@ _ALONE = re.compile(r"[(\[]?\+?[\d .()\[\]-]+", re.ASCII)  # a number without wo
 _MARKS = re.compile(r"\D+", re.ASCII)
 _A_DIGIT = re.compile(r"\d", re.ASCII)
 E_NOTATION = re.compile(r"\+?(\d+)(?:[.,](\d*))?[eE]([+-]?)0*(\d{1,3})", re.ASCII)
+# The words or, atau, dan, and: first their first letter, which few texts have.
+_JOINERS = r"[oadOAD](?<!\w\w)(?i:(?<=o)r|(?<=a)tau|(?<=d)an|(?<=a)nd)\b"
+_SEPARATORS = re.compile(rf"[/;|&,\t\n\r\\]|{_JOINERS}", re.ASCII)
 # A plus behind a digit begins another number.
-SEPARATORS = re.compile(
-    r"[/;|&,\t\n\r\\]|\b(?:or|atau|dan|and)\b|(?<=[\d)\]]) *-? *(?=\+)", re.I | re.ASCII
-)
+_WITH_PLUS = re.compile(rf"[/;|&,\t\n\r\\]|{_JOINERS}|(?<=[\d)\]]) *-? *(?=\+)", re.ASCII)
 # Marks that hide digits, or ",-" behind an amount. One dash may stand for a number: 0811 / -
-_MARK_RUN = re.compile(
-    r"[/;|&,\\]{3}"
-    r"|[-.,:/;|&\\] *[.,:/;|&\\] *\Z|[-.,:] *-\Z"
-    r"|\A[.,:/;|&\\] *[-.,:/;|&\\]|\A-[-.,:]"
-)
+_MARK_RUN = re.compile(r"[/;|&,\\]{3}")
+_LED_BY_MARKS = re.compile(r"[.,:/;|&\\] *[-.,:/;|&\\]|-[-.,:]")
+_ENDED_BY_MARKS = re.compile(r"[-.,:/;|&\\] *[.,:/;|&\\] *\Z|[-.,:] *-\Z")
 _DOUBLED_PLUS = re.compile(r"(?<!\d)(?<!\d[ -])(?:\(\+62\)|\+62[ -]?|62)?\+{1,2} ?(?=62)", re.ASCII)
 _PIECES = re.compile(r"\+?\d[\d .()-]*\d", re.ASCII)
 # Area 628 may be a mobile number with its 62 twice.
@@ -200,7 +199,7 @@ def _parse_parts(text: str, max_digits: int) -> Parsed:
     """Read the one mobile number of a text."""
     if _ALONE.fullmatch(text):
         return _parse_part(*groups.without_tail(text), max_digits)
-    if _MARK_RUN.search(text):
+    if _has_mark_run(text):
         return None, _unreadable(text, max_digits)
     text, had_tail = groups.without_tail(without_label_digit(text))
     text = groups.without_thousands(text)
@@ -209,12 +208,27 @@ def _parse_parts(text: str, max_digits: int) -> Parsed:
     return _parse_separated(text, had_tail, max_digits)
 
 
+def _has_mark_run(text: str) -> bool:
+    if _MARK_RUN.search(text) or _LED_BY_MARKS.match(text):
+        return True
+    return not text[-1:].isalnum() and _ENDED_BY_MARKS.search(text) is not None
+
+
+def separated(text: str) -> list[str]:
+    """Return the parts of a text that stand between separators."""
+    return (_WITH_PLUS if "+" in text else _SEPARATORS).split(text)
+
+
 def _parse_separated(text: str, had_tail: bool, max_digits: int) -> Parsed:
     """Read the one mobile number among parts that stand between separators."""
     if "+" in text:
         text = _DOUBLED_PLUS.sub("+", text, count=1)
-    parts = SEPARATORS.split(text)
+    parts = separated(text)
     filled = list(filter(_A_DIGIT.search, parts))
+    if len(filled) == len(parts) == 1:  # as most texts are
+        return _parse_part(text, had_tail, max_digits)
+    if len(filled) > 1 and min(map(groups.count_digits, filled)) < MIN_DIGITS:
+        return None, "several_numbers"
     known = all(map(is_aside, set(parts).difference(filled)))
     if len(filled) > 1 and known:
         tails = [*[False] * (len(filled) - 1), had_tail]  # a tail stands at the end of the text
@@ -248,7 +262,7 @@ def _parse_part(part: str, had_tail: bool, max_digits: int) -> Parsed:
     head, body, tail = groups.cut(part)
     if not (is_label(head) and is_note(tail)):
         return None, _unreadable(part, max_digits)
-    digits = _MARKS.sub("", body)
+    digits = groups.digits_of(body)
     plus = groups.has_plus(body)
     read = partial(_international if plus else _national, max_digits=max_digits)
     if len(digits) + plus < len(body) and (grouped := _parse_groups(body, read, max_digits)):
@@ -290,6 +304,8 @@ def _parse_two(body: str, read: Callable[[str], Parsed], max_digits: int) -> Par
 
 def _unreadable(text: str, max_digits: int) -> str:
     """Return the reason for a text that has more than digits and single marks."""
+    if groups.count_digits(text) < 2 * MIN_DIGITS:
+        return "bad_characters"
     found = [_MARKS.sub("", piece) for piece in _PIECES.findall(text)]
     whole = [digits for digits in found if _national(digits, max_digits)[0]]
     return "several_numbers" if len(whole) > 1 else "bad_characters"

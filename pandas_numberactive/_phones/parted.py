@@ -8,19 +8,21 @@ before it, and a dot begins no decimals behind 0811. Both parts are read at once
 from __future__ import annotations
 
 import re
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from pandas_numberactive._phones.digits import MOST, POWERS, PREFIXES, SLOW, lengths, read_digits
 from pandas_numberactive._phones.groups import (
+    FEWEST_BEFORE,
     MIN_DIGITS,
     count_digits,
     cut,
     has_group_behind,
     has_plus,
 )
-from pandas_numberactive._phones.parse import REASONS, SEPARATORS, parse_phone
+from pandas_numberactive._phones.parse import REASONS, parse_phone, separated
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -33,23 +35,30 @@ BEHIND = -3  # a whole number stand more digits
 DOTTED = -4  # the digits, where those before the only dot are an area
 SLOWLY: Rule = (SLOW, 0, 0)
 ENDLESS = 1000  # digits: no probe is too long
+_ZEROS = re.compile("0+")
 _SEVERAL = REASONS.index("several_numbers")
 _SECOND_PLUS = 2  # added to the first part's 1
-_AREAS = {2: "62", 3: "811", 4: "0811", 5: "62811", 6: "620811"}  # before a dot, by length
-_BEFORE_AREA = np.array([-1, -1, 0, 0, 0, 62, 620])  # by length, its three digits aside
+_READ_ALL = 4  # added where no whole number stands before the last digits
+_REFUSE = 8
+_SECOND_END = 16  # times the digits from the first place where a whole number may end to the last
+_OTHERWISE = {"not_mobile": _READ_ALL, "bad_characters": _REFUSE}
+_BAD = REASONS.index("bad_characters")
+_NOT_A_NUMBER = REASONS.index("not_a_number")
+# Before a dot, by length.
+_AREAS = dict(enumerate(("62", "811", "0811", "62811", "620811", "0062811", "00620811"), 2))
+_BEFORE_AREA = np.array([-1, -1, 0, 0, 0, 62, 620, 62, 620])  # by length, its three digits aside
 
 
 def filled(layout: str, digits: str) -> str:
     """Return the layout with these digits in the places of its zeros."""
-    rest = iter(digits)
-    return "".join(next(rest) if character == "0" else character for character in layout)
+    form = layout.replace("%", "%%").replace("0", "%s")
+    return form % tuple(digits[: layout.count("0")])
 
 
 def starts_of_a_second(text: str) -> list[int]:
     """Return the counts of digits before each group where a second number may begin."""
-    sizes = [len(group) for group in re.findall("0+", text)]
-    before = np.cumsum(sizes)
-    return [int(at) for at in before if at >= MIN_DIGITS and before[-1] - at >= MIN_DIGITS]
+    before = list(accumulate(map(len, _ZEROS.findall(text))))
+    return [at for at in before if at >= MIN_DIGITS and before[-1] - at >= MIN_DIGITS]
 
 
 def rule_of_two(layout: str, text: str) -> Rule:
@@ -67,7 +76,7 @@ def rule_of_two(layout: str, text: str) -> Rule:
 
 def filled_parts(text: str) -> list[str]:
     """Return the parts of a layout's text, between separators, that hold digits."""
-    return [part for part in SEPARATORS.split(text) if "0" in part]
+    return [part for part in separated(text) if "0" in part]
 
 
 def _has_plus(part: str) -> bool:
@@ -120,21 +129,31 @@ def _prefixed(digits: int, plus: bool) -> list[tuple[str, int]]:
 def rule_of_behind(layout: str, text: str) -> Rule:
     """Return the rule for a layout with digits behind what may be a whole number."""
     parts = filled_parts(text)
-    if text.count(".") == 1 or len(parts) != 1:  # one dot may begin decimals
+    if len(parts) != 1 or layout.count("0") > MOST:
         return SLOWLY
     body = cut(parts[0])[1]
     plus = has_plus(body)
-    end = _first_end(body, plus)
-    count = layout.count("0")
-    if end is None or max(end, count - end) > MOST:
+    ends = _ends(body, plus)
+    if not ends or body.count(".") == 1:  # one dot may begin decimals
         return SLOWLY
-    probe = filled(layout, ("628" if plus else "8") + "1" * count)
-    _, why = parse_phone(probe, max_digits=ENDLESS)
-    return (BEHIND, end, int(plus)) if why == "several_numbers" else SLOWLY
+    return _rule_of_ends(layout, ends, plus)
 
 
-def _first_end(body: str, plus: bool) -> int | None:
-    """Return the fewest digits that may be a whole number with others behind it."""
+def _rule_of_ends(layout: str, ends: list[int], plus: bool) -> Rule:
+    """Return the rule by two probes: a whole number before the last digits, and none."""
+    heads = ("628", "629") if plus else ("8", "9")
+    probes = [filled(layout, head + head[-1] * MOST) for head in heads]
+    whole, other = (parse_phone(probe, max_digits=ENDLESS)[1] for probe in probes)
+    if whole != "several_numbers":
+        return SLOWLY
+    if whole == other:
+        return _SEVERAL, 0, 0
+    otherwise = _OTHERWISE.get(str(other), 0) if len(ends) <= 2 else 0
+    return BEHIND, ends[0], int(plus) + otherwise + _SECOND_END * (ends[-1] - ends[0])
+
+
+def _ends(body: str, plus: bool) -> list[int]:
+    """Return the counts of digits that may be a whole number with others behind it."""
     ends: list[int] = []
 
     def collect(digits: str) -> bool:
@@ -142,7 +161,7 @@ def _first_end(body: str, plus: bool) -> int | None:
         return False
 
     has_group_behind(body, collect)
-    return min((end for end in ends if end >= _fewest(plus)), default=None)
+    return sorted({end for end in ends if end >= _fewest(plus)})
 
 
 def rule_of_dot(layout: str, text: str) -> Rule:
@@ -155,8 +174,12 @@ def rule_of_dot(layout: str, text: str) -> Rule:
     if area is None or body.count(".") != 1 or count > MOST or may_end_before(text, plus):
         return SLOWLY
     digits = (area + ("8" if before == 2 else "") + "1" * count)[:count]
-    national, _ = parse_phone(filled(layout, digits), max_digits=ENDLESS)
-    return (DOTTED, before, int(plus)) if national == digits[digits.index("8") :] else SLOWLY
+    national, why = parse_phone(filled(layout, digits), max_digits=ENDLESS)
+    if why == "bad_characters":
+        other = parse_phone(filled(layout, "9" * count), max_digits=ENDLESS)
+        return (DOTTED, before, _REFUSE) if other == (None, "not_a_number") else SLOWLY
+    is_read = national == digits[digits.index("8") :] or why == "too_short"
+    return (DOTTED, before, int(plus)) if is_read else SLOWLY
 
 
 def read_parted(
@@ -195,6 +218,33 @@ class _Parts(NamedTuple):
         """Return the numbers and reasons of the first parts."""
         return read_digits(self.value[:, 0], self.before, self.pluses % 2 > 0, self.max_digits)
 
+    def whole(self) -> tuple[NDArray[np.int64], NDArray[np.int8]]:
+        """Return the numbers and reasons of both parts as one."""
+        value = self.value[:, 0] * POWERS.take(self.behind) + self.value[:, 1]
+        count = self.before + self.behind
+        number, reason = read_digits(value, count, self.pluses % 2 > 0, self.max_digits)
+        refused = self.pluses & _REFUSE > 0
+        return np.where(refused, 0, number), np.where(refused, _BAD, reason).astype(np.int8)
+
+    def longer(self) -> _Parts:
+        """Return the parts cut at the second end."""
+        more = self.pluses // _SECOND_END
+        behind = self.behind - more
+        value, rest = np.divmod(self.value[:, 1], POWERS.take(behind))
+        value += self.value[:, 0] * POWERS.take(more)
+        both = np.stack([value, rest], axis=1)
+        return _Parts(both, self.before + more, behind, self.pluses, self.max_digits)
+
+    def at(self, places: NDArray[np.intp]) -> _Parts:
+        """Return the parts of the cells at these places."""
+        return _Parts(
+            self.value[places],
+            self.before[places],
+            self.behind[places],
+            self.pluses[places],
+            self.max_digits,
+        )
+
 
 def _read_two(parts: _Parts) -> tuple[NDArray[np.int64], NDArray[np.int8]]:
     first, no_first = parts.first()
@@ -208,15 +258,36 @@ def _read_two(parts: _Parts) -> tuple[NDArray[np.int64], NDArray[np.int8]]:
 
 def _read_behind(parts: _Parts) -> tuple[NDArray[np.int64], NDArray[np.int8]]:
     number, why = parts.first()
-    return np.zeros_like(number), np.where(why == READ, _SEVERAL, SLOW).astype(np.int8)
+    reason = np.where(why == READ, _SEVERAL, SLOW).astype(np.int8)
+    number[:] = 0
+    other = np.flatnonzero(
+        (why != READ) & (why != SLOW) & (parts.pluses & (_READ_ALL | _REFUSE) > 0)
+    )
+    if len(other):
+        number[other], reason[other] = _read_otherwise(parts.at(other))
+    return number, reason
+
+
+def _read_otherwise(parts: _Parts) -> tuple[NDArray[np.int64], NDArray[np.int8]]:
+    """Read cells whose first digits are no whole number: up to the second end, then all."""
+    number, reason = parts.whole()
+    further = np.flatnonzero(parts.pluses >= _SECOND_END)
+    if len(further):
+        longer = parts.at(further).longer()
+        _, why = longer.first()
+        whole = (why == READ) | (why == SLOW)
+        number[further[whole]] = 0
+        reason[further[whole]] = np.where(why[whole] == READ, _SEVERAL, SLOW)
+    return number, reason
 
 
 def _read_dotted(parts: _Parts) -> tuple[NDArray[np.int64], NDArray[np.int8]]:
-    whole = parts.value[:, 0] * POWERS.take(parts.behind) + parts.value[:, 1]
-    count = parts.before + parts.behind
-    number, reason = read_digits(whole, count, parts.pluses % 2 > 0, parts.max_digits)
-    area = _is_area(parts.value[:, 0], parts.before)
-    return np.where(area, number, 0), np.where(area, reason, SLOW).astype(np.int8)
+    number, reason = parts.whole()
+    head = parts.value[:, 0]
+    decimal = np.where((head == 62) | (head == 620), SLOW, _NOT_A_NUMBER)  # 0062 is a prefix, too
+    reason = np.where(_is_area(head, parts.before), reason, decimal).astype(np.int8)
+    reason[(parts.before >= FEWEST_BEFORE) & (parts.value[:, 1] == 0)] = SLOW  # a tail, perhaps
+    return np.where(reason == READ, number, 0), reason
 
 
 def _is_area(value: NDArray[np.int64], digits: NDArray[np.int32]) -> NDArray[np.bool_]:

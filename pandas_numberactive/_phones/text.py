@@ -15,6 +15,7 @@ _LISTED = re.compile(  # the only text of a list, a tuple or a mapping
     r"(?P<b>['\"])(?P<value>[^'\"]*)(?P=b)\s*,?\s*[\])}]"
 )
 _ESCAPED = re.compile(r"_x00(?:0[9ad]|20)_", re.I)  # Excel's way to write a control character
+_NOT_ASCII = re.compile(r"[^\x00-\x7f]")
 _MISREAD = {  # UTF-8 that was read as Windows-1252
     "\u00c2\u00a0": " ",
     "\u00c2 ": " ",
@@ -42,12 +43,14 @@ def plain(cell: str) -> str:
 
 
 def _ascii_digits(cell: str) -> str:
-    for misread, meant in _MISREAD.items():
-        cell = cell.replace(misread, meant)
-    return "".join(map(_plain_character, cell)).strip(_EDGES + _CURLED)
+    if "\u00c2" in cell or "\u00e2" in cell or "\u00ef" in cell:
+        for misread, meant in _MISREAD.items():
+            cell = cell.replace(misread, meant)
+    return _NOT_ASCII.sub(_plain_character, cell).strip(_EDGES + _CURLED)
 
 
-def _plain_character(character: str) -> str:
+def _plain_character(found: re.Match[str]) -> str:
+    character = found[0]
     if character.isdecimal():
         return str(unicodedata.decimal(character))
     if character in _DASHES:

@@ -31,6 +31,7 @@ _LETTERS = re.compile(r"[^\W\d_]+")
 _SLASHED = re.compile(r"\b(?:w[./]a|h[./]p)\b", re.I)
 _INITIAL = re.compile(r"\b[mtphw](?= ?[:.])")  # M: and T: on a business card
 _NUMBERED = re.compile(r"([^\W\d_]) ?[._#(-]?[1-5](?:\)? ?[:=] ?|\) ?|\.? +(?=[(\[]?(?:\+62|0)))")
+_LONE_DIGIT = re.compile(r"[1-5](?<!\d\d)(?!\d)")
 _HEAD = re.compile(r"[-#.\u2022]?(?:[(\[]?w[)\]]?\.?[:=/#_&,-]?)*")
 _NOTES = re.compile(r"[-./,:&_]?(?:[(\[]?w[)\]]?[./,&-]?)*[(\[]?w[)\]]?[.!]?")
 _END = re.compile(r"[-.,;:!]?")
@@ -65,12 +66,12 @@ _MORE = re.compile(r"\bTELP?\b|END:VCARD\s*\S", re.I)
 
 def is_blank(text: str) -> bool:
     """Return True for a cell without a value: marks alone, zeros, a word for "none"."""
-    if FILLER.fullmatch(text) or not _ALPHANUMERIC.search(text):
-        return True
-    if SPREADSHEET_ERROR.fullmatch(text) or text in (r"\N", r"\n"):
-        return True
     if _DIGIT.search(text):
-        return False
+        return (FILLER.fullmatch(text) or SPREADSHEET_ERROR.fullmatch(text)) is not None
+    if not _ALPHANUMERIC.search(text) or text in (r"\N", r"\n"):
+        return True
+    if SPREADSHEET_ERROR.fullmatch(text):
+        return True
     words = _LETTERS.findall(text.lower())
     said = [word for word in words if word not in _WORDS]
     phrases = (" ".join(words), " ".join(said))
@@ -79,12 +80,11 @@ def is_blank(text: str) -> bool:
 
 def without_links(text: str) -> str:
     """Return the text with each chat link, chat address and contact card as its numbers."""
-    if CARD.match(text):
+    if ":" in text and CARD.match(text):
         text = _card_numbers(text)
     if "@" in text:
         text = ADDRESS.sub(_dialled, text)
-    lower = text.lower()
-    return LINK.sub(_dialled, text) if "me/" in lower or "phone=" in lower else text
+    return LINK.sub(_dialled, text) if "/" in text or "=" in text else text
 
 
 def _card_numbers(card: str) -> str:
@@ -105,13 +105,19 @@ def _dialled(link: re.Match[str]) -> str:
 
 def without_label_digit(text: str) -> str:
     """Return the text with the digit of a label such as "HP 1:" removed, and W/A as one word."""
-    text = _SLASHED.sub("wa", text)
-    return _NUMBERED.sub(r"\1: ", text, count=1)
+    if "/" in text or "." in text:
+        text = _SLASHED.sub("wa", text)
+    return _NUMBERED.sub(r"\1: ", text, count=1) if _LONE_DIGIT.search(text) else text
 
 
 def is_label(head: str) -> bool:
     """Return True where only neutral words and single marks stand before a number."""
-    return not head or _HEAD.fullmatch(_skeleton(_INITIAL.sub("hp", head.lower()))) is not None
+    if not head or head == " ":
+        return True
+    head = head.lower()
+    if ":" in head or "." in head:
+        head = _INITIAL.sub("hp", head)
+    return _HEAD.fullmatch(_skeleton(head)) is not None
 
 
 def is_note(tail: str) -> bool:

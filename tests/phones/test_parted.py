@@ -76,6 +76,32 @@ def test_whole_numbers_in_parts_take_no_cell_apart(shape, monkeypatch):
     assert apart == []
 
 
+@pytest.mark.parametrize(
+    "cell",
+    [
+        *("0841 5847 225 2", "+62 847 5518 894 - 33", "846 8531) 411 2", "00628206545 148 - 33"),
+        *("021 851-5322 602 - 33", "WhatsApp 861) 6179.421", "843.3380) 023;", "863 - 6588.448"),
+        *("8543729 342 WA", "HP 8161867-520", "8871 344, 442 (istri)", "0841.5847-225"),
+    ],
+)
+def test_what_is_no_mobile_number_takes_no_cell_apart(cell, monkeypatch):
+    """The marks and the first digits decide on landlines, areas, decimals and odd brackets."""
+    apart = []
+    each = columns._each
+    monkeypatch.setattr(
+        columns, "_each", lambda some, limit: apart.extend(some) or each(some, limit)
+    )
+    assert read([cell]) == [parse_phone(cell)]
+    assert apart == []
+
+
+def test_a_date_is_known_from_a_number_of_its_layout():
+    """08122024 1030 is a date and a time, and 08123424 1030 a number in two groups."""
+    given = ["08122024 1030", "08123424 1030", "8122024 103", "8122424 103", "08132024 1030"]
+    assert read(given) == [parse_phone(cell) for cell in given]
+    assert [why for _, why in read(given)] == ["not_a_number", None, "not_a_number", None, None]
+
+
 def test_one_number_twice_is_read_and_two_are_refused():
     """The same number twice is in no doubt. Of two, nobody can say which is meant."""
     given = ["08118899532 / 08118899532", "08118899532 / 08118899533", "08118899532 33"]
