@@ -80,7 +80,12 @@ Buyer = Callable[..., Awaitable[Lookup]]
 Peeker = Callable[[str], Awaitable[Lookup | None]]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(
+    frozen=True,
+    slots=True,
+    eq=False,
+    repr=False,
+)  # a number would stand in tracebacks with locals
 class Offer:
     """One number, read from one text under one set of settings, as a Buy button offers it.
 

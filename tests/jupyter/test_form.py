@@ -12,7 +12,13 @@ import ipywidgets
 import pytest
 
 import pandas_numberactive as pna
-from pandas_numberactive._jupyter.form import QUIET_SECONDS, STILL_SECONDS, LookupForm, _past
+from pandas_numberactive._jupyter.form import (
+    QUIET_SECONDS,
+    STILL_SECONDS,
+    LookupForm,
+    Offer,
+    _past,
+)
 from pandas_numberactive._pandas.lookup import Lookup, lookup_card
 from pandas_numberactive.simulator import Faults, Simulator
 
@@ -773,3 +779,8 @@ def test_waiting_shows_the_seconds(as_production, monkeypatch):
     go.set()
     idle(form)
     assert 'role="status"' not in next(line for line in seen if "... 0 s" in line)
+
+
+def test_an_offer_prints_no_number():
+    """It is a local of each frame that buys."""
+    assert "8118899" not in repr(Offer("8118899532", "0811 8899 532", pna.settings()))
