@@ -13,7 +13,12 @@ import pandas as pd
 from pandas_numberactive.errors import RiskInputError
 from pandas_numberactive.risk._engine.banded import Banded, mean_interval
 from pandas_numberactive.risk._engine.book.bands import bands_of
-from pandas_numberactive.risk._engine.book.checks import amount, checked_folds, price_of
+from pandas_numberactive.risk._engine.book.checks import (
+    amount,
+    checked_folds,
+    checked_seed,
+    price_of,
+)
 from pandas_numberactive.risk._engine.book.population import LEAST, population, values_at
 from pandas_numberactive.risk._engine.book.terms import Common, takes_terms
 from pandas_numberactive.risk._engine.payoff import Paid, Stakes, best_case, paid_out
@@ -116,6 +121,7 @@ def break_even(
     'look up'
     """
     price = _needed_price(unit_price)
+    checked_seed(seed)
     stakes = Stakes(amount(margin, "margin"), amount(loss, "loss"))
     rows = population(df, by, target, least=LEAST, **common)
     banded = Banded(rows, bands_of(df, rows, score, bands, cut))

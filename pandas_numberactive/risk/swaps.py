@@ -12,7 +12,7 @@ import pandas as pd
 from pandas_numberactive.errors import RiskInputError
 from pandas_numberactive.risk._engine.banded import Banded, mean_interval
 from pandas_numberactive.risk._engine.book.bands import bands_of, riskiness, scores_at
-from pandas_numberactive.risk._engine.book.checks import checked_folds
+from pandas_numberactive.risk._engine.book.checks import checked_folds, checked_seed
 from pandas_numberactive.risk._engine.book.population import LEAST, population
 from pandas_numberactive.risk._engine.book.terms import Common, takes_terms
 from pandas_numberactive.risk._engine.payoff import Table, training
@@ -99,6 +99,7 @@ def swap_set(
     """
     if isinstance(approve, bool) or not isinstance(approve, Real) or not 0 < approve < 1:
         raise RiskInputError(f"approve is a share, above 0 and below 1, not {approve!r}.")
+    checked_seed(seed)
     rows = population(df, by, target, least=LEAST, **common)
     banded = Banded(rows, bands_of(df, rows, score, None, cut))
     scores = riskiness(scores_at(df, score, rows), banded.bits)

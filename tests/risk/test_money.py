@@ -185,6 +185,39 @@ def test_a_sample_size_is_shown():
     assert "<table" in plan._repr_html_()
 
 
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"share": "a"}, "share is that of"),
+        ({"share": [[0.1, 0.2], [0.3, 0.4]]}, "share is that of"),
+        ({"share": 0.3, "r2": "x"}, "r2 is a share"),
+        ({"share": 0.3, "unit_price": -5}, "unit_price is what"),
+        ({"share": 0.3, "unit_price": "500"}, "unit_price is what"),
+    ],
+)
+def test_a_plan_of_no_numbers_is_refused(options, words):
+    """Neither a crash nor a price of a text repeated."""
+    with pytest.raises(RiskInputError, match=words):
+        risk.sample_size(0.1, **options)
+
+
+@pytest.mark.parametrize("names", [["all", "B"], ["chosen", "B"], ["no score", None], [1, "1"]])
+def test_bands_of_one_name_are_refused(null, names):
+    """One line would hide the other."""
+    loans = null.assign(grade=[names[at % 2] for at in range(len(null))])
+    with pytest.raises(RiskInputError, match="two lines that read"):
+        risk.break_even(loans, NAME, "defaulted", bands="grade", **STAKES, **KEEP)
+
+
+@pytest.mark.parametrize("seed", [-1, 1.5, "x"])
+def test_a_seed_is_a_whole_number(null, seed):
+    options = {"score": "score", "seed": seed, **KEEP}
+    with pytest.raises(RiskInputError, match="seed is a whole number"):
+        risk.swap_set(null, NAME, "defaulted", **options)
+    with pytest.raises(RiskInputError, match="seed is a whole number"):
+        risk.break_even(null, NAME, "defaulted", **STAKES, **options)
+
+
 @pytest.fixture
 def cells():
     """Identical loans of three bands of a score, and how many there are of each kind."""

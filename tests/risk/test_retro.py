@@ -11,7 +11,7 @@ import pytest
 
 import pandas_numberactive as pna
 from pandas_numberactive import risk
-from pandas_numberactive.errors import RiskInputError
+from pandas_numberactive.errors import ColumnNotFoundError, RiskInputError
 from pandas_numberactive.risk import RetroTest
 from pandas_numberactive.risk._report.masking import FEW, HIDDEN, NO_CELL, PARTS, masked
 from pandas_numberactive.risk._report.rule import Decision, Finding, decide
@@ -522,3 +522,17 @@ def test_a_signal_without_an_effect_asks_for_no_millions(terms):
         report = terms.run(frame(*portfolio(rng, 4_000, 1.0, correlation=0.0)))
         assert report.decision == "NOT ENOUGH DATA"
         assert report.needs.lookups < 8 * 4_000
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"power": 2}, {"power": "x"}, {"smallest_odds_ratio": 1}, {"seed": -1}, {"seed": "x"}]
+)
+def test_terms_that_no_size_satisfies_are_refused(wrong):
+    """A power of 2 was sought without end."""
+    with pytest.raises(RiskInputError, match=f"{next(iter(wrong))} is a"):
+        RetroTest(**(TERMS | wrong))
+
+
+def test_a_segment_that_is_no_column_is_named(null):
+    with pytest.raises(ColumnNotFoundError, match="nope"):
+        RetroTest(**(TERMS | {"by": NAME, "segment": "nope"})).run(null.head(1_000))

@@ -12,7 +12,13 @@ from typing import Any
 from pandas_numberactive._config.settings import settings
 from pandas_numberactive._display.html import html_table, text_table
 from pandas_numberactive.errors import RiskInputError
-from pandas_numberactive.risk._engine.book.checks import amount, checked_folds, price_of
+from pandas_numberactive.risk._engine.book.checks import (
+    amount,
+    checked_folds,
+    checked_seed,
+    price_of,
+    within,
+)
 from pandas_numberactive.risk._engine.book.terms import Common, Terms
 
 PROTOCOL = 2  # of the rule: a change of it changes every fingerprint
@@ -48,6 +54,9 @@ class RetroTerms:
         amount(self.margin, "margin")
         amount(self.loss, "loss")
         checked_folds(self.folds)
+        checked_seed(self.seed)
+        within("power", self.power, 0.5, 1)
+        within("smallest_odds_ratio", self.smallest_odds_ratio, 1, math.inf)
         if self.score is not None and self.bands is not None:
             raise RiskInputError("score= is cut into bands, bands= are your own: give one.")
         price = price_of(self.unit_price)

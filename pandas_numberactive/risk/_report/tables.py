@@ -9,6 +9,7 @@ import pandas as pd
 
 from pandas_numberactive.risk._engine import lag, ratios
 from pandas_numberactive.risk._engine.book.inputs import outcomes, status_column
+from pandas_numberactive.risk._engine.book.population import values_at
 from pandas_numberactive.risk._engine.retro_terms import common_of
 from pandas_numberactive.risk._engine.stats import ranking
 from pandas_numberactive.risk._engine.stats.covariance import intervals
@@ -171,7 +172,7 @@ def by_segment(terms: RetroTerms, df: pd.DataFrame, one: Evidence) -> pd.DataFra
     if terms.segment is None:
         return None
     assert one.banded is not None
-    values = df[terms.segment].iloc[one.rows.at].astype("category")
+    values = values_at(df, terms.segment, one.rows).astype("category")
     values = values.cat.remove_unused_categories()
     names = tuple(str(name) for name in values.cat.categories)
     codes = values.cat.codes.to_numpy().astype(np.int64)

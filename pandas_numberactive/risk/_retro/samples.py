@@ -12,6 +12,7 @@ import numpy as np
 
 from pandas_numberactive._display.html import html_table, text_table
 from pandas_numberactive.errors import RiskInputError
+from pandas_numberactive.risk._engine.book.checks import price_of, within
 from pandas_numberactive.risk._engine.stats.power import Design
 from pandas_numberactive.risk._engine.stats.sequential import inflation
 
@@ -137,9 +138,9 @@ def sample_size(
     (6646, 3323000.0)
     """
     design = _design(base_rate, share, test, alpha)
-    _within("power", power, 0.5, 1)
-    _within("hit_rate", hit_rate, 0, 1, closed=True)
-    if not 0 <= r2 < 1:
+    within("power", power, 0.5, 1)
+    within("hit_rate", hit_rate, 0, 1, closed=True)
+    if not isinstance(r2, Real) or not 0 <= r2 < 1:
         raise RiskInputError(f"r2 is a share, 0 or above and below 1, not {r2!r}.")
     _refuse_below("deff", deff, 0.1)
     _refuse_below("looks", looks, 1)
@@ -152,7 +153,8 @@ def sample_size(
         _effect(odds_ratio)
         answered = math.ceil(design.customers(odds_ratio, power) * factor)
         lookups = math.ceil(answered / hit_rate)
-    cost = None if unit_price is None else float(lookups * unit_price)
+    price = None if unit_price is None else price_of(unit_price)
+    cost = None if price is None else float(lookups * price)
     bads = round(answered * base_rate)
     return SampleSize(answered, lookups, bads, cost, odds_ratio, power, alpha, test)
 
@@ -163,32 +165,26 @@ def _design(
     test: str,
     alpha: float,
 ) -> Design:
-    _within("base_rate", base_rate, 0, 1)
-    _within("alpha", alpha, 0, 0.5)
+    within("base_rate", base_rate, 0, 1)
+    within("alpha", alpha, 0, 0.5)
     if test not in ("trend", "levels"):
         raise RiskInputError('test must be "trend" or "levels".')
-    shares = np.asarray(share, float)
+    try:
+        shares = np.asarray(share, float)
+    except (TypeError, ValueError):
+        shares = np.zeros(1)
     if not shares.ndim:
         shares = np.array([1 - float(shares), float(shares)])
-    if len(shares) < 2 or not (shares > 0).all() or not np.isfinite(shares).all():
+    if (
+        shares.ndim > 1
+        or len(shares) < 2
+        or not (shares > 0).all()
+        or not np.isfinite(shares).all()
+    ):
         raise RiskInputError(
             "share is that of the risky level, above 0 and below 1, or those of two levels or more."
         )
     return Design(float(base_rate), shares / shares.sum(), test == "trend", float(alpha))
-
-
-def _within(
-    name: str,
-    value: float,
-    low: float,
-    high: float,
-    *,
-    closed: bool = False,
-) -> None:
-    usable = isinstance(value, Real) and not isinstance(value, bool)
-    if not usable or not (low < value < high or (closed and value == high)):
-        end = "at most" if closed else "below"
-        raise RiskInputError(f"{name} is a number above {low} and {end} {high}, not {value!r}.")
 
 
 def _refuse_below(name: str, value: float, least: float) -> None:

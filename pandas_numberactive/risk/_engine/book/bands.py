@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 WHOLE = "all"
 NO_SCORE = "no score"
+SUMS = ("all", "chosen")  # the lines of break_even over several bands
 MOST = 50  # bands: beyond, most cells are empty
 
 
@@ -105,7 +106,18 @@ def _given(values: pd.Series[Any], name: str) -> Bands:
     if (codes < 0).any():
         codes = np.where(codes < 0, len(names), codes)
         names.append(NO_SCORE)
+    _refuse_twice(name, names)
     return Bands(codes, tuple(names))
+
+
+def _refuse_twice(name: str, names: list[str]) -> None:
+    """Raise RiskInputError where two bands, or a band and a sum of bands, have one name."""
+    lines = [*names, *SUMS]
+    twice = [one for one in names if lines.count(one) > 1]
+    if twice:
+        raise RiskInputError(
+            f"bands={name!r} would make two lines that read {twice[0]!r}: rename that value."
+        )
 
 
 def riskiness(scores: Floats, bits: Floats) -> Floats:

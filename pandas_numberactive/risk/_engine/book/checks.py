@@ -33,6 +33,27 @@ def amount(value: float, name: str) -> float:
     return float(value)
 
 
+def within(
+    name: str,
+    value: float,
+    low: float,
+    high: float,
+    *,
+    closed: bool = False,
+) -> None:
+    """Raise RiskInputError for a number out of its range, the upper end of which may be in it."""
+    usable = isinstance(value, Real) and not isinstance(value, bool)
+    if not usable or not (low < value < high or (closed and value == high)):
+        end = "at most" if closed else "below"
+        raise RiskInputError(f"{name} is a number above {low} and {end} {high}, not {value!r}.")
+
+
+def checked_seed(seed: int) -> None:
+    """Raise RiskInputError for a seed that starts no stream of random numbers."""
+    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
+        raise RiskInputError(f"seed is a whole number, 0 or more, not {seed!r}.")
+
+
 def checked_folds(folds: int) -> int:
     """Return the number of folds, validated."""
     if isinstance(folds, bool) or not isinstance(folds, int) or not 2 <= folds <= 20:
