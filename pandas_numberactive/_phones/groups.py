@@ -39,7 +39,7 @@ _MAY_BE_DATE = re.compile(
     r"\d{1,4}[-./ ()\[\]]+\d\d?[-./ ()\[\]]+\d|\d{7,8}[ T,()\[\]-]+\d", re.ASCII
 )
 _DATE = re.compile(
-    rf"(?:{_D}(?P<a>[-./ ]){_M}(?P=a)|{_M}(?P<b>[-./ ]){_D}(?P=b)){_Y}(?:{_COMPACT})?(?!\d)"
+    rf"(?:{_D}[-./ ]{_M}|{_M}[-./ ]{_D})[-./ ]{_Y}(?:{_COMPACT})?(?!\d)"
     rf"|{_Y}(?P<c>[-./ ]){_M}(?P=c){_D}(?!\d)"
     rf"|{_D}(?P<d>[-./ ]){_M}(?P=d)\d\d(?:[ T,]+{_TIME}|(?P=d){_HOUR}[:./ -]{_SIXTY}(?:\d\d)?)?\Z"
     rf"|{_D}(?P<e>[-./]){_M}(?P=e)\d\d(?P=e)\d\d\d\D"

@@ -74,7 +74,7 @@ _BY_LAYOUT = {
 }
 # Shapes whose meaning is in the digits themselves; each digit is written as 0.
 _E_NOTATION = r"0[.,]?0*e[+-]?0"
-_DATE = re.compile(r"0{1,4}([-./ ])0{1,2}\1(?:00?|0{4}|0{8}|0{10})(?!0)", re.ASCII)
+_DATE = re.compile(r"0{1,4}[-./ ]0{1,2}[-./ ](?:00?|0{4}|0{8}|0{10})(?!0)", re.ASCII)
 _GLUED_DATE = re.compile(r"(0{7,8})[ T,-]+00?[:. -]?00(?:[:. -]?00)?\Z", re.ASCII)
 _LABEL_DIGIT = r"[^\W\d_] ?[._#(-]?0(?!0)"
 _BY_DIGITS = re.compile(f"{_E_NOTATION}|{_LABEL_DIGIT}", re.I | re.ASCII)

@@ -73,7 +73,7 @@ _SEPARATORS = re.compile(rf"[/;|&,\t\n\r\\]|{_JOINERS}", re.ASCII)
 _WITH_PLUS = re.compile(rf"[/;|&,\t\n\r\\]|{_JOINERS}|(?<=[\d)\]]) *-? *(?=\+)", re.ASCII)
 # Marks that hide digits, or ",-" behind an amount. One dash may stand for a number: 0811 / -
 _MARK_RUN = re.compile(r"[/;|&,\\]{3}")
-_LED_BY_MARKS = re.compile(r"[.,:/;|&\\] *[-.,:/;|&\\]|-[-.,:]")
+_LED_BY_MARKS = re.compile(r"[.,:/;|&\\] *[-.,:/;|&\\]|- *[-.,:]")
 _ENDED_BY_MARKS = re.compile(r"[-.,:/;|&\\] *[.,:/;|&\\] *\Z|[-.,:] *-\Z")
 _DOUBLED_PLUS = re.compile(r"(?<!\d)(?<!\d[ -])(?:\(\+62\)|\+62[ -]?|62)?\+{1,2} ?(?=62)", re.ASCII)
 _PIECES = re.compile(r"\+?\d[\d .()-]*\d", re.ASCII)
