@@ -86,8 +86,10 @@ class Asked:
             return charged + 1
         return 1
 
-    def begins(self, call: Call, now: float, may: dict[int, int]) -> Asking:
+    def begins(self, caller: Caller, now: float, may: dict[int, int]) -> Asking:
         """Go on with the asking of this call that is open, or begin one."""
+        call = caller.call
+        self.running.append(caller)
         asking = self.open.get(call.key)
         if asking is None:
             asking = Asking(call, now)
@@ -104,7 +106,6 @@ class Asked:
     def joins(self, asking: Asking, caller: Caller, now: float) -> None:
         """Take the place of a call that died, which this one is, made again, or a new place."""
         self.open.setdefault(asking.call.key, asking)
-        self.running.append(caller)
         gone = next((place for place in asking.places if place.gone(now)), None)
         if gone is not None:
             asking.places.remove(gone)

@@ -337,7 +337,7 @@ class World:
         if dated:  # else its start decides nothing
             yield False
         row = self._begin(call, began_at)
-        asking = self.asked.begins(call, looked, may)
+        asking = self.asked.begins(caller, looked, may)
         if dated:
             yield False
         worker = self._join(caller, asking, row)
