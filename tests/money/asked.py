@@ -62,6 +62,17 @@ class Asking:
         return max(float("inf") if cap is None else cap for cap in self.caps)
 
 
+@dataclass(frozen=True)
+class Look:
+    """What a call sees before it begins: since when it counts as asked, and what it may be charged.
+
+    Where the same call is open already it shares that one's answers, also if that one ends meanwhile.
+    """
+
+    since: float
+    may: dict[int, int]
+
+
 class Asked:
     """All that was asked of one world, and what each number may be charged at most."""
 
@@ -74,9 +85,11 @@ class Asked:
         self.last_charge: dict[int, float] = {}
         self.unwanted: set[int] = set()  # forgotten, and not asked since
 
-    def look(self, call: Call, now: float) -> dict[int, int]:
-        """Return what each number may be charged once this call is a new asking."""
-        return {number: self._may(number, call, now) for number in call.numbers}
+    def look(self, call: Call, now: float) -> Look:
+        """Return what this call sees now."""
+        asking = self.open.get(call.key)
+        since = now if asking is None else asking.started
+        return Look(since, {number: self._may(number, call, now) for number in call.numbers})
 
     def _may(self, number: int, call: Call, now: float) -> int:
         charged = self.charges[number]
@@ -86,17 +99,17 @@ class Asked:
             return charged + 1
         return 1
 
-    def begins(self, caller: Caller, now: float, may: dict[int, int]) -> Asking:
+    def begins(self, caller: Caller, look: Look) -> Asking:
         """Go on with the asking of this call that is open, or begin one."""
         call = caller.call
         self.running.append(caller)
         asking = self.open.get(call.key)
         if asking is None:
-            asking = Asking(call, now)
+            asking = Asking(call, look.since)
             self.open[call.key] = asking
             self.all.append(asking)
             for number in call.numbers:
-                self.allowed[number] = max(self.allowed[number], may[number])
+                self.allowed[number] = max(self.allowed[number], look.may[number])
         for number in call.numbers:  # it may have been forgotten since
             self.allowed[number] = max(self.allowed[number], 1)
         self.unwanted.difference_update(call.numbers)

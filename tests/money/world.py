@@ -330,14 +330,13 @@ class World:
         call = caller.call
         options = Options(refresh=call.refresh, max_age=_seconds(call.max_age))
         earlier = runs.find_run(self.db, key=call.key, now=self.now())
-        may = self.asked.look(call, self.time)
+        look = self.asked.look(call, self.time)
         began_at = earlier.started_at if earlier else self.now()
-        looked = self.time
         dated = call.refresh or call.max_age is not None
         if dated:  # else its start decides nothing
             yield False
         row = self._begin(call, began_at)
-        asking = self.asked.begins(caller, looked, may)
+        asking = self.asked.begins(caller, look)
         if dated:
             yield False
         worker = self._join(caller, asking, row)
