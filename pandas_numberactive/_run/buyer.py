@@ -48,6 +48,8 @@ class Buyer:
         store: LookupStore,
         settings: RunSettings,
         run: RunRow,
+        worker: int,
+        lease: Lease,
         tally: Tally,
         *,
         cap: int | None,
@@ -80,8 +82,8 @@ class Buyer:
         self._opened = False  # a requestId of this run is on disk
         self._asking: set[int] = set()  # numbers that may be queried, until they end
         self._places: dict[int, int] = {}  # of the look-ups in flight, as `Streaks` counts them
-        self._lease = Lease(settings.lease)
-        self.worker = 0  # our number in the store, once joined
+        self._lease = lease
+        self.worker = worker  # our number in the store
         self.bought: dict[int, Purchase] = {}  # paid answers that the store has taken, by number
 
     async def buy(self, todo: list[int]) -> NumberActiveError | None:
@@ -92,9 +94,6 @@ class Buyer:
             loop.call_soon_threadsafe(self._changed.set)
 
         self._tally.wake_with(wake)
-        moment = self._lease.now()
-        self.worker = await self._join()
-        self._lease.renewed(moment)
         self._streaks.expected = len(todo)
         if todo:
             await self._all(todo)
@@ -103,18 +102,6 @@ class Buyer:
             for note in self._emergencies:  # added to the error that ended the run
                 error.add_note(note)
         return error
-
-    async def _join(self) -> int:
-        store = self._store
-        token = workers.new_token()
-        lease = self._settings.lease
-        return await store.write(
-            workers.join,
-            store.engine,
-            token,
-            run=self._run,
-            lease=lease,
-        )
 
     async def _renew(self) -> None:
         await self._store.write(

@@ -20,6 +20,7 @@ from pandas_numberactive._purchase.purchase import (
 )
 from pandas_numberactive._run.buyer import Buyer
 from pandas_numberactive._run.ending import Ending
+from pandas_numberactive._run.lease import Lease
 from pandas_numberactive._run.options import Options
 from pandas_numberactive._run.plan import (
     Sorted,
@@ -35,7 +36,7 @@ from pandas_numberactive._run.plan import plan as plan
 from pandas_numberactive._run.report import Progress, RunReport, Shape
 from pandas_numberactive._run.stopping import lost_and_kept
 from pandas_numberactive._run.tally import Tally
-from pandas_numberactive._store import runs
+from pandas_numberactive._store import runs, workers
 from pandas_numberactive._store.elsewhere import refuse_paid_elsewhere
 from pandas_numberactive._store.runs import RunRow
 from pandas_numberactive._store.store import LookupStore, Stored
@@ -193,8 +194,7 @@ class Run:
             store.close()
             return result
         # Where nothing is left to buy, the run that is not over is ended.
-        run = await self._begin(store, key, began_at)
-        buyer = self._buyer(store, run)
+        run, buyer = await self._begin(store, key, began_at)
         try:
             error = await buyer.buy(self._in_order(sorted_))
             error = await self._keep_again(store, list(buyer.bought.values()), run) or error
@@ -244,30 +244,37 @@ class Run:
         numbers: list[int] = todo.tolist()
         return numbers
 
-    async def _begin(self, store: LookupStore, key: str, began_at: int) -> RunRow:
-        return await store.write(
-            runs.begin_run,
+    async def _begin(self, store: LookupStore, key: str, began_at: int) -> tuple[RunRow, Buyer]:
+        """Begin the run, or go on with it, as one of its workers."""
+        lease = Lease(self._settings.lease)
+        moment = lease.now()
+        run, worker = await store.write(
+            workers.begin,
+            store.engine,
+            workers.new_token(),
+            lease=self._settings.lease,
             key=key,
             environment=self._settings.environment,
             now=store.now(),
-            lives=store.lives,
             cap=self._cap,
             price=self._settings.unit_price,
             currency=self._settings.currency,
             started_at=began_at,
             buyer=user(),
         )
-
-    def _buyer(self, store: LookupStore, run: RunRow) -> Buyer:
-        return Buyer(
+        lease.renewed(moment)
+        buyer = Buyer(
             store,
             self._settings,
             run,
+            worker,
+            lease,
             self._tally,
             cap=self._cap,
             options=self._options,
             rescue=self._rescue,
         )
+        return run, buyer
 
     async def _result(
         self,

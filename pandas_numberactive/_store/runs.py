@@ -6,7 +6,7 @@ Each function runs inside one write transaction; times are microseconds since 19
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from pandas_numberactive._purchase.purchase import SETTLED, STATE_SQL
 from pandas_numberactive._store.engines.journal import Database
@@ -29,8 +29,6 @@ class RunRow:
     started_at: int
     resumed: bool
     charged: int = 0  # by earlier calls of the same run
-    # Equal for the same call. A digest of its numbers, so it is printed nowhere.
-    key: str = field(default="", repr=False)
 
 
 def _unknown(db: Database, worker: int) -> bool:
@@ -55,7 +53,7 @@ def find_run(
     run, started_at, seen_at = row
     if seen_at <= now - RESUMABLE and not any(lives(db, one) for one in _workers(db, run)):
         return None
-    return RunRow(run, started_at, True, charged(db, run), key)
+    return RunRow(run, started_at, True, charged(db, run))
 
 
 def begin_run(
@@ -87,7 +85,7 @@ def begin_run(
         "VALUES (?, ?, ?, ?, ?, ?, ?, ?) RETURNING run",
         (key, ENVIRONMENTS[environment], started_at, now, cap, price, currency, buyer),
     ).fetchone()
-    return RunRow(row[0], started_at, False, key=key)
+    return RunRow(row[0], started_at, False)
 
 
 def _add_buyer(db: Database, run: int, buyer: str | None) -> None:
@@ -106,22 +104,20 @@ def _workers(db: Database, run: int) -> list[int]:
 
 
 def join(
-    db: Database, *, run: RunRow, pid: int, host: str, token: str, lease_until: int, alive: Alive
+    db: Database, *, run: int, pid: int, host: str, token: str, lease_until: int, alive: Alive
 ) -> int:
-    """Register a worker, once for its token, in place of a dead one.
+    """Register a worker of a run that is not over, once for its token, in place of a dead one.
 
     Its lease covers all its claims.
     """
     row = db.execute("SELECT worker FROM workers WHERE token = ?", (token,)).fetchone()
     if row is None:
-        _take_place(db, run.run, alive)
+        _take_place(db, run, alive)
         row = db.execute(
             "INSERT INTO workers (run, pid, host, token, lease_until) VALUES (?, ?, ?, ?, ?) "
             "RETURNING worker",
-            (run.run, pid, host, token, lease_until),
+            (run, pid, host, token, lease_until),
         ).fetchone()
-    # Its last worker may have ended it since we began, and `forget` has taken its key then.
-    db.execute("UPDATE runs SET ended_at = NULL, key = ? WHERE run = ?", (run.key, run.run))
     worker: int = row[0]
     return worker
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import secrets
 import socket
+from typing import Any
 
 from pandas_numberactive._store import runs
 from pandas_numberactive._store.engines.journal import Database, Engine
@@ -18,7 +19,18 @@ def new_token() -> str:
     return secrets.token_hex(8)
 
 
-def join(db: Database, engine: Engine, token: str, *, run: runs.RunRow, lease: float) -> int:
+def begin(
+    db: Database, /, engine: Engine, token: str, *, lease: float, **terms: Any
+) -> tuple[runs.RunRow, int]:
+    """Begin a run, or go on with an open one, and join it: in between another call could end it.
+
+    Return the run and the worker. `terms` are those of `runs.begin_run`.
+    """
+    run = runs.begin_run(db, lives=lambda other_db, one: lives(other_db, engine, one), **terms)
+    return run, join(db, engine, token, run=run.run, lease=lease)
+
+
+def join(db: Database, engine: Engine, token: str, *, run: int, lease: float) -> int:
     """Register this process as a worker of a run and show it alive. Return the worker."""
     held = engine.hold(db, token)
     until = engine.now() + round(lease * 1e6)

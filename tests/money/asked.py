@@ -118,7 +118,6 @@ class Asked:
 
     def joins(self, asking: Asking, caller: Caller, now: float) -> None:
         """Take the place of a call that died, which this one is, made again, or a new place."""
-        self.open.setdefault(asking.call.key, asking)
         gone = next((place for place in asking.places if place.gone(now)), None)
         if gone is not None:
             asking.places.remove(gone)

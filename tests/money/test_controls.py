@@ -147,15 +147,16 @@ def test_a_dead_sibling_that_is_not_waited_for(fails, monkeypatch):
     fails(ends.test_a_dead_sibling_keeps_a_run_resumable)
 
 
-def test_a_join_that_leaves_a_run_without_its_key(fails, monkeypatch):
-    real = runs.join
+def test_a_call_that_begins_its_run_before_it_joins(fails, monkeypatch):
+    real = run.Run._begin
+    terms = {"environment": "sandbox", "cap": None, "price": None, "currency": "IDR"}
 
-    def join(db, *, run, **terms):
-        (key,) = db.execute("SELECT key FROM runs WHERE run = ?", (run.run,)).fetchone()
-        return real(db, run=replace(run, key=key), **terms)
+    async def begin(self, store, key, began_at):
+        await store.write(runs.begin_run, key=key, now=store.now(), **terms)
+        return await real(self, store, key, began_at)
 
-    monkeypatch.setattr(runs, "join", join)
-    fails(ends.test_a_forgetting_before_a_call_joins_keeps_its_run)
+    monkeypatch.setattr(run.Run, "_begin", begin)
+    fails(ends.test_a_call_begins_its_run_as_a_worker_of_it)
 
 
 def test_a_living_worker_that_is_not_looked_at(fails, monkeypatch):

@@ -81,7 +81,7 @@ async def begin_run(store: LookupStore, cap: int | None = None) -> runs.RunRow:
     return await store.write(runs.begin_run, now=store.now(), cap=cap, **terms)
 
 
-async def join(store: LookupStore, run: runs.RunRow) -> int:
+async def join(store: LookupStore, run: int) -> int:
     token = workers.new_token()
     return await store.write(workers.join, store.engine, token, run=run, lease=60.0)
 
@@ -208,7 +208,7 @@ def test_a_lease_is_by_the_servers_clock_also_when_ours_is_put_right_meanwhile(d
 
         async def work() -> tuple[int, bool]:
             row = await begin_run(store, cap=None)
-            worker = await join(store, row)
+            worker = await join(store, row.run)
             until = await store.write(
                 lambda db: db.execute("SELECT lease_until FROM workers").fetchone()[0]
             )
@@ -287,7 +287,7 @@ def test_a_cap_counts_what_was_committed_while_one_waited(odd_role):
 
         async def begin() -> tuple[int, int]:
             row = await begin_run(store, cap=10)
-            return row.run, await join(store, row)
+            return row.run, await join(store, row.run)
 
         run, worker = asyncio.run(begin())
         other.execute("SET TRANSACTION READ WRITE")
@@ -439,7 +439,7 @@ def test_a_worker_holds_its_lock_again_after_a_lost_connection(dsn):
 
         async def work() -> list[int]:
             row = await begin_run(store, cap=None)
-            worker = await join(store, row)
+            worker = await join(store, row.run)
             held = [await store.write(alone)]
             token = await store.write(
                 lambda db: db.execute("SELECT token FROM workers").fetchone()[0]

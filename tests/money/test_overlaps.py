@@ -69,7 +69,7 @@ def test_a_run_that_ends_under_one_who_joins_it_keeps_its_cap(configured, monkey
         stand_in=True, faults=Faults(script={"query": ["code_free"] * 3}), **KEYS
     ) as vendor:
         configured(vendor, max_concurrency=1)
-        held = Held(LookupStore, "write", monkeypatch, lambda _, work, *__: work is workers.join)
+        held = Held(LookupStore, "write", monkeypatch, lambda _, work, *__: work is workers.begin)
         first = book(6).numberactive.start("phone", max_charges=3)
         held.reached(1)
         second = book(6).numberactive.start("phone", max_charges=3)

@@ -337,9 +337,7 @@ class World:
             yield False
         row = self._begin(call, began_at)
         asking = self.asked.begins(caller, look)
-        if dated:
-            yield False
-        worker = self._join(caller, asking, row)
+        worker = self._join(caller, asking, row.run)
         work = self._work(call, row, worker, options.since(row.started_at))
         yield from self._buy(caller, asking, work)
         complete = self._over(call, work)
@@ -367,7 +365,7 @@ class World:
             lives=lambda *_: False,
         )
 
-    def _join(self, caller: Caller, asking: Asking, run: runs.RunRow) -> int:
+    def _join(self, caller: Caller, asking: Asking, run: int) -> int:
         worker = runs.join(
             self.db,
             run=run,

@@ -50,7 +50,7 @@ async def work(store: LookupStore) -> claims.Work:
     terms = {"key": "k", "environment": "sandbox", "price": None, "currency": "IDR"}
     run = await store.write(runs.begin_run, now=store.now(), cap=None, **terms)
     token = workers.new_token()
-    worker = await store.write(workers.join, store.engine, token, run=run, lease=60.0)
+    worker = await store.write(workers.join, store.engine, token, run=run.run, lease=60.0)
     return claims.Work(
         "sandbox",
         run.run,

@@ -72,7 +72,7 @@ async def begin(store, cap=None, key="k", lease=60.0):
         currency="IDR",
     )
     worker = await store.write(
-        workers.join, store.engine, workers.new_token(), run=row, lease=lease
+        workers.join, store.engine, workers.new_token(), run=row.run, lease=lease
     )
     return row, worker
 
