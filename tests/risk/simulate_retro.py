@@ -19,6 +19,7 @@ from pandas_numberactive.risk._engine import added, lag, payoff, ratios
 from pandas_numberactive.risk._engine.lag import Lag
 from pandas_numberactive.risk._engine.payoff import Stakes, paid_out
 from pandas_numberactive.risk._engine.stats.cells import (
+    RANKED,
     band_rates,
     both_rates,
     curve,
@@ -145,25 +146,26 @@ SHARES_OF_THREE = (0.25 / 0.85, 0.3 / 0.85, 0.3 / 0.85)
 # --- gain in Gini
 
 
-def true_gain(odds_ratio, scored=10):
+def true_gain(odds_ratio, scored=RANKED):
     """Return the gain in Gini of endless rows, by quadrature."""
-    goods, bads = cell_shares(odds_ratio)
+    goods, bads = cell_shares(odds_ratio, cut=scored or 10)
     alone, both = ginis(goods[None], bads[None], scored)
     return float(both[0] - alone[0])
 
 
-def gains(count, n, odds_ratio, scored=10):
+def gains(count, n, odds_ratio, scored=RANKED):
     """Return d_gini's bias and its standard error, its coverage, and that where significant.
 
     The ranking of endless rows has a gain of known mean in each portfolio. Its own error there is
     taken off the estimate's, so that fewer portfolios show a bias.
     """
     truth = true_gain(odds_ratio, scored)
-    shares = cell_shares(odds_ratio)
+    shares = cell_shares(odds_ratio, cut=scored or 10)
     gaps, held, where = [], [], []
     for rng in rngs(count, 3):
-        one = banded(*portfolio(rng, n, odds_ratio))
-        test = one.association()
+        rows = portfolio(rng, n, odds_ratio)
+        one = banded(*rows, cut=scored or 10)
+        test = banded(*rows).association()
         found = added.gain(one.tested(), test, 1.0, 0, scored, 200)
         gaps.append(found.value - ranked_gain(one.cells(), shares, scored))
         held.append(found.low <= truth <= found.high)

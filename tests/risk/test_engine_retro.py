@@ -6,6 +6,7 @@ import math
 import subprocess
 import sys
 import time
+from statistics import NormalDist
 
 import numpy as np
 import pytest
@@ -145,7 +146,8 @@ def test_a_scores_bands_stand_on_a_cubic():
     x = cells.curve(9, 8)
     assert np.linalg.matrix_rank(x) == x.shape[1] == 5
     assert x[8].tolist() == [0, 0, 0, 0, 1]
-    cubic = np.polynomial.Polynomial([2.0, -1.0, 0.5, 3.0])(np.arange(8))
+    normal = [NormalDist().inv_cdf((at + 0.5) / 8) for at in range(8)]
+    cubic = np.polynomial.Polynomial([2.0, -1.0, 0.5, 3.0])(np.array(normal))
     assert np.linalg.lstsq(x[:8, :4], cubic, rcond=None)[1].item() == pytest.approx(0, abs=1e-12)
     for scored in (0, 3):
         assert (cells.curve(6, scored) == np.eye(6)).all()
@@ -211,3 +213,14 @@ def test_nothing_loads_scipy():
         "assert not {'scipy', 'matplotlib'} & set(sys.modules), 'loaded'"
     )
     subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True)
+
+
+def test_equal_rates_count_half_in_the_gini():
+    """Against the definition, over all pairs of cells (Hanley and McNeil 1982)."""
+    rng = np.random.default_rng(7)
+    rate = rng.integers(0, 4, (20, 9)) / 10
+    goods, bads = rng.integers(0, 6, (2, 20, 9)).astype(float)
+    higher = np.sign(rate[:, :, None] - rate[:, None, :])
+    pairs = np.einsum("si,sij,sj->s", bads, higher, goods)
+    expected = pairs / (goods.sum(axis=1) * bads.sum(axis=1))
+    assert cells.gini(rate, goods, bads) == pytest.approx(expected, abs=1e-12)

@@ -18,6 +18,7 @@ from pandas_numberactive.risk._engine.book.population import LEAST, Population, 
 from pandas_numberactive.risk._engine.book.terms import Terms
 from pandas_numberactive.risk._engine.payoff import Stakes, paid_out
 from pandas_numberactive.risk._engine.retro_terms import common_of
+from pandas_numberactive.risk._engine.stats.cells import RANKED
 from pandas_numberactive.risk._engine.stats.significance import CHANCE, holm
 from pandas_numberactive.risk._report.rule import Finding
 from pandas_numberactive.risk.prices import Worth
@@ -96,7 +97,8 @@ def _evidence(terms: RetroTerms, df: pd.DataFrame, name: str, late: Mask) -> Evi
     if _few(rows):
         return Evidence(name, lateness, joined, whole, rows, None, {}, None)
     banded = Banded(rows, bands_of(df, rows, terms.score, terms.bands, terms.cut))
-    line = added.line(banded, "cmh", terms.seed)
+    ranked = Banded(rows, bands_of(df, rows, terms.score, terms.bands, RANKED))
+    line = added.line(banded, ranked, "cmh", terms.seed)
     line["p_months"] = banded.within(month_codes(terms, df, rows)[1]).association().p
     return Evidence(name, lateness, joined, whole, rows, banded, line, _worth(terms, banded))
 

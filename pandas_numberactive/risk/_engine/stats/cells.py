@@ -7,6 +7,7 @@ cells, such as the folds or the draws of a bootstrap.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 
 DEGREE = 3  # of the curve over a score's bands: an S, or one end that turns
+RANKED = 20  # bands in which a score ranks: in fewer, levels take over a part of its own effect
 ROUGHLY = 1e-8  # relative change of the deviance that is close enough for ranks and decisions
 
 
@@ -93,10 +95,22 @@ def gini(rate: Floats, goods: Floats, bads: Floats) -> Floats:
     All are (sets, cells). Equal rates count half (Hanley and McNeil 1982).
     """
     shown = np.round(rate, 12)
-    higher = np.sign(shown[:, :, None] - shown[:, None, :])
-    pairs = np.matmul(bads[:, None, :], np.matmul(higher, goods[:, :, None]))[:, 0, 0]
+    # Equal rates come in both orders, and cancel out.
+    pairs = _pairs(shown, goods, bads) + _pairs(shown[:, ::-1], goods[:, ::-1], bads[:, ::-1])
     total: Floats = bads.sum(axis=1) * goods.sum(axis=1)
-    found: Floats = pairs / np.maximum(total, 1e-300)
+    found: Floats = pairs / np.maximum(2 * total, 1e-300)
+    return found
+
+
+def _pairs(rate: Floats, goods: Floats, bads: Floats) -> Floats:
+    """Return the pairs of a bad and a good in the right order less those in the wrong one."""
+    order = np.argsort(rate, axis=1, kind="stable")
+    good = np.take_along_axis(goods, order, axis=1)
+    bad = np.take_along_axis(bads, order, axis=1)
+    upto = np.cumsum(good, axis=1)
+    better = upto - good
+    worse = upto[:, -1:] - upto
+    found: Floats = (bad * (better - worse)).sum(axis=1)
     return found
 
 
@@ -122,6 +136,8 @@ def _ranked(x: Floats, goods: Floats, bads: Floats) -> Floats:
 def curve(bands: int, scored: int) -> Floats:
     """Return the design of bands: a cubic over those of a score, an effect each of the others.
 
+    The cubic is one of the bands' normal scores (van der Waerden 1952), in which most scores have
+    log-odds near a line.
     A score that orders its bands by free effects looks better on the rows that they are fitted on,
     by more than a bootstrap can tell where neighbouring bands differ little.
     """
@@ -129,7 +145,8 @@ def curve(bands: int, scored: int) -> Floats:
     if scored <= DEGREE:
         return free
     place = np.zeros(bands)
-    place[:scored] = np.linspace(-1.0, 1.0, scored)
+    normal = [NormalDist().inv_cdf((at + 0.5) / scored) for at in range(scored)]
+    place[:scored] = np.array(normal) / normal[-1]
     smooth = place[:, None] ** np.arange(DEGREE + 1)
     smooth[scored:] = 0.0
     return np.column_stack([smooth, free[:, scored:]])
