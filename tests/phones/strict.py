@@ -178,7 +178,7 @@ def _card(text: str) -> str:
         kind, _, value = text[at:].partition(":")
         end = min((value.find(mark) for mark in ";\r\n" if mark in value), default=len(value))
         values += [] if "FAX" in kind.upper() else [value[:end]]
-        at = text.upper().find("TEL", at + 1)
+        at = text.upper().find("TEL", at + len(kind) + 1 + end)
     return ";".join(values)
 
 
