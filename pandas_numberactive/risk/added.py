@@ -11,6 +11,7 @@ from pandas_numberactive.errors import RiskInputError
 from pandas_numberactive.risk._engine import added
 from pandas_numberactive.risk._engine.banded import Banded
 from pandas_numberactive.risk._engine.book.bands import bands_of
+from pandas_numberactive.risk._engine.book.checks import checked_seed
 from pandas_numberactive.risk._engine.book.population import LEAST, populations
 from pandas_numberactive.risk._engine.book.terms import Common, takes_terms
 from pandas_numberactive.risk._engine.stats.cells import RANKED
@@ -79,7 +80,10 @@ def incremental(
 
     Notes
     -----
-    Within ten bands a little of the score's own effect remains. With repeat customers or weights
+    Within ten bands a little of the score's own effect remains: where the risk is steep within a
+    band, or rows are many, raise `cut`. Of null signals that follow a U-shaped score in 50,000 rows
+    half seem to add with 10 bands, as few as should with 30. `level` is chosen on these rows, so
+    its odds ratio looks a little larger than it is. With repeat customers or weights
     the test takes the covariance over customers, and intervals are widened by its design effect.
     Both Ginis are those of logistic models: of a cubic over 20 equal parts of `score`, whatever
     `cut` is, or of an effect for each of your own `bands`. In made-up portfolios of 2,000 rows
@@ -105,6 +109,7 @@ def incremental(
         )
     if method not in ("cmh", "lr"):
         raise RiskInputError('method must be "cmh" or "lr".')
+    checked_seed(seed)
     found = populations(df, by, target, least=LEAST, **common)
     lines = {}
     for rows in found:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Unpack
 
@@ -305,7 +305,8 @@ def _declined(
 
 
 def _named(levels: tuple[str, ...], decline: str | Sequence[str]) -> NDArray[np.bool_]:
-    names = [decline] if isinstance(decline, str) else list(decline)
+    several = isinstance(decline, Iterable) and not isinstance(decline, str)
+    names = list(decline) if several else [str(decline)]
     wrong = [name for name in names if name not in levels]
     if wrong or not names:
         name = wrong[0] if wrong else ""

@@ -298,3 +298,20 @@ def test_an_interval_without_end_is_infinite():
 def test_a_table_without_rows_has_no_periods(loans):
     with pytest.raises(RiskInputError, match="has no rows"):
         risk.by_period(loans.head(0), LEVEL, "bad", "day")
+
+
+@pytest.mark.parametrize("freq", ["X", "MS", 5])
+def test_a_period_of_no_length_is_refused(loans, freq):
+    with pytest.raises(RiskInputError, match="freq is the length of a period"):
+        risk.by_period(loans, LEVEL, "bad", "day", freq=freq)
+
+
+@pytest.mark.parametrize("wrong", [["bad"], {}])
+def test_a_column_is_named_by_its_name(loans, wrong):
+    with pytest.raises(RiskInputError, match="named by its name"):
+        risk.iv_table(loans, LEVEL, wrong)
+
+
+def test_a_level_that_is_a_number_is_no_level(loans):
+    with pytest.raises(RiskInputError, match="no level '5'"):
+        risk.value(loans, LEVEL, "bad", unit_price=500, decline=5)

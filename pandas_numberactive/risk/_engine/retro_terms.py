@@ -19,6 +19,7 @@ from pandas_numberactive.risk._engine.book.checks import (
     price_of,
     within,
 )
+from pandas_numberactive.risk._engine.book.inputs import names_of
 from pandas_numberactive.risk._engine.book.terms import Common, Terms
 
 PROTOCOL = 2  # of the rule: a change of it changes every fingerprint
@@ -66,7 +67,7 @@ class RetroTerms:
             )
         fixed = {"unit_price": price, "tz": self.tz or settings().timezone}
         if not isinstance(self.by, str):
-            fixed["by"] = tuple(self.by)
+            fixed["by"] = tuple(names_of(self.by))
         for name, value in fixed.items():
             object.__setattr__(self, name, value)
         Terms(**common_of(self))

@@ -175,12 +175,8 @@ def _design(
         shares = np.zeros(1)
     if not shares.ndim:
         shares = np.array([1 - float(shares), float(shares)])
-    if (
-        shares.ndim > 1
-        or len(shares) < 2
-        or not (shares > 0).all()
-        or not np.isfinite(shares).all()
-    ):
+    usable = shares.ndim == 1 and len(shares) > 1
+    if not usable or not (shares > 0).all() or not np.isfinite(shares).all():
         raise RiskInputError(
             "share is that of the risky level, above 0 and below 1, or those of two levels or more."
         )

@@ -215,11 +215,20 @@ def period_codes(
         raise RiskInputError(f"{gaps:,} rows have no {period!r}: leave them out, and report that.")
     days = dates.astype("M8[D]").astype(np.int64)
     first = int(days.min())
-    of_day = pd.DatetimeIndex(np.arange(first, int(days.max()) + 1).astype("M8[D]")).to_period(freq)
+    of_day = _in_periods(np.arange(first, int(days.max()) + 1).astype("M8[D]"), freq)
     place = of_day.asi8 - of_day.asi8.min()
     used, codes = np.unique(place[days - first], return_inverse=True)
     names = of_day.drop_duplicates()
     return codes.astype(np.int64), tuple(names[np.isin(names.asi8 - of_day.asi8.min(), used)])
+
+
+def _in_periods(days: NDArray[np.datetime64], freq: str) -> pd.PeriodIndex:
+    try:
+        return pd.DatetimeIndex(days).to_period(freq)
+    except (TypeError, ValueError) as error:
+        raise RiskInputError(
+            f'freq is the length of a period: "M", "Q", "W", "D" or "Y", not {freq!r}.'
+        ) from error
 
 
 def _late(

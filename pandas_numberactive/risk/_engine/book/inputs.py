@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -81,13 +81,14 @@ def signal_columns(df: pd.DataFrame, by: str | Sequence[str]) -> list[str]:
                 f"No column ends in {', '.join(SIGNALS)}: call enrich first, or name the columns."
             )
         return list(dict.fromkeys(found))
-    names = _names(by)
+    names = names_of(by)
     return list(
         dict.fromkeys(_full_name(df, name) for name in names)
     )  # twice would count its information twice
 
 
-def _names(by: object) -> list[str]:
+def names_of(by: object) -> list[str]:
+    """Return the names that `by` gives. Raise RiskInputError for what is no name."""
     names: list[Any] = [by]
     if not isinstance(by, str):
         names = list(by) if isinstance(by, Iterable) else []
@@ -98,6 +99,8 @@ def _names(by: object) -> list[str]:
 
 def column(df: pd.DataFrame, name: str) -> pd.Series[Any]:
     """Return one column, or raise where the table has none of that name, or two."""
+    if not isinstance(name, Hashable):
+        raise RiskInputError(f"One column is named by its name, not by {name!r}.")
     if name not in df.columns:
         raise ColumnNotFoundError(name, df.columns)
     found = df[name]
