@@ -108,8 +108,8 @@ def judge_query(
 ) -> Verdict:
     """Judge a reply to query by the outcome table, read from the top.
 
-    A 201 without signals is pending whatever its isFee says: the same requestId is asked again, so
-    nothing paid is given up. With signals it is the answer, as at handle.
+    A 201 is pending whatever its isFee says: the same requestId is asked again, so nothing paid is
+    given up.
     """
     message = parse(reply.body, reply.keys)
     early = _judge_transport(reply, message, simulated)
@@ -126,10 +126,7 @@ def judge_query(
         )
     if message.code == 200:
         return _judge_own(message)
-    if message.code == 201:
-        found = _has_signals(message.data)
-        return _judge_own(message) if found else _verdict(message, Outcome.PENDING)
-    told = _told(message, codes)
+    told = Outcome.PENDING if message.code == 201 else _told(message, codes)
     if told in (Outcome.STOP, Outcome.RETRY, Outcome.PENDING):
         return _verdict(message, told)
     if told is Outcome.NO_DATA:

@@ -143,23 +143,6 @@ def test_signals_beside_a_request_id_are_the_answer(ready, vendor, at_handle):
     assert vendor.ledger.queries == 0
 
 
-def test_an_answer_under_201_at_query_is_kept(ready, vendor, monkeypatch):
-    """It is paid and in hand. Left pending, it was lost after a day."""
-    real = vendor._after
-
-    def after(request, kind, body):
-        found = isinstance(body.get("data"), dict)
-        return real(request, kind, {**body, "code": 201} if found else body)
-
-    monkeypatch.setattr(vendor, "_after", after)
-    with_signals = book(6)[1:]  # the first one has no data
-    out = enrich(with_signals)
-    signals = ["phone_telco_type", "phone_active_level", "phone_frequency_grade"]
-    kept = out["phone_lookup_status"] == "answered"
-    assert kept.sum() == out[signals].notna().any(axis=1).sum() >= 3
-    assert vendor.ledger.total == len(with_signals)
-
-
 def test_a_skeleton_without_a_request_id_fails_free(ready, vendor, at_handle):
     """Nothing was sold: it is tried again in the next run."""
     at_handle(False, data=SKELETON, requestId=None)

@@ -186,11 +186,6 @@ def test_a_charge_under_another_code_that_is_none(fails, monkeypatch):
     fails(handle.test_a_charge_under_any_code_at_handle_is_billed, meaning="retry")
 
 
-def test_an_answer_under_201_that_is_left_pending(fails, monkeypatch):
-    monkeypatch.setattr(verdicts, "_has_signals", lambda _: False)
-    fails(handle.test_an_answer_under_201_at_query_is_kept)
-
-
 def test_a_gateway_that_is_taken_for_a_refusal(fails, monkeypatch):
     monkeypatch.setattr(flow, "_RETRIED", {verdicts.Outcome.RETRY})
     fails(lost.test_a_gateway_loses_a_handle_with_retry_after_too, status=504, after=1.0)

@@ -255,11 +255,6 @@ QUERY = [
     (Reply(200, body(code=100401, isFee=1)), of(Outcome.FAILED, charged=True)),
     (Reply(200, body(code=201)), of(Outcome.PENDING)),
     (Reply(200, body(code=201, isFee=1)), of(Outcome.PENDING)),
-    (Reply(200, body(code=201, data={"telcoType": 0}, isFee=1)), of(Outcome.PENDING)),
-    (
-        Reply(200, body(code=201, data=DATA, isFee=1)),
-        of(Outcome.ANSWERED, charged=True, answer=Answer(1, 3, 1)),
-    ),
     (Reply(200, body(code=11008, isFee=0)), of(Outcome.FAILED, charged=False)),
     (Reply(200, body(code=11008)), of(Outcome.UNCERTAIN, charged=None)),
 ]
