@@ -170,7 +170,7 @@ def _characters(cell: str) -> str:
 
 def _card(text: str) -> str:
     """Return the values of the TEL fields of a contact card."""
-    if text.upper().partition("END:VCARD")[2].strip():
+    if any(c.isalnum() for c in text.upper().partition("END:VCARD")[2]):
         return ""
     values = []
     at = text.upper().find("TEL")
@@ -231,7 +231,8 @@ def _is_date(text: str) -> bool:
     """Return True where the first three groups may be a day, a month and a year."""
     groups = [""]
     gaps: list[str] = []
-    for character in text:
+    end = max((at for at, c in enumerate(text) if "0" <= c <= "9"), default=-1) + 1
+    for character in text[:end]:
         if "0" <= character <= "9":
             groups[-1] += character
         elif groups[-1]:
@@ -384,7 +385,7 @@ def _phrase(text: str) -> Phrase | None:
     plus = "+" in plain[:3]
     if plain.count("+") > 1 or (not plus and "+" in plain):
         return None
-    plain = plain.replace("+ ", "").replace("+", "")
+    plain = plain.replace("+ ", "").replace("+", "").replace("(0)", "0")
     depth = 0
     groups = [""]
     gaps = [""]
