@@ -43,7 +43,7 @@ _BLANK = re.compile(
     rf"tba|tbd|not (?:available|provided|applicable|given|found|set)|no (?:data|phone|number)|"
     rf"(?:{_NOT})(?: (?:{_THERE}))?"
 )
-_CROSSES = re.compile("x+")
+_CROSSES = re.compile("xx+")
 SPREADSHEET_ERROR = re.compile(r"#(?:N/A|[A-Z]+[?!]|DIV/0!)(?: .*)?|Err:\d+", re.I)
 FILLER = re.compile(r"0+(?:[ -]0+)*(?:[.,]0{1,3})?", re.ASCII)
 

@@ -149,7 +149,7 @@ BLANK = (
     *("0", "0000", "000000000000", "0,0", "0.0", "0-0", "kosong", "tdk ada", "belum ada", "nihil"),
     *("Tidak punya", "gak ada", "blm punya HP", "HP: tidak ada", "no phone", "unknown", "[null]"),
     *("\\N", "{}", "*", "xxx", "XXXX-XXXX", "#VALUE!", "#REF!", "#N/A", "########", "****", "N/A"),
-    *("tidak", "blm", "data kosong", "engga ada", "x", "HP: -", "#DIV/0!", "Err:502"),
+    *("tidak", "blm", "data kosong", "engga ada", "xx", "HP: -", "#DIV/0!", "Err:502"),
     *("(null)", "undefined", "?", "--", "~", "TBA", "not available", "\u2014", '""', "_x000D_"),
 )
 
