@@ -49,9 +49,10 @@ class RetroTest(RetroTerms):
     its price, and the signal adds to the score, both in all and among the applications of one
     month (p < 0.05 after Holm's correction for the signals). Bad rates and levels that both move
     over time go together without a cause.
-    It is DO NOT BUY where the upper bound is below the price for every signal. Else it is NOT
-    ENOUGH DATA. Only answers that were bought by `within` after the decision decide. Late answers
-    join them where enough fresh ones show that the effect does not grow with the lag.
+    It is DO NOT BUY where the upper bound is below the price for every signal, at odds ratios that
+    are the same in all bands. Else it is NOT ENOUGH DATA. Only answers that were bought by `within`
+    after the decision decide. Late answers join them where enough fresh ones show that the effect
+    does not grow with the lag.
 
     Examples
     --------
