@@ -493,10 +493,9 @@ class LookupStore:
         ----------
         answers
             A frame with the phone column, `looked_up_at` (dates, or text such as "2026-01-31"), at
-            least one of `telco_type`,
-            `active_level`, `frequency_grade` (the vendor's codes or our words) and, where known,
-            `request_id` and `charged`. The vendor's names telcoType, activeLevel, frequencyGrade,
-            requestId and isFee are read as well.
+            least one of `telco_type`, `active_level`, `frequency_grade` (the vendor's codes or our
+            words) and, where known, `request_id` and `charged`. The vendor's names telcoType,
+            activeLevel, frequencyGrade, requestId and isFee are read as well.
         phone
             The name of the phone column.
         environment

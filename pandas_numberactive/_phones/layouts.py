@@ -39,6 +39,7 @@ from pandas_numberactive._phones.parted import (
     ENDLESS,
     READ,
     SLOWLY,
+    ZERO_RUNS,
     Rule,
     filled,
     filled_parts,
@@ -78,7 +79,6 @@ _DATE = re.compile(r"0{1,4}[-./ ]0{1,2}[-./ ](?:00?|0{4}|0{8}|0{10})(?!0)", re.A
 _GLUED_DATE = re.compile(r"(0{7,8})[ T,-]+00?[:. -]?00(?:[:. -]?00)?\Z", re.ASCII)
 _LABEL_DIGIT = r"[^\W\d_] ?[._#(-]?0(?!0)"
 _BY_DIGITS = re.compile(f"{_E_NOTATION}|{_LABEL_DIGIT}", re.I | re.ASCII)
-_ZERO_RUNS = re.compile("0+")
 _SECOND_PLUS = re.compile(r"0[^0]*\+|\+[^0]*\+")
 _PRECISION_LOST = REASONS.index("precision_lost")
 _LONGEST_PREFIX = 8  # digits: 00620 and three of the number
@@ -234,7 +234,7 @@ def _rules(layout: str, text: str, count: int) -> tuple[int, Rule, Rule]:
     """Return the digits of a decimal tail, and the two rules, of a layout of one number."""
     marked = "." in text or "," in text  # else every digit counts
     bare = without_tail(text)[0]
-    tail = len(_ZERO_RUNS.findall(text)[-1]) if bare != text else 0
+    tail = len(ZERO_RUNS.findall(text)[-1]) if bare != text else 0
     plus = has_plus(cut(text)[1])
     if not all(map(_is_refused_by_marks, {text, bare})) and _is_led_by_digits(text, bare):
         rule = _rule_of_first(layout, text, tail)

@@ -35,7 +35,7 @@ BEHIND = -3  # a whole number stand more digits
 DOTTED = -4  # the digits, where those before the only dot are an area
 SLOWLY: Rule = (SLOW, 0, 0)
 ENDLESS = 1000  # digits: no probe is too long
-_ZEROS = re.compile("0+")
+ZERO_RUNS = re.compile("0+")
 _SEVERAL = REASONS.index("several_numbers")
 _SECOND_PLUS = 2  # added to the first part's 1
 _READ_ALL = 4  # added where no whole number stands before the last digits
@@ -57,7 +57,7 @@ def filled(layout: str, digits: str) -> str:
 
 def starts_of_a_second(text: str) -> list[int]:
     """Return the counts of digits before each group where a second number may begin."""
-    before = list(accumulate(map(len, _ZEROS.findall(text))))
+    before = list(accumulate(map(len, ZERO_RUNS.findall(text))))
     return [at for at in before if at >= MIN_DIGITS and before[-1] - at >= MIN_DIGITS]
 
 

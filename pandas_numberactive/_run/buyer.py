@@ -207,7 +207,6 @@ class Buyer:
     def _claim_size(self) -> int:
         least = max(self._settings.max_concurrency, 32)
         # If handle can charge, a crash leaves its claims held. Claim as few at once as possible.
-        # have.
         return least if self._handle_can_charge else claim_size(least, self._spent, self._unclaimed)
 
     def _terms(self) -> Work:

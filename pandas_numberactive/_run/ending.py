@@ -73,19 +73,18 @@ class Ending:
         with contextlib.suppress(Exception):  # what went wrong before says more
             await self._leave_awaited(False)
 
+    @property
+    def _place(self) -> dict[str, int]:
+        """The worker in the store, and its run."""
+        return {"worker": self._worker, "run": self._run}
+
     async def _leave_awaited(self, finished: bool) -> None:
         store = self._store
         self._store = None
         if store is None:
             return
         try:
-            await store.write(
-                workers.leave,
-                store.engine,
-                worker=self._worker,
-                run=self._run,
-                finished=finished,
-            )
+            await store.write(workers.leave, store.engine, **self._place, finished=finished)
             store.close()
             if finished and _is_cancelled():  # meanwhile: this task returns nothing
                 store.reopen()
@@ -104,13 +103,7 @@ class Ending:
         if store is None:
             return
         try:
-            store.do(
-                workers.leave,
-                store.engine,
-                worker=self._worker,
-                run=self._run,
-                finished=finished,
-            )
+            store.do(workers.leave, store.engine, **self._place, finished=finished)
             store.close()
         except KeyboardInterrupt:  # the result reaches nobody
             if finished:

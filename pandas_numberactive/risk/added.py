@@ -83,14 +83,14 @@ def incremental(
     Within ten bands a little of the score's own effect remains: where the risk is steep within a
     band, or rows are many, raise `cut`. Of null signals that follow a U-shaped score in 50,000 rows
     half seem to add with 10 bands, as few as should with 30. `level` is chosen on these rows, so
-    its odds ratio looks a little larger than it is. With repeat customers or weights
-    the test takes the covariance over customers, and intervals are widened by its design effect.
-    Both Ginis are those of logistic models: of a cubic over 20 equal parts of `score`, whatever
-    `cut` is, or of an effect for each of your own `bands`. In made-up portfolios of 2,000 rows
-    d_gini is biased by less than 0.001 with `score`, by 0.0015 to 0.003 with ten `bands` (bands
-    that differ little change places by chance), where the fit alone adds 0.006 to 0.008. With
-    `score`, and a signal that adds, its 95% interval holds the truth in 93 to 99%
-    (tests/risk/simulations_retro.md). With `bands` this was not measured.
+    its odds ratio looks a little larger than it is. With repeat customers or weights the test takes
+    the covariance over customers, and intervals are widened by its design effect. Both Ginis are
+    those of logistic models: of a cubic over 20 equal parts of `score`, whatever `cut` is, or of an
+    effect for each of your own `bands`. In made-up portfolios of 2,000 rows d_gini is biased by
+    less than 0.001 with `score`, by 0.0015 to 0.003 with ten `bands` (bands that differ little
+    change places by chance), where the fit alone adds 0.006 to 0.008. With `score`, and a signal
+    that adds, its 95% interval holds the truth in 93 to 99% (tests/risk/simulations_retro.md). With
+    `bands` this was not measured.
 
     Examples
     --------
@@ -114,14 +114,20 @@ def incremental(
     lines = {}
     for rows in found:
         banded = Banded(rows, bands_of(df, rows, score, bands, cut))
-        ranked = Banded(rows, bands_of(df, rows, score, bands, RANKED))
-        lines[rows.signal] = line(banded, ranked, method, seed)
+        lines[rows.signal] = line(banded, in_ranks(df, banded, score), method, seed)
     table = pd.DataFrame.from_dict(lines, orient="index").rename_axis("signal")
     corrected = holm(table["p_value"])
     table.insert(list(table.columns).index("p_value") + 1, "p_holm", corrected)
     table["adds"] = concluded(corrected < CHANCE, found)
     table["late"] = [one.late for one in found]
     return note_left_out(Shown(table), found)
+
+
+def in_ranks(df: pd.DataFrame, banded: Banded, score: str | None) -> Banded:
+    """Return the rows in the parts of a score by which it ranks them, or in bands of your own."""
+    if score is None:
+        return banded
+    return Banded(banded.rows, bands_of(df, banded.rows, score, None, RANKED))
 
 
 def line(banded: Banded, ranked: Banded, method: Method, seed: int) -> dict[str, Any]:

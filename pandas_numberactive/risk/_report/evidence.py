@@ -18,7 +18,6 @@ from pandas_numberactive.risk._engine.book.population import LEAST, Population, 
 from pandas_numberactive.risk._engine.book.terms import Terms
 from pandas_numberactive.risk._engine.payoff import Stakes, paid_out
 from pandas_numberactive.risk._engine.retro_terms import common_of
-from pandas_numberactive.risk._engine.stats.cells import RANKED
 from pandas_numberactive.risk._engine.stats.significance import CHANCE, holm
 from pandas_numberactive.risk._report.rule import Finding
 from pandas_numberactive.risk.prices import Worth
@@ -73,7 +72,7 @@ def gather(terms: RetroTerms, df: pd.DataFrame) -> list[Evidence]:
     found = [_evidence(terms, df, name, late[name]) for name in names]
     corrected = holm([_larger_p(one.line) for one in found])
     return [
-        replace(one, line=one.line | {"p_holm": float(p), "adds": bool(p < 0.05)})
+        replace(one, line=one.line | {"p_holm": float(p), "adds": bool(p < CHANCE)})
         if one.line
         else one
         for one, p in zip(found, corrected, strict=True)
@@ -97,8 +96,7 @@ def _evidence(terms: RetroTerms, df: pd.DataFrame, name: str, late: Mask) -> Evi
     if _few(rows):
         return Evidence(name, lateness, joined, whole, rows, None, {}, None)
     banded = Banded(rows, bands_of(df, rows, terms.score, terms.bands, terms.cut))
-    ranked = Banded(rows, bands_of(df, rows, terms.score, terms.bands, RANKED))
-    line = added.line(banded, ranked, "cmh", terms.seed)
+    line = added.line(banded, added.in_ranks(df, banded, terms.score), "cmh", terms.seed)
     line["p_months"] = banded.within(month_codes(terms, df, rows)[1]).association().p
     return Evidence(name, lateness, joined, whole, rows, banded, line, _worth(terms, banded))
 

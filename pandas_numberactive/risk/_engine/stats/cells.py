@@ -137,9 +137,9 @@ def curve(bands: int, scored: int) -> Floats:
     """Return the design of bands: a cubic over those of a score, an effect each of the others.
 
     The cubic is one of the bands' normal scores (van der Waerden 1952), in which most scores have
-    log-odds near a line.
-    A score that orders its bands by free effects looks better on the rows that they are fitted on,
-    by more than a bootstrap can tell where neighbouring bands differ little.
+    log-odds near a line. A score that orders its bands by free effects looks better on the rows
+    that they are fitted on, by more than a bootstrap can tell where neighbouring bands differ
+    little.
     """
     free = np.eye(bands)
     if scored <= DEGREE:
