@@ -21,7 +21,7 @@ from pandas_numberactive._config.readiness import require
 from pandas_numberactive._config.settings import settings
 from pandas_numberactive._display.public import public
 from pandas_numberactive._pandas import api, frames
-from pandas_numberactive._pandas.ending import conclude, left_open_unless_returned
+from pandas_numberactive._pandas.ending import conclude
 from pandas_numberactive._pandas.frames import MAX_PROBLEMS, Columns, Tally
 from pandas_numberactive._purchase.purchase import STATUSES, Purchase
 from pandas_numberactive._run.options import EnrichOptions, Options
@@ -186,7 +186,7 @@ def enrich(ddf: Any, column: Columns, **options: Unpack[EnrichOptions]) -> Any:
         return _join(ddf, column, checked, ready.max_digits, pieces)
 
     run = Run(seen.numbers, seen.shape, ready, checked)
-    with left_open_unless_returned(run):
+    with run:
         result = api.buy(run, ready, checked.progress)
         with result.ending:
             return conclude(result, build, problems=seen.problems, errors=checked.errors)

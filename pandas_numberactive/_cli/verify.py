@@ -11,7 +11,7 @@ from pandas_numberactive._config.readiness import require
 from pandas_numberactive._config.settings import RunSettings, Settings, settings
 from pandas_numberactive._display.html import text_table
 from pandas_numberactive._display.public import public
-from pandas_numberactive._pandas.ending import conclude, go, left_open_unless_returned
+from pandas_numberactive._pandas.ending import conclude, go
 from pandas_numberactive._phones.mask import mask
 from pandas_numberactive._phones.parse import parse_phone
 from pandas_numberactive._purchase.purchase import STATUSES, LookupState, Purchase
@@ -71,7 +71,7 @@ def verify(phone: object, *, max_charges: int | None = None) -> Findings:
         )
     options = Options(max_charges=1, details=True)
     run = Run(np.array([int(national)]), Shape(rows=1, valid_rows=1), ready, options)
-    with left_open_unless_returned(run):
+    with run:
         result = bridge.call(lambda: go(run), stop=run.stop, drain=ready.drain)
         with result.ending:
             conclude(result, lambda answers: answers, warns=False)

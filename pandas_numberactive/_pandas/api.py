@@ -18,7 +18,7 @@ from pandas_numberactive._display.public import public
 from pandas_numberactive._pandas import frames
 from pandas_numberactive._pandas import lookup_store as ledger
 from pandas_numberactive._pandas.bar import Bar
-from pandas_numberactive._pandas.ending import Notices, conclude, go, left_open_unless_returned
+from pandas_numberactive._pandas.ending import Notices, conclude, go
 from pandas_numberactive._pandas.ending import last_run as last_run
 from pandas_numberactive._pandas.job import Job
 from pandas_numberactive._phones.column import national_text, normalize_column
@@ -187,7 +187,7 @@ def enrich(df: pd.DataFrame, column: Columns, **options: Unpack[EnrichOptions]) 
     ['answered', 'invalid']
     """
     call = _Call.of(df, column, options)
-    with left_open_unless_returned(call.run):
+    with call.run:
         result = buy(call.run, call.settings, call.prepared.options.progress)
         with result.ending:
             return call.end(result)
@@ -206,7 +206,7 @@ def enrich_into(
     same call goes on with the same run.
     """
     call = _Call.of(df, column, options)
-    with left_open_unless_returned(call.run):
+    with call.run:
         result = buy(call.run, call.settings, call.prepared.options.progress)
         with result.ending:
             keep(call.end(result))
@@ -250,7 +250,7 @@ async def aenrich(
     call = _Call.of(df, column, options)
     run = call.run
     drain = call.settings.drain
-    with left_open_unless_returned(run):
+    with run:
         with Bar(run, call.prepared.options.progress, call.settings) as bar:
             future = bridge.submit(lambda: go(run))
             result = await bridge.wait(future, stop=run.stop, tick=bar.draw, drain=drain)
@@ -295,9 +295,10 @@ def start(df: pd.DataFrame, column: Columns, **options: Unpack[EnrichOptions]) -
 
     @public
     async def work() -> pd.DataFrame:
-        result = await go(call.run)
-        async with result.ending:
-            return call.end(result, notices)
+        with call.run:
+            result = await go(call.run)
+            async with result.ending:
+                return call.end(result, notices)
 
     return Job(call.run, bridge.submit(work), call.settings.drain, notices)
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
 from pandas_numberactive._display.text import money
@@ -46,16 +45,6 @@ def last_run() -> RunReport | None:
     (1, 500, ['bad_characters'])
     """
     return _latest[-1] if _latest else None
-
-
-@contextmanager
-def left_open_unless_returned(run: Run) -> Iterator[None]:
-    """Leave a run to be gone on with where the block ends without handing its result on."""
-    try:
-        yield
-    except BaseException:
-        run.abandon()
-        raise
 
 
 async def go(run: Run) -> Result:

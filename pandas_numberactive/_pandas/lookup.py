@@ -24,7 +24,7 @@ from pandas_numberactive._display.public import public
 from pandas_numberactive._display.text import said, utc, when, words
 from pandas_numberactive._pandas.api import ready_settings
 from pandas_numberactive._pandas.columns import ACTIVE_LEVEL, FREQUENCY_GRADE, TELCO_TYPE
-from pandas_numberactive._pandas.ending import conclude, go, left_open_unless_returned
+from pandas_numberactive._pandas.ending import conclude, go
 from pandas_numberactive._phones.mask import mask
 from pandas_numberactive._phones.parse import explain, parse_phone
 from pandas_numberactive._purchase.purchase import STATUSES, signal_codes
@@ -197,7 +197,7 @@ def lookup(
     call = _Call.of(phone, _options(refresh, max_age))
     run = call.run
     drain = call.settings.drain
-    with left_open_unless_returned(run):
+    with run:
         result = bridge.call(lambda: go(run), stop=run.stop, drain=drain)
         with result.ending:
             return call.end(result)
@@ -234,7 +234,7 @@ async def alookup(
     call = _Call.of(phone, _options(refresh, max_age))
     run = call.run
     drain = call.settings.drain
-    with left_open_unless_returned(run):
+    with run:
         result = await bridge.wait(
             bridge.submit(lambda: go(run)),
             stop=run.stop,

@@ -17,7 +17,7 @@ class Ending:
 
     The run ends if the block ends without an error and nothing was left open. In every other case,
     a killed process included, it stays the same run for its day: the same call goes on with it and
-    buys nothing twice.
+    buys nothing twice. Until its caller has returned, `abandon` takes the end back.
     """
 
     def __init__(
@@ -27,6 +27,7 @@ class Ending:
         self._worker = worker
         self._run = run
         self._over = over
+        self._ended = False  # the store may have been told that the run is over
 
     def __enter__(self) -> Ending:
         return self
@@ -55,63 +56,69 @@ class Ending:
         trace: TracebackType | None,
     ) -> None:
         if kind is None:
-            await self._leave_awaited(self._over)
+            await self._finish_awaited()
         else:
             await self.leave_open()
 
     def finish(self) -> None:
         """End the run now. Call it outside an event loop."""
-        self._leave(self._over)
+        store = self._store
+        if store is None:
+            return
+        self._ended = self._over
+        try:
+            store.do(workers.leave, store.engine, **self._place, finished=self._over)
+        except Exception:  # the store fails, and would fail once more
+            self._store = None
+            raise
+        finally:
+            store.close()
 
     def abandon(self) -> None:
-        """Leave the run as it is, to be gone on with by the same call."""
+        """Leave the run to be gone on with by the same call, and take its end back.
+
+        The result reaches nobody: an error or an interrupt came before the caller had it.
+        """
+        store = self._store
+        if store is None:
+            return
         with contextlib.suppress(Exception):  # what went wrong before says more
-            self._leave(False)
+            store.reopen()
+            store.do(workers.leave, store.engine, **self._place, finished=False)
+            if self._ended:
+                store.do(runs.go_on, run=self._run)
+        self._store = None
+        store.close()
 
     async def leave_open(self) -> None:
-        """Do as `abandon`, on an event loop."""
+        """Leave a run that has not ended, as `abandon` does, on an event loop."""
+        store = self._store
+        if store is None:
+            return
         with contextlib.suppress(Exception):  # what went wrong before says more
-            await self._leave_awaited(False)
+            await store.write(workers.leave, store.engine, **self._place, finished=False)
+        self._store = None
+        store.close()
+
+    async def _finish_awaited(self) -> None:
+        store = self._store
+        if store is None:
+            return
+        self._ended = self._over
+        try:
+            await store.write(workers.leave, store.engine, **self._place, finished=self._over)
+        except Exception:  # the store fails, and would fail once more
+            self._store = None
+            raise
+        finally:
+            store.close()
+        if _is_cancelled():  # meanwhile: this task returns nothing
+            self.abandon()
 
     @property
     def _place(self) -> dict[str, int]:
         """The worker in the store, and its run."""
         return {"worker": self._worker, "run": self._run}
-
-    async def _leave_awaited(self, finished: bool) -> None:
-        store = self._store
-        self._store = None
-        if store is None:
-            return
-        try:
-            await store.write(workers.leave, store.engine, **self._place, finished=finished)
-            store.close()
-            if finished and _is_cancelled():  # meanwhile: this task returns nothing
-                store.reopen()
-                store.do(runs.go_on, run=self._run)
-        except (asyncio.CancelledError, KeyboardInterrupt):  # the result reaches nobody
-            if finished:
-                store.reopen()
-                store.write(runs.go_on, run=self._run)  # queued behind the end
-            raise
-        finally:
-            store.close()
-
-    def _leave(self, finished: bool) -> None:
-        store = self._store
-        self._store = None
-        if store is None:
-            return
-        try:
-            store.do(workers.leave, store.engine, **self._place, finished=finished)
-            store.close()
-        except KeyboardInterrupt:  # the result reaches nobody
-            if finished:
-                store.reopen()
-                store.do(runs.go_on, run=self._run)
-            raise
-        finally:
-            store.close()
 
 
 def _is_cancelled() -> bool:
@@ -132,11 +139,11 @@ def ends_with_block() -> Iterator[None]:
     token = _postponed.set(endings)
     try:
         yield
+        for ending in endings:
+            ending.finish()
     except BaseException:
         for ending in endings:
             ending.abandon()
         raise
     finally:
         _postponed.reset(token)
-    for ending in endings:
-        ending.finish()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field, replace
+from types import TracebackType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -102,6 +103,9 @@ class Result:
 class Run:
     """One call of `enrich`. `go` is the coroutine, and any thread may call `stop` at any time.
 
+    Enter the run around all that the caller does, up to its `return`: where the block ends without
+    handing the result on, the run is left to be gone on with.
+
     `numbers` are distinct national numbers. Each of them that is not stored can be charged, once.
     """
 
@@ -123,6 +127,18 @@ class Run:
         self._over = False  # nothing is left: the run may end
         self._ending = Ending()
         self._abandoned = False  # perhaps before there is a result
+
+    def __enter__(self) -> Run:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if kind is not None:
+            self.abandon()
 
     def stop(self) -> None:
         """Begin nothing new. Calls already sent are drained and kept."""

@@ -93,7 +93,11 @@ def test_a_run_that_ends_with_numbers_open(fails, monkeypatch):
 
 
 def test_a_run_that_ends_before_its_frame_stands(fails, monkeypatch):
-    monkeypatch.setattr(ending.Ending, "__enter__", lambda self: self.finish())
+    def ends_for_good(self):
+        self.finish()
+        self._store = None
+
+    monkeypatch.setattr(ending.Ending, "__enter__", ends_for_good)
     fails(ends.test_a_frame_that_cannot_be_built_ends_no_run, front="enrich")
 
 

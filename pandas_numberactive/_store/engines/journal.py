@@ -12,7 +12,6 @@ import sqlite3
 import threading
 import weakref
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 from pandas_numberactive._phones.mask import hide_numbers
@@ -134,12 +133,50 @@ class Reading:
         return self._work(db)
 
 
+class _Awaited:
+    """One result, which a thread waits for on a bare lock.
+
+    An interrupt inside a Condition, which concurrent.futures waits on, can leave its lock held:
+    the store's thread would then wait for ever to deliver, and everyone for the store.
+    """
+
+    def __init__(self) -> None:
+        self._here = threading.Lock()
+        self._here.acquire()
+        self._result: Any = None
+        self._error: BaseException | None = None
+
+    def done(self) -> bool:
+        """Return True once it is here."""
+        return not self._here.locked()
+
+    def set_result(self, result: Any) -> None:
+        """Deliver a result."""
+        self._result = result
+        self._here.release()
+
+    def set_exception(self, error: BaseException) -> None:
+        """Deliver an error."""
+        self._error = error
+        self._here.release()
+
+    def result(self) -> Any:
+        """Wait for it, and return or raise it."""
+        self._here.acquire()
+        try:
+            if self._error is not None:
+                raise self._error
+            return self._result
+        finally:
+            del self  # an error's frames would hold it, and it holds the error
+
+
 class _Job(NamedTuple):
     """Work with the future that waits for it. A job without work compacts the store."""
 
     work: Work[Any] | None
-    future: asyncio.Future[Any] | Future[Any]
-    loop: asyncio.AbstractEventLoop | None  # None: the future belongs to a thread
+    future: asyncio.Future[Any] | _Awaited
+    loop: asyncio.AbstractEventLoop | None  # None: a thread waits for it
 
     @property
     def reads(self) -> bool:
@@ -169,12 +206,25 @@ class Journal:
         self._next: _Job | None = None  # taken, and left for a group of its own
 
     def _start(self) -> None:
+        self._at_end = threading.Lock()  # held by the thread until it has closed the connection
+        self._at_end.acquire()
         self._thread = threading.Thread(
             target=self._serve,
+            args=(self._at_end,),
             name="numberactive-store",
             daemon=True,
         )
-        self._thread.start()
+        try:
+            self._thread.start()
+        except RuntimeError:  # too many threads
+            self._thread = None
+            raise
+
+    def _wait_for_end(self) -> None:
+        """Wait for the thread: an interrupted `Thread.join` calls a living one ended (CPython)."""
+        if self._thread is not None:
+            with self._at_end:
+                pass
 
     def after_fork(self) -> None:
         """Begin anew in a forked child: its thread, its lock and its queue are the parent's."""
@@ -192,30 +242,32 @@ class Journal:
 
     def do(self, work: Work[T]) -> T:
         """Run work from any other thread and wait for it."""
-        future: Future[T] = Future()
-        self._put(_Job(work, future, None))
-        return future.result()
+        awaited = _Awaited()
+        self._put(_Job(work, awaited, None))
+        result: T = awaited.result()
+        return result
 
     def compact(self) -> None:
         """Rewrite the file without deleted rows. It waits its turn and blocks all other work."""
-        future: Future[None] = Future()
-        self._put(_Job(None, future, None))
-        future.result()
+        awaited = _Awaited()
+        self._put(_Job(None, awaited, None))
+        awaited.result()
 
     def close(self) -> None:
         """Finish what is queued and close the connection."""
         with self._gate:
-            if not self._closed:
-                self._jobs.put(None)
             self._closed = True
-        if self._thread is not None:
-            self._thread.join()
+            self._jobs.put(None)
+        self._wait_for_end()
 
     def reopen(self) -> None:
-        """Take work again after `close`."""
-        if self._thread is not None and self._closed:
-            self._thread.join()
-            self._thread = None
+        """Take work again after `close`, whose interrupt may have come at any place."""
+        if not self._closed:
+            return
+        self._jobs.put(None)
+        self._wait_for_end()
+        self._thread = None
+        self._jobs = queue.SimpleQueue()  # without what would end the next thread
         self._closed = False
 
     def _put(self, job: _Job) -> None:
@@ -227,11 +279,14 @@ class Journal:
                 self._start()
             self._jobs.put(job)
 
-    def _serve(self) -> None:
-        while group := self._take():
-            with self.at_work:
-                self._run(group)
-        self._engine.close()
+    def _serve(self, at_end: threading.Lock) -> None:
+        try:
+            while group := self._take():
+                with self.at_work:
+                    self._run(group)
+            self._engine.close()
+        finally:
+            at_end.release()
 
     def _take(self) -> list[_Job]:
         """Wait for a job and return it with those behind it, or nothing after the last."""
