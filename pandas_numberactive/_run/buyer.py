@@ -357,13 +357,13 @@ class Buyer:
         if lookup.state in SETTLED:
             self.bought[lookup.number] = lookup
         if saved == "collision":
-            self._halt(collision())
+            self._halt(collision(lookup.state))
         if lookup.state is LookupState.PENDING:
             if saved == "kept" and self._opened and self._streaks.proven:
                 self._note_query(lookup.number)  # nearly always: nothing to wait for
             else:
                 await self._after_opened(lookup.number, saved)
-        return saved == "kept"
+        return saved == "kept" or (saved == "collision" and lookup.state in SETTLED)
 
     def _keep_unsaved(self, lookup: Purchase, error: NumberActiveError) -> None:
         """Stop on a store that fails, and keep an answer that is paid."""

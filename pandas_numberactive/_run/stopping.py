@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from pandas_numberactive._config.settings import RunSettings, Settings, from_variable
-from pandas_numberactive._purchase.purchase import LookupState, Purchase
+from pandas_numberactive._purchase.purchase import SETTLED, LookupState, Purchase
 from pandas_numberactive._vendor.client import Reach, Trouble
 from pandas_numberactive._vendor.protocol import shown_code
 from pandas_numberactive._vendor.verdicts import (
@@ -291,12 +291,13 @@ _AUTH = re.compile(
 )
 
 
-def collision() -> VendorError:
-    """Two numbers of this run have one requestId."""
+def collision(state: LookupState) -> VendorError:
+    """Two numbers have one requestId, seen as a look-up came to this state."""
+    what = "Neither was queried, both are held as uncertain"
+    if state in SETTLED:
+        what = "The later one was answered at handle, which may be charged, and is stored"
     return VendorError(
-        "The vendor gave one requestId to two numbers. Neither was queried, both are held as "
-        "uncertain; "
-        "ask the vendor before you go on."
+        f"The vendor gave one requestId to two numbers. {what}; ask the vendor before you go on."
     )
 
 

@@ -117,7 +117,14 @@ def _hold_collision(
 def _save_settled(
     db: Database, lookup: Purchase, code: int, worker: int, run: int, now: int
 ) -> Saved:
-    """Store a paid answer. Nearly always the claim is still ours, and one statement confirms it."""
+    """Store a paid answer. Nearly always the claim is still ours, and one statement confirms it.
+
+    The ledger counts one charge a requestId. So an answer at handle is stored without the one that
+    another number has.
+    """
+    if _is_anothers(db, lookup, code):
+        _save_settled(db, lookup._replace(request_id=None), code, worker, run, now)
+        return "collision"
     if shows_handle_can_charge(lookup):
         set_flag(db, handle_flag(lookup.environment))
     columns = settled_columns(lookup, now)
@@ -131,6 +138,13 @@ def _save_settled(
         log(db, now, lookup.state.name.lower(), lookup, code, run)
         return "kept"
     return _save_late(db, lookup, code, run, now)
+
+
+def _is_anothers(db: Database, lookup: Purchase, code: int) -> bool:
+    """Return True if an answer at handle came with the requestId of another number."""
+    if lookup.opened_at is not None or lookup.request_id is None:
+        return False
+    return any(number != lookup.number for number, _ in _holders(db, lookup, code))
 
 
 def settled_columns(lookup: Purchase, now: int) -> dict[str, object]:

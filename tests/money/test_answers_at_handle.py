@@ -126,6 +126,16 @@ def test_an_answer_at_handle_keeps_its_request_id(ready, vendor, at_handle):
     assert known()
 
 
+def test_answers_with_one_request_id_are_all_on_the_bill(ready, vendor, at_handle):
+    """The ledger counts a charge a requestId, so such a run stops, and no charge is merged."""
+    at_handle(True, code=200, requestId="0", data={**SKELETON, "telcoType": 1}, isFee=1)
+    with pytest.raises(pna.errors.VendorError, match="one requestId to two numbers") as stopped:
+        enrich(book(40))
+    answered = int(stopped.value.partial["phone_lookup_status"].eq("answered").sum())
+    assert 2 <= answered == pna.last_run().charged < 40
+    assert int(pna.spend()["charged"].sum()) == answered
+
+
 def test_a_request_id_beside_a_skeleton_is_pending(ready, vendor, at_handle):
     """A skeleton of NAs settles nothing: query has the answer (B8)."""
     at_handle(False, data=SKELETON)
