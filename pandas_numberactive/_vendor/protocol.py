@@ -152,11 +152,29 @@ def parse(body: bytes, keys: Credentials | None = None) -> Message:
         code=_code(tree.get("code"), keys),
         said=_said(tree.get("code")),
         msg=_text(tree.get("msg"), keys)[:200],
-        data=tree.get("data"),
+        data=_data(tree),
         request_id=_request_id(tree.get("requestId")),
         is_fee=_is_fee(tree.get("isFee")),
         marked=tree.get(SIMULATOR_FIELD) is True,
     )
+
+
+def _data(tree: dict[str, Any]) -> Any:
+    """Return `data` or, where it is empty, the signals and objects that stand beside it.
+
+    A paid answer under another key would be stored as one without data.
+    """
+    data = tree.get("data")
+    if data:
+        return data
+    beside = {key: value for key, value in tree.items() if _is_misplaced(key, value)}
+    if beside and "userPhone" in tree:
+        beside["userPhone"] = tree["userPhone"]
+    return beside or data
+
+
+def _is_misplaced(key: str, value: Any) -> bool:
+    return key in SIGNALS or (bool(value) and isinstance(value, (dict, list)))
 
 
 _DECODER = json.JSONDecoder(parse_int=_Number, parse_float=_Number, parse_constant=_Number)
@@ -248,7 +266,12 @@ def _is_fee(value: Any) -> bool | None:
     if isinstance(value, bool):
         return value
     whole = _whole(value)
-    return bool(whole) if whole in (0, 1) else None
+    if whole in (0, 1):
+        return bool(whole)
+    return _TRUTHS.get(value.strip().lower()) if isinstance(value, str) else None
+
+
+_TRUTHS = {"true": True, "false": False}
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,8 +301,21 @@ def read_answer(data: Any) -> tuple[Answer, bool]:
     telco = _telco(data.get("telcoType"))
     active = _level(data.get("activeLevel"))
     frequency = _level(data.get("frequencyGrade"))
-    unknown = None in (telco, active, frequency)
+    unknown = None in (telco, active, frequency) or _is_renamed(data)
     return Answer(telco or 0, active or 0, frequency or 0), unknown
+
+
+def _is_renamed(data: dict[str, Any]) -> bool:
+    """Return True if a signal is missing and seems to stand under another name."""
+    missing = {name.lower() for name in SIGNALS if name not in data}
+    if not missing:
+        return False
+    others = [(key, value) for key, value in data.items() if key not in SIGNALS]
+    return any(
+        (re.sub(r"[^a-z]", "", key.lower()) in missing and _level(value) != 0)
+        or (isinstance(value, str) and value.strip().lower() in LEVELS)
+        for key, value in others
+    )
 
 
 def _telco(value: Any) -> int | None:
@@ -305,7 +341,7 @@ def names_phone(data: Any) -> bool:
 
 
 # Discs, crosses, blocks, and rows of dots or dashes hide digits as stars do.
-_MARKS = re.compile("[\u2022\u00d7\u2217\u2500-\u25ff\u2605\u2606_?]|\u2026|[.]{3,}|-{3,}")
+_MARKS = re.compile("[\u2022\u00d7\u2217\u2500-\u25ff\u2605\u2606_?~%$^!]|\u2026|[.]{3,}|-{3,}")
 
 
 def names_other_phone(data: Any, number: int) -> bool:

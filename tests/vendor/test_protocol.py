@@ -437,6 +437,9 @@ def test_the_users_own_table_is_asked_about_the_code_as_it_came_although_it_is_s
         ("62899\u2022\u2022\u2022\u2022111", Outcome.QUARANTINED),
         ("62811...111", Outcome.QUARANTINED),
         ("62811-0000-001", Outcome.QUARANTINED),
+        ("62811~~~~532", Outcome.ANSWERED),
+        ("62811%%%532", Outcome.ANSWERED),
+        ("62899~~~~111", Outcome.QUARANTINED),
     ],
 )
 def test_a_mask_contradicts_by_its_shown_digits(said, outcome):
@@ -471,3 +474,54 @@ def test_signals_without_a_phone_have_their_reason():
     data = {name: value for name, value in DATA.items() if name != "userPhone"}
     verdict = judge_query(Reply(200, body(code=200, data=data, isFee=1)), N)
     assert (verdict.outcome, verdict.reason) == (Outcome.ANSWERED, "no_user_phone")
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"result": DATA},
+        {"data": None, "Data": [DATA]},
+        {"data": {"userPhone": f"62{N}", "telcoType": 0, "active_level": "high"}},
+        {"data": {"userPhone": f"62{N}", "telco_type": 1, "activeLevel": "NA"}},
+        {"data": {"userPhone": f"62{N}", "telcoType": "0", "online": " Medium "}},
+    ],
+)
+def test_a_paid_answer_in_another_place_is_never_no_data(fields):
+    """It is settled for good: as one without data nobody would look at it again."""
+    verdict = judge_query(Reply(200, body(code=200, isFee=1, **fields)), N)
+    assert (verdict.outcome, verdict.reason) == (Outcome.ANSWERED, "unknown_value")
+
+
+def test_signals_beside_an_empty_data_are_read_and_compared():
+    """The names are the vendor's own, and userPhone still says about whom they are."""
+    own = judge_query(Reply(200, body(code=200, isFee=1, data=None, **DATA)), N)
+    assert (own.outcome, own.answer.active_level, own.reason) == (Outcome.ANSWERED, 3, None)
+    other = judge_query(Reply(200, body(code=200, isFee=1, **DATA)), N + 1)
+    assert other.outcome is Outcome.QUARANTINED
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"data": {}, "traceId": "a1"},
+        {"data": None, "userPhone": f"62{N}"},
+        {"data": {"telcoType": 0, "activeLevel": "NA"}},
+        {"data": {"telcoType": 0, "operator": "XL", "active_level": "NA"}},
+    ],
+)
+def test_nothing_beside_no_data_stays_no_data(fields):
+    assert judge_query(Reply(200, body(code=200, isFee=1, **fields)), N).outcome is Outcome.NO_DATA
+
+
+@pytest.mark.parametrize(("said", "charged"), [("true", True), ("False", False), ("maybe", None)])
+def test_a_charge_is_read_in_words(said, charged):
+    verdict = judge_query(Reply(200, body(code=200, data=DATA, isFee=said)), N)
+    assert verdict.charged is charged
+
+
+@pytest.mark.parametrize("code", [201, 11008])
+def test_a_charge_in_words_at_handle_is_one(code):
+    """A failure that costs money is not tried again by the next call."""
+    verdict = judge_handle(Reply(200, body(code=code, isFee="true", requestId="r")), N)
+    assert verdict.charged is True
