@@ -5,6 +5,7 @@ Each check returns the cleaned value or raises ConfigurationError.
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import re
@@ -12,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 from zoneinfo import ZoneInfo
 
 from pandas_numberactive._config.credentials import Address
@@ -332,14 +333,22 @@ def checked(options: Mapping[str, Any]) -> dict[str, Any]:
     return done
 
 
+def _host(url: str) -> str:
+    """Return the host of a URL in the one spelling that a resolver sees."""
+    host = unquote(urlsplit(url).hostname or "")
+    with contextlib.suppress(UnicodeError):
+        host = host.encode("idna").decode()  # full-width letters and dots are ASCII ones
+    return host.lower().rstrip(".")
+
+
 def refuse_mixed(environment: str | None, base_url: str | None) -> None:
     """Raise ConfigurationError if the environment and the vendor's address contradict each other.
 
     The sandbox asks for no confirmation, so its name with the production host would buy without
     asking.
     """
-    hosts = {name: urlsplit(url).hostname for name, url in BASE_URLS.items()}
-    host = urlsplit(base_url or "").hostname
+    hosts = {name: _host(url) for name, url in BASE_URLS.items()}
+    host = _host(base_url or "")
     other = {"sandbox": "production", "production": "sandbox"}.get(environment or "")
     if other and host == hosts[other]:
         raise ConfigurationError(

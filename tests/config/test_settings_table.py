@@ -71,6 +71,16 @@ def test_an_environment_with_the_others_host_is_refused(environment):
     assert pna.settings().environment is None
 
 
+@pytest.mark.parametrize(
+    "host",
+    ["api.digiscore.id.", "API.digiscore.id:80", "api\u3002digiscore.id", "api%2Edigiscore.id"],
+)
+def test_another_spelling_of_the_production_host_is_refused(host):
+    """A resolver takes each of them for the host that charges."""
+    with pytest.raises(ConfigurationError, match="contradict each other.*Nothing was sent"):
+        pna.configure(environment="sandbox", base_url=f"http://{host}", **KEYS)
+
+
 def test_doctor_begins_with_its_verdict(tmp_path):
     first = repr(pna.doctor()).splitlines()
     assert first[0] == "Not ready (doctor)"
