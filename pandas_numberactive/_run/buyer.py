@@ -358,12 +358,13 @@ class Buyer:
             self.bought[lookup.number] = lookup
         if saved == "collision":
             self._halt(collision(lookup.state))
+            return lookup.state in SETTLED  # such an answer is kept
         if lookup.state is LookupState.PENDING:
             if saved == "kept" and self._opened and self._streaks.proven:
                 self._note_query(lookup.number)  # nearly always: nothing to wait for
             else:
                 await self._after_opened(lookup.number, saved)
-        return saved == "kept" or (saved == "collision" and lookup.state in SETTLED)
+        return saved == "kept"
 
     def _keep_unsaved(self, lookup: Purchase, error: NumberActiveError) -> None:
         """Stop on a store that fails, and keep an answer that is paid."""
