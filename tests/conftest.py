@@ -16,6 +16,7 @@ import pytest
 import pandas_numberactive as pna
 from pandas_numberactive._config import readiness as _settings_ready
 from pandas_numberactive._config import settings as _settings
+from pandas_numberactive._phones import layouts as _layouts
 from pandas_numberactive._store import store as _store
 from pandas_numberactive.simulator import Simulator
 
@@ -77,6 +78,7 @@ def _reset() -> None:
 
     _settings._reset()
     _settings_ready._warned.clear()
+    _layouts._judge.cache_clear()  # a test may take a rule of it away
     while _store._MEMORY:  # the store in memory is one for the whole process
         _store._MEMORY.popitem()[1].close()
 

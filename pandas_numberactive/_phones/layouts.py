@@ -9,6 +9,7 @@ that no probe settles is SLOW.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
@@ -208,6 +209,7 @@ def _dates(heads: NDArray[np.int32], count: NDArray[np.int32], digits: Any) -> N
     return places
 
 
+@lru_cache(maxsize=4096)  # a plan, its purchase and its bill read the same column
 def _judge(layout: str) -> tuple[int, ...]:
     """Return the counts of digits, of those in a decimal tail and in a date, and two rules.
 
