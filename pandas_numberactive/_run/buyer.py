@@ -84,7 +84,8 @@ class Buyer:
         self._places: dict[int, int] = {}  # of the look-ups in flight, as `Streaks` counts them
         self._lease = lease
         self.worker = worker  # our number in the store
-        self.bought: dict[int, Purchase] = {}  # paid answers that the store has taken, by number
+        self._reserved: set[int] = set()  # numbers whose money this call has reserved or spent
+        self.saved: dict[int, Purchase] = {}  # by number, as the store has taken them last
 
     async def buy(self, todo: list[int]) -> NumberActiveError | None:
         """Take every number as far as it goes. The worker stays registered until it leaves."""
@@ -234,6 +235,8 @@ class Buyer:
         if self._stopping:
             return
         term = self._lease.term
+        if terms.spending is not None:
+            terms.spending.least = self._run.charged + len(self._reserved)
         got = await self._store.write(claims.claim, terms, numbers)
         self._busy += got.busy
         self._spent = got.spent
@@ -242,6 +245,7 @@ class Buyer:
         self._tally.elsewhere += len(got.settled)
         self._tally.over += len(got.over)
         self._waiting += len(got.mine)
+        self._reserved.update(lookup.number for lookup, _ in got.mine)
         for lookup, lost in got.mine:
             if self._queue.full():
                 await self._queue.put((lookup, lost, term))
@@ -312,6 +316,7 @@ class Buyer:
         self, driver: Driver, lookup: Purchase, lost: LostHandle, term: int
     ) -> Purchase | None:
         if lookup.request_id is not None:
+            self.saved[lookup.number] = lookup
             await self._may_query(lookup.number)
         done = await driver.drive(
             lookup,
@@ -341,8 +346,7 @@ class Buyer:
         return None if cut_short and not self._stopping and not self._lease.holds(term) else done
 
     async def _save(self, lookup: Purchase) -> bool:
-        if shows_handle_can_charge(lookup):
-            self._handle_can_charge = True  # the store marks it for good, with the answer
+        self._note_cost(lookup)
         try:
             saved = await self._store.write(
                 saves.save,
@@ -354,8 +358,8 @@ class Buyer:
         except Exception as error:  # of whatever kind: a paid answer must not go with it
             self._keep_unsaved(lookup, as_ours(error))
             return False
-        if lookup.state in SETTLED:
-            self.bought[lookup.number] = lookup
+        if lookup.state in SETTLED or saved == "kept":
+            self.saved[lookup.number] = lookup
         if saved == "collision":
             self._halt(collision(lookup.state))
             return lookup.state in SETTLED  # such an answer is kept
@@ -365,6 +369,13 @@ class Buyer:
             else:
                 await self._after_opened(lookup.number, saved)
         return saved == "kept"
+
+    def _note_cost(self, lookup: Purchase) -> None:
+        """Note what a step may cost, before it is stored."""
+        if shows_handle_can_charge(lookup):
+            self._handle_can_charge = True  # the store marks it for good, with the answer
+        if not _may_cost(lookup):
+            self._reserved.discard(lookup.number)
 
     def _keep_unsaved(self, lookup: Purchase, error: NumberActiveError) -> None:
         """Stop on a store that fails, and keep an answer that is paid."""
@@ -407,6 +418,7 @@ class Buyer:
     def _ended(self, claimed: Purchase, done: Purchase | None) -> None:
         if done is None:  # another worker has it, or may have: its answer is waited for
             self._busy.append(claimed.number)
+            self._reserved.discard(claimed.number)
             return
         self._tally.count(done, claimed)
         if done.state is LookupState.RELEASED:
@@ -452,6 +464,13 @@ class Buyer:
 
     def _halted(self, verdict: Verdict) -> None:
         self._halt(stopped_by_vendor(verdict, self._settings))
+
+
+def _may_cost(lookup: Purchase) -> bool:
+    """Return True if the cap counts this purchase, as charged or as possibly charged."""
+    if lookup.state in SETTLED:
+        return lookup.charged is not False
+    return lookup.state in OPEN
 
 
 async def _together(work: list[Awaitable[None]]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field, replace
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from pandas_numberactive._config.settings import RunSettings, user
 from pandas_numberactive._display.text import money, utc
 from pandas_numberactive._purchase.purchase import (
     _STATUS_OF,
+    OPEN,
     SETTLED,
     STATUSES,
     LookupState,
@@ -46,6 +47,7 @@ from pandas_numberactive.errors import NumberActiveError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+KEPT = SETTLED | OPEN  # what a store must not lose: paid, or perhaps paid
 _NOT_BOUGHT = STATUSES.index("not_bought")
 _STATUS_CODES = np.array(
     [
@@ -213,7 +215,7 @@ class Run:
         run, buyer = await self._begin(store, key, began_at)
         try:
             error = await buyer.buy(self._in_order(sorted_))
-            error = await self._keep_again(store, list(buyer.bought.values()), run) or error
+            error = await self._keep_again(store, list(buyer.saved.values()), run, key) or error
             result = await self._read_back(store, known, sorted_, run, error)
             if error is None:
                 result.report.run_charged = await store.write(runs.charged, run.run)
@@ -223,14 +225,19 @@ class Run:
         return replace(result, ending=Ending(store, buyer.worker, run.run, over=self._over))
 
     async def _keep_again(
-        self, store: LookupStore, bought: list[Purchase], run: RunRow
+        self, store: LookupStore, saved: list[Purchase], run: RunRow, key: str
     ) -> NumberActiveError | None:
         """Write again what the store has lost of this call, and return the error that says so."""
+        terms = self._terms(store, key, run.started_at)
         try:
-            count = await store.keep_again(self._settings.environment, bought, run.run)
+            again = await store.write(runs.begin_again, run=run.run, **terms)
+            now_in = run.run if again is None else again.run
+            count = await store.keep_again(self._settings.environment, saved, now_in)
         except Exception:  # a store that fails here failed louder before, or fails below
             return None
-        return lost_and_kept(count, len(bought)) if count else None
+        if again is None and not count:
+            return None
+        return lost_and_kept(count, sum(lookup.state in KEPT for lookup in saved))
 
     async def _read_back(
         self,
@@ -269,14 +276,7 @@ class Run:
             store.engine,
             workers.new_token(),
             lease=self._settings.lease,
-            key=key,
-            environment=self._settings.environment,
-            now=store.now(),
-            cap=self._cap,
-            price=self._settings.unit_price,
-            currency=self._settings.currency,
-            started_at=began_at,
-            buyer=user(),
+            **self._terms(store, key, began_at),
         )
         lease.renewed(moment)
         buyer = Buyer(
@@ -291,6 +291,19 @@ class Run:
             rescue=self._rescue,
         )
         return run, buyer
+
+    def _terms(self, store: LookupStore, key: str, began_at: int) -> dict[str, Any]:
+        """Return the terms on which the run is begun."""
+        return {
+            "key": key,
+            "environment": self._settings.environment,
+            "now": store.now(),
+            "cap": self._cap,
+            "price": self._settings.unit_price,
+            "currency": self._settings.currency,
+            "started_at": began_at,
+            "buyer": user(),
+        }
 
     async def _result(
         self,

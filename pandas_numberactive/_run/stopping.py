@@ -244,13 +244,13 @@ def stopped_by_vendor(verdict: Verdict, settings: RunSettings) -> VendorError:
     return kind(message, code=verdict.code, msg=verdict.msg)
 
 
-def lost_and_kept(count: int, bought: int) -> StoreError:
+def lost_and_kept(count: int, kept: int) -> StoreError:
     """Return the error of a store that was put back to an older state under a run."""
+    lost = f"{count:,} of the {kept:,} look-ups of this call" if count else "the run of this call"
     return StoreError(
-        f"The store has lost {count:,} of the {bought:,} answers that this call bought: it "
-        "was replaced by an older copy. They were written again, and nothing was paid "
-        "twice. What others bought since that copy may be missing: compare the invoice with "
-        "LookupStore.reconcile()."
+        f"The store has lost {lost}: it was replaced by an older copy. What was lost was written "
+        "again, and nothing was paid twice. What others bought since that copy may be missing: "
+        "compare the invoice with LookupStore.reconcile()."
     )
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from pandas_numberactive._purchase.purchase import SETTLED, STATE_SQL
 from pandas_numberactive._store.engines.journal import Database
@@ -86,6 +87,21 @@ def begin_run(
         (key, ENVIRONMENTS[environment], started_at, now, cap, price, currency, buyer),
     ).fetchone()
     return RunRow(row[0], started_at, False)
+
+
+def begin_again(db: Database, /, *, run: int, **terms: Any) -> RunRow | None:
+    """Begin a run again that the store has lost, and return it. None where the store has it.
+
+    `terms` are those of `begin_run`. The rows that the lost run wrote since belong to the new one.
+    """
+    row = db.execute("SELECT key FROM runs WHERE run = ?", (run,)).fetchone()
+    if row is not None and row[0] in (terms["key"], ""):  # "" where numbers were forgotten
+        return None
+    again = begin_run(db, **terms)
+    if row is None:  # else a run of others has its id by now
+        for table in ("lookups", "events"):
+            db.execute(f"UPDATE {table} SET run = ? WHERE run = ?", (again.run, run))
+    return again
 
 
 def _add_buyer(db: Database, run: int, buyer: str | None) -> None:
@@ -175,6 +191,7 @@ class Spending:
     """
 
     def __init__(self, run: int) -> None:
+        self.least = 0  # what the caller knows of: a store put back to an older copy counts less
         self._run = run
         self._mark: object = self  # unlike any mark of a store
         self._elsewhere = 0
@@ -188,7 +205,7 @@ class Spending:
         row = db.execute(
             "SELECT count(*) FROM lookups WHERE run = ? AND spend = 1", (self._run,)
         ).fetchone()
-        return int(row[0]) + self._elsewhere
+        return max(int(row[0]) + self._elsewhere, self.least)
 
 
 MOVED = "charges_moved"  # grows whenever a charge of a run leaves the run's rows

@@ -218,12 +218,12 @@ def _insert(db: Database, lookup: Purchase, run: int, now: int) -> None:
     )
 
 
-def keep_again(db: Database, bought: Sequence[Purchase], *, run: int, now: int) -> int:
-    """Store again the answers of this process that the store lost, and return their number.
+def keep_again(db: Database, saved: Sequence[Purchase], *, run: int, now: int) -> int:
+    """Store again the purchases of this process that the store lost, and return their number.
 
     A number that was forgotten since stays forgotten.
     """
-    return sum(_keep_again(db, lookup, run, now) for lookup in bought)
+    return sum(_keep_again(db, lookup, run, now) for lookup in saved)
 
 
 def _keep_again(db: Database, lookup: Purchase, run: int, now: int) -> bool:
@@ -236,8 +236,10 @@ def _keep_again(db: Database, lookup: Purchase, run: int, now: int) -> bool:
     ).fetchone()
     if row is None:
         _insert(db, lookup, run, now)
-    elif not _update(db, lookup, settled_columns(lookup, now), UNSETTLED):
+    elif lookup.state in OPEN or not _update(db, lookup, settled_columns(lookup, now), UNSETTLED):
         return False
+    if lookup.state in OPEN and lookup.request_id:  # known by it where its answer comes late
+        log(db, now, "opened", lookup, code, run)
     log(db, now, lookup.state.name.lower(), lookup, code, run)
     return True
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from pandas_numberactive._config.checks import CHECKS
 from pandas_numberactive._config.credentials import Address, masked_url
-from pandas_numberactive._purchase.purchase import LookupState, Purchase
+from pandas_numberactive._purchase.purchase import OPEN, SETTLED, LookupState, Purchase
 from pandas_numberactive._store import runs, saves, workers
 from pandas_numberactive._store.engines.files import refuse_misplaced, resolved
 from pandas_numberactive._store.engines.journal import Database, Engine, Journal, Reading
@@ -228,13 +228,14 @@ class LookupStore:
     async def keep_again(
         self,
         environment: str,
-        bought: Sequence[Purchase],
+        saved: Sequence[Purchase],
         run: int,
     ) -> int:
-        """Store again the answers of this call that the store has lost, and return their number.
+        """Store again the purchases of this call that the store has lost, and return their number.
 
         A server or a file that was restored from an older copy has lost them.
         """
+        bought = [lookup for lookup in saved if lookup.state in SETTLED]
         numbers = np.array([lookup.number for lookup in bought], np.int64)
         there = (await self.read(environment, numbers)).bought_at.tolist()
         gone = [
@@ -242,6 +243,7 @@ class LookupStore:
             for lookup, bought_at in zip(bought, there, strict=True)
             if bought_at < round((lookup.bought_at or 0) * 1e6)
         ]
+        gone += [lookup for lookup in saved if lookup.state in OPEN]  # each looked for by its key
         kept = 0
         for at in range(0, len(gone), DETAILED):  # others may write in between
             some = gone[at : at + DETAILED]

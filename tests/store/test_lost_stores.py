@@ -13,10 +13,11 @@ import pandas as pd
 import pytest
 
 import pandas_numberactive as pna
+from pandas_numberactive._run.buyer import Buyer
 from pandas_numberactive._store.store import LookupStore
 from pandas_numberactive._testing import journal_mode, patience
 from pandas_numberactive.errors import ConfigurationError, NumberActiveError, StoreError
-from pandas_numberactive.simulator import Simulator
+from pandas_numberactive.simulator import Faults, Simulator
 
 KEYS = {"app_key": "made-up-key", "secret": "made-up-secret"}
 GOOD = ["answered", "no_data"]
@@ -259,6 +260,70 @@ def test_what_the_store_forgot_is_written_again(place):
         assert out["phone_lookup_status"].isin(GOOD).all()
         assert (out["phone_source"] == "stored").all()
         assert int(pna.spend()["charged"].sum()) == 120
+
+
+def put_back(db):
+    """Do what an older copy in the store's place does: it holds nothing of the run."""
+    for table in ("lookups", "events", "runs", "workers"):
+        db.execute(f"DELETE FROM {table}")
+
+
+@pytest.fixture
+def put_back_at_the_end(monkeypatch):
+    """Put the store back once a run has all its answers, and before it is read again."""
+
+    async def buy(buyer, todo):
+        error = await real(buyer, todo)
+        await buyer._store.write(put_back)
+        return error
+
+    real = Buyer.buy
+    with monkeypatch.context() as patch:
+        patch.setattr(Buyer, "buy", buy)
+        yield patch
+
+
+def test_a_refresh_that_the_store_forgot_goes_on(place, put_back_at_the_end):
+    """The run is written again, too, so that the same call is the same run."""
+    with Simulator(stand_in=True, **KEYS) as vendor, use(vendor, place):
+        with pytest.raises(StoreError, match="has lost 6 of the 6 look-ups"):
+            book(6).numberactive.enrich("phone", refresh=True)
+        put_back_at_the_end.undo()
+        for charged in (6, 12):
+            book(6).numberactive.enrich("phone", refresh=True)
+            assert vendor.ledger.total == charged
+        assert len(pna.spend("run")) == 2
+
+
+def test_a_held_lookup_that_the_store_forgot_is_kept(place, put_back_at_the_end):
+    """Its reply was lost, and charged: its requestId is asked, and no new one is bought."""
+    lost = {"query:8110000002": ["drop_after"] * 20}
+    with Simulator(stand_in=True, **KEYS) as vendor, use(vendor, place, poll_for=0):
+        vendor.faults = Faults(script=lost)
+        with pytest.raises(StoreError, match="has lost 4 of the 4 look-ups"):
+            book(4).numberactive.enrich("phone")
+        put_back_at_the_end.undo()
+        vendor.faults = Faults()
+        out = book(4).numberactive.enrich("phone")
+        assert out["phone_lookup_status"].isin(GOOD).all()
+        assert vendor.ledger.total == 4
+        assert vendor.ledger.double_charged() == []
+
+
+def test_a_cap_holds_in_a_store_that_was_put_back(place):
+    """The run counts what it has bought itself, and not only what the store knows."""
+    with Simulator(stand_in=True, latency=0.02, **KEYS) as vendor, use(vendor, place):
+        job = book(200).numberactive.start("phone", max_charges=80)
+        while vendor.ledger.total < 40:
+            assert not job.done()
+        with LookupStore.open(place) as store:
+            store.do(put_back)
+        with pytest.raises(StoreError, match="has lost"):
+            job.result(60)
+        assert vendor.ledger.total <= 80
+        book(200).numberactive.enrich("phone", max_charges=80)
+        assert vendor.ledger.total == 80
+        assert vendor.ledger.double_charged() == []
 
 
 def test_what_was_forgotten_by_hand_stays_forgotten(tmp_path):
