@@ -167,9 +167,11 @@ def _save_late(db: Database, lookup: Purchase, code: int, run: int, now: int) ->
     If its requestId is still open, settle that look-up. Otherwise keep the answer as a "late"
     event, without number and body where the number was forgotten since. A store that was restored
     from an older copy gets its row again.
+
+    A charge belongs to the run that has the row: its cap must still count it when it is forgotten.
     """
     row = db.execute(
-        "SELECT packed, request_id, epoch, worker, bought_at FROM lookups "
+        "SELECT packed, request_id, epoch, worker, bought_at, run FROM lookups "
         "WHERE environment = ? AND number = ? AND generation = ?",
         (code, lookup.number, lookup.generation),
     ).fetchone()
@@ -188,7 +190,8 @@ def _save_late(db: Database, lookup: Purchase, code: int, run: int, now: int) ->
     elif not _fills(db, row, lookup, now):
         log(db, now, "late", lookup, code, run)
         return "fenced"
-    log(db, now, lookup.state.name.lower(), lookup, code, run)
+    owner = run if row is None or row[5] is None else row[5]
+    log(db, now, lookup.state.name.lower(), lookup, code, owner)
     return "kept" if row is None else "fenced"
 
 

@@ -231,6 +231,25 @@ def test_a_late_answer_leaves_a_forgotten_number_forgotten(store, clock):
     assert set(found) == {(None, None)}
 
 
+def test_a_late_answer_counts_for_the_run_that_took_over(store, clock):
+    """It is paid once, under the cap of the run that has the row, even when it is forgotten."""
+
+    async def work():
+        row, first = await begin(store)
+        mine = (await store.write(claim, terms(store, row, first), [NUMBER])).mine[0][0]
+        lookup = opened(mine, clock)
+        await save(store, lookup, first, row.run)
+        clock.time += 61
+        capped, second = await begin(store, cap=1, key="other")
+        await store.write(claim, terms(store, capped, second, cap=1), [NUMBER])
+        await save(store, answered(lookup, clock), first, row.run)
+        kept = await store.write(runs.charged, capped.run)
+        await store.write(ledger.forget, [NUMBER], store.now())
+        return kept, await store.write(runs.charged, capped.run)
+
+    assert run(work()) == (1, 1)
+
+
 def test_one_request_id_for_two_numbers_holds_both(store, clock):
     async def work():
         row, worker = await begin(store)
