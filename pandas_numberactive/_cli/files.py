@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
-import re
 import sys
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
-from pandas_numberactive._pandas.formats import for_excel
+from pandas_numberactive._pandas.formats import for_excel, without_formulas, write_excel
 from pandas_numberactive._phones.mask import mask_label
 from pandas_numberactive.errors import ConfigurationError, missing_extra
 
@@ -23,7 +21,6 @@ TEXT_ENDINGS = (".csv", ".tsv", ".txt")
 EXCEL_ENDINGS = (".xlsx", ".xlsm")
 SAMPLED_LINES = 50
 _WINDOWS = ("cp1252", "Windows text (cp1252)")
-_HARMLESS = re.compile(r"[+-]?[0-9][0-9 ().,/-]*")  # phones and numbers, which no sheet executes
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +203,7 @@ def write_table(df: pd.DataFrame, name: str, layout: Layout = _PLAIN) -> None:
     The file has its name only once it is whole.
     """
     if name == STANDARD:
-        sys.stdout.write(_as_text(df).to_csv(index=False, sep=layout.separator))
+        sys.stdout.write(without_formulas(df).to_csv(index=False, sep=layout.separator))
         return
     path = Path(name)
     part = _part(path)
@@ -226,34 +223,7 @@ def _write(df: pd.DataFrame, path: Path, kind: str, layout: Layout) -> None:
     if kind == ".parquet":
         df.to_parquet(path, index=False)
     elif kind == ".xlsx":
-        _write_excel(for_excel(df), path)
+        write_excel(for_excel(df), path, index=False)
     else:
         separator = layout.separator if kind == ".csv" else "\t"
-        _as_text(df).to_csv(path, index=False, sep=separator, encoding=layout.encoding)
-
-
-def _as_text(df: pd.DataFrame) -> pd.DataFrame:
-    """Put an apostrophe before cells that a spreadsheet would execute, names included."""
-    out = df.rename(columns=_inert)
-    for name in df.select_dtypes(["object", "string", "category"]).columns:
-        cells = df[name]
-        if any(_inert(cell) is not cell for cell in cells.unique()):
-            out[_inert(name)] = [_inert(cell) for cell in cells]
-    return out
-
-
-def _inert(cell: Any) -> Any:
-    if not isinstance(cell, str) or not cell.startswith(("=", "+", "-", "@", "\t", "\r")):
-        return cell
-    return cell if _HARMLESS.fullmatch(cell) else f"'{cell}"
-
-
-def _write_excel(df: pd.DataFrame, path: Path) -> None:
-    """Write every text as text: openpyxl takes one that begins with = for a formula."""
-    with pd.ExcelWriter(path, engine="openpyxl") as writer:
-        df.to_excel(writer, index=False)
-        for sheet in writer.book.worksheets:
-            for row in sheet.iter_rows():
-                for cell in row:
-                    if cell.data_type == "f":
-                        cell.data_type = "s"
+        without_formulas(df).to_csv(path, index=False, sep=separator, encoding=layout.encoding)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import re
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +35,7 @@ from pandas_numberactive._jupyter.views import (
     still_holds,
 )
 from pandas_numberactive._pandas import api
-from pandas_numberactive._pandas.formats import for_excel
+from pandas_numberactive._pandas.formats import for_excel, without_formulas, write_excel
 from pandas_numberactive._pandas.job import Job, JobView, outcome_of
 from pandas_numberactive._phones.mask import mask_cell
 from pandas_numberactive._phones.parse import parse_phone
@@ -212,27 +211,29 @@ class EnrichPanel(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no t
         try:
             given = settings()
             wanted = self._wanted()
-            plan = await asyncio.to_thread(
-                partial(
-                    api.plan, self._df, list(wanted.columns), overwrite=True, **wanted.options()
-                )
-            )
+            cells, plan = await asyncio.to_thread(self._planned, wanted)
         except Exception as error:
             if asked == self._plan_asked:
                 self._refuse(error)
             return
         if asked == self._plan_asked:
-            self._offer(plan, wanted, given)
+            self._offer(plan, wanted, given, cells)
             if asked != self._plan_asked:  # another thread changed the choice meanwhile
                 self._on_choice(None)
+
+    def _planned(self, wanted: Wanted) -> tuple[pd.DataFrame, Plan]:
+        """Return the cells that are planned, which the user may change later, and their plan."""
+        columns = list(wanted.columns)
+        cells = self._df[columns].copy()
+        return cells, api.plan(self._df, columns, overwrite=True, **wanted.options())
 
     def _refuse(self, error: Exception) -> None:
         self._place.children = ()
         self._summary.value = error_card(error)
         self._say("Nothing was sent.")
 
-    def _offer(self, plan: Plan, wanted: Wanted, given: Settings) -> None:
-        """Put a fresh button there, bound to this plan, these fields and these settings."""
+    def _offer(self, plan: Plan, wanted: Wanted, given: Settings, cells: pd.DataFrame) -> None:
+        """Put a fresh button there, bound to this plan, these fields, settings and cells."""
         self._picture.value = plan_bar(plan)
         if not plan.distinct and plan.rows > plan.missing:
             self._say(
@@ -245,20 +246,22 @@ class EnrichPanel(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no t
         )
         # A cap counts what the same run was charged before it was stopped.
         bound = replace(wanted, max_charges=plan.run_charged + plan.purchases)
-        button.on_click(lambda pressed: self._on_buy(pressed, bound, given))
+        button.on_click(lambda pressed: self._on_buy(pressed, bound, given, cells))
         self._say(f"Nothing has been bought yet. Environment: {plan.environment}.", decided=True)
         self._place.children = (button,)
 
     # --- buying
 
-    def _on_buy(self, pressed: ipywidgets.Button, wanted: Wanted, given: Settings) -> None:
+    def _on_buy(
+        self, pressed: ipywidgets.Button, wanted: Wanted, given: Settings, cells: pd.DataFrame
+    ) -> None:
         if (pressed,) != tuple(self._place.children) or self._busy:
             return
         try:
             if not still_holds(given):
-                raise ConfigurationError(
-                    "The settings were changed since this plan was made: plan again."
-                )
+                raise _changed_since("settings were")
+            if not _still_reads(self._df, wanted, cells):
+                raise _changed_since("table was")
             self._job = api.start(
                 self._df, list(wanted.columns), overwrite=True, progress=False, **wanted.options()
             )
@@ -321,6 +324,16 @@ class EnrichPanel(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no t
         self._said.value = status(text, decided=decided) if text else ""
 
 
+def _changed_since(what: str) -> ConfigurationError:
+    return ConfigurationError(f"The {what} changed since this plan was made: plan again.")
+
+
+def _still_reads(df: pd.DataFrame, wanted: Wanted, cells: pd.DataFrame) -> bool:
+    """Return True if the phone columns hold the planned cells, so that no other is bought."""
+    columns = list(wanted.columns)
+    return all(name in df.columns for name in columns) and cells.equals(df[columns])
+
+
 def _free_path(name: str, kind: str) -> Path:
     """Return a path in the notebook's folder that no file has yet."""
     stem = Path(name.strip() or "enriched").name.removesuffix(f".{kind}")
@@ -336,9 +349,9 @@ def _write(frame: pd.DataFrame, path: Path) -> None:
     """Write a frame so that `restore_dtypes` reads it back."""
     keep_index = not isinstance(frame.index, pd.RangeIndex)
     if path.suffix == ".csv":
-        frame.to_csv(path, index=keep_index)
+        without_formulas(frame).to_csv(path, index=keep_index)
         return
-    for_excel(frame).to_excel(path, index=keep_index)
+    write_excel(for_excel(frame), path, index=keep_index)
 
 
 def _count_of(text: str, field: str, unit: str) -> int | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from pandas_numberactive.errors import ConfigurationError
 _TRUTHS = {"true": True, "false": False, "1": True, "0": False, "1.0": True, "0.0": False}
 _CLOCK = r"[T ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:[.,][0-9]{1,9})?)?"
 _ZONE = r"Z|UTC|[+-][0-9]{2}(?::?[0-9]{2})?"
+_HARMLESS = re.compile(r"[+-]?[0-9][0-9 ().,/-]*")  # phones and numbers, which no sheet executes
 _ISO = re.compile(rf"[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}(?:{_CLOCK}(?: ?(?:{_ZONE}))?)?")
 
 
@@ -221,3 +223,34 @@ def _category(column: pd.Series[Any], dtype: pd.CategoricalDtype) -> pd.Categori
             f"which is none of {', '.join(map(str, dtype.categories))}."
         )
     return pd.Categorical(values, dtype=dtype)
+
+
+def without_formulas(df: pd.DataFrame) -> pd.DataFrame:
+    """Put an apostrophe before cells that a spreadsheet would execute, names and labels too."""
+    out = df.rename(columns=inert)
+    for place in range(df.shape[1]):
+        cells = df.iloc[:, place].tolist()
+        if any(inert(cell) is not cell for cell in cells):
+            out.isetitem(place, [inert(cell) for cell in cells])
+    if df.index.nlevels == 1 and not isinstance(df.index, pd.RangeIndex):
+        labels = [inert(label) for label in df.index]
+        out.index = pd.Index(labels, name=inert(df.index.name))
+    return out
+
+
+def inert(cell: Any) -> Any:
+    """Return a cell that no spreadsheet executes."""
+    if not isinstance(cell, str) or not cell.startswith(("=", "+", "-", "@", "\t", "\r")):
+        return cell
+    return cell if _HARMLESS.fullmatch(cell) else f"'{cell}"
+
+
+def write_excel(df: pd.DataFrame, path: Path, *, index: bool) -> None:
+    """Write every text as text: openpyxl takes one that begins with = for a formula."""
+    with pd.ExcelWriter(path, engine="openpyxl") as writer:
+        df.to_excel(writer, index=index)
+        for sheet in writer.book.worksheets:
+            for row in sheet.iter_rows():
+                for cell in row:
+                    if cell.data_type == "f":
+                        cell.data_type = "s"

@@ -588,6 +588,21 @@ def test_other_settings_than_the_plan_was_made_with_buy_nothing(as_production, v
     assert vendor.calls == []
 
 
+def test_a_table_changed_since_the_plan_buys_nothing(as_production, vendor, frame):
+    """The button names numbers, and others would be bought at their price."""
+    as_production()
+    panel = EnrichPanel(frame)
+    planned(panel)
+    frame["hp"] = [f"0812{i:07d}" for i in range(63)]
+    panel._place.children[0].click()
+    assert "The table was changed since this plan was made" in panel._summary.value
+    assert vendor.calls == []
+    assert planned(panel) == "Buy 63 numbers for IDR 31,500"
+    del frame["hp"]
+    panel._place.children[0].click()
+    assert panel._job is None
+
+
 def test_a_choice_made_while_it_plans_is_not_overtaken_by_the_plan(
     as_production, frame, monkeypatch
 ):
@@ -884,6 +899,27 @@ def test_the_result_is_saved_under_a_free_name(as_production, frame, tmp_path, m
     name.value = "../elsewhere"
     save.click()
     assert (tmp_path / f"elsewhere.{kind}").exists()
+
+
+@pytest.mark.parametrize("kind", ["csv", "xlsx"])
+def test_a_saved_table_executes_nothing(as_production, tmp_path, monkeypatch, kind):
+    """A cell or label that begins with = is text in the file, as on the command line."""
+    import openpyxl
+
+    as_production()
+    monkeypatch.chdir(tmp_path)
+    cells = {"hp": ["08110000001"], "=x": ["=1+1"], "plus": ["+62 811"]}  # made up
+    panel = EnrichPanel(pd.DataFrame(cells, index=["=2"]))
+    bought(panel)
+    until(lambda: panel._saving.children)
+    panel._saving.children[{"csv": 1, "xlsx": 2}[kind]].click()
+    if kind == "csv":
+        text = (tmp_path / "enriched.csv").read_text()
+        assert text.splitlines()[0].startswith(",hp,'=x,plus,")
+        assert text.splitlines()[1].startswith("'=2,08110000001,'=1+1,+62 811,")
+        return
+    sheet = openpyxl.load_workbook(tmp_path / "enriched.xlsx").active
+    assert {cell.data_type for row in sheet.iter_rows() for cell in row} <= {"s", "n", "d"}
 
 
 @pytest.mark.parametrize("kind", ["csv", "xlsx"])

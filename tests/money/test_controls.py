@@ -21,7 +21,7 @@ from pandas_numberactive._cli import files as tables
 from pandas_numberactive._config import checks
 from pandas_numberactive._display import live
 from pandas_numberactive._jupyter import choosing, form
-from pandas_numberactive._pandas import frames, job, lookup_store, lookup_store_inputs
+from pandas_numberactive._pandas import formats, frames, job, lookup_store, lookup_store_inputs
 from pandas_numberactive._phones import doubts, groups, parse
 from pandas_numberactive._purchase import drive, flow, purchase
 from pandas_numberactive._run import ending, plan, run, stopping
@@ -453,15 +453,15 @@ def test_another_default_store_that_is_not_looked_for(fails, monkeypatch):
 
 
 def test_a_formula_that_stays_one(fails, monkeypatch):
-    monkeypatch.setattr(tables, "_inert", lambda cell: cell)
+    monkeypatch.setattr(formats, "inert", lambda cell: cell)
     fails(commands.test_a_csv_keeps_phones_and_disarms_formulas)
 
 
 def test_a_formula_that_excel_reckons(fails, monkeypatch):
-    def write(df, path):
-        df.to_excel(path, index=False)
+    def write(df, path, *, index):
+        df.to_excel(path, index=index)
 
-    monkeypatch.setattr(tables, "_write_excel", write)
+    monkeypatch.setattr(tables, "write_excel", write)
     fails(commands.test_excel_shows_formulas_of_a_table_as_text)
 
 
