@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from datetime import date
 from typing import Any, cast
@@ -12,6 +13,7 @@ import pandas as pd
 from pandas_numberactive._config.settings import settings
 from pandas_numberactive._display.text import said
 from pandas_numberactive._pandas.formats import is_date
+from pandas_numberactive._pandas.reconcile import id_text
 from pandas_numberactive._phones.parse import parse_phone
 from pandas_numberactive._store import ledger
 from pandas_numberactive._store.rows import ENVIRONMENTS
@@ -134,7 +136,22 @@ def our_names(answers: pd.DataFrame) -> pd.DataFrame:
         columns = [str(name) for name in answers.columns]
         near = [miss for name in _every_name() for miss in near_misses(name, columns)]
         raise ColumnNotFoundError("telco_type", answers.columns, first=near)
+    _refuse_near(renamed)
     return renamed
+
+
+def _refuse_near(answers: pd.DataFrame) -> None:
+    """Refuse a signal under a name like ours, which would be stored as one without data."""
+    for ours, vendor in SIGNALS.items():
+        wanted = _letters(vendor)
+        near = [str(name) for name in answers.columns if wanted in _letters(name)]
+        if near and ours not in answers.columns:
+            advice = "Rename it, or drop the column. Nothing was imported."
+            raise ColumnNotFoundError(ours, answers.columns, first=near, advice=advice)
+
+
+def _letters(name: object) -> str:
+    return re.sub(r"[^a-z]", "", str(name).lower())
 
 
 def _every_name() -> list[str]:
@@ -190,12 +207,13 @@ def imported_row(number: int, bought_at: int, row: dict[str, Any]) -> ledger.Imp
         row.get("telco_type"), row.get("active_level"), row.get("frequency_grade")
     )
     request_id = row.get("request_id")
+    given = request_id is not None and not pd.isna(request_id)
     charged = row.get("charged")
     return ledger.Imported(
         number,
         answer,
         bought_at,
-        None if request_id is None or pd.isna(request_id) else str(request_id),
+        (id_text(request_id, "request_id") or None) if given else None,
         _charged(charged),
     )
 

@@ -53,18 +53,18 @@ def invoice_ids(invoice: pd.DataFrame, request_id: str | None) -> pd.Series:
     name = next((one for one in wanted if one in invoice.columns), None)
     if name is None:
         raise ColumnNotFoundError(wanted[0], invoice.columns, advice=ADVICE)
-    texts = [_text(value, name) for value in invoice[name].dropna().tolist()]
+    texts = [id_text(value, name) for value in invoice[name].dropna().tolist()]
     return pd.Series([text for text in texts if text], dtype=object).value_counts()
 
 
-def _text(value: object, name: str) -> str:
+def id_text(value: object, name: str) -> str:
     """Return an id as it was printed: a blank line makes whole numbers floats."""
     if not isinstance(value, Real) or not float(value).is_integer():
         return str(value).strip()
     if isinstance(value, (float, np.floating)) and abs(value) >= EXACT:
         raise ConfigurationError(
             f"The requestIds in {name!r} were read as decimals, and their last digits are lost. "
-            f'Read the file again with dtype={{"{name}": str}}; nothing was compared.'
+            f'Read the file again with dtype={{"{name}": str}}. Nothing was changed.'
         )
     return str(math.trunc(value))
 

@@ -169,6 +169,26 @@ def test_books_show_the_settings_environment(on_either, vendor, frame):
             store.charges(environment="prod")
 
 
+@pytest.mark.parametrize("name", ["Active_Level", "activelevel", "phone_active_level"])
+def test_a_signal_under_a_like_name_is_not_left_out(on_either, name):
+    """Beside a telco_type without data it was a paid answer that says nothing, for good."""
+    on_either()
+    old = pd.DataFrame({"phone": PHONES[:1], "telcoType": 0, name: "high"})
+    with pna.LookupStore() as store:
+        with pytest.raises(pna.errors.ColumnNotFoundError, match=name):
+            store.import_answers(old.assign(looked_up_at="2026-01-05"))
+        assert store.summary() == {}
+
+
+def test_imported_ids_that_a_blank_line_made_floats_are_whole(on_either):
+    on_either()
+    old = pd.DataFrame({"phone": PHONES[:2], "telcoType": 1, "requestId": [1001, None]})
+    with pna.LookupStore() as store:
+        assert store.import_answers(old.assign(looked_up_at="2026-01-05"))["imported"] == 2
+        found = store.reconcile(pd.DataFrame({"requestId": ["1001"]}))
+    assert found["verdict"].tolist() == ["not_counted"]
+
+
 def test_the_vendors_own_names_are_taken_in(on_either, vendor, frame):
     """A loop that kept what came back has these columns."""
     on_either()
