@@ -137,6 +137,22 @@ def test_a_store_begun_by_a_process_that_died_is_made(path, vendor):
         assert book(3).numberactive.enrich("phone")["phone_lookup_status"].isin(GOOD).all()
 
 
+def test_a_store_with_two_names_is_refused(path, vendor):
+    """Two runs, one under each name, would see neither each other's locks nor answers."""
+    with use(vendor, path):
+        book(1).numberactive.enrich("phone")
+    other = path.with_name("other.sqlite3")
+    os.link(path, other)
+    for name in (path, other):
+        with pytest.raises(StoreError, match="hard link"), use(vendor, name):
+            book(3).numberactive.enrich("phone")
+    assert vendor.ledger.total == 1
+    other.unlink()
+    with use(vendor, path):
+        book(3).numberactive.enrich("phone")
+    assert vendor.ledger.total == 3
+
+
 def test_a_relative_store_stays_where_it_was_configured(path, vendor, tmp_path, monkeypatch):
     """A notebook that changes its folder goes on with the same file."""
     monkeypatch.chdir(tmp_path)

@@ -64,6 +64,12 @@ def make_private(path: Path) -> None:
             f"The store {path.name!r} is read-only; nothing was bought. Name a writable one with "
             "store=."
         )
+    if path.stat().st_nlink > 1:  # locks and log lie beside each name: two runs buy twice
+        raise StoreError(
+            f"The store {path.name!r} has a second name (a hard link), under which it could be "
+            "used at the same time. Remove that name, or make a copy of the file in its place. "
+            "Nothing was bought."
+        )
 
 
 def refuse_misplaced(path: Path) -> None:
