@@ -11,7 +11,7 @@ import pandas as pd
 
 from pandas_numberactive._config.settings import settings
 from pandas_numberactive._display.html import text_table
-from pandas_numberactive._run.plan import Plan
+from pandas_numberactive._run.plan import Plan, cap_for
 from pandas_numberactive._run.report import Ending as RunEnding
 from pandas_numberactive._run.report import RunReport, ending_of, verdict
 from pandas_numberactive.errors import (
@@ -87,7 +87,7 @@ def error_text(error: NumberActiveError) -> str:
         return (
             f"This would buy {plan.to_buy:,} numbers, more than confirm_above="
             f"{settings().confirm_above:,}. Nothing was bought. If that is meant, add "
-            f"--max-charges {plan.purchases}.\n{plan_text(plan)}"
+            f"--max-charges {cap_for(plan)}.\n{plan_text(plan)}"
         )
     return str(error)
 

@@ -39,7 +39,7 @@ from pandas_numberactive._pandas.formats import for_excel, without_formulas, wri
 from pandas_numberactive._pandas.job import Job, JobView, outcome_of
 from pandas_numberactive._phones.mask import mask_cell
 from pandas_numberactive._phones.parse import parse_phone
-from pandas_numberactive._run.plan import Plan
+from pandas_numberactive._run.plan import Plan, cap_for
 from pandas_numberactive.errors import ConfigurationError
 
 EXAMPLES = 3
@@ -244,8 +244,7 @@ class EnrichPanel(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no t
         button = ipywidgets.Button(
             description=_label(plan), button_style=style, layout={"width": "auto"}
         )
-        # A cap counts what the same run was charged before it was stopped.
-        bound = replace(wanted, max_charges=plan.run_charged + plan.purchases)
+        bound = replace(wanted, max_charges=cap_for(plan))
         button.on_click(lambda pressed: self._on_buy(pressed, bound, given, cells))
         self._say(f"Nothing has been bought yet. Environment: {plan.environment}.", decided=True)
         self._place.children = (button,)

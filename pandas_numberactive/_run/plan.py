@@ -164,6 +164,7 @@ def make_plan(
         to_buy=to_buy,
         run=earlier.run if earlier else None,
         run_charged=earlier.charged if earlier else 0,
+        run_held=max(0, earlier.held - asked_again) if earlier else 0,
         unit_price=settings.unit_price,
         currency=settings.currency,
         seconds=_likely_seconds(to_buy + open_ + asked_again, settings),
@@ -204,7 +205,7 @@ def confirm(plan: Plan, settings: RunSettings) -> None:
     raise ConfirmationRequiredError(
         f"This would buy {plan.to_buy:,} numbers, more than "
         f"confirm_above={settings.confirm_above:,}. "
-        f"Nothing was bought. If that is meant, add max_charges={plan.purchases} to the "
+        f"Nothing was bought. If that is meant, add max_charges={cap_for(plan)} to the "
         f"call.\n{plan!r}",
         plan,
     )
@@ -256,8 +257,9 @@ class Plan:
         Cells that cannot be read, by reason.
     distinct, stored, outdated, failed_before, open, held, asked_again, to_buy : int
         Distinct numbers, and what a run would do with them.
-    max_charges, run, run_charged : int or None
-        The cap, the run that the call goes on with, and what that run has been charged.
+    max_charges, run, run_charged, run_held : int or None
+        The cap, the run that the call goes on with, and what that run has been charged, and what
+        it may have been charged besides.
     unit_price, currency : float or None, str
         The price of a charge.
     seconds : float or None
@@ -299,6 +301,7 @@ class Plan:
     asked_again: int = 0  # of the held: their own requestId is asked, which may charge
     run: int | None = None  # the run that the call goes on with
     run_charged: int = 0  # what that run has been charged
+    run_held: int = 0  # what it holds, perhaps charged, and asks no more: its cap counts that, too
     examples: Mapping[str, str] = field(default_factory=dict)  # reason: a masked cell
 
     @property
@@ -312,7 +315,11 @@ class Plan:
         wanted = self.to_buy + self.open + self.asked_again
         if self.max_charges is None:
             return wanted
-        return min(wanted, max(0, self.max_charges - self.run_charged))
+        return min(wanted, self._room(self.max_charges))
+
+    def _room(self, cap: int) -> int:
+        """Return how many charges a cap has left for the run."""
+        return max(0, cap - self.run_charged - self.run_held)
 
     @property
     def cost(self) -> float | None:
@@ -368,10 +375,11 @@ class Plan:
         """Return what the cap has left, empty without a cap."""
         if self.max_charges is None:
             return ""
-        if not self.run_charged:
+        if not self.run_charged and not self.run_held:
             return f", at most {self.max_charges:,} charges"
-        left = max(0, self.max_charges - self.run_charged)
-        return f", at most {left:,} more charges ({self._run_charged()} charged)"
+        left = self._room(self.max_charges)
+        held = f", {self.run_held:,} held" if self.run_held else ""
+        return f", at most {left:,} more charges ({self._run_charged()} charged{held})"
 
     def _run_charged(self) -> str:
         of = "" if self.max_charges is None else f" of {self.max_charges:,}"
@@ -445,6 +453,11 @@ class Plan:
             under=f"Plan ({self.environment}): nothing is bought yet.",
             below=invalid_html(self.invalid, self.examples),
         )
+
+
+def cap_for(plan: Plan) -> int:
+    """Return the cap that buys the plan: it counts what the same run was charged before."""
+    return plan.run_charged + plan.run_held + plan.purchases
 
 
 def plan_headline(plan: Plan) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from pandas_numberactive._purchase.purchase import SETTLED, STATE_SQL
+from pandas_numberactive._purchase.purchase import SETTLED, STATE_SQL, LookupState
 from pandas_numberactive._store.engines.journal import Database
 from pandas_numberactive._store.rows import ENVIRONMENTS, Row
 
@@ -30,6 +30,7 @@ class RunRow:
     started_at: int
     resumed: bool
     charged: int = 0  # by earlier calls of the same run
+    held: int = 0  # of these calls, perhaps charged: the cap counts them, too
 
 
 def _unknown(db: Database, worker: int) -> bool:
@@ -54,7 +55,7 @@ def find_run(
     run, started_at, seen_at = row
     if seen_at <= now - RESUMABLE and not any(lives(db, one) for one in _workers(db, run)):
         return None
-    return RunRow(run, started_at, True, charged(db, run))
+    return RunRow(run, started_at, True, charged(db, run), held(db, run))
 
 
 def begin_run(
@@ -181,6 +182,16 @@ def charged(db: Database, run: int) -> int:
         (run,),
     ).fetchone()
     return int(row[0]) + _spent_elsewhere(db, run)
+
+
+def held(db: Database, run: int) -> int:
+    """Count what a run holds or has written off as perhaps charged."""
+    states = f"{int(LookupState.UNCERTAIN)}, {int(LookupState.WRITTEN_OFF)}"
+    row = db.execute(
+        f"SELECT count(*) FROM lookups WHERE run = ? AND spend = 1 AND {STATE_SQL} IN ({states})",
+        (run,),
+    ).fetchone()
+    return int(row[0])
 
 
 class Spending:

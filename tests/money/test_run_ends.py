@@ -399,6 +399,30 @@ def test_a_raised_cap_goes_on_with_the_run(ready, vendor, raised):
     assert vendor.ledger.total == 9
 
 
+def test_what_a_cap_holds_is_not_planned_again(ready, vendor):
+    """A charge that is in doubt takes room: the plan says what the run then buys."""
+    script(vendor, n2=["code"] * 50)
+    enrich(book(9), max_charges=6)
+    vendor.faults = Faults()
+    with pna.LookupStore() as store:
+        store.resolve("0811 0000002", "release")
+    for cap, bought in ((6, 0), (7, 1), (9, 2)):
+        plan = pna.plan(book(9), "phone", max_charges=cap)
+        before = vendor.ledger.total
+        enrich(book(9), max_charges=cap)
+        assert (plan.purchases, vendor.ledger.total - before) == (bought, bought)
+
+
+def test_the_cap_of_a_confirmation_buys_the_plan(on_either, vendor):
+    """It counts what the same run was charged before, under the cap of an earlier call."""
+    on_either(progress=False, confirm_above=3)
+    enrich(book(10), max_charges=5)
+    with pytest.raises(pna.errors.ConfirmationRequiredError, match=r"add max_charges=10 to"):
+        enrich(book(10))
+    enrich(book(10), max_charges=10)
+    assert vendor.ledger.total == 10
+
+
 def test_a_new_generation_needs_room_under_the_cap(place):
     """An answer that its own run finds too old is one more charge."""
 
