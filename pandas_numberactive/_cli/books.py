@@ -16,6 +16,7 @@ from pandas_numberactive._config.credentials import masked_url
 from pandas_numberactive._config.settings import from_variable, settings
 from pandas_numberactive._pandas import api
 from pandas_numberactive._pandas.lookup_store import By, LookupStore, named_store, store_to_read
+from pandas_numberactive._phones.mask import hide_numbers
 from pandas_numberactive._run.plan import short_location
 from pandas_numberactive._store.store import LookupStore as Journalled
 from pandas_numberactive.errors import ColumnNotFoundError, ConfigurationError
@@ -262,7 +263,8 @@ def _address(given: str | None) -> str:
     if given.startswith("env:"):
         value = from_variable(given.removeprefix("env:"))
         if not value:
-            raise ConfigurationError(f"The variable {given.removeprefix('env:')} is not set.")
+            variable = hide_numbers(given.removeprefix("env:"))
+            raise ConfigurationError(f"The variable {variable} is not set.")
         return value
     if masked_url(given) != given:
         tell(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import sys
+import zipfile
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,7 +77,10 @@ def _content(name: str) -> bytes:
 
 def _read_excel(name: str, content: bytes, sheet: str | None, header_row: int) -> Taken:
     _need_openpyxl()
-    book = pd.ExcelFile(io.BytesIO(content), engine="openpyxl")
+    try:
+        book = pd.ExcelFile(io.BytesIO(content), engine="openpyxl")
+    except (zipfile.BadZipFile, KeyError, ValueError) as error:
+        raise ConfigurationError(f"{name!r} is no whole Excel file: save it again.") from error
     sheets = [str(one) for one in book.sheet_names]
     chosen = sheets[0] if sheet is None else _sheet(name, sheet, sheets)
     frame = pd.read_excel(

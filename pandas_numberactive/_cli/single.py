@@ -13,8 +13,9 @@ from pandas_numberactive._cli.doctor import doctor as diagnose
 from pandas_numberactive._cli.words import example, from_stdin, plain, put_json, tell
 from pandas_numberactive._config.checks import VARIABLES
 from pandas_numberactive._config.keyring import require_keyring, save_to_keyring
-from pandas_numberactive._config.settings import from_variable
-from pandas_numberactive.errors import ConfigurationError, NumberActiveError
+from pandas_numberactive._config.settings import from_variable, settings
+from pandas_numberactive._phones.parse import explain, parse_phone
+from pandas_numberactive.errors import ConfigurationError, InvalidPhoneError, NumberActiveError
 
 
 @click.command(epilog=example("echo 08118899532 | numberactive lookup"))
@@ -30,12 +31,14 @@ def lookup(refresh: bool, max_age: str | None, as_json: bool) -> int:
     # Imported here because it loads pandas, which other commands need not.
     from pandas_numberactive._pandas.lookup import lookup as ask
 
-    found = [ask(phone, refresh=refresh, max_age=max_age) for phone in _phones()]
+    found = []
+    for phone in _nationals(_phones()):
+        one = ask(phone, refresh=refresh, max_age=max_age)
+        found.append(one)
+        if not as_json:
+            click.echo(str(one))  # at once: an error of the next number must not hide it
     if as_json:
         put_json([plain(one) | {"phone": one.masked} for one in found])
-    else:
-        for one in found:
-            click.echo(str(one))
     final = all(one.status in ("answered", "no_data") for one in found)
     return Exit.COMPLETE if final else Exit.INCOMPLETE
 
@@ -50,6 +53,19 @@ def _phones() -> list[str]:
     if not phones:
         raise ConfigurationError("Give a number on standard input. Nothing was sent.")
     return phones
+
+
+def _nationals(phones: list[str]) -> list[str]:
+    """Return each number once, all read before the first is asked."""
+    limit = settings().max_digits
+    out: dict[str, None] = {}
+    for at, phone in enumerate(phones, start=1):
+        national, reason = parse_phone(phone, max_digits=limit)
+        if national is None:
+            where = f"Line {at}: " if len(phones) > 1 else ""
+            raise InvalidPhoneError(f"{where}{explain(reason or '')} Nothing was sent.")
+        out[national] = None
+    return list(out)
 
 
 @click.command(epilog=example("echo 081211112222 | numberactive verify --max-charges 1"))

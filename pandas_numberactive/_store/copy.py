@@ -19,6 +19,7 @@ from pandas_numberactive import _bridge as bridge
 from pandas_numberactive._config.checks import CHECKS
 from pandas_numberactive._config.credentials import Address
 from pandas_numberactive._display.html import text_table
+from pandas_numberactive._phones.mask import mask_label
 from pandas_numberactive._purchase.purchase import SETTLED, STATE_SQL, LookupState
 from pandas_numberactive._store import ledger as store_ledger
 from pandas_numberactive._store.engines.journal import Database
@@ -89,7 +90,7 @@ def copy(source: str, target: str) -> Copied:
     source = CHECKS["store"]("source", source)
     target = CHECKS["store"]("target", target)
     if not isinstance(source, Address) and not Path(source).expanduser().is_file():
-        raise ConfigurationError(f"There is no store {Path(source).name!r} to copy from.")
+        raise ConfigurationError(f"There is no store {mask_label(Path(source).name)} to copy from.")
     with LookupStore.open(source) as here, LookupStore.open(target) as there:
         for store in (here, there):  # answers that wait in emergency files
             bridge.call(store.recover, stop=lambda: None, drain=1.0)

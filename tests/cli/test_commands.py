@@ -403,6 +403,43 @@ def test_lookup_reads_numbers_from_standard_input(typed, keys, capsys, vendor):
         main(["lookup", "08118899532"])
 
 
+def test_lookup_reads_every_line_before_it_asks(typed, keys, capsys, vendor):
+    """It said that nothing was sent, after the numbers above the bad line were charged."""
+    typed("\n".join([*PHONES, "hello"]))
+    assert main(["lookup"]) == 2
+    assert vendor.calls == []
+    assert "Line 3: " in capsys.readouterr().err
+
+
+def test_lookup_buys_a_repeated_number_once(typed, keys, capsys, vendor):
+    typed(f"{PHONES[0]}\n+62{PHONES[0][1:]}\n{PHONES[0]}\n")
+    main(["lookup", "--refresh"])
+    assert vendor.ledger.total == 1
+    assert capsys.readouterr().out.count("Lookup(") == 1
+
+
+def test_an_answer_is_shown_before_the_next_is_asked(typed, keys, capsys, vendor):
+    """An error of the second number must not hide what was paid for the first."""
+    vendor.faults = Faults(script={"handle:81234567890": ["http_401"]})
+    typed("\n".join(PHONES))
+    main(["lookup"])
+    said = capsys.readouterr()
+    assert "Lookup(8118****532" in said.out
+    assert "Error" in said.err
+
+
+def test_a_broken_excel_file_is_an_error_of_ours(tmp_path, keys, capsys):
+    (tmp_path / "broken.xlsx").write_bytes(b"PK\x03\x04 cut off")
+    assert main(["plan", str(tmp_path / "broken.xlsx")]) == 2
+    assert "no whole Excel file" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("source", ["08118899532", "env:08118899532"])  # made up
+def test_a_number_given_as_a_store_is_not_repeated(source, tmp_path, keys, capsys):
+    assert main(["store", "copy", source, str(tmp_path / "to.sqlite3")]) == 2
+    assert "8118899532" not in capsys.readouterr().err
+
+
 def test_lookup_gives_json(monkeypatch, keys, capsys):
     monkeypatch.setenv("NUMBERACTIVE_PHONE", "0811 8899 532")
     main(["lookup", "--json"])
