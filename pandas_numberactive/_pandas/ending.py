@@ -187,8 +187,10 @@ def _advice(report: RunReport, held: int) -> str:
             f" This run ended at {report.stopped_by}: the same call buys nothing more today, "
             "a higher cap goes on with it."
         )
-    elif report.failed or not report.complete:
+    elif not report.complete:
         advice = " Calling again goes on where this ended."
+    elif report.failed:  # the run is over: the same refresh would buy the whole book again
+        advice = " What failed was charged, and is final: ask the vendor."
     if held:
         advice += " See pna.LookupStore().held() for what waits for a decision."
     return advice

@@ -64,6 +64,17 @@ def test_a_refresh_with_one_left_open_goes_on(ready, vendor, kind, status):
     assert pna.last_run().complete is True
 
 
+def test_a_run_that_is_over_does_not_ask_to_call_again(ready, vendor):
+    """One failed and was charged: the same refresh is another one, and buys everything again."""
+    script(vendor, n3=["code_charged"])
+    with pytest.warns(pna.errors.IncompleteRunWarning, match="is final: ask the vendor") as told:
+        enrich(book(6), refresh=True)
+    assert "Calling again" not in str(told[0].message)
+    assert pna.last_run().complete is True
+    enrich(book(6), refresh=True)
+    assert vendor.ledger.total == 12
+
+
 def test_a_refresh_that_is_over_is_followed_by_another(ready, vendor):
     for bought in (4, 8, 12):
         enrich(book(4), refresh=True)
