@@ -141,7 +141,11 @@ def make_plan(
     options: Options,
     earlier: RunRow | None = None,
 ) -> Plan:
-    """Count the work of a run. `earlier` is the run that it continues."""
+    """Count the work of a run. `earlier` is the run that it continues.
+
+    Raises ConfigurationError where a budget would count charges of two prices.
+    """
+    _refuse_two_prices(settings, options, earlier)
     bought = stored.bought_at[sorted_.stored]
     to_buy = int(sorted_.to_buy.sum())
     open_ = int(sorted_.open.sum())
@@ -172,6 +176,18 @@ def make_plan(
         warnings=shape.warnings,
         store=short_location(settings.store),
         examples=dict(shape.examples),
+    )
+
+
+def _refuse_two_prices(settings: RunSettings, options: Options, earlier: RunRow | None) -> None:
+    before = earlier.price if earlier else None
+    now = settings.unit_price
+    if options.budget is None or not before or not now or before == now:
+        return
+    raise ConfigurationError(
+        f"This call goes on with a run that was begun at {settings.currency} {before:,g} a "
+        f"charge, and unit_price is {now:,g} now: a budget cannot count both. Use max_charges= in "
+        "place of budget=, or set unit_price back. Nothing was sent."
     )
 
 

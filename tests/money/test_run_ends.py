@@ -410,6 +410,29 @@ def test_a_raised_cap_goes_on_with_the_run(ready, vendor, raised):
     assert vendor.ledger.total == 9
 
 
+def test_a_budget_is_not_counted_at_two_prices(on_either, vendor):
+    """At a lower price the same budget paid for 24 more charges, and 5,400 were spent of 3,000."""
+    on_either(progress=False, unit_price=500.0)
+    enrich(book(40), budget=3000)
+    on_either(progress=False, unit_price=100.0)
+    for ask in (pna.plan, pna.enrich):
+        with pytest.raises(pna.errors.ConfigurationError, match="begun at IDR 500 a charge"):
+            ask(book(40), "phone", budget=3000)
+    assert vendor.ledger.total == 6
+    enrich(book(40), max_charges=7)
+    assert vendor.ledger.total == 7
+
+
+def test_a_price_named_late_is_the_price_of_its_run(on_either, vendor):
+    """The first call had none: the bill of the whole run is known from the second on."""
+    on_either(progress=False, unit_price=None)
+    enrich(book(9), max_charges=2)
+    on_either(progress=False, unit_price=500.0)
+    enrich(book(9), budget=1500)
+    assert vendor.ledger.total == 3
+    assert pna.spend("run")["cost"].tolist() == [1500.0]
+
+
 def test_what_a_cap_holds_is_not_planned_again(ready, vendor):
     """A charge that is in doubt takes room: the plan says what the run then buys."""
     script(vendor, n2=["code"] * 50)
