@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from dataclasses import dataclass, field, replace
 from types import TracebackType
@@ -129,6 +130,7 @@ class Run:
         self._over = False  # nothing is left: the run may end
         self._ending = Ending()
         self._abandoned = False  # perhaps before there is a result
+        self._token = workers.new_token()
 
     def __enter__(self) -> Run:
         return self
@@ -194,6 +196,7 @@ class Run:
     def abandon(self) -> None:
         """Leave the run to the next call, because its result was not returned."""
         self._abandoned = True
+        workers.give_up(self._token)
         self._ending.abandon()
 
     async def _go(self, store: LookupStore) -> Result:
@@ -211,6 +214,8 @@ class Run:
             result = await self._result(store, known, sorted_, None, None)
             store.close()
             return result
+        if self._abandoned:  # nobody waits, and nothing was begun
+            raise asyncio.CancelledError
         # Where nothing is left to buy, the run that is not over is ended.
         run, buyer = await self._begin(store, key, began_at)
         try:
@@ -274,7 +279,7 @@ class Run:
         run, worker = await store.write(
             workers.begin,
             store.engine,
-            workers.new_token(),
+            self._token,
             lease=self._settings.lease,
             **self._terms(store, key, began_at),
         )

@@ -41,8 +41,23 @@ def join(db: Database, engine: Engine, token: str, *, run: int, lease: float) ->
         host=socket.gethostname(),
         token=held,
         lease_until=until,
-        alive=lambda other_db, other: alive(other_db, engine, other),
+        alive=lambda other_db, other: _is_waited_for(other_db, engine, other),
     )
+
+
+_given_up: set[str] = set()  # tokens of calls of this process whose callers have gone
+
+
+def give_up(token: str) -> None:
+    """Let the same call, made again, take the place of this worker while it drains its calls."""
+    _given_up.add(token)
+
+
+def _is_waited_for(db: Database, engine: Engine, worker: int) -> bool:
+    """Return True while a worker lives and somebody waits for its result."""
+    row = _worker(db, worker)
+    given_up = row is not None and row[0].rpartition("-")[2] in _given_up
+    return alive(db, engine, worker) and not given_up
 
 
 def renew(db: Database, engine: Engine, *, worker: int, run: int, lease: float) -> None:

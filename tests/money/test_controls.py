@@ -106,6 +106,11 @@ def test_a_caller_who_left_first_and_is_waited_for(fails, monkeypatch):
     fails(ends.test_a_run_whose_caller_left_first_can_end)
 
 
+def test_a_caller_who_left_and_keeps_its_place(fails, monkeypatch):
+    monkeypatch.setattr(run.workers, "give_up", lambda _: None)
+    fails(ends.test_a_call_made_again_takes_the_place_of_one_that_drains)
+
+
 def test_an_interrupted_end_that_stands(fails, monkeypatch):
     monkeypatch.setattr(runs, "go_on", lambda *_, **__: None)
     fails(ends.test_an_interrupt_of_the_runs_own_end_takes_it_back, name="do")

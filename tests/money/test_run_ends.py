@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from concurrent.futures import CancelledError
 from dataclasses import replace
 
 import numpy as np
@@ -13,7 +14,7 @@ import pytest
 import pandas_numberactive as pna
 from pandas_numberactive.__main__ import main
 from pandas_numberactive._cli import tables
-from pandas_numberactive._pandas import frames
+from pandas_numberactive._pandas import api, frames
 from pandas_numberactive._pandas import lookup as single
 from pandas_numberactive._purchase.purchase import LookupState
 from pandas_numberactive._run import ending
@@ -158,22 +159,49 @@ def test_an_interrupt_after_the_last_answer_ends_no_run(ready, vendor, monkeypat
     assert vendor.ledger.total == 3
 
 
-def test_a_run_whose_caller_left_first_can_end(ready, vendor, monkeypatch):
-    """An interrupt outlasted the drain: the call made again goes on, and then it is over."""
+def leave_at_the_first_handle(monkeypatch, vendor):
+    """Refresh, and leave the call as an interrupt does that outlasts the drain. Return the call."""
     going = []
 
-    def given_up(work, **_):
+    def left(work, **_):
         going.append(pna._bridge.submit(work))
+        while not vendor.ledger.handles:
+            pass
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(pna._bridge, "call", given_up)
+        patch.setattr(pna._bridge, "call", left)
         with pytest.raises(KeyboardInterrupt):
             enrich(book(3), refresh=True)
-    going[0].result(30)
+    return going[0]
+
+
+def test_a_run_whose_caller_left_first_can_end(ready, vendor, monkeypatch):
+    """The call made again goes on with the run, and then it is over."""
+    leave_at_the_first_handle(monkeypatch, vendor).result(30)
     for charged in (3, 6):
         enrich(book(3), refresh=True)
         assert vendor.ledger.total == charged
+
+
+def test_a_call_made_again_takes_the_place_of_one_that_drains(ready, vendor, monkeypatch):
+    """The first one's worker would keep the run from its end: the next refresh bought nothing."""
+    vendor.latency = 0.3
+    draining = leave_at_the_first_handle(monkeypatch, vendor)
+    enrich(book(3), refresh=True)
+    draining.result(30)
+    assert vendor.ledger.total == 3
+    enrich(book(3), refresh=True)
+    assert vendor.ledger.total == 6
+
+
+def test_a_call_that_nobody_waits_for_begins_no_run(ready, vendor):
+    """It was left before it had begun: it would buy what nobody gets."""
+    call = api._Call.of(book(3), "phone", {"refresh": True})
+    call.run.abandon()
+    with pytest.raises(CancelledError):
+        pna._bridge.submit(call.run.go()).result(30)
+    assert vendor.ledger.handles == 0
 
 
 def awaited(work):
