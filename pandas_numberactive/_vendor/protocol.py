@@ -124,8 +124,17 @@ class Message(NamedTuple):
     data: Any = None
     request_id: str | None = None
     is_fee: bool | None = None
+    fee_unread: bool = False  # isFee stood there, with a value that means neither 1 nor 0
     marked: bool = False
     said: str = ""  # the code as it came, for the user's own table only
+
+    @property
+    def charges_handle(self) -> bool:
+        """Return True if a reply to handle may have cost money.
+
+        Its isFee is rarely there. Any value but a clear 0 counts as a charge.
+        """
+        return self.is_fee is True or self.fee_unread
 
     def __repr__(self) -> str:
         return f"Message(code={self.code!r}, is_fee={self.is_fee})"
@@ -148,19 +157,21 @@ def parse(body: bytes, keys: Credentials | None = None) -> Message:
     tree = _load(body.decode("utf-8", "replace").removeprefix("\ufeff"))
     if not isinstance(tree, dict):
         return Message()
+    is_fee = _is_fee(tree.get("isFee"))
     return Message(
         code=_code(tree.get("code"), keys),
         said=_said(tree.get("code")),
         msg=_text(tree.get("msg"), keys)[:200],
         data=_data(tree),
         request_id=_request_id(tree.get("requestId")),
-        is_fee=_is_fee(tree.get("isFee")),
+        is_fee=is_fee,
+        fee_unread=is_fee is None and tree.get("isFee") not in (None, ""),
         marked=tree.get(SIMULATOR_FIELD) is True,
     )
 
 
 def _data(tree: dict[str, Any]) -> Any:
-    """Return `data` or, where it is empty, the signals and objects that stand beside it.
+    """Return `data` or, where it is empty, what stands beside it and may be the answer.
 
     A paid answer under another key would be stored as one without data.
     """
@@ -174,7 +185,21 @@ def _data(tree: dict[str, Any]) -> Any:
 
 
 def _is_misplaced(key: str, value: Any) -> bool:
-    return key in SIGNALS or (bool(value) and isinstance(value, (dict, list)))
+    return key in SIGNALS or _may_hold_answer(key, value)
+
+
+# JSON within a text, or an encrypted answer: 64 characters are a digest yet.
+_PACKED = re.compile(r"\s*(?:[{\[].*[}\]]|[A-Za-z0-9+/=_.\r\n-]{65,})\s*", re.S)
+_NEVER_ANSWERS = ("code", "msg", "message", "requestid", "userphone", "token", "sign", "signature")
+
+
+def _may_hold_answer(key: str, value: Any) -> bool:
+    """Return True for an object, and for a text that may be JSON or encrypted."""
+    if isinstance(value, (dict, list)):
+        return bool(value)
+    if not isinstance(value, str) or key.lower() in _NEVER_ANSWERS:
+        return False
+    return _PACKED.fullmatch(value) is not None
 
 
 _DECODER = json.JSONDecoder(parse_int=_Number, parse_float=_Number, parse_constant=_Number)
@@ -271,7 +296,7 @@ def _is_fee(value: Any) -> bool | None:
     return _TRUTHS.get(value.strip().lower()) if isinstance(value, str) else None
 
 
-_TRUTHS = {"true": True, "false": False}
+_TRUTHS = {"true": True, "yes": True, "y": True, "false": False, "no": False, "n": False}
 
 
 @dataclass(frozen=True, slots=True)
@@ -308,14 +333,17 @@ def read_answer(data: Any) -> tuple[Answer, bool]:
 def _is_renamed(data: dict[str, Any]) -> bool:
     """Return True if a signal is missing and seems to stand under another name."""
     missing = {name.lower() for name in SIGNALS if name not in data}
-    if not missing:
-        return False
     others = [(key, value) for key, value in data.items() if key not in SIGNALS]
-    return any(
-        (re.sub(r"[^a-z]", "", key.lower()) in missing and _level(value) != 0)
-        or (isinstance(value, str) and value.strip().lower() in LEVELS)
-        for key, value in others
-    )
+    return bool(missing) and any(_stands_for(missing, key, value) for key, value in others)
+
+
+def _stands_for(missing: set[str], key: str, value: Any) -> bool:
+    """Return True if an unknown field may be, or hold, one of the missing signals."""
+    if re.sub(r"[^a-z]", "", key.lower()) in missing and _level(value) != 0:
+        return True
+    if isinstance(value, str) and value.strip().lower() in LEVELS:
+        return True
+    return _may_hold_answer(key, value)
 
 
 def _telco(value: Any) -> int | None:

@@ -71,11 +71,12 @@ def judge_handle(
 ) -> Verdict:
     """Judge a reply to handle by the outcome table, read from the top.
 
-    isFee 1 is a charge under every code and status: the reply is final, and never asked for again.
+    isFee 1 is a charge under every code and status, as is a value that is not clearly 0: the reply
+    is final, and never asked for again.
     """
     message = parse(reply.body, reply.keys)
     verdict = _judge_first_step(reply, message, number, codes, simulated)
-    if message.is_fee is not True or verdict.outcome not in _WITHOUT_ANSWER:
+    if not message.charges_handle or verdict.outcome not in _WITHOUT_ANSWER:
         return verdict
     if verdict.reason == SIMULATOR_ANSWER:  # its charges are made up
         return verdict
@@ -172,7 +173,7 @@ def _judge_sale(message: Message, number: int) -> Verdict | None:
     """Read what a good reply to handle gives: an answer, a requestId, or neither (None)."""
     if _has_signals(message.data):
         return _judge_data(message, number)._replace(request_id=message.request_id)
-    paid = message.is_fee is True
+    paid = message.charges_handle
     if message.request_id:  # whatever skeleton of NAs stands beside it
         return _verdict(
             message,

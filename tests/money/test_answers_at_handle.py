@@ -75,6 +75,15 @@ def test_a_charge_at_handle_counts_under_the_cap(ready, vendor, at_handle):
     assert vendor.ledger.total == 2
 
 
+@pytest.mark.parametrize("code", [201, 11008])
+def test_a_fee_at_handle_that_nobody_reads_counts(ready, vendor, at_handle, code):
+    """isFee 2 is on no page: such a failure was paid again by each call, past its cap."""
+    at_handle(True, isFee=2, code=code)
+    for _ in range(2):
+        enrich(book(6), max_charges=2)
+    assert vendor.ledger.total == int(pna.spend()["charged"].sum()) == 2
+
+
 def test_a_charge_at_handle_is_no_free_failure(ready, vendor, at_handle):
     """Query fails free, handle was paid: it is not asked again on its own."""
     at_handle(True, isFee=1)

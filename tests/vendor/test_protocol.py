@@ -484,6 +484,13 @@ def test_signals_without_a_phone_have_their_reason():
         {"data": {"userPhone": f"62{N}", "telcoType": 0, "active_level": "high"}},
         {"data": {"userPhone": f"62{N}", "telco_type": 1, "activeLevel": "NA"}},
         {"data": {"userPhone": f"62{N}", "telcoType": "0", "online": " Medium "}},
+        {"encryptData": "kR9x" * 32},
+        {"data": None, "payload": "0a" * 96},
+        {"data": "", "result": json.dumps(DATA)},
+        {"data": {"userPhone": f"62{N}", "telcoType": 0, "cipher": "kR9x" * 32}},
+        {"data": json.dumps(DATA)},
+        {"data": [DATA]},
+        {"data": {"data": DATA}},
     ],
 )
 def test_a_paid_answer_in_another_place_is_never_no_data(fields):
@@ -505,6 +512,8 @@ def test_signals_beside_an_empty_data_are_read_and_compared():
     [
         {},
         {"data": {}, "traceId": "a1"},
+        {"data": {}, "traceId": "a1" * 32, "message": "no data for this number, " * 4},
+        {"data": None, "sign": "kR9x" * 86, "operator": ""},
         {"data": None, "userPhone": f"62{N}"},
         {"data": {"telcoType": 0, "activeLevel": "NA"}},
         {"data": {"telcoType": 0, "operator": "XL", "active_level": "NA"}},
@@ -514,7 +523,18 @@ def test_nothing_beside_no_data_stays_no_data(fields):
     assert judge_query(Reply(200, body(code=200, isFee=1, **fields)), N).outcome is Outcome.NO_DATA
 
 
-@pytest.mark.parametrize(("said", "charged"), [("true", True), ("False", False), ("maybe", None)])
+@pytest.mark.parametrize(
+    ("said", "charged"),
+    [
+        ("true", True),
+        ("Y", True),
+        ("False", False),
+        ("no", False),
+        (0.0, False),
+        ("maybe", None),
+        (2, None),
+    ],
+)
 def test_a_charge_is_read_in_words(said, charged):
     verdict = judge_query(Reply(200, body(code=200, data=DATA, isFee=said)), N)
     assert verdict.charged is charged
@@ -525,3 +545,17 @@ def test_a_charge_in_words_at_handle_is_one(code):
     """A failure that costs money is not tried again by the next call."""
     verdict = judge_handle(Reply(200, body(code=code, isFee="true", requestId="r")), N)
     assert verdict.charged is True
+
+
+@pytest.mark.parametrize("code", [200, 201, 11008])
+@pytest.mark.parametrize("said", [2, -1, "charged", "1.5", [1], " 1 "])
+def test_a_charge_at_handle_that_nobody_reads_is_one(said, code):
+    """A page without isFee at handle says nothing of its values, and only a clear 0 is free."""
+    verdict = judge_handle(Reply(200, body(code=code, isFee=said, requestId="r")), N)
+    assert verdict.charged is True
+
+
+@pytest.mark.parametrize("said", [0, "0", 0.0, "0.0", False, "no", None, ""])
+def test_a_clear_0_at_handle_is_free(said):
+    verdict = judge_handle(Reply(200, body(code=11008, isFee=said, requestId="r")), N)
+    assert (verdict.outcome, verdict.charged) == (Outcome.FAILED, False)
