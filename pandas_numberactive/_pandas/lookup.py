@@ -25,7 +25,7 @@ from pandas_numberactive._display.text import said, utc, when, words
 from pandas_numberactive._pandas.api import ready_settings
 from pandas_numberactive._pandas.columns import ACTIVE_LEVEL, FREQUENCY_GRADE, TELCO_TYPE
 from pandas_numberactive._pandas.ending import conclude, go
-from pandas_numberactive._phones.mask import mask
+from pandas_numberactive._phones.mask import mask, mask_within
 from pandas_numberactive._phones.parse import explain, parse_phone
 from pandas_numberactive._purchase.purchase import STATUSES, signal_codes
 from pandas_numberactive._run.options import Options
@@ -318,7 +318,7 @@ def lookup_card(found: Lookup) -> str:
     known = (when(found.looked_up_at), _PAID[found.charged], found.source, found.environment)
     facts = note(mark + ", ".join(word for word in known if word))
     if found.request_id:
-        facts += note(f"requestId {found.request_id}")
+        facts += note(f"requestId {mask_within(found.request_id, found.phone)}")
     if found.status in ("answered", "no_data"):
         names = ("active_level", "frequency_grade", "telco_type")
         signals = "".join(level(name, getattr(found, name)) for name in names)

@@ -36,7 +36,7 @@ from pandas_numberactive._pandas.reconcile import (
     compare,
     invoice_ids,
 )
-from pandas_numberactive._phones.mask import mask
+from pandas_numberactive._phones.mask import mask, mask_within
 from pandas_numberactive._phones.parse import parse_phone
 from pandas_numberactive._purchase.purchase import LookupState
 from pandas_numberactive._run.options import seconds_of
@@ -188,7 +188,7 @@ class LookupStore:
             A date, or text that pandas reads as one, on the clock of the setting `timezone`. By
             default the whole history.
         mask
-            False shows the numbers whole.
+            False shows the numbers whole, also within a requestId.
         environment
             "production", "sandbox" or "simulator". By default that of the settings. "all" shows
             every environment, in a column of its own.
@@ -225,7 +225,7 @@ class LookupStore:
         Parameters
         ----------
         mask
-            False shows the numbers whole.
+            False shows the numbers whole, also within a requestId.
         environment
             As in `history`.
 
@@ -320,7 +320,7 @@ class LookupStore:
         Parameters
         ----------
         mask
-            False shows the numbers whole.
+            False shows the numbers whole, also within a requestId.
 
         Returns
         -------
@@ -677,6 +677,9 @@ def _presentable(frame: pd.DataFrame, masked: bool) -> pd.DataFrame:
         frame[name] = pd.to_datetime(micros, unit="us", utc=True).dt.as_unit("us")
     for name in frame.columns.intersection(list(_DTYPES)):
         frame[name] = pd.to_numeric(frame[name]).astype(_DTYPES[name])
+    if masked and "request_id" in frame:
+        pairs = zip(frame["request_id"], frame["number"], strict=True)
+        frame["request_id"] = [_shown_id(one, number) for one, number in pairs]
     shown = [_shown(number, masked) for number in frame["number"]]
     frame["number"] = pd.Series(shown, index=frame.index, dtype="string")
     return frame
@@ -687,6 +690,13 @@ def _shown(number: Any, masked: bool) -> str | None:
         return None
     text = str(int(number))
     return mask(text) if masked else text
+
+
+def _shown_id(request_id: Any, number: Any) -> Any:
+    """Return a requestId, masked where the vendor made it of the row's own number."""
+    if not isinstance(request_id, str) or pd.isna(number):
+        return request_id
+    return mask_within(request_id, int(number))
 
 
 class Summary(dict[str, int]):

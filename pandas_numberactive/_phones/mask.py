@@ -17,6 +17,15 @@ def mask(national: str | int) -> str:
     return f"{text[:4]}****{text[-3:]}" if len(text) >= 9 else "****"
 
 
+def mask_within(text: str, national: str | int) -> str:
+    """Hide the middle of a number wherever it stands in a text, as in an id that is made of it.
+
+    >>> mask_within("20261128-628118899532-7", 8118899532)
+    '20261128-628118****532-7'
+    """
+    return text.replace(str(national), mask(national))
+
+
 def mask_cell(cell: object) -> str:
     """Render a raw cell for a list of problems, in 40 characters at most.
 

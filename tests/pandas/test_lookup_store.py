@@ -516,6 +516,35 @@ def test_a_number_with_an_open_lookup_is_not_forgotten(place, frame):
             assert store.summary() == {"uncertain": 1}
 
 
+def test_a_request_id_made_of_the_phone_is_masked(on_either, vendor, frame, monkeypatch):
+    """The vendor chooses it, and what is shown may be saved."""
+    monkeypatch.setattr(vendor, "_after", _id_of_the_phone(vendor, vendor._after))
+    on_either()
+    enrich(frame)
+    card = pna.lookup(PHONES[0])
+    shown = [pna.history().to_csv(), card._repr_html_(), repr(card)]
+    with pna.LookupStore() as store:
+        shown += [store.charges().to_csv(), store.held().to_csv()]
+        whole = store.charges(mask=False)["request_id"]
+        assert store.reconcile(pd.DataFrame({"requestId": whole}))["verdict"].eq("matched").all()
+    assert set(whole) == {f"order-62{phone}" for phone in PHONES}
+    assert not [phone for phone in PHONES if phone in "".join(shown)]
+    assert all("order-628" in text for text in shown[:2])
+
+
+def _id_of_the_phone(vendor, real):
+    """Let handle give requestIds such as order-628118899532."""
+
+    def after(request, kind, body):
+        if request.path.endswith("handle"):
+            book = vendor._ids[body["requestId"]]
+            body = {**body, "requestId": f"order-62{book.phone}"}
+            vendor._ids[body["requestId"]] = book
+        return real(request, kind, body)
+
+    return after
+
+
 def test_history_is_typed_masked_and_from_a_date(on_either, frame):
     on_either()
     enrich(frame)
