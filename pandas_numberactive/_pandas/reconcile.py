@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from numbers import Real
 from typing import Any
 
@@ -17,6 +18,8 @@ ADVICE = "Name the column of requestIds with request_id=."
 VERDICTS = ["matched", "not_counted", "only_on_invoice", "only_here", "charged_twice"]
 OUTSIDE = "outside_period"  # a column where a period was given
 EXACT = 2**53  # whole numbers above it are not exact as floats
+_EXPONENT = re.compile(r"\d(?:[.,]\d+)?[eE][+]\d+")  # as Excel and Python write a large number
+_UNSEEN = " \t\r\n\u00a0\u200b\u3000\ufeff"
 
 Period = str | pd.Period | tuple[Any, Any]
 
@@ -53,6 +56,8 @@ def invoice_ids(invoice: pd.DataFrame, request_id: str | None) -> pd.Series:
     name = next((one for one in wanted if one in invoice.columns), None)
     if name is None:
         raise ColumnNotFoundError(wanted[0], invoice.columns, advice=ADVICE)
+    if isinstance(invoice[name], pd.DataFrame):
+        raise ConfigurationError(f"The invoice has {name!r} more than once. Nothing was changed.")
     texts = [id_text(value, name) for value in invoice[name].dropna().tolist()]
     return pd.Series([text for text in texts if text], dtype=object).value_counts()
 
@@ -60,13 +65,21 @@ def invoice_ids(invoice: pd.DataFrame, request_id: str | None) -> pd.Series:
 def id_text(value: object, name: str) -> str:
     """Return an id as it was printed: a blank line makes whole numbers floats."""
     if not isinstance(value, Real) or not float(value).is_integer():
-        return str(value).strip()
+        text = str(value).strip(_UNSEEN)
+        if _EXPONENT.fullmatch(text):
+            raise _lost_digits(name)
+        return text
     if isinstance(value, (float, np.floating)) and abs(value) >= EXACT:
-        raise ConfigurationError(
-            f"The requestIds in {name!r} were read as decimals, and their last digits are lost. "
-            f'Read the file again with dtype={{"{name}": str}}. Nothing was changed.'
-        )
+        raise _lost_digits(name)
     return str(math.trunc(value))
+
+
+def _lost_digits(name: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"The requestIds in {name!r} were read or saved as decimals, and their last digits are "
+        f'lost. Read the file as it came from the vendor, with dtype={{"{name}": str}}. '
+        "Nothing was changed."
+    )
 
 
 def bounds(period: Period | None, zone: str) -> tuple[pd.Timestamp, pd.Timestamp] | None:
@@ -78,17 +91,27 @@ def bounds(period: Period | None, zone: str) -> tuple[pd.Timestamp, pd.Timestamp
         return None
     try:
         if isinstance(period, tuple):
-            first, last = (pd.Timestamp(one) for one in period)
+            first, last = (pd.Timestamp(_year_first(one)) for one in period)
         else:
-            whole = pd.Period(period) if isinstance(period, str) else period
+            whole = pd.Period(_year_first(period)) if isinstance(period, str) else period
             first = whole.start_time
             last = (whole + 1).start_time
+        pair = _utc(first, zone), _utc(last, zone)
+        if not pair[0] < pair[1]:  # no time at all would hide every charge
+            raise ValueError
     except (ValueError, TypeError, AttributeError):
         raise ConfigurationError(
             'period must be a month or a day such as "2026-10", or its first moment and the one '
             f"after its last, not {said(period)}."
         ) from None
-    return _utc(first, zone), _utc(last, zone)
+    return pair
+
+
+def _year_first(moment: Any) -> Any:
+    """Return a moment. Text must begin with its year: pandas reads 08-11-2026 as 11 August."""
+    if isinstance(moment, str) and not re.match(r"\s*(?:19|20)\d\d", moment):
+        raise ValueError
+    return moment
 
 
 def _utc(moment: pd.Timestamp, zone: str) -> pd.Timestamp:

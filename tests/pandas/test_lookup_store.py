@@ -120,6 +120,46 @@ def test_ids_that_a_blank_line_made_floats_match(as_production):
             store.reconcile(pd.DataFrame({"requestId": [2.0**60]}))
 
 
+def test_ids_that_excel_cut_accuse_nobody(as_production):
+    """All of them read 1.00E+17: a purchase billed many times, it seemed."""
+    as_production()
+    with pna.LookupStore() as store:
+        for cut in ("1.00E+17", "1e+17", "1,2E+17"):
+            with pytest.raises(ConfigurationError, match="last digits are lost"):
+                store.reconcile(pd.DataFrame({"requestId": [cut, cut]}))
+        assert len(store.reconcile(pd.DataFrame({"requestId": ["3e17", "1e17"]}))) == 2
+
+
+def test_marks_that_nobody_sees_are_no_part_of_an_id(on_either, vendor, frame):
+    on_either()
+    enrich(frame[:2])
+    ids = [charge.request_id for charge in vendor.ledger.charges()]
+    with pna.LookupStore() as store:
+        out = store.reconcile(pd.DataFrame({"requestId": ["\ufeff" + ids[0], ids[1] + " \u200b"]}))
+        assert out["verdict"].tolist() == ["matched"] * 2
+        twice = pd.DataFrame([ids], columns=["requestId", "requestId"])
+        with pytest.raises(ConfigurationError, match="more than once"):
+            store.reconcile(twice)
+
+
+@pytest.mark.parametrize(
+    "period",
+    [
+        ("2026-02-01", "2026-01-01"),
+        ("2026-01-01", None),
+        "08-11-2026",
+        "11/2026",
+        ("01-02-2026", "2026-03-01"),
+        ("2026-01-01", "2026-01-01"),
+    ],
+)
+def test_a_period_that_may_hide_charges_is_refused(as_production, period):
+    """An empty time left every charge out, and 08-11-2026 was 11 August."""
+    as_production()
+    with pna.LookupStore() as store, pytest.raises(ConfigurationError, match="period must be"):
+        store.reconcile(pd.DataFrame({"requestId": ["r1"]}), period=period)
+
+
 def test_a_months_invoice_leaves_other_months_out(on_either, vendor, frame):
     """What was charged in another month, and is not billed now, is no finding."""
     given = on_either()
