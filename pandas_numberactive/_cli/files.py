@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
+import os
 import sys
 import zipfile
 from collections import Counter
@@ -169,18 +171,14 @@ def _separator(lines: list[str]) -> str:
 def check_target(name: str, source: str) -> None:
     """Refuse, before anything is bought, a name that the result could not be written to."""
     if name == STANDARD:
+        _check_output()
         return
     path = Path(name)
+    _check_kind(path, name)
     if path.exists() and Path(source).exists() and path.samefile(source):
         raise ConfigurationError(
             f"--out {name!r} is the file that is read: name another, so that it is kept."
         )
-    if path.suffix.lower() not in (*TEXT_ENDINGS, ".xlsx", ".parquet"):
-        raise ConfigurationError(
-            f"--out {mask_label(name)} must end in .csv, .tsv, .txt, .xlsx or .parquet."
-        )
-    if path.suffix.lower() == ".xlsx":
-        _need_openpyxl()
     if not path.absolute().parent.is_dir():
         raise ConfigurationError(f"There is no folder for --out {mask_label(name)}.")
     try:
@@ -190,6 +188,24 @@ def check_target(name: str, source: str) -> None:
         raise ConfigurationError(
             f"--out {name!r} cannot be written ({error.strerror}): name another file."
         ) from error
+
+
+def _check_output() -> None:
+    """Raise ConfigurationError where a shell has closed standard output."""
+    if sys.stdout is None:
+        raise ConfigurationError("Standard output is closed: name a file with --out.")
+
+
+def _check_kind(path: Path, name: str) -> None:
+    """Raise where the name is a folder's, or of a format that cannot be written."""
+    if path.suffix.lower() not in (*TEXT_ENDINGS, ".xlsx", ".parquet"):
+        raise ConfigurationError(
+            f"--out {mask_label(name)} must end in .csv, .tsv, .txt, .xlsx or .parquet."
+        )
+    if path.suffix.lower() == ".xlsx":
+        _need_openpyxl()
+    if path.is_dir():
+        raise ConfigurationError(f"--out {mask_label(name)} is a folder: name a file.")
 
 
 def _need_openpyxl() -> None:
@@ -207,7 +223,7 @@ def write_table(df: pd.DataFrame, name: str, layout: Layout = _PLAIN) -> None:
     The file has its name only once it is whole.
     """
     if name == STANDARD:
-        sys.stdout.write(without_formulas(df).to_csv(index=False, sep=layout.separator))
+        _print_whole(without_formulas(df).to_csv(index=False, sep=layout.separator))
         return
     path = Path(name)
     part = _part(path)
@@ -216,6 +232,27 @@ def write_table(df: pd.DataFrame, name: str, layout: Layout = _PLAIN) -> None:
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def _print_whole(text: str) -> None:
+    """Write to standard output, and raise OSError where not all of it arrives.
+
+    What is left in Python's buffer would be found undeliverable only after the run had ended.
+    """
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except OSError:
+        _drop_output()
+        raise
+
+
+def _drop_output() -> None:
+    """Send the rest of standard output nowhere: as Python ends, it would fail again."""
+    with contextlib.suppress(OSError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
 
 
 def _part(path: Path) -> Path:

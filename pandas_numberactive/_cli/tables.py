@@ -37,7 +37,7 @@ from pandas_numberactive._config.settings import (
     unknown_variables,
 )
 from pandas_numberactive._pandas import api, columns
-from pandas_numberactive._phones.mask import mask_cell, mask_label
+from pandas_numberactive._phones.mask import hide_numbers, mask_cell, mask_label
 from pandas_numberactive._run.options import EnrichOptions
 from pandas_numberactive._run.report import RunReport
 from pandas_numberactive.errors import (
@@ -228,18 +228,31 @@ def enrich(out: str | None, details: bool, **given: Any) -> int:
     return exit_code(report)
 
 
+class UnwrittenTableError(NumberActiveError):
+    """The error for a result that its file, or standard output, did not take."""
+
+
 def _keep(df: pd.DataFrame, name: str, layout: Layout) -> None:
     """Write the result, or say that its answers are stored all the same."""
     try:
         write_table(df, name, layout)
-    except OSError as error:
+    except Exception as error:  # each format has errors of its own: all is paid for by now
         report = api.last_run()
         if report is not None:
             tell(report_text(report))
-        raise NumberActiveError(
-            f"The table could not be written to --out {name!r} ({error.strerror}). Every answer is "
+        raise UnwrittenTableError(
+            f"The table could not be written to --out {name!r} ({_why(error)}). Every answer is "
             "stored: the same command with another --out writes it, and buys nothing twice."
-        ) from error
+        ) from None
+
+
+def _why(error: Exception) -> str:
+    """Return the reason in words, without the cell that an Excel writer quotes."""
+    if isinstance(error, OSError):
+        return str(error.strerror)
+    if type(error).__name__ == "IllegalCharacterError":
+        return "a cell holds a control character, which Excel refuses: choose a .csv"
+    return hide_numbers(f"{type(error).__name__}: {error}")[:200]
 
 
 def _put_report(report: RunReport, *, as_json: bool, err: bool) -> None:

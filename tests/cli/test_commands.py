@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import re
 import subprocess
 import sys
@@ -326,6 +327,56 @@ def test_a_file_that_fails_half_way_leaves_no_file(tmp_path, keys, book, monkeyp
 
 
 # --- the ledger
+
+
+@pytest.fixture
+def broken_pipe():
+    """The writing end of a pipe that nobody reads, buffered as Python's own output is."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    with open(writer, "w") as output:
+        yield output
+
+
+def test_output_that_does_not_arrive_ends_no_run(keys, book, vendor, broken_pipe, monkeypatch):
+    """It was lost in Python's buffer after the run had ended: each call bought the book again."""
+    command = ["enrich", book, "--out", "-", "--refresh"]
+    monkeypatch.setattr("sys.stdout", broken_pipe)
+    assert main(command) == 2
+    monkeypatch.setattr("sys.stdout", io.StringIO())
+    assert main(command) == 0
+    assert vendor.ledger.total == 2
+
+
+def test_a_cell_that_excel_refuses_ends_no_run(keys, vendor, tmp_path, capsys):
+    """The writer's own error was no error of ours, and repeated the cell."""
+    source = tmp_path / "in.csv"
+    pd.DataFrame({"note": ["private\x0b"], "phone": PHONES[:1]}).to_csv(source, index=False)
+    command = ["enrich", str(source), "--refresh", "--out"]
+    assert main([*command, str(tmp_path / "out.xlsx")]) == 2
+    said = capsys.readouterr().err
+    assert "control character" in said
+    assert "buys nothing twice" in said
+    assert "private" not in said
+    assert main([*command, str(tmp_path / "out.csv")]) == 0
+    assert vendor.ledger.total == 1
+
+
+def test_a_folder_is_refused_as_a_result_first(keys, book, vendor, tmp_path, capsys):
+    """It was found only when everything had been bought."""
+    folder = tmp_path / "out.csv"
+    folder.mkdir()
+    assert main(["enrich", book, "--out", str(folder)]) == 2
+    assert "is a folder: name a file. Nothing was sent." in capsys.readouterr().err
+    assert vendor.ledger.total == 0
+
+
+def test_closed_output_is_refused_first(keys, book, vendor, monkeypatch, capsys):
+    """A shell closes it with `>&-`."""
+    monkeypatch.setattr("sys.stdout", None)
+    assert main(["enrich", book, "--out", "-"]) == 2
+    assert "closed: name a file with --out. Nothing was sent." in capsys.readouterr().err
+    assert vendor.ledger.total == 0
 
 
 def test_a_folder_that_cannot_be_written_is_refused_first(tmp_path, keys, book, vendor, capsys):
