@@ -180,14 +180,16 @@ def make_plan(
 
 
 def _refuse_two_prices(settings: RunSettings, options: Options, earlier: RunRow | None) -> None:
-    before = earlier.price if earlier else None
-    now = settings.unit_price
-    if options.budget is None or not before or not now or before == now:
+    if options.budget is None or earlier is None or not earlier.price or not settings.unit_price:
+        return
+    before = (earlier.currency, earlier.price)
+    now = (settings.currency, settings.unit_price)
+    if before == now:
         return
     raise ConfigurationError(
-        f"This call goes on with a run that was begun at {settings.currency} {before:,g} a "
-        f"charge, and unit_price is {now:,g} now: a budget cannot count both. Use max_charges= in "
-        "place of budget=, or set unit_price back. Nothing was sent."
+        f"This call goes on with a run that was begun at {before[0]} {before[1]:,g} a charge, and "
+        f"the price is {now[0]} {now[1]:,g} now: a budget cannot count both. Use max_charges= in "
+        "place of budget=, or set unit_price and currency back. Nothing was sent."
     )
 
 

@@ -31,7 +31,8 @@ class RunRow:
     resumed: bool
     charged: int = 0  # by earlier calls of the same run
     held: int = 0  # of these calls, perhaps charged: the cap counts them, too
-    price: float | None = None  # of one charge, when the run was begun
+    price: float | None = None  # of one charge, as first named
+    currency: str = ""  # of the price
 
 
 def _unknown(db: Database, worker: int) -> bool:
@@ -47,16 +48,16 @@ def find_run(
 ) -> RunRow | None:
     """Return the run of this key that is not over: for a day, and for as long as a worker lives."""
     row = db.execute(
-        "SELECT run, started_at, seen_at, price FROM runs WHERE key = ? AND ended_at IS NULL "
-        "ORDER BY run DESC LIMIT 1",
+        "SELECT run, started_at, seen_at, price, currency FROM runs "
+        "WHERE key = ? AND ended_at IS NULL ORDER BY run DESC LIMIT 1",
         (key,),
     ).fetchone()
     if row is None:
         return None
-    run, started_at, seen_at, price = row
+    run, started_at, seen_at, price, currency = row
     if seen_at <= now - RESUMABLE and not any(lives(db, one) for one in _workers(db, run)):
         return None
-    return RunRow(run, started_at, True, charged(db, run), held(db, run), price)
+    return RunRow(run, started_at, True, charged(db, run), held(db, run), price, currency or "")
 
 
 def begin_run(
@@ -80,10 +81,12 @@ def begin_run(
     started_at = now if started_at is None else started_at
     found = find_run(db, key=key, now=now, lives=lives)
     if found is not None:
-        db.execute(
-            "UPDATE runs SET cap = ?, price = coalesce(price, ?) WHERE run = ?",
-            (cap, price, found.run),
-        )
+        db.execute("UPDATE runs SET cap = ? WHERE run = ?", (cap, found.run))
+        if found.price is None and price is not None:
+            db.execute(
+                "UPDATE runs SET price = ?, currency = ? WHERE run = ?",
+                (price, currency, found.run),
+            )
         _add_buyer(db, found.run, buyer)
         return replace(found, started_at=min(found.started_at, started_at))
     row = db.execute(

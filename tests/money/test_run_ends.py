@@ -461,6 +461,27 @@ def test_a_price_named_late_is_the_price_of_its_run(on_either, vendor):
     assert pna.spend("run")["cost"].tolist() == [1500.0]
 
 
+def test_a_currency_named_late_is_that_of_its_price(on_either, vendor):
+    """Three charges at USD 0.5 stood in the books as IDR 1.5."""
+    on_either(progress=False, unit_price=None)
+    enrich(book(9), max_charges=2)
+    on_either(progress=False, unit_price=0.5, currency="USD")
+    enrich(book(9), max_charges=3)
+    spent = pna.spend("run")
+    assert (spent["cost"].tolist(), spent["currency"].tolist()) == ([1.5], ["USD"])
+
+
+def test_a_budget_is_not_counted_in_two_currencies(on_either, vendor):
+    """The same price in another currency is another price."""
+    on_either(progress=False, unit_price=500.0)
+    enrich(book(9), budget=1000)
+    on_either(progress=False, unit_price=500.0, currency="USD")
+    for ask in (pna.plan, pna.enrich):
+        with pytest.raises(pna.errors.ConfigurationError, match="begun at IDR 500 a charge"):
+            ask(book(9), "phone", budget=3000)
+    assert vendor.ledger.total == 2
+
+
 def test_what_a_cap_holds_is_not_planned_again(ready, vendor):
     """A charge that is in doubt takes room: the plan says what the run then buys."""
     script(vendor, n2=["code"] * 50)
