@@ -145,6 +145,7 @@ def _store(name: str, value: Any) -> str:
     if not url and (
         "://" in text
         or re.match(r"\s*(?:host|hostaddr|port|dbname|user|password|service)\s*=", text)
+        or re.match(r"\s*postgres(?:ql)?:", text, re.I)  # a URL that lacks a slash
     ):
         raise ConfigurationError(
             f"{name} must be a path, sqlite:PATH, :memory: or a postgresql:// URL."

@@ -86,8 +86,14 @@ def masked_url(url: str | None) -> str | None:
 
 
 def _masked_parameter(found: re.Match[str]) -> str:
-    secret = re.search(r"pass|pwd", unquote(found[2]), re.I)
-    return f"{found[1]}{found[2]}=***" if secret else found[0]
+    if _names_a_password(found[2]):
+        return f"{found[1]}{found[2]}=***"
+    first, mark, rest = found[0].partition(";")  # some part parameters so, which libpq does not
+    return f"{first};***" if _names_a_password(rest) else f"{first}{mark}{rest}"
+
+
+def _names_a_password(text: str) -> bool:
+    return re.search(r"pass|pwd", unquote(text), re.I) is not None
 
 
 class Address(str):

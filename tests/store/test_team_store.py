@@ -81,6 +81,7 @@ def told(error: BaseException) -> str:
         "postgresql://db/x?sslpassword=pa55",
         "postgresql://db/x?p%61ssword=pa55",
         "postgresql://me:pa55@/x?host=/run/postgresql",
+        "postgresql://db/x?user=me;password=pa55",
     ],
 )
 def test_a_password_is_masked_wherever_it_stands(url):
@@ -105,7 +106,13 @@ def test_an_address_without_a_password_is_shown_as_it_is():
 
 @pytest.mark.parametrize(
     "bad",
-    ["mysql://me:pa55@db/x", "postgresql+psycopg://me:pa55@db/x", "host=db user=me password=pa55"],
+    [
+        "mysql://me:pa55@db/x",
+        "postgresql+psycopg://me:pa55@db/x",
+        "host=db user=me password=pa55",
+        "postgresql:/me:pa55@db/x",  # what pathlib makes of a URL
+        "postgres:me:pa55@db/x",
+    ],
 )
 def test_what_is_no_address_does_not_become_a_file(bad, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
