@@ -68,17 +68,19 @@ def _normalize_chunk(column: pd.Series[Any], max_digits: int) -> Normalized:
         if narrow:  # parse_phone must see that these have 24 bits only
             return _narrow_floats(column, max_digits)
         return _nullable(column, np.float64, _floats, max_digits)
-    if (
-        isinstance(dtype, pd.StringDtype)
-        or str(dtype) in _ARROW_TEXT
-        or "<values=string" in str(dtype)
-    ):
+    if _holds_text(dtype):
         return _strings(column, max_digits)
-    if pd.api.types.is_object_dtype(dtype):
-        return _objects(column.to_numpy(), max_digits)
+    if pd.api.types.is_object_dtype(dtype) or str(dtype).startswith("dictionary<"):
+        return _objects(column.to_numpy(dtype=object), max_digits)
     if "decimal" in str(dtype):
         return _each(column.astype(object).to_numpy(), max_digits)
     return _constant(column, NOT_A_NUMBER)
+
+
+def _holds_text(dtype: Any) -> bool:
+    if isinstance(dtype, pd.StringDtype):
+        return True
+    return str(dtype) in _ARROW_TEXT or "<values=string" in str(dtype)
 
 
 def _constant(column: pd.Series[Any], code: int) -> Normalized:

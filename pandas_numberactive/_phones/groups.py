@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 
 MIN_DIGITS = 9  # of a national number
+FEWEST_OF_LINE = 7  # digits of a landline, its area left out: Jakarta's have eight, too
 FEWEST_BEFORE = 7  # digits: from here on a mark begins decimals
 
 # One mark between two groups, or two blanks, or two dashes; more than that hides digits.
@@ -16,6 +17,11 @@ _BRACKETS = re.compile(r"[^()\[\]]+")
 _COMMA_DECIMAL = re.compile(r"(\d+),(\d+)", re.ASCII)
 BARE_DECIMAL = re.compile(r"[(\[]?\d+ ?\. ?\d+[)\]]?", re.ASCII)
 _BEFORE_ONE_DOT = re.compile(r"0?8\d\d|(?:00)?620?(?:8\d\d)?", re.ASCII)
+_TAX_NUMBER = [2, 3, 3, 1, 3]  # digits of its groups, those of a branch left out
+# An amount below zero in an account, and decimals without their 0.
+_NOT_WHOLE = re.compile(
+    r"-\d|[(\[+ ]*[.,]\d|\((?:\d{1,3}(?:[.,]\d{3}){2,}(?:[.,]\d+)?|\d+[.,]0+)\)\Z", re.ASCII
+)
 _TAIL = re.compile(r"(?<=\d)(?:\. ?| ?,)0+(?= *[)\]]? *[-.,;]? *\Z)", re.ASCII)
 _THOUSANDS = re.compile(r"\d{1,3}(?:,\d{3}){2,}", re.ASCII)
 _CUT = re.compile(
@@ -78,6 +84,11 @@ def _is_short_date(text: str) -> bool:
     return _CLOCK.fullmatch("".join(_DIGITS.findall(rest))) is not None
 
 
+def is_amount(text: str) -> bool:
+    """Return True for an amount below zero, in brackets perhaps, and for .812 or ,812."""
+    return _NOT_WHOLE.match(text) is not None
+
+
 def without_tail(text: str) -> tuple[str, bool]:
     """Return the text without a decimal tail of zeros, and True if it had one.
 
@@ -136,10 +147,29 @@ def has_pairs(body: str) -> bool:
 
 
 def has_bracket_behind(body: str) -> bool:
-    """Return True for a count or an extension in brackets behind a whole number."""
+    """Return True for a count, an extension or an area in brackets behind a number.
+
+    A landline has fewer digits than a mobile number.
+    """
     return any(
-        count_digits(body[: found.start()]) >= MIN_DIGITS for found in _OPENING.finditer(body)
+        count_digits(body[: found.start()]) >= FEWEST_OF_LINE for found in _OPENING.finditer(body)
     )
+
+
+def is_tax_number(body: str) -> bool:
+    """Return True for a taxpayer's number: 08.120.003.4-567.000."""
+    sizes = [len(group) for group in _DIGITS.findall(body)]
+    return sizes[:5] == _TAX_NUMBER and "+" not in body
+
+
+def has_next_line(body: str) -> bool:
+    """Return True for a landline of a large city with an extension, or with its next lines.
+
+    8312345-46 are two lines. A mobile number has no one or two digits behind its first seven.
+    """
+    first, *others = map(len, _DIGITS.findall(body))
+    line = first in (FEWEST_OF_LINE, FEWEST_OF_LINE + 1) and "+" not in body
+    return line and bool(others) and max(others) <= 2
 
 
 def has_group_behind(body: str, is_whole: Callable[[str], bool]) -> bool:

@@ -169,12 +169,10 @@ def _parse_text(cell: str, max_digits: int) -> Parsed:
         return (_international if text[0] == "+" else _national)(digits, max_digits)
     if is_blank(text):
         return None, "missing"
-    if text[:1] == "-" and text[1:2].isdigit():
-        return None, "not_a_number"
     if notation := E_NOTATION.fullmatch(text):
         return _parse_e_notation(notation, max_digits)
     text = without_links(text).strip()
-    if groups.is_date(text):
+    if groups.is_date(text) or groups.is_amount(text):
         return None, "not_a_number"
     return _parse_parts(text, max_digits)
 
@@ -284,7 +282,9 @@ def _parse_groups(
         return two
     if groups.is_decimal(body):
         return None, "not_a_number"
-    if groups.has_bracket_behind(body):
+    if groups.is_tax_number(body):
+        return None, "bad_characters"
+    if groups.has_bracket_behind(body) or groups.has_next_line(body):
         return None, "several_numbers"
     if groups.has_group_behind(body, lambda digits: read(digits)[0] is not None):
         return None, "several_numbers"

@@ -32,6 +32,9 @@ _SLASHED = re.compile(r"\b(?:w[./]a|h[./]p)\b", re.I)
 _INITIAL = re.compile(r"\b[mtphw](?= ?[:.])")  # M: and T: on a business card
 _NUMBERED = re.compile(r"([^\W\d_]) ?[._#(-]?[1-5](?:\)? ?[:=] ?|\) ?|\.? +(?=[(\[]?(?:\+62|0)))")
 _LONE_DIGIT = re.compile(r"[1-5](?<!\d\d)(?!\d)")
+_NO = "nomor|nomer|number|num|nmr|nr|no"
+_OWNER = "nasabah|pelanggan|debitur|konsumen|pemohon|customer|kartu"
+_ACCOUNT = re.compile(rf"(?:{_NO})+(?:{_OWNER})+|(?:{_OWNER})+(?:{_NO})+|kartu")
 _HEAD = re.compile(r"[-#.\u2022]?(?:[(\[]?w[)\]]?\.?[:=/#_&,-]?)*")
 _NOTES = re.compile(r"[-./,:&_]?(?:[(\[]?w[)\]]?[./,&-]?)*[(\[]?w[)\]]?[.!]?")
 _END = re.compile(r"[-.,;:!]?")
@@ -50,8 +53,8 @@ FILLER = re.compile(r"0+(?:[ -]0+)*(?:[.,]0{1,3})?", re.ASCII)
 # The number of a chat link or address; text behind it may hold any other number.
 LINK = re.compile(
     r"(?<![\w./])(?:https?://)?(?:www\.|api\.|web\.|chat\.)?"
-    r"(?:(?:wa|t)\.me/|whatsapp(?:\.com|:/)/send/?\?(?:[^#\s]*&)?phone=)"
-    r"(?:\+|%2b)?(?P<digits>\d+)(?:[/?&#](?:(?!://|me/|phone=|@)[^\s;,|])*)?(?=[\s,;|)\]]|\Z)",
+    r"(?:(?:wa|t)\.me/|whatsapp(?:\.com|:/)/send/?\?(?:(?:(?!phone=)[^#\s])*&)?phone=)"
+    r"(?:\+|%2b)?(?P<digits>\d+)/?(?:[?&#](?:(?!://|me/|phone=|@)[^\s;,|])*)?(?=[\s,;|)\]]|\Z)",
     re.I | re.ASCII,
 )
 ADDRESS = re.compile(
@@ -134,7 +137,12 @@ def is_aside(part: str) -> bool:
 
 
 def _skeleton(text: str) -> str:
-    """Return neutral words and pictographs as "w", unknown words as "?", without blanks."""
+    """Return neutral words and pictographs as "w", unknown words as "?", without blanks.
+
+    Together "no" and "pelanggan" name a customer's number, which is no telephone's.
+    """
+    if _ACCOUNT.fullmatch("".join(_LETTERS.findall(text))):
+        return "?"
     if not text.isascii():
         text = text.replace(FLAG, " hp ")
         text = "".join(" hp " if is_picture(character) else character for character in text)

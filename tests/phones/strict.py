@@ -19,8 +19,10 @@ WORDS = set(
     kantor rumah home work saya nasabah telkomsel indosat xl axis tri smartfren simpati halo
     only saja aja via bisa whatsap watsap wasap watsapp tele telefon telpn tlpn tlf cel
     celular selular cellphone contacts phones telfon ok ya yang yg dihubungi dapat hanya khusus
-    bisnis business indonesia kartu as type value uri voice pref msg m t p h w a""".split()
+    bisnis business indonesia pelanggan customer kartu as type value uri voice pref msg m t p h w a""".split()
 )
+NUMBERS = ("no", "nomor", "nomer", "nr", "number")
+ACCOUNTS = ("nasabah", "pelanggan", "customer", "kartu")  # their numbers are no telephone's
 JOINERS = ("or", "and", "dan", "atau")
 SEPARATORS = "/;|&,\t\n\r\\"
 HIDES = ".,:/;|&\\-"  # two of them at an end hide digits
@@ -98,7 +100,7 @@ def _text(cell: str) -> str | None:
     if text.lower().startswith(("begin:vcard", "mecard:")):
         text = _card(text)
     text = _links(text)
-    if text is None or _is_date(text):
+    if text is None or _is_date(text) or _is_amount(text):
         return None
     number = _printed(text)
     if number is not None:
@@ -113,6 +115,19 @@ def _text(cell: str) -> str | None:
     found = [_part(part) for part in _parts(text)]
     read = {number for number in found if number}
     return read.pop() if len(read) == 1 and None not in found else None
+
+
+def _is_amount(text: str) -> bool:
+    """Return True for decimals without their 0, and for an amount in brackets: below zero."""
+    bare = text.lstrip("(+[ ")
+    if bare[:1] in (".", ",") and bare[1:2].isdigit():
+        return True
+    pieces = text[1:-1].replace(",", ".").split(".")
+    if f"{text[:1]}{text[-1:]}" != "()" or not all(piece.isdigit() for piece in pieces):
+        return False
+    first, *others = map(len, pieces)
+    thousands = first < 4 and len(others) > 1 and set(others[:2]) | set(others[2:-1]) == {3}
+    return thousands or (len(pieces) == 2 and not pieces[1].strip("0"))
 
 
 def _is_cut(text: str) -> bool:
@@ -191,9 +206,13 @@ def _links(text: str) -> str | None:
             text = name if name.startswith("0") else f"+{name}"
     lower = text.lower()
     if any(site in lower for site in SITES):
+        if lower.count("phone=") > 1:
+            return None
         start = lower.find("phone=") + 6 if "phone=" in lower else lower.find("me/") + 3
         rest = text[start:].removeprefix("+").removeprefix("%2B").removeprefix("%2b")
         length = next((at for at, c in enumerate(rest) if not "0" <= c <= "9"), len(rest))
+        if rest[length : length + 1] == "/" and rest[length + 1 : length + 2] not in "?&#":
+            return None
         places = [
             lower.find(word) for word in ("http", "www.", "api.", "wa.me", "whatsapp", "t.me")
         ]
@@ -319,6 +338,13 @@ def _part(part: str) -> str | None:
     return None if phrase is None else _judged(phrase)
 
 
+def _is_account(text: str) -> bool:
+    """Return True for the name of a customer's number: no telephone is in it."""
+    words = "".join(c if c.isalpha() else " " for c in text.lower()).split()
+    others = set(words) - set(ACCOUNTS)
+    return words == ["kartu"] or (bool(others) and others <= set(NUMBERS) and others != set(words))
+
+
 def _has_digit(text: str) -> bool:
     return any(c.isdigit() for c in text)
 
@@ -341,6 +367,8 @@ def _is_aside(text: str) -> bool:
     word = ""
     marks = ""
     text = text.replace("\U0001f1ee\U0001f1e9", " ")
+    if _is_account(text):
+        return False
     for character in text.lower() + " ":
         if character.isalpha():
             word += character
@@ -426,7 +454,7 @@ def _judged(phrase: Phrase) -> str | None:
         return None if lost else _judged(kept)
     if len(phrase.digits) >= 16 and (two := _two(phrase)) is not None:
         return two or None
-    if _is_decimal(phrase) or _is_behind(phrase):
+    if _is_decimal(phrase) or _is_behind(phrase) or _is_of_a_line(phrase):
         return None
     number = national(phrase.digits, phrase.plus)
     return "" if number is None and _landline(phrase.digits, phrase.plus) else number
@@ -487,7 +515,7 @@ def _is_behind(phrase: Phrase) -> bool:
     for at in range(1, len(phrase.groups)):
         before = "".join(phrase.groups[:at])
         rest = phrase.groups[at:]
-        if phrase.opened[at] and len(before) >= 9:
+        if phrase.opened[at] and len(before) >= 7:
             return True
         if national(before, phrase.plus) is None:
             continue
@@ -495,3 +523,13 @@ def _is_behind(phrase: Phrase) -> bool:
         if len(phrase.groups[at - 1]) >= 9 or (longer_before and max(map(len, rest)) <= 2):
             return True
     return False
+
+
+def _is_of_a_line(phrase: Phrase) -> bool:
+    """Return True for a landline with one or two digits behind, and for a taxpayer's number."""
+    sizes = [len(group) for group in phrase.groups]
+    if phrase.plus:
+        return False
+    if sizes[:5] == [2, 3, 3, 1, 3]:
+        return True
+    return sizes[0] in (7, 8) and len(sizes) > 1 and max(sizes[1:]) < 3

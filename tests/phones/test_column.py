@@ -217,6 +217,13 @@ def test_nested_arrow_columns_are_no_numbers(kind):
     assert [REASONS[code] for code in done.reason] == ["not_a_number", "missing"]
 
 
+@pytest.mark.parametrize("cells", [[8118899532, None], [8118899532.0, None]], ids=["int", "float"])
+def test_arrow_dictionaries_of_numbers_agree_with_single_cells(cells):
+    """A column of few values, as parquet keeps it, is read as any other."""
+    array = pa.array(cells).dictionary_encode()
+    assert_same(pd.Series(pd.array(array, dtype=pd.ArrowDtype(array.type))), cells)
+
+
 @pytest.mark.parametrize("dtype", [object, pd.StringDtype("python")])
 def test_half_a_surrogate_pair_costs_no_other_row_its_number(dtype):
     assert_same(pd.Series(["\ud800", "08118899532"], dtype=dtype), ["\ud800", "08118899532"])
