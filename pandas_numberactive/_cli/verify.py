@@ -14,10 +14,12 @@ from pandas_numberactive._display.public import public
 from pandas_numberactive._pandas.ending import conclude, go
 from pandas_numberactive._phones.mask import mask
 from pandas_numberactive._phones.parse import parse_phone
-from pandas_numberactive._purchase.purchase import STATUSES, LookupState, Purchase
+from pandas_numberactive._purchase.purchase import SETTLED, STATUSES, LookupState, Purchase
 from pandas_numberactive._run.options import Options
 from pandas_numberactive._run.report import Shape
 from pandas_numberactive._run.run import Run
+from pandas_numberactive._store.runs import get_flag, handle_flag
+from pandas_numberactive._store.store import LookupStore
 from pandas_numberactive._vendor.client import Client
 from pandas_numberactive._vendor.protocol import Message, Reply, names_other_phone, parse
 from pandas_numberactive.errors import ConfigurationError, InvalidPhoneError
@@ -77,7 +79,7 @@ def verify(phone: object, *, max_charges: int | None = None) -> Findings:
             conclude(result, lambda answers: answers, warns=False)
     new = bool(result.answers.new[0])
     lookup = result.answers.lookups.get(int(national))
-    if not new and lookup is not None and lookup.bought_at:
+    if not new and lookup is not None and lookup.state in SETTLED:
         raise ConfigurationError(
             f"{mask(national)} is in the store already: verify with a number that is not."
         )
@@ -85,18 +87,19 @@ def verify(phone: object, *, max_charges: int | None = None) -> Findings:
     status = STATUSES[result.answers.status[0]]
     charged = lookup.charged if lookup is not None else None
     opened = lookup is not None and lookup.request_id is not None
-    verdicts = tuple(
-        _judge(ready, int(national), status, charged, result.report.handles, reply, opened)
-    )
-    return Findings(ready.environment, status, charged, verdicts)
+    verdicts = _judge(ready, int(national), status, charged, result.report.handles, reply, opened)
+    if lookup is not None:
+        _add_stored(verdicts, lookup, ready)
+    return Findings(ready.environment, status, charged, tuple(verdicts))
 
 
 def _repeated(lookup: Purchase | None, new: bool, ready: RunSettings) -> Reply | None:
     """Query the same requestId again.
 
-    Only one that this call settled or left pending: what is held may be another number's.
+    Only one that this call settled or left pending: what is held may be another number's. One that
+    was never queried, because handle gave the answer, may be charged by its first query.
     """
-    if lookup is None or not lookup.request_id:
+    if lookup is None or not lookup.request_id or lookup.opened_at is None:
         return None
     if not new and lookup.state is not LookupState.PENDING:
         return None
@@ -107,6 +110,21 @@ def _repeated(lookup: Purchase | None, new: bool, ready: RunSettings) -> Reply |
             return await client.query(request_id)
 
     return bridge.call(again, stop=lambda: None, drain=ready.drain)
+
+
+def _add_stored(verdicts: list[tuple[str, str, str]], lookup: Purchase, ready: RunSettings) -> None:
+    """Add what the repetition cannot show: a charge at handle, and the code of a failure."""
+    if _sells_at_handle(lookup, ready):
+        verdicts[1] = (verdicts[1][0], REFUTED, "handle gave an answer, or was charged")
+    if lookup.code not in (None, "200", "201"):
+        verdicts[4] = (verdicts[4][0], UNKNOWN, f"code {lookup.code}")
+
+
+def _sells_at_handle(lookup: Purchase, ready: RunSettings) -> bool:
+    """Return True if this store has seen the vendor answer or charge at handle."""
+    mark = handle_flag(lookup.environment)
+    with LookupStore.open(ready.store) as store:
+        return store.do(lambda db: get_flag(db, mark))
 
 
 def _judge(

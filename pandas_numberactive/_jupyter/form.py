@@ -245,13 +245,17 @@ class LookupForm(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no ty
     # --- checking
 
     def _disarm(self) -> None:
-        """Withdraw the offer, and close its button: a saved notebook would keep the number."""
+        """Withdraw the offer, empty its button and close it.
+
+        A saved notebook would keep the number: nbclient saves closed widgets as they last were.
+        """
         with self._lock:
             self._offer = None
             self._shown_at = None
         gone = self._place.children
         self._place.children = ()
         for button in gone:
+            button.description = ""
             button.close()
 
     def _start_check(self) -> None:

@@ -203,6 +203,37 @@ def test_verify_judges_every_assumption_with_one_purchase(keys, vendor, capsys):
     assert "in the store already" in capsys.readouterr().err
 
 
+VERIFY = ["verify", "--phone", "08118899532", "--max-charges", "1"]
+
+
+def test_verify_queries_no_id_that_handle_answered(keys, vendor, capsys):
+    """Its first query may be a second charge, and one was allowed."""
+    vendor.faults = Faults(script={"handle": ["handle_200_data"]})
+    main(VERIFY)
+    assert "REFUTED    handle gave an answer, or was charged" in capsys.readouterr().out
+    assert vendor.ledger.queries == 0
+
+
+def test_verify_sees_a_charge_at_handle(keys, vendor, capsys, monkeypatch):
+    """isFee 0 of the repetition confirmed that handle is free."""
+    real = vendor._after
+
+    def after(request, kind, body):
+        fee = 1 if request.path.endswith("handle") else 0
+        return real(request, kind, {**body, "isFee": fee})
+
+    monkeypatch.setattr(vendor, "_after", after)
+    main(VERIFY)
+    assert "REFUTED    handle gave an answer, or was charged" in capsys.readouterr().out
+
+
+def test_verify_shows_the_code_of_a_free_failure(keys, vendor, capsys):
+    """It was refused as a number that is in the store already."""
+    vendor.faults = Faults(script={"query": ["code_free"]})
+    assert main(VERIFY) == 0
+    assert f"code {vendor.faults.code}" in capsys.readouterr().out
+
+
 def test_verify_asks_no_request_id_again_that_may_be_another_numbers(keys, vendor, capsys):
     vendor.faults = Faults(script={"handle": ["ok", "same_request_id"]})
     vendor.pending_times = 99

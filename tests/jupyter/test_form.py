@@ -711,6 +711,15 @@ def test_an_answer_goes_after_a_minute_and_its_history_stays(as_production):
     assert form.history["active_level"].tolist() == ["high"]
 
 
+def test_a_withdrawn_button_names_no_number(form):
+    """nbclient and papermill save closed widgets, too, as they last were."""
+    button = armed(form)
+    assert PHONE in button.description
+    form._field.value = ""
+    until(lambda: button.comm is None)
+    assert button.description == ""
+
+
 def test_a_purchase_empties_the_field_for_the_next_number(form, vendor):
     armed(form).click()
     assert form._field.value == ""
