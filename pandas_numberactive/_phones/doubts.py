@@ -1,4 +1,4 @@
-"""Signs in a whole column that its numbers were rounded, or belong to another country."""
+"""Signs in a whole column that its numbers were rounded, or are no Indonesian telephones'."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from pandas_numberactive._phones.parse import REASONS
+from pandas_numberactive._phones.digits import POWERS, lengths
+from pandas_numberactive._phones.parse import REASONS, operator_of
 from pandas_numberactive._phones.text import plain
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ _COUNTED = 200_000  # numbers, to find rounded ones
 _ROUND = 100_000  # one number in so many ends in five zeros by chance
 _FAR_MORE = 100  # times chance
 _FEWEST_NARROW = 3  # one number in fifty has 24 bits, or ends as their decimals do, by chance
+_FEWEST_UNGIVEN = 10  # half of the prefixes that are read were given to an operator
+_GIVEN = np.array([operator_of(str(prefix)) is not None for prefix in range(1_000)])
 _UNREAD = [REASONS.index("not_mobile"), REASONS.index("too_long")]
 # Mobile numbers of countries nearby, their prefix without a plus. No Indonesian operator gives out
 # numbers like the first; the second could be a Telkomsel or an Indosat number without its 0.
@@ -45,14 +48,17 @@ class Doubts:
     abroad: int = 0  # cells of another country's form that were found
     long: int = 0  # numbers of ten digits or more that were searched for 24 bits
     narrow: int = 0  # of them: those that a float32 can hold or print
+    looked_at: int = 0  # numbers of which the prefix was looked at
+    ungiven: int = 0  # of them: those of no operator
 
     @classmethod
     def of(cls, column: pd.Series[Any], read: Normalized) -> Doubts:
         """Count in a column that was read."""
         number = read.number
         seen = number[:: 1 + len(number) // _COUNTED]
+        read_ones = seen[seen > 0]
         long = seen[seen >= 10**9]
-        some = seen[seen > 0] if pd.api.types.is_integer_dtype(column.dtype) else seen[:0]
+        some = read_ones if pd.api.types.is_integer_dtype(column.dtype) else seen[:0]
         perhaps = (number >= 85_200_000_000) & (number < 85_600_000_000)
         others = (number >= 10**11) | np.isin(read.reason, _UNREAD)
         return cls(
@@ -63,6 +69,8 @@ class Doubts:
             abroad=_count(_ABROAD, column, others),
             long=len(long),
             narrow=int(_are_narrow(long).sum()),
+            looked_at=len(read_ones),
+            ungiven=int((~_GIVEN[read_ones // POWERS[lengths(read_ones) - 3]]).sum()),
         )
 
     @classmethod
@@ -79,6 +87,11 @@ class Doubts:
     def are_narrow(self) -> bool:
         """Return True where far more numbers have 24 bits than chance gives."""
         return self.narrow >= _FEWEST_NARROW and 5 * self.narrow > self.long
+
+    @property
+    def are_ungiven(self) -> bool:
+        """Return True where many numbers begin as no operator's: accounts, amounts, times."""
+        return self.ungiven >= _FEWEST_UNGIVEN and 5 * self.ungiven > self.looked_at
 
     @property
     def are_abroad(self) -> bool:
@@ -98,6 +111,11 @@ class Doubts:
             out.append(
                 f"Numbers of column {name} end as those of a float32 do, which has 7 digits: each "
                 "would be a stranger's number. Read the column again from its source, as text."
+            )
+        if self.are_ungiven:
+            out.append(
+                f"Many numbers of column {name} begin as no operator's numbers do, but as account "
+                "numbers or amounts may: each would be a stranger's number. Is it the right column?"
             )
         if self.are_abroad:
             out.append(

@@ -86,6 +86,15 @@ def test_the_counts_of_parts_add_up_to_the_whole():
     assert Doubts.total(parts) == Doubts.of(cells, normalize_column(cells))
 
 
+@pytest.mark.parametrize("form", ["{}", "{:,}", "{}0"])
+def test_accounts_and_amounts_warn_of_the_wrong_column(form):
+    """Half of the prefixes are no operator's, so other numbers are known by them."""
+    others = [811_000_345 + 1_700_003 * at for at in range(50)]
+    cells = [form.format(other) for other in others]
+    assert "right column" in warnings_of(cells)
+    assert "right column" not in warnings_of(OURS + cells[:20])
+
+
 def test_an_empty_column_has_no_doubts():
     """Nothing was counted, so nothing is said."""
     column = pd.Series([], dtype=object)
