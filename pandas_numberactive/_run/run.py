@@ -235,6 +235,7 @@ class Run:
         """Write again what the store has lost of this call, and return the error that says so."""
         terms = self._terms(store, key, run.started_at)
         try:
+            await store.make_again(self._rescue.store_id)
             again = await store.write(runs.begin_again, run=run.run, **terms)
             now_in = run.run if again is None else again.run
             count = await store.keep_again(self._settings.environment, saved, now_in)

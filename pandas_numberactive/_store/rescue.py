@@ -27,7 +27,7 @@ class Rescue:
     """The emergency files of one store. `beside` is the store's file, or None."""
 
     def __init__(self, store_id: str, beside: Path | None) -> None:
-        self._id = store_id
+        self.store_id = store_id
         own = [] if beside is None else [beside.with_name(beside.name + ".rescue")]
         user = os.getuid() if hasattr(os, "getuid") else "user"
         self._folders = [*own, Path(tempfile.gettempdir()) / f"numberactive-rescue-{user}"]
@@ -37,7 +37,7 @@ class Rescue:
 
         Return None if no folder takes it.
         """
-        text = json.dumps({"store": self._id, "lookup": _plain(lookup)}).encode()
+        text = json.dumps({"store": self.store_id, "lookup": _plain(lookup)}).encode()
         for folder in self._folders:
             with contextlib.suppress(OSError):
                 return self._write(folder, text)
@@ -47,7 +47,7 @@ class Rescue:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not _is_ours(folder):
             raise PermissionError(folder.name)
-        path = folder / f"{self._id[:8]}-{secrets.token_hex(8)}.json"
+        path = folder / f"{self.store_id[:8]}-{secrets.token_hex(8)}.json"
         file = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
         try:
             with os.fdopen(file, "wb") as out:
@@ -64,10 +64,10 @@ class Rescue:
         for folder in self._folders:
             if not (folder.is_dir() and _is_ours(folder)):
                 continue
-            for path in sorted(folder.glob(f"{self._id[:8]}-*.json")):
+            for path in sorted(folder.glob(f"{self.store_id[:8]}-*.json")):
                 with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
                     content = json.loads(path.read_bytes())
-                    if content["store"] == self._id:
+                    if content["store"] == self.store_id:
                         yield path, _lookup(content["lookup"])
 
 

@@ -225,6 +225,14 @@ class LookupStore:
             )
         return rescue
 
+    async def make_again(self, store_id: str) -> None:
+        """Make a server's tables again where it has lost them all, with the id of the store.
+
+        Emergency files are found by the id.
+        """
+        if self.engine.far:
+            await self.write(_make_again, self.engine, store_id)
+
     async def keep_again(
         self,
         environment: str,
@@ -324,6 +332,11 @@ def _work(
     db: Database,
 ) -> T:
     return work(db, *args, **kwargs)
+
+
+def _make_again(db: Database, engine: Engine, store_id: str) -> None:
+    engine.make_again(db)
+    runs.store_id(db, store_id)
 
 
 def _count(db: Database) -> int:

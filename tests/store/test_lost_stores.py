@@ -278,6 +278,25 @@ def test_what_the_store_forgot_is_written_again(place):
         assert int(pna.spend()["charged"].sum()) == 120
 
 
+@pytest.mark.postgres
+def test_an_emptied_server_takes_what_was_paid(dsn):
+    """A server that failed over to an empty database: 62 of 100 were bought twice."""
+    psycopg = pytest.importorskip("psycopg")
+    with Simulator(stand_in=True, latency=0.02, **KEYS) as vendor, use(vendor, dsn):
+        job = book(120).numberactive.start("phone")
+        while vendor.ledger.total < 40:
+            assert not job.done()
+        with psycopg.connect(dsn, autocommit=True) as owner:
+            owner.execute("DROP SCHEMA numberactive CASCADE")
+        with pytest.raises(StoreError, match="has lost"):
+            job.result(60)
+        out = book(120).numberactive.enrich("phone")
+        assert vendor.ledger.double_charged() == []
+        assert vendor.ledger.total == 120
+        assert out["phone_lookup_status"].isin(GOOD).all()
+        assert int(pna.spend()["charged"].sum()) == 120
+
+
 def put_back(db):
     """Do what an older copy in the store's place does: it holds nothing of the run."""
     for table in ("lookups", "events", "runs", "workers"):

@@ -91,6 +91,9 @@ class Engine(Protocol):
     def certain(self, db: Database, token: str) -> bool:
         """Return True where the worker's process is known to live."""
 
+    def make_again(self, db: Database) -> None:
+        """Make the tables again where a server has lost them all."""
+
     def check_rights(self, db: Database) -> None:
         """Raise StoreError where a run could not write all that it must."""
 

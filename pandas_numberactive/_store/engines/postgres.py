@@ -132,6 +132,11 @@ class PostgresEngine(Connection):
         """Return True where the server has a session that holds the worker's lock."""
         return not token.startswith(LEASE_ONLY) and self.lives(db, token)
 
+    def make_again(self, db: Database) -> None:
+        """Make the tables again in an empty database that stands in the place of ours."""
+        if not self._version(db):
+            self._steps(db, 0)
+
     def check_rights(self, db: Database) -> None:
         """Raise StoreError where the role lacks a right that a run needs."""
         rights = [

@@ -373,6 +373,9 @@ class SQLiteEngine:
         """Return True where somebody holds the worker's file."""
         return self._workers.certain(token)
 
+    def make_again(self, db: Database) -> None:
+        """Return at once: a file that was lost has stopped the run."""
+
     def check_rights(self, db: Database) -> None:
         """Return at once: `connect` has refused a file that cannot be written."""
 
