@@ -24,7 +24,7 @@ _COUNTED = 200_000  # numbers, to find rounded ones
 _ROUND = 100_000  # one number in so many ends in five zeros by chance
 _FAR_MORE = 100  # times chance
 _FEWEST_NARROW = 3  # one number in fifty has 24 bits, or ends as their decimals do, by chance
-_FEWEST_UNGIVEN = 10  # half of the prefixes that are read were given to an operator
+_FEWEST_UNGIVEN = 100  # half of the prefixes that are read were given to an operator
 _GIVEN = np.array([operator_of(str(prefix)) is not None for prefix in range(1_000)])
 _UNREAD = [REASONS.index("not_mobile"), REASONS.index("too_long")]
 # Mobile numbers of countries nearby, their prefix without a plus. No Indonesian operator gives out
