@@ -27,6 +27,7 @@ SIMULATOR_FIELD = "simulator"
 TELCO_TYPES = ("prepaid", "postpaid")
 LEVELS = ("low", "medium", "high")
 SIGNALS = ("telcoType", "activeLevel", "frequencyGrade")
+_NAMES = frozenset(SIGNALS)
 
 StepName = Literal["handle", "query"]
 
@@ -170,6 +171,11 @@ def parse(body: bytes, keys: Credentials | None = None) -> Message:
     )
 
 
+# The fields of every reply, in which no answer is looked for but as an object.
+_PLAIN = frozenset(("code", "msg", "data", "isFee", "requestId"))
+_OBJECTS = (dict, list)
+
+
 def _data(tree: dict[str, Any]) -> Any:
     """Return `data` or, where it is empty, what stands beside it and may be the answer.
 
@@ -178,10 +184,19 @@ def _data(tree: dict[str, Any]) -> Any:
     data = tree.get("data")
     if data:
         return data
-    beside = {key: value for key, value in tree.items() if _is_misplaced(key, value)}
+    odd = [
+        key
+        for key, value in tree.items()
+        if key not in _PLAIN or (value and type(value) in _OBJECTS)
+    ]
+    return (_misplaced(tree, odd) or data) if odd else data  # none in nearly every reply
+
+
+def _misplaced(tree: dict[str, Any], odd: list[str]) -> dict[str, Any]:
+    beside = {key: tree[key] for key in odd if _is_misplaced(key, tree[key])}
     if beside and "userPhone" in tree:
         beside["userPhone"] = tree["userPhone"]
-    return beside or data
+    return beside
 
 
 def _is_misplaced(key: str, value: Any) -> bool:
@@ -332,9 +347,11 @@ def read_answer(data: Any) -> tuple[Answer, bool]:
 
 def _is_renamed(data: dict[str, Any]) -> bool:
     """Return True if a signal is missing and seems to stand under another name."""
+    if data.keys() >= _NAMES:  # as in nearly every answer
+        return False
     missing = {name.lower() for name in SIGNALS if name not in data}
     others = [(key, value) for key, value in data.items() if key not in SIGNALS]
-    return bool(missing) and any(_stands_for(missing, key, value) for key, value in others)
+    return any(_stands_for(missing, key, value) for key, value in others)
 
 
 def _stands_for(missing: set[str], key: str, value: Any) -> bool:
