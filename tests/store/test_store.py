@@ -210,15 +210,21 @@ def test_a_late_worker_may_not_open_a_request_but_its_paid_answer_is_kept(store,
     assert state_of(store).state is LookupState.ANSWERED
 
 
+async def opened_and_lapsed(store, clock):
+    """Open a look-up, and let the lease of its worker end. Return the run, the worker and it."""
+    row, first = await begin(store)
+    mine = (await store.write(claim, terms(store, row, first), [NUMBER])).mine[0][0]
+    lookup = opened(mine, clock)
+    await save(store, lookup, first, row.run)
+    clock.time += 61
+    return row, first, lookup
+
+
 def test_a_late_answer_leaves_a_forgotten_number_forgotten(store, clock):
     """A paused worker still holds the answer of a number that was settled and then forgotten."""
 
     async def work():
-        row, first = await begin(store)
-        mine = (await store.write(claim, terms(store, row, first), [NUMBER])).mine[0][0]
-        lookup = opened(mine, clock)
-        await save(store, lookup, first, row.run)
-        clock.time += 61
+        row, first, lookup = await opened_and_lapsed(store, clock)
         row2, second = await begin(store, key="other")
         theirs = (await store.write(claim, terms(store, row2, second), [NUMBER])).mine[0][0]
         await save(store, answered(theirs, clock), second, row2.run)
@@ -235,11 +241,7 @@ def test_a_late_answer_counts_for_the_run_that_took_over(store, clock):
     """It is paid once, under the cap of the run that has the row, even when it is forgotten."""
 
     async def work():
-        row, first = await begin(store)
-        mine = (await store.write(claim, terms(store, row, first), [NUMBER])).mine[0][0]
-        lookup = opened(mine, clock)
-        await save(store, lookup, first, row.run)
-        clock.time += 61
+        row, first, lookup = await opened_and_lapsed(store, clock)
         capped, second = await begin(store, cap=1, key="other")
         await store.write(claim, terms(store, capped, second, cap=1), [NUMBER])
         await save(store, answered(lookup, clock), first, row.run)
