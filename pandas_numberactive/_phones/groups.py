@@ -36,6 +36,7 @@ _HOUR = r"(?:[01]?\d|2[0-3])"
 _SIXTY = r"[0-5]\d"
 _COMPACT = rf"(?:[01]\d|2[0-3]){_SIXTY}(?:\d\d)?"
 _TIME = rf"{_HOUR}[:. -]?{_SIXTY}(?:[:. -]?\d\d)?"
+_LED_BY_YEAR = re.compile(rf"[(\[]?0?8\D+{_Y}(?!\d)", re.ASCII)
 _SHORT_DATE = re.compile(rf"{_D}([-./ ]){_M}\1\d\d(?!\d)", re.ASCII)  # its year has two digits
 _CLOCK = re.compile(_COMPACT, re.ASCII)
 _PAIRS = re.compile(r"(?:[-./ ]\d\d)+", re.ASCII)
@@ -160,6 +161,14 @@ def is_tax_number(body: str) -> bool:
     """Return True for a taxpayer's number: 08.120.003.4-567.000."""
     sizes = [len(group) for group in _DIGITS.findall(body)]
     return sizes[:5] == _TAX_NUMBER and "+" not in body
+
+
+def is_document_number(body: str) -> bool:
+    """Return True for a month and a year before a serial number: 08-2024-00123.
+
+    A year behind a lone 08 is the group of no mobile number.
+    """
+    return _LED_BY_YEAR.match(body) is not None
 
 
 def has_next_line(body: str) -> bool:

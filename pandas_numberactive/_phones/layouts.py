@@ -78,6 +78,7 @@ _BY_LAYOUT = {
 _E_NOTATION = r"0[.,]?0*e[+-]?0"
 _DATE = re.compile(r"0{1,4}[-./ ]0{1,2}[-./ ](?:00?|0{4}|0{8}|0{10})(?!0)", re.ASCII)
 _GLUED_DATE = re.compile(r"(0{7,8})[ T,-]+00?[:. -]?00(?:[:. -]?00)?\Z", re.ASCII)
+_MAY_BE_DOCUMENT = re.compile(r"[(\[]?00?[^0+]+0{4}(?!0)", re.ASCII)
 _LABEL_DIGIT = r"[^\W\d_] ?[._#(-]?0(?!0)"
 _BY_DIGITS = re.compile(f"{_E_NOTATION}|{_LABEL_DIGIT}", re.I | re.ASCII)
 _SECOND_PLUS = re.compile(r"0[^0]*\+|\+[^0]*\+")
@@ -268,7 +269,7 @@ def _is_read_by_digits(text: str) -> bool:
     """Return True where two cells of one layout may be judged by different rules."""
     if _BY_DIGITS.search(text) or _DATE.match(date_in(text)) or SPREADSHEET_ERROR.fullmatch(text):
         return True
-    if _has_link(text):
+    if _has_link(text) or any(_MAY_BE_DOCUMENT.match(cut(p)[1]) for p in filled_parts(text)):
         return True
     filler = FILLER.fullmatch(text)
     return filler is not None and count_digits(re.split("[.,]", text)[0]) < FEWEST_BEFORE

@@ -61,7 +61,7 @@ _EXPLAIN = {
 Parsed = tuple[str | None, str | None]
 
 MAX_CELL = 200  # characters; a longer cell is no phone number
-_CLEAN = re.compile(r"\+?\d{1,4}(?:[ -]\d{3,4}){1,3}|\+?\d+", re.ASCII)
+_CLEAN = re.compile(r"\+?(?:62|\d{3,4})(?:[ -]\d{3,4}){1,3}|\+?\d+", re.ASCII)
 _ALONE = re.compile(r"[(\[]?\+?[\d .()\[\]-]+", re.ASCII)  # a number without words
 _MARKS = re.compile(r"\D+", re.ASCII)
 _A_DIGIT = re.compile(r"\d", re.ASCII)
@@ -282,7 +282,7 @@ def _parse_groups(
         return two
     if groups.is_decimal(body):
         return None, "not_a_number"
-    if groups.is_tax_number(body):
+    if groups.is_tax_number(body) or groups.is_document_number(body):
         return None, "bad_characters"
     if groups.has_bracket_behind(body) or groups.has_next_line(body):
         return None, "several_numbers"

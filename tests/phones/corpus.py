@@ -119,6 +119,13 @@ REFUSED = {  # with a reason that is true of the cell
     '{"no_pelanggan": "{n}"}': "bad_characters",
     "08.120.003.4-567": "bad_characters",
     "81.200.034.5-678": "bad_characters",
+    # a month, a year and a serial number
+    "08-2024-00123": "bad_characters",
+    "08 2024 00123": "bad_characters",
+    "08.2024.00123": "bad_characters",
+    "No. 8-2024-001234": "bad_characters",
+    "(08) 1999-12345": "bad_characters",
+    "08-2024-0012": "bad_characters",
     "8120003 (021)": "several_numbers",
     "81200034 (021)": "several_numbers",
     "8312345-46": "several_numbers",

@@ -526,10 +526,15 @@ def _is_behind(phrase: Phrase) -> bool:
 
 
 def _is_of_a_line(phrase: Phrase) -> bool:
-    """Return True for a landline with one or two digits behind, and for a taxpayer's number."""
+    """Return True for a landline with one or two digits behind.
+
+    And for a taxpayer's number, and for one that a month and a year begin.
+    """
     sizes = [len(group) for group in phrase.groups]
     if phrase.plus:
         return False
+    if phrase.groups[0] in ("8", "08") and len(sizes) > 1 and sizes[1] == 4:
+        return phrase.groups[1][:2] in ("19", "20")
     if sizes[:5] == [2, 3, 3, 1, 3]:
         return True
     return sizes[0] in (7, 8) and len(sizes) > 1 and max(sizes[1:]) < 3
