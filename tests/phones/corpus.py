@@ -125,6 +125,7 @@ REFUSED = {  # with a reason that is true of the cell
     "08.2024.00123": "bad_characters",
     "No. 8-2024-001234": "bad_characters",
     "(08) 1999-12345": "bad_characters",
+    "( 08) 1999-12345": "bad_characters",
     "08-2024-0012": "bad_characters",
     "8120003 (021)": "several_numbers",
     "81200034 (021)": "several_numbers",
