@@ -14,8 +14,9 @@ _GAP = r"(?: ?[)\]])?(?:  ?| ?[-.] ?|--)?(?:[(\[] ?)?"
 _BODY = re.compile(rf"(?:[(\[] ?)?(?:\+ ?)?(?:[(\[] ?)?\d++(?:{_GAP}\d++)*+(?: ?[)\]])?", re.ASCII)
 _OPENING = re.compile(r"[(\[]")
 _BRACKETS = re.compile(r"[^()\[\]]+")
+_SIDE_BY_SIDE = re.compile(r"(?:\(\)|\[\])*")
 _COMMA_DECIMAL = re.compile(r"(\d+),(\d+)", re.ASCII)
-BARE_DECIMAL = re.compile(r"[(\[]?\d+ ?\. ?\d+[)\]]?", re.ASCII)
+BARE_DECIMAL = re.compile(r"[(\[ ]*\d+ ?\. ?\d+[)\]]?", re.ASCII)
 _BEFORE_ONE_DOT = re.compile(r"0?8\d\d|(?:00)?620?(?:8\d\d)?", re.ASCII)
 _TAX_NUMBER = [2, 3, 3, 1, 3]  # digits of its groups, those of a branch left out
 # An amount below zero in an account, and decimals without their 0.
@@ -41,7 +42,7 @@ _SHORT_DATE = re.compile(rf"{_D}([-./ ]){_M}\1\d\d(?!\d)", re.ASCII)  # its year
 _CLOCK = re.compile(_COMPACT, re.ASCII)
 _PAIRS = re.compile(r"(?:[-./ ]\d\d)+", re.ASCII)
 _BLANKED = str.maketrans("()[]", "    ")
-_GAPS = re.compile(r" +(?=[-./])|(?<=[-./]) +| (?= )")
+_GAPS = re.compile(r" +(?=[-./])|(?<=[-./]) +| (?= )|(?<=-)-")
 _MAY_BE_DATE = re.compile(
     r"\d{1,4}[-./ ()\[\]]+\d\d?[-./ ()\[\]]+\d|\d{7,8}[ T,()\[\]-]+\d", re.ASCII
 )
@@ -137,14 +138,15 @@ def has_single_marks(body: str) -> bool:
 def has_pairs(body: str) -> bool:
     """Return True where every bracket and every double dash has its other half.
 
-    Two dashes alone may hide two digits. A bracket without a half may stand at an end.
+    Two dashes alone may hide two digits. A bracket without a half may stand at an end. No bracket
+    stands in another.
     """
     if body.count("--") == 1:
         return False
     brackets = _BRACKETS.sub("", body)
     if len(brackets) == 1:
         return brackets in (body[0], body[-1])
-    return not brackets.replace("()", "").replace("[]", "")
+    return _SIDE_BY_SIDE.fullmatch(brackets) is not None
 
 
 def has_bracket_behind(body: str) -> bool:
