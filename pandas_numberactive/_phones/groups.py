@@ -16,7 +16,6 @@ _OPENING = re.compile(r"[(\[]")
 _BRACKETS = re.compile(r"[^()\[\]]+")
 _SIDE_BY_SIDE = re.compile(r"(?:\(\)|\[\])*")
 _COMMA_DECIMAL = re.compile(r"(\d+),(\d+)", re.ASCII)
-BARE_DECIMAL = re.compile(r"[(\[ ]*\d+ ?\. ?\d+[)\]]?", re.ASCII)
 _BEFORE_ONE_DOT = re.compile(r"0?8\d\d|(?:00)?620?(?:8\d\d)?", re.ASCII)
 _TAX_NUMBER = [2, 3, 3, 1, 3]  # digits of its groups, those of a branch left out
 # An amount below zero in an account, and decimals without their 0.
@@ -207,12 +206,17 @@ def is_decimal(body: str) -> bool:
     if dots == 1:
         before = body.partition(".")[0]
         prefix = "".join(_DIGITS.findall(before))
-        if BARE_DECIMAL.fullmatch(body) and not prefix.startswith("08"):
+        if is_bare_decimal(body) and not prefix.startswith("08"):
             return True
         return _BEFORE_ONE_DOT.fullmatch(prefix) is None
     sizes = [count_digits(group) for group in body.split(".")]
     thousands = sizes[0] == 1 and set(sizes[1:]) == {3}
     return min(sizes) < 2 and not thousands
+
+
+def is_bare_decimal(body: str) -> bool:
+    """Return True where a dot parts all digits in two, without a plus."""
+    return "+" not in body and len(_DIGITS.findall(body)) == 2
 
 
 def count_digits(text: str) -> int:

@@ -24,13 +24,13 @@ from pandas_numberactive._phones.digits import (
     read_digits,
 )
 from pandas_numberactive._phones.groups import (
-    BARE_DECIMAL,
     FEWEST_BEFORE,
     count_digits,
     cut,
     date_in,
     has_plus,
     has_single_marks,
+    is_bare_decimal,
     is_decimal,
     without_tail,
     without_thousands,
@@ -289,7 +289,7 @@ def _has_prefix_before_dot(body: str) -> bool:
     if body.count(".") != 1:
         return False
     before = count_digits(body.partition(".")[0])
-    return before == 4 or (before <= _LONGEST_PREFIX and not BARE_DECIMAL.fullmatch(body))
+    return before == 4 or (before <= _LONGEST_PREFIX and not is_bare_decimal(body))
 
 
 def _is_led_by_digits(text: str, bare: str) -> bool:

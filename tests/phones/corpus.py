@@ -144,6 +144,7 @@ REFUSED = {  # with a reason that is true of the cell
     "[(62) 0{a}]{b}{c}": "bad_characters",
     # decimals and dates
     "( 62.0{n}": "not_a_number",
+    "(62) .0{n}": "not_a_number",
     "08--12-2024--1030": "not_a_number",
     "HP: 08-\u201312-2024--1030": "not_a_number",
     "0.837469082": "not_a_number",
