@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from functools import partial
+from typing import NamedTuple
 
 from pandas_numberactive._config.checks import CodeOutcomes
 from pandas_numberactive._purchase.purchase import SETTLED, LookupState, Purchase
@@ -73,20 +74,21 @@ class RetryQuota:
         self._tokens = min(self._most, self._tokens + 1.0)
 
 
-@dataclass(frozen=True, slots=True)
-class Handle:
+class Handle(NamedTuple):
     """Request to send handle for this number.
 
     The driver answers with a Reply, or None if nothing was sent.
     """
 
-    number: int = field(repr=False)
+    number: int
     # Called just before sending. Other look-ups may have shown by then that handle can charge.
-    must_hold: Callable[[], bool] = field(default=lambda: False, repr=False, compare=False)
+    must_hold: Callable[[], bool] = lambda: False
+
+    def __repr__(self) -> str:
+        return "Handle(***)"
 
 
-@dataclass(frozen=True, slots=True)
-class Query:
+class Query(NamedTuple):
     """Request to send query for this requestId.
 
     The driver answers with a Reply, or None if nothing was sent.
@@ -95,8 +97,7 @@ class Query:
     request_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class Save:
+class Save(NamedTuple):
     """Request to store this look-up before going on.
 
     The driver answers True, or False if another worker owns it now.
@@ -105,15 +106,13 @@ class Save:
     lookup: Purchase
 
 
-@dataclass(frozen=True, slots=True)
-class Wait:
+class Wait(NamedTuple):
     """Request to wait. The driver answers True, or False if the run is stopping."""
 
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
-class Halt:
+class Halt(NamedTuple):
     """Stop the whole run: no other number may be asked."""
 
     verdict: Verdict
@@ -186,7 +185,7 @@ def shows_handle_can_charge(lookup: Purchase) -> bool:
 
 
 HANDLE_LOST = "handle_reply_lost"
-_RETRIED = frozenset({Outcome.RETRY, Outcome.THROTTLED, Outcome.AMBIGUOUS})
+_RETRIED = (Outcome.RETRY, Outcome.THROTTLED, Outcome.AMBIGUOUS)  # a set would hash an enum
 
 _STATES = {
     Outcome.ANSWERED: LookupState.ANSWERED,

@@ -15,7 +15,6 @@ import secrets
 import stat
 import tempfile
 from collections.abc import Iterator
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -85,7 +84,7 @@ def _is_ours(folder: Path) -> bool:
 def _plain(lookup: Purchase) -> dict[str, Any]:
     return lookup._asdict() | {
         "state": int(lookup.state),
-        "answer": asdict(lookup.answer),
+        "answer": lookup.answer._asdict(),
         "raw": base64.b64encode(lookup.raw).decode(),
     }
 

@@ -10,7 +10,7 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 from urllib.parse import quote_plus
 
@@ -97,8 +97,7 @@ def _quoted(value: str) -> str:
     return f'"{value}"' if value.isascii() and value.isalnum() else json.dumps(value)
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(NamedTuple):
     """The raw reply to one call, not yet judged."""
 
     status: int | None = None  # None: no whole reply was read
@@ -106,9 +105,10 @@ class Reply:
     sent: bool = True  # False: the connection was never made, so the vendor saw nothing
     retry_after: float | None = None  # seconds
     marked: bool = False  # the simulator's header stood in it
-    keys: Credentials | None = field(
-        default=None, compare=False
-    )  # what it was asked with, and may repeat
+    keys: Credentials | None = None  # what it was asked with, and may repeat
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Reply) and self[:-1] == other[:-1]  # whatever the keys
 
     def __repr__(self) -> str:
         return f"Reply(status={self.status}, bytes={len(self.body)}, sent={self.sent})"
@@ -158,17 +158,16 @@ def parse(body: bytes, keys: Credentials | None = None) -> Message:
     tree = _load(body.decode("utf-8", "replace").removeprefix("\ufeff"))
     if not isinstance(tree, dict):
         return Message()
-    is_fee = _is_fee(tree.get("isFee"))
-    return Message(
-        code=_code(tree.get("code"), keys),
-        said=_said(tree.get("code")),
-        msg=_text(tree.get("msg"), keys)[:200],
-        data=_data(tree),
-        request_id=_request_id(tree.get("requestId")),
-        is_fee=is_fee,
-        fee_unread=is_fee is None and tree.get("isFee") not in (None, ""),
-        marked=tree.get(SIMULATOR_FIELD) is True,
-    )
+    try:
+        code, said, msg = _words(tree.get("code"), tree.get("msg"), keys)
+    except TypeError:  # a list or an object, which no cache takes
+        code, said, msg = _words.__wrapped__(tree.get("code"), tree.get("msg"), keys)
+    fee = tree.get("isFee")
+    is_fee = _is_fee(fee)
+    fee_unread = is_fee is None and fee not in (None, "")
+    marked = tree.get(SIMULATOR_FIELD) is True
+    request_id = _request_id(tree.get("requestId"))
+    return Message(code, msg, _data(tree), request_id, is_fee, fee_unread, marked, said)
 
 
 # The fields of every reply, in which no answer is looked for but as an object.
@@ -269,6 +268,11 @@ def _whole(value: Any) -> int | None:
     return None
 
 
+@lru_cache(maxsize=64)  # nearly all replies of a run say the same
+def _words(code: Any, msg: Any, keys: Credentials | None) -> tuple[int | str | None, str, str]:
+    return _code(code, keys), _said(code), _text(msg, keys)[:200]
+
+
 def _said(code: Any) -> str:
     return code.strip()[:100] if isinstance(code, str) else ""
 
@@ -305,17 +309,21 @@ def _request_id(value: Any) -> str | None:
 def _is_fee(value: Any) -> bool | None:
     if isinstance(value, bool):
         return value
+    if not isinstance(value, str):
+        return None
+    known = _TRUTHS.get(value.strip().lower())
+    if known is not None:
+        return known
     whole = _whole(value)
-    if whole in (0, 1):
-        return bool(whole)
-    return _TRUTHS.get(value.strip().lower()) if isinstance(value, str) else None
+    return bool(whole) if whole in (0, 1) else None
 
 
-_TRUTHS = {"true": True, "yes": True, "y": True, "false": False, "no": False, "n": False}
+_TRUE = ("1", "true", "yes", "y")
+_FALSE = ("0", "false", "no", "n")
+_TRUTHS = dict.fromkeys(_TRUE, True) | dict.fromkeys(_FALSE, False)
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """The three signals as small codes.
 
     0 is missing, else 1 + the position in TELCO_TYPES or LEVELS.
@@ -336,7 +344,7 @@ def read_answer(data: Any) -> tuple[Answer, bool]:
     """Return the answer in `data`, and True if a value of it is not on the vendor's page."""
     if not data:
         return Answer(), False
-    if not isinstance(data, dict) or not any(name in data for name in SIGNALS):
+    if not isinstance(data, dict) or _NAMES.isdisjoint(data):
         return Answer(), True
     telco = _telco(data.get("telcoType"))
     active = _level(data.get("activeLevel"))
@@ -363,9 +371,19 @@ def _stands_for(missing: set[str], key: str, value: Any) -> bool:
     return _may_hold_answer(key, value)
 
 
+_NA = {"": 0, "na": 0}
+_TELCO_CODES = {"1": 1, "2": 2, "0": 0, **_NA}
+_LEVEL_CODES = {**{level: code for code, level in enumerate(LEVELS, 1)}, **_NA}
+
+
 def _telco(value: Any) -> int | None:
-    if value is None or (isinstance(value, str) and value.strip().upper() in ("", "NA")):
+    if value is None:
         return 0
+    if not isinstance(value, str):
+        return None
+    code = _TELCO_CODES.get(value.strip().lower())
+    if code is not None:
+        return code
     whole = _whole(value)
     return whole if whole in (0, 1, 2) else None
 
@@ -373,10 +391,7 @@ def _telco(value: Any) -> int | None:
 def _level(value: Any) -> int | None:
     if value is None:
         return 0
-    word = value.strip().lower() if isinstance(value, str) else "?"
-    if word in ("", "na"):
-        return 0
-    return 1 + LEVELS.index(word) if word in LEVELS else None
+    return _LEVEL_CODES.get(value.strip().lower()) if isinstance(value, str) else None
 
 
 def names_phone(data: Any) -> bool:

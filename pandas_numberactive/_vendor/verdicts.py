@@ -137,9 +137,18 @@ def judge_query(
     return _verdict(message, Outcome.FAILED, charged=message.is_fee, reason="code")
 
 
-def _verdict(message: Message, outcome: Outcome, **said: Any) -> Verdict:
+def _verdict(
+    message: Message,
+    outcome: Outcome,
+    *,
+    answer: Answer = NO_ANSWER,
+    request_id: str | None = None,
+    charged: bool | None = False,
+    reason: str | None = None,
+    retry_after: float | None = None,
+) -> Verdict:
     code = None if message.code is None else str(message.code)
-    return Verdict(outcome, code=code, msg=message.msg, **said)
+    return Verdict(outcome, answer, request_id, charged, code, message.msg, reason, retry_after)
 
 
 def _judge_transport(reply: Reply, message: Message, simulated: bool) -> Verdict | None:
