@@ -13,7 +13,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import ipywidgets
@@ -22,7 +22,7 @@ import traitlets
 
 from pandas_numberactive import _bridge as bridge
 from pandas_numberactive._config.checks import ENVIRONMENTS
-from pandas_numberactive._config.readiness import require
+from pandas_numberactive._config.readiness import require, store_location
 from pandas_numberactive._config.settings import Settings, settings
 from pandas_numberactive._display.html import (
     AMBER,
@@ -78,6 +78,7 @@ _PAID = {True: "charged", False: "free", None: "charge unknown"}
 
 Buyer = Callable[..., Awaitable[Lookup]]
 Peeker = Callable[[str], Awaitable[Lookup | None]]
+Place = tuple[str | None, str, str]  # environment, store, number
 
 
 @dataclass(
@@ -96,6 +97,12 @@ class Offer:
     text: str
     given: Settings
     again: bool = False  # buys a newer answer for a number that is stored
+    counted: bool = False  # fetches the answer of a look-up that this form has begun and counted
+
+    @property
+    def place(self) -> Place:
+        """The place in a store that this purchase would fill."""
+        return (self.given.environment, store_location(self.given), self.national)
 
     @property
     def label(self) -> str:
@@ -116,7 +123,8 @@ class LookupForm(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no ty
     Parameters
     ----------
     max_charges
-        The most answers this form may buy; no limit by default.
+        The most answers this form may buy; no limit by default. A look-up that is pending or held
+        counts, because it may be charged. Its answer is fetched without another count.
 
     Attributes
     ----------
@@ -155,7 +163,8 @@ class LookupForm(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no ty
         self._changed_at = self._asked_at = self._touched_at = 0.0
         self._asked = 0  # counts checks: only the newest may show its outcome
         self._answered = 0  # the newest check that has shown its outcome
-        self._charges = 0
+        self._charges = 0  # answers that were bought here, or may be
+        self._open: set[Place] = set()  # counted, without a final answer yet
         self._busy = False
         self._resting = False  # the clock of `quiet` runs
         self._handlers_loop: asyncio.AbstractEventLoop | None = None
@@ -316,7 +325,7 @@ class LookupForm(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no ty
         stored = await self._peek(national)
         if stored is not None and _is_final(stored):
             return lambda: self._show_stored(stored), self._again(stored, text, given)
-        offer = self._within_cap(Offer(national, text, given))
+        offer = self._within_cap(self._first(national, stored, text, given))
         told = _read_as(national, stored, given)
         todo = self._cap_reached() if offer is None else _HOW_TO_BUY
         return lambda: self._say(f"{told} {todo}", decided=True), offer
@@ -327,14 +336,21 @@ class LookupForm(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no ty
             return None
         return self._within_cap(Offer(stored.phone, text, given, again=True))
 
+    def _first(self, national: str, stored: Lookup | None, text: str, given: Settings) -> Offer:
+        """Return the offer of an answer that the store lacks."""
+        offer = Offer(national, text, given)
+        is_open = stored is not None and stored.status in _OPEN
+        return replace(offer, counted=is_open and offer.place in self._open)
+
     def _within_cap(self, offer: Offer) -> Offer | None:
-        open_ended = self._max_charges is None
-        return offer if open_ended or self._charges < (self._max_charges or 0) else None
+        if self._max_charges is None or offer.counted:
+            return offer
+        return offer if self._charges < self._max_charges else None
 
     def _cap_reached(self) -> str:
         return (
-            f"This form has bought {self._charges:,}, all that max_charges allows. "
-            "Nothing was sent."
+            f"This form has bought {self._charges:,}, pending and held ones included: all that "
+            "max_charges allows. Nothing was sent."
         )
 
     def _show_stored(self, stored: Lookup) -> None:
@@ -388,7 +404,7 @@ class LookupForm(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no ty
             self._disarm()
             self._say("The settings were changed since: check again. Nothing was sent.")
             return
-        self._charges += 1
+        self._count(offer)
         self._disarm()
         self._check.disabled = True
         self._field.value = ""  # for the next number: nothing is being typed just now
@@ -409,14 +425,15 @@ class LookupForm(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no ty
             found = await self._ask(offer)
         except Exception as error:
             clock.cancel()
-            self._refund(getattr(error, "charged", "maybe") == "no")
+            if getattr(error, "charged", "maybe") == "no" and not offer.counted:
+                self._refund(offer)
             self._fail(error)
             if not self._field.value:
                 self._field.value = offer.text
                 self._say(f"{_FAILED} The number is in the field again.")
         else:
             clock.cancel()
-            self._refund(found.charged is False or found.source != "new")
+            self._settle(offer, found)
             self._answer(found)
         finally:
             clock.cancel()
@@ -429,9 +446,25 @@ class LookupForm(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no ty
             return await self._buy_one(offer.national, refresh=True)
         return await self._buy_one(offer.national)
 
-    def _refund(self, free: bool) -> None:
-        if free:
-            self._charges -= 1
+    def _count(self, offer: Offer) -> None:
+        """Count the purchase, but not a second time where it fetches what was counted."""
+        if offer.counted:
+            return
+        self._charges += 1
+        self._open.add(offer.place)
+
+    def _settle(self, offer: Offer, found: Lookup) -> None:
+        """Refund an answer that was free. A pending or held look-up may be charged, and counts."""
+        if found.status in _OPEN:
+            return
+        bought_elsewhere = found.source != "new" and not offer.counted
+        if found.charged is False or bought_elsewhere:
+            self._refund(offer)
+        self._open.discard(offer.place)
+
+    def _refund(self, offer: Offer) -> None:
+        self._charges -= 1
+        self._open.discard(offer.place)
 
     async def _count_seconds(self, text: str) -> None:
         self._say(f"{text} ...")
@@ -496,6 +529,7 @@ class LookupForm(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no ty
 
 
 _FAILED = "It did not work; nothing is lost."
+_OPEN = ("pending", "uncertain")
 
 # What an earlier, unfinished look-up of the number means for the price; {} environment, price.
 _WAITING = {

@@ -20,6 +20,7 @@ from pandas_numberactive._jupyter.form import (
     _past,
 )
 from pandas_numberactive._pandas.lookup import Lookup, lookup_card
+from pandas_numberactive._purchase.flow import RetryPolicy
 from pandas_numberactive.simulator import Faults, Simulator
 
 PHONE = "8118899532"
@@ -764,6 +765,94 @@ def test_a_failure_without_charge_leaves_the_cap(as_production):
     armed(form).click()
     idle(form)
     armed(form, OTHER)
+
+
+@pytest.fixture
+def held(tmp_path, monkeypatch, request):
+    """Give a form with a cap of one, whose first look-up of PHONE ends without a reply to query."""
+    monkeypatch.setattr(RetryPolicy, "delay", lambda *_: 0.0)
+    faults = Faults(script={f"query:{PHONE}": [request.param] * RetryPolicy().query_attempts})
+    with Simulator(stand_in=True, app_key="k", secret="s", faults=faults) as vendor:
+        pna.configure(
+            environment="production",
+            base_url=vendor.base_url,
+            app_key="k",
+            secret="s",
+            store=str(tmp_path / "s.sqlite3"),
+            unit_price=500,
+        )
+        form = LookupForm(still=0.01, max_charges=1)
+        armed(form).click()
+        until(lambda: form.value is not None)
+        idle(form)
+        yield form, vendor
+
+
+LOST_AFTER_THE_CHARGE = pytest.mark.parametrize(
+    "held", ["http_500_after", "drop_after", "truncated"], indirect=True
+)
+
+
+@LOST_AFTER_THE_CHARGE
+def test_a_held_lookup_counts_under_a_forms_cap(held):
+    """The vendor may have charged it: a second number would be a second charge."""
+    form, vendor = held
+    assert form.value.status == "uncertain"
+    form._field.value = OTHER
+    press_enter(form)
+    until(lambda: "all that max_charges allows" in said(form))
+    assert form._place.children == ()
+    assert vendor.ledger.charged_phones() == {PHONE: 1}
+
+
+@LOST_AFTER_THE_CHARGE
+def test_a_form_at_its_cap_fetches_what_it_holds(held):
+    """It asks the same requestId, and counts it once."""
+    form, vendor = held
+    armed(form).click()
+    until(lambda: form.value.status == "answered")
+    idle(form)
+    assert form._charges == 1
+    assert vendor.ledger.charged_phones() == {PHONE: 1}
+    form._field.value = OTHER
+    press_enter(form)
+    until(lambda: "all that max_charges allows" in said(form))
+
+
+@pytest.mark.parametrize("ending", [{"status": "failed"}, {"status": "no_data"}])
+def test_a_held_lookup_that_was_free_leaves_the_cap(as_production, ending):
+    """The vendor said so in the end: the place is there for another number."""
+    as_production()
+    found = [answer(**ending, charged=False), answer(status="pending", charged=None, source=None)]
+    seen = []
+
+    async def buy(national):
+        seen.append(found.pop())
+        return seen[-1]
+
+    async def peek(national):
+        return seen[-1] if seen and national == PHONE else None
+
+    form = LookupForm(buy=buy, peek=peek, still=0.01, max_charges=1)
+    for times in (1, 2):
+        armed(form).click()
+        until(lambda count=times: len(seen) == count)
+        idle(form)
+    armed(form, OTHER)
+
+
+def test_a_lookup_that_another_call_holds_needs_room(as_production):
+    """A form at its cap does not fetch what it has not counted."""
+    as_production()
+
+    async def peek(national):
+        return answer(national, status="pending", charged=None, source=None)
+
+    form = LookupForm(peek=peek, still=0.01, max_charges=0)
+    form._field.value = PHONE
+    press_enter(form)
+    until(lambda: "all that max_charges allows" in said(form))
+    assert form._place.children == ()
 
 
 @pytest.mark.parametrize("cap", [-1, 1.5, "1", True])
