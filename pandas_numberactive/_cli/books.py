@@ -203,6 +203,7 @@ def import_(answers: str, column: str, environment: str | None, as_json: bool) -
     taken = read_table(answers)
     if taken.how:
         tell(taken.how)
+    taken.refuse_repeated([column])
     with LookupStore(named_store()) as store:
         counts = store.import_answers(taken.frame, phone=column, environment=environment)
     if as_json:

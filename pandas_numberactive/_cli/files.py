@@ -9,6 +9,7 @@ import os
 import sys
 import zipfile
 from collections import Counter
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,11 +45,24 @@ _PLAIN = Layout()
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """A table as it was read. `how` says what was decided, and is empty for a plain CSV."""
+    """A table as it was read. `how` says what was decided, and is empty for a plain CSV.
+
+    `heading` has the names as they stand in a text or an Excel file: pandas renames repeated ones.
+    """
 
     frame: pd.DataFrame
     how: str = ""
     layout: Layout = _PLAIN
+    heading: tuple[str, ...] = ()
+
+    def refuse_repeated(self, columns: Iterable[Hashable]) -> None:
+        """Raise ConfigurationError where the heading has a column more than once."""
+        for name in columns:
+            if self.heading.count(str(name)) > 1:
+                raise ConfigurationError(
+                    f"The heading has {mask_label(name)} more than once: rename one, so that the "
+                    "column that is meant can be named. Nothing was sent."
+                )
 
 
 def read_table(name: str, *, sheet: str | None = None, header_row: int = 1) -> Taken:
@@ -88,8 +102,28 @@ def _read_excel(name: str, content: bytes, sheet: str | None, header_row: int) -
     frame = pd.read_excel(
         book, sheet_name=chosen, dtype=str, keep_default_na=False, header=header_row - 1
     )
+    heading = _excel_heading(book, chosen, header_row)
     parts = [f"sheet {chosen!r} of {len(sheets)}"] if len(sheets) > 1 else []
-    return Taken(frame, _said(name, [*parts, *_header(header_row)]))
+    return Taken(frame, _said(name, [*parts, *_header(header_row)]), heading=heading)
+
+
+def _excel_heading(book: pd.ExcelFile, sheet: str, row: int) -> tuple[str, ...]:
+    """Return the heading's cells as they stand in a sheet."""
+    first = pd.read_excel(
+        book,
+        sheet_name=sheet,
+        dtype=str,
+        keep_default_na=False,
+        header=None,
+        skiprows=row - 1,
+        nrows=1,
+    )
+    return _names(first)
+
+
+def _names(first: pd.DataFrame) -> tuple[str, ...]:
+    """Return the cells of a heading that was read as a row."""
+    return tuple(map(str, first.to_numpy().ravel()))
 
 
 def _sheet(name: str, wanted: str, sheets: list[str]) -> str:
@@ -106,22 +140,45 @@ def _sheet(name: str, wanted: str, sheets: list[str]) -> str:
 def _read_text(name: str, content: bytes, header_row: int) -> Taken:
     text, encoding = _decoded(name, content)
     lines = text.splitlines(keepends=True)[header_row - 1 :]
-    if not "".join(lines).strip():
+    whole = "".join(lines)
+    if not whole.strip():
         raise ConfigurationError(f"{name!r} is empty.")
     separator = _separator(lines[:SAMPLED_LINES])
-    try:
-        frame = pd.read_csv(
-            io.StringIO("".join(lines)), sep=separator, dtype=str, keep_default_na=False
-        )
-    except pd.errors.ParserError as error:
-        raise ConfigurationError(f"{name!r} cannot be read: {error}.") from None
+    frame = _cells(name, whole, separator)
     parts = [] if encoding.startswith("UTF-8") else [encoding]
     if separator != ",":
         parts.append(f"separated by {SEPARATORS[separator]}")
     if name.lower().endswith(EXCEL_ENDINGS):
         parts.insert(0, "text, although it is named as Excel")
     layout = Layout(separator, marked=encoding != "UTF-8")
-    return Taken(frame, _said(name, [*parts, *_header(header_row)]), layout)
+    said = _said(name, [*parts, *_header(header_row)])
+    return Taken(frame, said, layout, _text_heading(whole, separator))
+
+
+def _cells(name: str, text: str, separator: str) -> pd.DataFrame:
+    """Return the rows below the heading, or raise ConfigurationError.
+
+    pandas takes surplus first cells for labels, and each name then stands above its right
+    neighbour's cells.
+    """
+    try:
+        frame = pd.read_csv(io.StringIO(text), sep=separator, dtype=str, keep_default_na=False)
+    except pd.errors.ParserError as error:
+        raise ConfigurationError(f"{name!r} cannot be read: {error}.") from None
+    if not isinstance(frame.index, pd.RangeIndex):
+        raise ConfigurationError(
+            f"{name!r} has a row with more cells than the heading: quote cells that hold the "
+            "separator, or remove the mark at the end of the lines. Nothing was sent."
+        )
+    return frame
+
+
+def _text_heading(text: str, separator: str) -> tuple[str, ...]:
+    """Return the heading's cells as they stand in a text."""
+    first = pd.read_csv(
+        io.StringIO(text), sep=separator, header=None, nrows=1, dtype=str, keep_default_na=False
+    )
+    return _names(first)
 
 
 def _header(row: int) -> list[str]:

@@ -154,6 +154,7 @@ class Request:
                 f"{ColumnNotFoundError(missing[0], df.columns)} Name the phone column with "
                 "--column."
             )
+        taken.refuse_repeated(self.columns)
         if not self._given["overwrite"]:
             self._refuse_foreign(df, details)
         return df

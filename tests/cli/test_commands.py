@@ -284,6 +284,53 @@ def test_a_sheet_and_the_row_of_names_are_chosen(tmp_path, keys, capsys):
     assert "Its sheets are: 'Info', 'Data'" in capsys.readouterr().err
 
 
+SHIFTED = {
+    "ends": "name,phone,emergency\nBudi,08118899532,081398765401,\nSiti,,081398765402,\n",
+    "twice": "name,phone,emergency\nBudi,08118899532,081398765401,,\n",
+    "semicolons": "name;phone;emergency\n" + 20 * "Budi;08118899532;081398765401;\n",
+    "tabs": "name\tphone\temergency\n" + 20 * "Budi\t08118899532\t081398765401\t\n",
+    "first row": "name,phone,emergency\nBudi, S.H.,08118899532,081398765401\nSiti,,0813111122\n",
+}  # made up
+
+
+@pytest.mark.parametrize("command", ["plan", "enrich", "import"])
+@pytest.mark.parametrize("shape", SHIFTED)
+def test_cells_right_of_the_heading_are_refused(command, shape, tmp_path, keys, vendor, capsys):
+    """Each name stood above its right neighbour's cells: emergency numbers were bought."""
+    (tmp_path / "in.csv").write_text(SHIFTED[shape])
+    rest = ["--out", str(tmp_path / "out.csv")] if command == "enrich" else []
+    assert main([command, str(tmp_path / "in.csv"), *rest]) == 2
+    said = capsys.readouterr().err
+    assert "a row with more cells than the heading" in said
+    assert said.endswith("Nothing was sent.\n")
+    assert vendor.calls == []
+
+
+@pytest.mark.parametrize("command", ["plan", "enrich", "import"])
+@pytest.mark.parametrize("ending", ["csv", "xlsx"])
+def test_a_phone_column_named_twice_is_refused(command, ending, tmp_path, keys, vendor, capsys):
+    """The first of them was bought, whichever was meant."""
+    rows = [["List", "", ""], ["name", "phone", "phone"], ["Budi", *PHONES]]
+    frame = pd.DataFrame(rows[1:] if command == "import" else rows)
+    source = tmp_path / f"in.{ending}"
+    {"csv": frame.to_csv, "xlsx": frame.to_excel}[ending](source, index=False, header=False)
+    rest = [] if command == "import" else ["--header-row", "2"]
+    if command == "enrich":
+        rest += ["--out", str(tmp_path / "out.csv")]
+    assert main([command, str(source), *rest]) == 2
+    assert "The heading has 'phone' more than once" in capsys.readouterr().err
+    assert vendor.calls == []
+
+
+@pytest.mark.parametrize("ending", ["csv", "xlsx"])
+def test_another_column_may_be_named_twice(ending, tmp_path, keys):
+    """A customer's own notes decide nothing."""
+    frame = pd.DataFrame([["note", "note", "phone"], ["a", "b", PHONES[0]]])
+    source = tmp_path / f"in.{ending}"
+    {"csv": frame.to_csv, "xlsx": frame.to_excel}[ending](source, index=False, header=False)
+    assert main(["plan", str(source)]) == 0
+
+
 FORMULAS = ["=1+1", "@SUM(A1)", "+cmd|' /C calc'!A0", "-2+3"]
 
 
