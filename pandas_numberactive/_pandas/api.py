@@ -247,7 +247,7 @@ async def aenrich(
     ...     asyncio.run(main())["phone_lookup_status"].tolist()
     ['answered']
     """
-    call = _Call.of(df, column, options)
+    call = _Call.of(frames.frozen(df), column, options)
     run = call.run
     drain = call.settings.drain
     with run:
@@ -290,7 +290,7 @@ def start(df: pd.DataFrame, column: Columns, **options: Unpack[EnrichOptions]) -
     >>> job.state, out["phone_lookup_status"].tolist()
     ('done', ['answered'])
     """
-    call = _Call.of(df, column, options)
+    call = _Call.of(frames.frozen(df), column, options)
     notices = Notices()
 
     @public

@@ -70,6 +70,17 @@ def _way_to_a_frame(given: object) -> str:
     return "make it a pandas DataFrame"
 
 
+_COPIES_ON_WRITE = int(pd.__version__.split(".")[0]) >= 3
+
+
+def frozen(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the frame as it is now, for a call during which the caller may change it.
+
+    Rows that are sorted or set meanwhile would get the answers of other numbers.
+    """
+    return frame.copy(deep=not _COPIES_ON_WRITE) if isinstance(frame, pd.DataFrame) else frame
+
+
 def prepare(
     frame: pd.DataFrame,
     column: Columns,

@@ -503,6 +503,40 @@ def test_a_value_that_nobody_listed_is_warned_of_at_the_users_line(tmp_path, fro
     assert [warned.filename == __file__ for warned in caught] == [own_line]
 
 
+CHANGES = {
+    "sort": lambda df: df.sort_values("phone", inplace=True),
+    "set": lambda df: df.__setitem__("phone", df["phone"].iloc[::-1].tolist()),
+    "set one": lambda df: df.at.__setitem__((0, "phone"), "0811 0000 999"),
+    "drop": lambda df: df.drop(df.index[:2], inplace=True),
+    "add": lambda df: df.loc.__setitem__(99, "0811 0000 999"),
+}
+
+
+@pytest.mark.parametrize("front", ["start", "aenrich"])
+@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.filterwarnings("ignore:The inplace keyword")
+def test_a_frame_changed_while_it_is_bought_stays_right(as_production, vendor, front, change):
+    """Rows that were sorted in place meanwhile got the answers of other numbers."""
+    as_production()
+    df = pd.DataFrame({"phone": [f"8116{(7 * i) % 20:06d}" for i in range(20)]})
+    before = df["phone"].tolist()
+
+    async def awaited():
+        task = asyncio.ensure_future(pna.aenrich(df, "phone", details=True))
+        await asyncio.sleep(0)  # it has begun
+        CHANGES[change](df)
+        return await task
+
+    if front == "start":
+        job = pna.start(df, "phone", details=True)
+        CHANGES[change](df)
+        out = job.result()
+    else:
+        out = asyncio.run(awaited())
+    assert out["phone"].tolist() == out["phone_national"].tolist() == before
+    assert cells(out) == [expected(vendor, cell) for cell in before]
+
+
 def test_a_failing_progress_bar_costs_nothing(as_production, vendor, monkeypatch):
     as_production()
     from pandas_numberactive._pandas import bar as progress
