@@ -192,11 +192,11 @@ def bought_micros(moment: object, now: int) -> int:
     """Return microseconds since 1970, or 0 for anything that is no date between that and `now`.
 
     A time without a zone is on the clock of the setting `timezone`. A day's difference between two
-    clocks is no future.
+    clocks is no future, and counts as now: a later date would hide what a refresh buys.
     """
     try:
         bought = _micros(moment, settings().timezone) if is_date(moment) else 0
-        return bought if 0 < bought <= now + _DAY else 0
+        return min(bought, now) if 0 < bought <= now + _DAY else 0
     except (ValueError, TypeError):  # pandas' own errors of dates are ValueErrors
         return 0
 

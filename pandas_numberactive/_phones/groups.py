@@ -158,6 +158,19 @@ def has_bracket_behind(body: str) -> bool:
     )
 
 
+def is_cut_off(body: str, tail: str) -> bool:
+    """Return True where digits are missing behind the last mark: 0812-3456-78-.
+
+    Or behind a bracket without its other half, as in (0812-3456-78.
+    """
+    groups = _DIGITS.findall(body)
+    if len(groups) == 1 or len(groups[-1]) > 2:
+        return False
+    mark = tail.lstrip(" ")[:1]
+    halved = len(_BRACKETS.sub("", body)) == 1
+    return halved or (mark in ("-", ".") and mark in body)
+
+
 def is_tax_number(body: str) -> bool:
     """Return True for a taxpayer's number: 08.120.003.4-567.000."""
     sizes = [len(group) for group in _DIGITS.findall(body)]

@@ -265,6 +265,8 @@ def _parse_part(part: str, had_tail: bool, max_digits: int) -> Parsed:
     read = partial(_international if plus else _national, max_digits=max_digits)
     if len(digits) + plus < len(body) and (grouped := _parse_groups(body, read, max_digits)):
         return grouped
+    if groups.is_cut_off(body, tail):
+        return None, "bad_characters"
     if had_tail and is_rounded(digits):
         return None, "precision_lost"
     return read(digits)

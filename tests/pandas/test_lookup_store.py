@@ -353,6 +353,19 @@ def test_an_older_answer_without_a_date_is_refused_and_not_said_to_be_there(as_p
     assert pna.plan(old, "phone").to_buy == 1
 
 
+def test_an_older_answer_of_a_clock_ahead_hides_no_refresh(as_production, vendor):
+    """A date of this evening was newer than the refresh, which then bought nothing."""
+    as_production()
+    evening = pd.Timestamp.now(tz="UTC") + pd.Timedelta(hours=12)
+    old = pd.DataFrame(
+        {"phone": ["08118899001"], "activeLevel": ["low"], "looked_up_at": [evening]}
+    )
+    with pna.LookupStore() as store:
+        assert store.import_answers(old)["imported"] == 1
+    assert old[["phone"]].numberactive.enrich("phone", refresh=True) is not None
+    assert vendor.ledger.total == 1
+
+
 def test_a_held_lookup_is_shown_and_released_or_settled_by_hand(place, frame):
     with troubled(**{f"query:{PHONES[0]}": "code", f"query:{PHONES[1]}": "wrong_phone"}) as vendor:
         pna.configure(

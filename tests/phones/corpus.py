@@ -78,6 +78,8 @@ REFUSED = {  # with a reason that is true of the cell
     '["0{n}", "0{m}"]': "several_numbers",
     "\U0001f1f8\U0001f1ec {n}": "bad_characters",
     "\U0001f4f5 0{n}": "bad_characters",
+    "0{n} \U0001f44e": "bad_characters",
+    "0{n} \U0001f515": "bad_characters",
     "\U0001f4e0 0{n}": "bad_characters",
     "+65 8118 8995": "not_indonesian",
     "0086 28 8118 8995": "not_indonesian",
@@ -140,6 +142,12 @@ REFUSED = {  # with a reason that is true of the cell
     "(8,120,003,456.00)": "not_a_number",
     "{a}.{b}.345,-": "bad_characters",
     "{n},-": "bad_characters",
+    # cut off behind a mark, or within a bracket
+    "0{a}-{b}-12-": "bad_characters",
+    "0{a}.{b}.12.": "bad_characters",
+    "081-234-567-8-": "bad_characters",
+    "0{a}-{b}-12)": "bad_characters",
+    "(0{a}-{b}-12": "bad_characters",
     # brackets in brackets
     "[(62) 0{a}]{b}{c}": "bad_characters",
     # decimals and dates

@@ -27,7 +27,7 @@ JOINERS = ("or", "and", "dan", "atau")
 SEPARATORS = "/;|&,\t\n\r\\"
 HIDES = ".,:/;|&\\-"  # two of them at an end hide digits
 NO_PICTURES = "\u2b1b\u274c\u2610\u2611\u2612\u2613\u26d4\u2620\ufffc\ufffd\U0001f480\U0001f4e0"
-NO_PICTURES += "\U0001f4f4\U0001f4f5\U0001f6d1"
+NO_PICTURES += "\U0001f44e\U0001f4f4\U0001f4f5\U0001f515\U0001f6d1"
 GAPS = ("", " ", "  ", "-", " -", "- ", " - ", ".", " .", ". ", " . ", "--")
 SITES = ("wa.me/", "t.me/", "whatsapp.com/send", "whatsapp://send")
 DASHES = "\u2010\u2011\u2012\u2013\u2014\u2015\u2212\ufe58\ufe63"
@@ -334,8 +334,19 @@ def _part(part: str) -> str | None:
         return _part("hp: " + part[label_digit:])
     if not (_is_aside(head) and _is_aside(tail)):
         return None
-    phrase = _phrase(part[start:end].strip(" "))
-    return None if phrase is None else _judged(phrase)
+    number = part[start:end].strip(" ")
+    phrase = _phrase(number)
+    if phrase is None or _is_cut_off(phrase, number, tail):
+        return None
+    return _judged(phrase)
+
+
+def _is_cut_off(phrase: Phrase, number: str, tail: str) -> bool:
+    """Return True for a short last group before the mark that parts the groups, or half a bracket."""
+    if len(phrase.groups) < 2 or len(phrase.groups[-1]) > 2 or _zero_tail(phrase):
+        return False
+    brackets = sum(number.count(one) for one in "()[]")
+    return brackets == 1 or (tail[:1] in ("-", ".") and tail[0] in number)
 
 
 def _is_account(text: str) -> bool:
