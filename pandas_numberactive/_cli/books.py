@@ -10,6 +10,7 @@ import pandas as pd
 
 from pandas_numberactive._cli.codes import Exit
 from pandas_numberactive._cli.files import read_table, write_table
+from pandas_numberactive._cli.phones import one_phone
 from pandas_numberactive._cli.words import example, from_stdin, put_frame, put_json, tell
 from pandas_numberactive._config.checks import VARIABLES
 from pandas_numberactive._config.credentials import masked_url
@@ -150,7 +151,7 @@ def resolve(
 
     release: the next run buys it again. settle: it is final, with the answer given or without one.
     """
-    phone = _phone()
+    phone = one_phone()
     with LookupStore(named_store()) as store:
         state = store.resolve(
             phone,
@@ -171,13 +172,6 @@ def _tell_store() -> None:
     location = named_store()
     made = "" if Journalled.is_made(location) else ", not made yet"
     tell(f"Store: {short_location(location)}{made}")
-
-
-def _phone() -> str:
-    return from_variable(PHONE_VARIABLE) or from_stdin("Phone")
-
-
-PHONE_VARIABLE = "NUMBERACTIVE_PHONE"
 
 
 @click.command(epilog=example("numberactive forget < numbers.txt"))

@@ -7,13 +7,13 @@ import sys
 
 import click
 
-from pandas_numberactive._cli.books import PHONE_VARIABLE
 from pandas_numberactive._cli.codes import Exit
 from pandas_numberactive._cli.doctor import doctor as diagnose
-from pandas_numberactive._cli.words import example, from_stdin, plain, put_json, tell
+from pandas_numberactive._cli.phones import PHONE_VARIABLE, every_phone, one_phone
+from pandas_numberactive._cli.words import example, plain, put_json, tell
 from pandas_numberactive._config.checks import VARIABLES
 from pandas_numberactive._config.keyring import require_keyring, save_to_keyring
-from pandas_numberactive._config.settings import from_variable, settings
+from pandas_numberactive._config.settings import settings
 from pandas_numberactive._phones.parse import explain, parse_phone
 from pandas_numberactive.errors import ConfigurationError, InvalidPhoneError, NumberActiveError
 
@@ -26,13 +26,13 @@ def lookup(refresh: bool, max_age: str | None, as_json: bool) -> int:
     """Look numbers up. Give them on standard input, one a line.
 
     A number that is stored is free, another one is charged once. They are read from standard
-    input, or from the variable NUMBERACTIVE_PHONE, to keep them out of the process list.
+    input, or one from the variable NUMBERACTIVE_PHONE, to keep them out of the process list.
     """
     # Imported here because it loads pandas, which other commands need not.
     from pandas_numberactive._pandas.lookup import lookup as ask
 
     found = []
-    for phone in _nationals(_phones()):
+    for phone in _nationals(every_phone()):
         one = ask(phone, refresh=refresh, max_age=max_age)
         found.append(one)
         if not as_json:
@@ -41,18 +41,6 @@ def lookup(refresh: bool, max_age: str | None, as_json: bool) -> int:
         put_json([plain(one) | {"phone": one.masked} for one in found])
     final = all(one.status in ("answered", "no_data") for one in found)
     return Exit.COMPLETE if final else Exit.INCOMPLETE
-
-
-def _phones() -> list[str]:
-    stated = from_variable(PHONE_VARIABLE)
-    if stated:
-        return [stated]
-    if sys.stdin.isatty():
-        return [from_stdin("Phone")]
-    phones = [line.strip() for line in sys.stdin if line.strip()]
-    if not phones:
-        raise ConfigurationError("Give a number on standard input. Nothing was sent.")
-    return phones
 
 
 def _nationals(phones: list[str]) -> list[str]:
@@ -78,7 +66,7 @@ def verify(phone: str | None, max_charges: int | None) -> int:
     # Imported here because it loads the client, which other commands need not.
     from pandas_numberactive._cli.verify import verify as check
 
-    asked = phone or from_variable(PHONE_VARIABLE) or from_stdin("Phone")
+    asked = phone or one_phone()
     try:
         found = check(asked, max_charges=max_charges)
     except NumberActiveError as error:

@@ -551,6 +551,41 @@ def test_verify_takes_its_number_from_a_variable(monkeypatch, keys, capsys):
     assert "confirmed" in capsys.readouterr().out
 
 
+FROM_STDIN = [["lookup"], ["verify", "--max-charges", "1"], ["resolve", "release"]]
+
+
+@pytest.mark.parametrize("command", FROM_STDIN, ids=lambda command: command[0])
+def test_two_sources_of_a_number_are_refused(command, monkeypatch, typed, keys, vendor, capsys):
+    """A variable that was left set was bought in place of the number that was piped."""
+    monkeypatch.setenv("NUMBERACTIVE_PHONE", PHONES[0])
+    typed(PHONES[1])
+    assert main(command) == 2
+    said = capsys.readouterr().err
+    assert "NUMBERACTIVE_PHONE and standard input give different numbers" in said
+    assert "Nothing was sent." in said
+    assert not re.search("[0-9]", said)
+    assert vendor.calls == []
+
+
+@pytest.mark.parametrize("piped", ["", "\n", f"{PHONES[0]}\n+62{PHONES[0][1:]}\n"])
+def test_a_variable_beside_no_other_number_is_asked(piped, monkeypatch, typed, keys, vendor):
+    """Its own number on standard input is no other one."""
+    monkeypatch.setenv("NUMBERACTIVE_PHONE", PHONES[0])
+    typed(piped)
+    main(["lookup"])
+    assert vendor.ledger.charged_phones() == {"8118899532": 1}
+
+
+@pytest.mark.parametrize("closed", [True, False], ids=["closed", "nohup"])
+def test_a_variable_needs_no_standard_input(closed, monkeypatch, tmp_path, keys, vendor):
+    """A scheduler may close it, and nohup leaves one that cannot be read."""
+    monkeypatch.setenv("NUMBERACTIVE_PHONE", PHONES[0])
+    with open(tmp_path / "written", "w") as unreadable:
+        monkeypatch.setattr("sys.stdin", None if closed else unreadable)
+        main(["lookup"])
+    assert vendor.ledger.total == 1
+
+
 def test_spend_and_history_give_json(book, tmp_path, keys, capsys):
     main(["enrich", book, "--out", str(tmp_path / "o.csv")])
     capsys.readouterr()
