@@ -36,7 +36,7 @@ from pandas_numberactive._pandas.reconcile import (
     compare,
     invoice_ids,
 )
-from pandas_numberactive._phones.mask import mask, mask_within
+from pandas_numberactive._phones.mask import hide_numbers_in_id, mask, mask_within
 from pandas_numberactive._phones.parse import parse_phone
 from pandas_numberactive._purchase.purchase import LookupState
 from pandas_numberactive._run.options import seconds_of
@@ -550,7 +550,8 @@ class LookupStore:
 
         The count of charges stays. A forgotten number is charged again if it is looked up again. A
         file is compacted, so that the numbers are gone from it. On a server the rows go, and its
-        owner must clean log, free pages and backups.
+        owner must clean log, free pages and backups. A requestId that the vendor made of the phone
+        stays whole in the store, because an invoice is checked by it.
 
         Parameters
         ----------
@@ -693,9 +694,11 @@ def _shown(number: Any, masked: bool) -> str | None:
 
 
 def _shown_id(request_id: Any, number: Any) -> Any:
-    """Return a requestId, masked where the vendor made it of the row's own number."""
-    if not isinstance(request_id, str) or pd.isna(number):
+    """Return a requestId, masked where the vendor made it of the row's number, forgotten or not."""
+    if not isinstance(request_id, str):
         return request_id
+    if pd.isna(number):
+        return hide_numbers_in_id(request_id)
     return mask_within(request_id, int(number))
 
 

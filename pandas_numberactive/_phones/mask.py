@@ -101,6 +101,20 @@ def hide_numbers(text: str) -> str:
     return _PHONE_LIKE.sub(lambda found: found["kept"] or "***", text)
 
 
+_MOBILE_LIKE = re.compile(rf"8(?:{_GROUPED}\d){{8}}")  # nine digits, the fewest that a mobile has
+
+
+def hide_numbers_in_id(text: str) -> str:
+    """Replace everything in an id that may be a mobile number by ***, and keep any other id.
+
+    A hexadecimal id has long runs of digits by chance, and an invoice is compared by it.
+
+    >>> hide_numbers_in_id("20261128-628118899532-7"), hide_numbers_in_id("3c-1234567-9f")
+    ('20261128-***', '3c-1234567-9f')
+    """
+    return hide_numbers(text) if _MOBILE_LIKE.search(text) else text
+
+
 def mask_label(label: object, *, quoted: bool = True) -> str:
     """Render the label of a row or a column, masked where it may be a phone.
 

@@ -585,13 +585,49 @@ def test_a_request_id_made_of_the_phone_is_masked(on_either, vendor, frame, monk
     assert all("order-628" in text for text in shown[:2])
 
 
-def _id_of_the_phone(vendor, real):
-    """Let handle give requestIds such as order-628118899532."""
+@pytest.mark.parametrize("made_of", ["order-62{}", "20261128-0{}-1", "62{}", "20261128{}001"])
+def test_a_forgotten_number_is_masked_in_its_ids(on_either, vendor, frame, monkeypatch, made_of):
+    """The id is kept for the invoice, and shown without the number that it was made of."""
+    monkeypatch.setattr(vendor, "_after", _id_of_the_phone(vendor, vendor._after, made_of))
+    on_either()
+    enrich(frame)
+    with pna.LookupStore() as store:
+        assert store.forget(PHONES) == len(PHONES)
+        shown = store.history().to_csv() + store.charges().to_csv()
+        whole = store.charges(mask=False)["request_id"]
+        verdicts = store.reconcile(pd.DataFrame({"requestId": whole}))["verdict"]
+    assert "***" in shown
+    assert not [phone for phone in PHONES if phone in shown]
+    assert set(whole) == {made_of.format(phone) for phone in PHONES}
+    assert verdicts.eq("matched").all()
+
+
+@pytest.mark.parametrize(
+    ("request_id", "shown"),
+    [
+        (f"20260101-62{PHONES[0]}-1", "20260101-***"),
+        ("3ce9f0c7a1234567f94012776d20e85b", "3ce9f0c7a1234567f94012776d20e85b"),
+    ],
+    ids=["made of the phone", "hexadecimal"],
+)
+def test_an_older_answers_id_once_forgotten(on_either, request_id, shown):
+    """An id with a phone in it is masked. Any other is compared with an invoice, and stays."""
+    on_either()
+    old = pd.DataFrame({"phone": [PHONES[0]], "looked_up_at": "2026-01-01", "telco_type": 1})
+    old["request_id"] = request_id
+    with pna.LookupStore() as store:
+        store.import_answers(old)
+        store.forget(PHONES[0])
+        assert store.history()["request_id"].dropna().tolist() == [shown]
+
+
+def _id_of_the_phone(vendor, real, made_of="order-62{}"):
+    """Let handle give requestIds that are made of the phone, such as order-628118899532."""
 
     def after(request, kind, body):
         if request.path.endswith("handle"):
             book = vendor._ids[body["requestId"]]
-            body = {**body, "requestId": f"order-62{book.phone}"}
+            body = {**body, "requestId": made_of.format(book.phone)}
             vendor._ids[body["requestId"]] = book
         return real(request, kind, body)
 
