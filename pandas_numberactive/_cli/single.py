@@ -19,7 +19,7 @@ from pandas_numberactive.errors import ConfigurationError, InvalidPhoneError, Nu
 
 
 @click.command(epilog=example("echo 08118899532 | numberactive lookup"))
-@click.option("--refresh", is_flag=True, help="Buy it again.")
+@click.option("--refresh", is_flag=True, help="Buy one number again.")
 @click.option("--max-age", metavar="AGE", help="Buy again what is older, such as 180D.")
 @click.option("--json", "as_json", is_flag=True, help="Print the answers as JSON.")
 def lookup(refresh: bool, max_age: str | None, as_json: bool) -> int:
@@ -31,8 +31,15 @@ def lookup(refresh: bool, max_age: str | None, as_json: bool) -> int:
     # Imported here because it loads pandas, which other commands need not.
     from pandas_numberactive._pandas.lookup import lookup as ask
 
+    phones = _nationals(every_phone())
+    if refresh and len(phones) > 1:
+        raise ConfigurationError(
+            f"--refresh buys one number again, and here are {len(phones):,}: the same command "
+            "once more would buy finished ones again. Put a line with the word phone above them, "
+            "and use: numberactive enrich - --refresh. Nothing was sent."
+        )
     found = []
-    for phone in _nationals(every_phone()):
+    for phone in phones:
         one = ask(phone, refresh=refresh, max_age=max_age)
         found.append(one)
         if not as_json:

@@ -516,6 +516,25 @@ def test_lookup_buys_a_repeated_number_once(typed, keys, capsys, vendor):
     assert capsys.readouterr().out.count("Lookup(") == 1
 
 
+def test_lookup_refreshes_one_number_alone(typed, keys, capsys, vendor):
+    """Each line was a run of its own: the same command once more bought finished ones again."""
+    typed("\n".join(PHONES))
+    assert main(["lookup", "--refresh"]) == 2
+    said = capsys.readouterr().err
+    assert "numberactive enrich - --refresh. Nothing was sent." in said
+    assert vendor.calls == []
+
+
+def test_a_refresh_of_lines_goes_on_where_it_ended(typed, keys, monkeypatch, vendor):
+    """It is the command that lookup names in place of its own."""
+    monkeypatch.setenv("NUMBERACTIVE_POLL_FOR", "0")
+    vendor.faults = Faults(script={"query:81234567890": ["pending"] * 9})
+    for _ in range(2):
+        typed("\n".join(["phone", *PHONES]))
+        assert main(["enrich", "-", "--refresh"]) == 3
+    assert vendor.ledger.charged_phones()["8118899532"] == 1
+
+
 def test_an_answer_is_shown_before_the_next_is_asked(typed, keys, capsys, vendor):
     """An error of the second number must not hide what was paid for the first."""
     vendor.faults = Faults(script={"handle:81234567890": ["http_401"]})
