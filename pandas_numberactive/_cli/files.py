@@ -74,10 +74,22 @@ def read_table(name: str, *, sheet: str | None = None, header_row: int = 1) -> T
     if content.startswith(b"PK\x03\x04"):
         return _read_excel(name, content, sheet, header_row)
     if content.startswith(b"PAR1"):
-        return Taken(pd.read_parquet(io.BytesIO(content)))
+        return Taken(_with_labels(pd.read_parquet(io.BytesIO(content))))
     if content.startswith(b"\xd0\xcf\x11\xe0"):
         raise ConfigurationError(f"{name!r} is an old Excel file (.xls): save it as .xlsx or .csv.")
     return _read_text(name, content, header_row)
+
+
+def _with_labels(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the frame with its labels as columns, because results are written without an index.
+
+    Labels that are positions, or that stand in a column already, are left out.
+    """
+    names = frame.index.names
+    positions = isinstance(frame.index, pd.RangeIndex) and names == [None]
+    if positions or set(names) & set(frame.columns):
+        return frame.reset_index(drop=True)
+    return frame.reset_index()
 
 
 def _content(name: str) -> bytes:

@@ -354,6 +354,45 @@ def test_excel_takes_a_table_with_a_time_zone(tmp_path, keys):
     assert out["day"].tolist() == [pd.Timestamp("2026-01-31 14:00")]
 
 
+LABELS = {
+    "named": pd.Index(["C1", "C2"], name="customer_id"),
+    "a name over positions": pd.RangeIndex(2, name="customer_id"),
+    "without a name": pd.Index(["C1", "C2"]),
+    "two": pd.MultiIndex.from_tuples([("a", 1), ("a", 2)], names=["branch", "customer_id"]),
+}
+
+
+@pytest.mark.parametrize("labels", LABELS)
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_labels_of_a_parquet_file_stand_in_the_result(labels, ending, tmp_path, keys):
+    """The customer of each answer was lost, because results are written without an index."""
+    frame = pd.DataFrame({"phone": PHONES}, index=LABELS[labels])
+    frame.to_parquet(tmp_path / "in.parquet")
+    out = tmp_path / f"out.{ending}"
+    assert main(["enrich", str(tmp_path / "in.parquet"), "--out", str(out)]) == 0
+    found = pd.read_csv(out) if ending == "csv" else pd.read_parquet(out)
+    for level, name in enumerate(frame.index.names):
+        there = found[name or "index"]
+        assert there.tolist() == frame.index.get_level_values(level).tolist()
+
+
+def test_labels_of_a_parquet_file_may_be_the_phones(tmp_path, keys):
+    """A table that was joined by phone is often saved so."""
+    labels = pd.Index(PHONES, name="phone")
+    pd.DataFrame({"id": [1, 2]}, index=labels).to_parquet(tmp_path / "in.parquet")
+    assert main(["plan", str(tmp_path / "in.parquet")]) == 0
+
+
+@pytest.mark.parametrize("name", [None, "phone"], ids=["positions", "a column's name"])
+def test_labels_that_tell_nothing_make_no_column(name, tmp_path, keys):
+    """A second column of one name could not be written."""
+    labels = pd.RangeIndex(2, name=name)
+    pd.DataFrame({"phone": PHONES}, index=labels).to_parquet(tmp_path / "in.parquet")
+    out = tmp_path / "out.csv"
+    assert main(["enrich", str(tmp_path / "in.parquet"), "--out", str(out)]) == 0
+    assert list(pd.read_csv(out).columns)[:2] == ["phone", "phone_telco_type"]
+
+
 def test_a_csv_keeps_phones_and_disarms_formulas(tmp_path, keys):
     phones = ["+62 811-8899-532"] * 4
     pd.DataFrame({"phone": phones, "note": FORMULAS}).to_csv(tmp_path / "in.csv", index=False)
