@@ -325,6 +325,8 @@ class LookupForm(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no ty
         stored = await self._peek(national)
         if stored is not None and _is_final(stored):
             return lambda: self._show_stored(stored), self._again(stored, text, given)
+        if stored is not None and (stuck := _unaskable(stored)):
+            return lambda: self._say(f"{_named(national)} {stuck}", decided=True), None
         offer = self._within_cap(self._first(national, stored, text, given))
         told = _read_as(national, stored, given)
         todo = self._cap_reached() if offer is None else _HOW_TO_BUY
@@ -540,6 +542,18 @@ _WAITING = {
 }
 
 
+_SETTLE = "Ask the vendor, then settle it: pna.LookupStore().resolve."
+_UNASKABLE = {
+    "other_host": "Its requestId can be asked only at the host that gave it: set that base_url.",
+    "other_app_key": "Its requestId can be asked only with the app key that it was begun with: "
+    "set that key.",
+    "clock_went_back": "It was begun later than the clock of this machine shows: set the clock.",
+    "request_id_too_old": f"Its requestId is older than a day. {_SETTLE}",
+    "request_id_collision": f"Its requestId was given to two numbers. {_SETTLE}",
+    "handle_reply_lost": f"It has no requestId to ask. {_SETTLE}",
+}
+
+
 def _read_as(national: str, stored: Lookup | None, given: Settings) -> str:
     """Return the line that says how the field was read, and at what price it can be bought."""
     price = money(given.unit_price, given.currency)
@@ -548,7 +562,19 @@ def _read_as(national: str, stored: Lookup | None, given: Settings) -> str:
     known = _WAITING.get(
         stored.status if stored else "", "Not in your store. A look-up in {} costs: {}."
     )
-    return f"Read as {national}{_operator(national)}. {known.format(given.environment, price)}"
+    return f"{_named(national)} {known.format(given.environment, price)}"
+
+
+def _unaskable(stored: Lookup) -> str | None:
+    """Return the line about an open look-up that cannot be asked with these settings, or None."""
+    todo = _UNASKABLE.get(stored.reason or "")
+    if stored.status not in _OPEN or todo is None:
+        return None
+    return f"Held: it may have been charged in {stored.environment}. {todo} Nothing was sent."
+
+
+def _named(national: str) -> str:
+    return f"Read as {national}{_operator(national)}."
 
 
 def _checked_cap(given: int | None) -> int | None:

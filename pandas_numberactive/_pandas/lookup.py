@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Self
 
@@ -11,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from pandas_numberactive import _bridge as bridge
-from pandas_numberactive._config.readiness import store_location
+from pandas_numberactive._config.readiness import require, store_location
 from pandas_numberactive._config.settings import RunSettings, Settings, settings
 from pandas_numberactive._display.html import (
     card,
@@ -27,7 +28,8 @@ from pandas_numberactive._pandas.columns import ACTIVE_LEVEL, FREQUENCY_GRADE, T
 from pandas_numberactive._pandas.ending import conclude, go
 from pandas_numberactive._phones.mask import mask, mask_within
 from pandas_numberactive._phones.parse import explain, parse_phone
-from pandas_numberactive._purchase.purchase import STATUSES, signal_codes
+from pandas_numberactive._purchase.flow import HANDLE_LOST, RetryPolicy, unsafe_to_resume
+from pandas_numberactive._purchase.purchase import STATUSES, Purchase, signal_codes
 from pandas_numberactive._run.options import Options
 from pandas_numberactive._run.report import Shape
 from pandas_numberactive._run.run import Answers, Result, Run, stored
@@ -251,14 +253,39 @@ def _options(refresh: bool, max_age: str | timedelta | np.timedelta64 | None) ->
 
 @public
 async def apeek(phone: object) -> Lookup | None:
-    """Return what the store has of one number, or None. Sends nothing, charges nothing."""
+    """Return what the store has of one number, or None. Sends nothing, charges nothing.
+
+    The `reason` of a pending or held look-up forbids asking it with these settings. None allows it.
+    """
     given = settings()
     national = _national(phone, given)
     environment = given.environment or ""
     number = np.array([int(national)])
     reading = bridge.submit(lambda: stored(number, environment, store_location(given)))
     found = await bridge.wait(reading, stop=lambda: None, drain=given.drain)
-    return _found(national, found, environment) if found.packed[0] else None
+    if not found.packed[0]:
+        return None
+    kept = _found(national, found, environment)
+    row = found.lookups.get(int(national))
+    if row is None or kept.status not in ("pending", "uncertain"):
+        return kept
+    return replace(kept, reason=_unaskable(row, given))
+
+
+def _unaskable(row: Purchase, given: Settings) -> str | None:
+    """Return the reason that forbids asking an open look-up with these settings, or None."""
+    if row.request_id is None:
+        return HANDLE_LOST
+    if given.environment == "simulator":  # may have no address before it is started
+        return None
+    ready = require(given)
+    return unsafe_to_resume(
+        row,
+        now=time.time(),
+        host=ready.host,
+        key=ready.credentials.fingerprint,
+        max_age=RetryPolicy().max_age,
+    )
 
 
 def _found(national: str, answers: Answers, environment: str) -> Lookup:

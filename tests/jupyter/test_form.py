@@ -423,6 +423,68 @@ def test_what_is_not_final_says_so_before_it_is_asked_again(as_production, state
     assert "Not in your store" not in said(form)
 
 
+@pytest.fixture
+def begun(as_production):
+    """Give a form, and a look-up of PHONE that the vendor has not answered yet."""
+    with Simulator(
+        stand_in=True, app_key="made-up-key", secret="made-up-secret", pending_times=10**6
+    ) as vendor:
+        as_production()
+        pna.configure(base_url=vendor.base_url, poll_for=0.05)
+        assert pna.lookup(PHONE).status == "pending"
+        yield LookupForm(still=0.01)
+
+
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        ({"base_url": "http://127.0.0.1:9"}, "only at the host that gave it"),
+        ({"app_key": "another-made-up-key"}, "only with the app key that it was begun with"),
+    ],
+    ids=["host", "key"],
+)
+def test_what_these_settings_cannot_ask_is_not_offered(begun, setting, words):
+    """Buy would send nothing, and the words about it are true."""
+    pna.configure(**setting)
+    begun._field.value = PHONE
+    press_enter(begun)
+    until(lambda: words in said(begun))
+    until(lambda: begun._answered == begun._asked)
+    assert "Nothing was sent" in said(begun)
+    assert "IDR" not in said(begun)
+    assert begun._place.children == ()
+
+
+def test_what_another_host_held_is_offered_at_its_own(begun):
+    """The reason in the store is of an earlier call, with other settings."""
+    own = pna.settings().base_url
+    pna.configure(base_url="http://127.0.0.1:9")
+    assert pna.lookup(PHONE).reason == "other_host"
+    pna.configure(base_url=own)
+    begun._field.value = PHONE
+    press_enter(begun)
+    buy_button(begun)
+    assert "asks the same requestId again" in said(begun)
+
+
+@pytest.mark.parametrize(
+    "reason", ["request_id_too_old", "request_id_collision", "handle_reply_lost"]
+)
+def test_what_only_a_person_can_settle_is_not_offered(as_production, reason):
+    """Buy would send nothing."""
+    as_production()
+
+    async def peek(national):
+        return answer(national, status="uncertain", charged=None, source=None, reason=reason)
+
+    form = LookupForm(peek=peek, still=0.01)
+    form._field.value = PHONE
+    press_enter(form)
+    until(lambda: "LookupStore().resolve" in said(form))
+    until(lambda: form._answered == form._asked)
+    assert form._place.children == ()
+
+
 def test_other_settings_than_the_button_was_made_with_buy_nothing(form, vendor):
     form._field.value = PHONE
     press_enter(form)
