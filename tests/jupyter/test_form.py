@@ -363,7 +363,7 @@ def test_while_busy_nothing_else_is_bought_and_nothing_is_checked(as_production)
     form._field.value = OTHER
     press_enter(form)
     form._check.click()
-    assert "Asking for 8118****532" in said(form)
+    until(lambda: "Asking for 8118****532" in said(form))
     go.set()
     idle(form)
     assert form.value.phone == PHONE
