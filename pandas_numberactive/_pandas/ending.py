@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, TypeVar
 
 from pandas_numberactive._display.text import money
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("pandas_numberactive")
 T = TypeVar("T")
+_CLOCKS_DIFFER = timedelta(hours=1)
 _latest: list[RunReport] = []
 
 
@@ -128,6 +130,7 @@ def conclude(
         raise error
     told = Notices() if notices is None else notices
     _note_unlisted(result.answers, told)
+    _note_ahead(report, told)
     if warns:
         _note_left(report, told)
     if notices is None:
@@ -154,6 +157,18 @@ def _note_unlisted(answers: Answers, notices: Notices) -> None:
             f"{unknown} answers held a value that the vendor's page does not list; it is missing "
             "in the result, the raw answer is kept. Please tell the maintainers.",
             UnknownValueWarning,
+        )
+
+
+def _note_ahead(report: RunReport, notices: Notices) -> None:
+    """Warn about stored answers of a later date than today's, which no refresh buys again."""
+    newest = report.stored_newest
+    if newest is not None and newest > datetime.now(UTC) + _CLOCKS_DIFFER:
+        notices.add(
+            f"Stored answers are dated up to {newest:%Y-%m-%d %H:%M} UTC, which is later than "
+            "now: this machine's clock is wrong, or that of the one that bought them was. Until "
+            "then refresh and max_age take them for new and buy nothing. Nothing is lost.",
+            IncompleteRunWarning,
         )
 
 

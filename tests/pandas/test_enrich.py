@@ -16,6 +16,7 @@ import pandas_numberactive as pna
 from pandas_numberactive._phones.parse import parse_phone
 from pandas_numberactive._run.options import Options
 from pandas_numberactive._store import workers
+from pandas_numberactive._store.store import LookupStore
 from pandas_numberactive.errors import (
     ColumnNotFoundError,
     ConfigurationError,
@@ -535,6 +536,19 @@ def test_a_frame_changed_while_it_is_bought_stays_right(as_production, vendor, f
         out = asyncio.run(awaited())
     assert out["phone"].tolist() == out["phone_national"].tolist() == before
     assert cells(out) == [expected(vendor, cell) for cell in before]
+
+
+def test_answers_of_a_later_date_than_today_are_warned_of(as_production, vendor, monkeypatch):
+    """A clock that stood years ahead had bought them, and a refresh then bought nothing silently."""
+    as_production()
+    df = pd.DataFrame({"phone": ["08118899001", "08118899002"]})
+    real = LookupStore.now
+    with monkeypatch.context() as ahead:
+        ahead.setattr(LookupStore, "now", lambda self: real(self) + 10**12)  # 11 days
+        df.numberactive.enrich("phone")
+    with pytest.warns(IncompleteRunWarning, match="later than now.*clock"):
+        df.numberactive.enrich("phone", refresh=True)
+    assert vendor.ledger.total == 2
 
 
 def test_a_failing_progress_bar_costs_nothing(as_production, vendor, monkeypatch):
