@@ -22,7 +22,7 @@ from pandas_numberactive._store import runs, saves, workers
 from pandas_numberactive._store.engines.files import refuse_misplaced, resolved
 from pandas_numberactive._store.engines.journal import Database, Engine, Journal, Reading
 from pandas_numberactive._store.engines.postgres import PostgresEngine
-from pandas_numberactive._store.engines.sqlite import SQLiteEngine
+from pandas_numberactive._store.engines.sqlite import SQLiteEngine, of_parent
 from pandas_numberactive._store.rescue import Rescue
 from pandas_numberactive._store.rows import (
     ENVIRONMENTS,
@@ -97,7 +97,9 @@ class LookupStore:
         if location != ":memory:":
             return cls(location)
         kept = _MEMORY.get(":memory:")
-        if kept is None or kept._pid != os.getpid():
+        if kept is not None and kept._pid != os.getpid():
+            raise of_parent()  # an empty one would buy again
+        if kept is None:
             kept = _MEMORY[":memory:"] = cls(":memory:")
         return kept
 

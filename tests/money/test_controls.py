@@ -332,6 +332,20 @@ def test_a_fork_that_keeps_the_parents_journal(fails, monkeypatch):
     fails(forks.test_a_store_opened_before_a_fork_works_in_the_child)
 
 
+def test_a_fork_that_keeps_the_parents_connection(fails, monkeypatch):
+    """The child refuses the store then, which the rule's other half sees to."""
+    taken_out = "_store.engines.sqlite import SQLiteEngine as S; S.before_fork = lambda _: None\n"
+    monkeypatch.setattr(forks, "OUTLIVES", BLIND + taken_out + forks.OUTLIVES)
+    fails(forks.test_a_forked_child_outlives_its_parents_job)
+
+
+def test_a_connection_that_a_child_goes_on_with(fails, monkeypatch):
+    """Without either half the answers of the child are lost with its log."""
+    taken_out = "_store.engines import files; files.refuse_inherited = lambda _: None\n"
+    monkeypatch.setattr(forks, "KEPT_OPEN", BLIND + taken_out + forks.KEPT_OPEN)
+    fails(forks.test_a_store_open_over_a_fork_is_refused_in_the_child)
+
+
 def test_a_limit_of_open_files_that_is_not_looked_at(fails, monkeypatch):
     taken_out = "_pandas import api; api.within_open_files = lambda given: given\n"
     monkeypatch.setattr(limits, "CHILD", BLIND + taken_out + limits.CHILD)

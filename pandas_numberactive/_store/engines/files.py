@@ -251,9 +251,10 @@ class Turn:
 
     def close(self) -> None:
         """Close the lock file. In a forked child this leaves the parent's lock alone."""
-        if self._file is not None:
-            os.close(self._file)
-            self._file = None
+        file = self._file
+        self._file = None
+        if file is not None:
+            os.close(file)
 
 
 @contextlib.contextmanager
@@ -315,6 +316,26 @@ class Identity:
             f"The store {self._path.name!r} was moved, removed or replaced while it was in use; "
             "nothing more was asked. Put the file back, or name it with store=, and call again: "
             f"paid answers that it did not take wait in {self._path.name}.rescue."
+        )
+
+    def inherit(self) -> None:
+        """Note in a forked child that a copy of its parent's connection is open here."""
+        _inherited.add(self._was)
+
+
+_inherited: set[tuple[int, int] | None] = set()
+
+
+def refuse_inherited(path: Path) -> None:
+    """Raise StoreError in a forked child that inherited an open connection to the file.
+
+    SQLite takes it for a connection of the child, and shares its locks, which a fork does not copy.
+    """
+    if _identity(path) in _inherited:
+        raise StoreError(
+            f"The store {path.name!r} was open when this process was forked, and could not be "
+            "closed for the fork, so its locks do not hold here. Open it after the fork only, or "
+            'start processes by "spawn". Nothing was bought.'
         )
 
 

@@ -6,10 +6,12 @@ The future of a write resolves only after its transaction is on disk.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import queue
 import sqlite3
 import threading
+import time
 import weakref
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 TRIES = 5
+FORK_SECONDS = 10.0  # for which a fork waits for work in progress
 
 
 class Database(Protocol):
@@ -69,6 +72,9 @@ class Engine(Protocol):
 
     def close(self) -> None:
         """Close the connection."""
+
+    def before_fork(self) -> None:
+        """Close what a child must not inherit. The next transaction opens it again."""
 
     def leave_to_parent(self) -> None:
         """Let go, in a forked child, of what belongs to its parent, and close nothing of it."""
@@ -200,8 +206,10 @@ class Journal:
         self._renew_queue()
         self.at_work = threading.Lock()  # held while a driver runs, whose own locks no fork frees
         self._thread: threading.Thread | None = None
+        self._forked_at_work = False
         self._start()
-        _journals.add(self)
+        with _open.lock:
+            _open.journals.add(self)
 
     def _renew_queue(self) -> None:
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()  # None: the last one
@@ -229,11 +237,20 @@ class Journal:
             with self._at_end:
                 pass
 
-    def after_fork(self) -> None:
-        """Begin anew in a forked child: its thread, its lock and its queue are the parent's."""
+    def before_fork(self) -> None:
+        """Close what a child must not inherit. The child refuses what cannot be closed."""
+        with contextlib.suppress(Exception):
+            self._engine.before_fork()
+
+    def after_fork(self, *, at_work: bool) -> None:
+        """Begin anew in a forked child: its thread, its lock and its queue are the parent's.
+
+        What was `at_work` in the parent is refused here: its driver's locks may be held for ever.
+        """
         self._renew_queue()
         self.at_work = threading.Lock()
         self._thread = None
+        self._forked_at_work = at_work
         self._engine.leave_to_parent()
 
     def write(self, work: Work[T]) -> asyncio.Future[T]:
@@ -278,16 +295,26 @@ class Journal:
             if self._closed:
                 raise StoreError("The store is closed; open it again.")
             if self._thread is None:
-                self._engine.reopen()
-                self._start()
+                self._reopen()
             self._jobs.put(job)
+
+    def _reopen(self) -> None:
+        if self._forked_at_work:
+            raise StoreError(
+                "The store was at work when this process was forked, so it cannot be used here. "
+                'Open it after the fork, or start processes by "spawn". Nothing was bought.'
+            )
+        with self.at_work:
+            self._engine.reopen()
+        self._start()
 
     def _serve(self, at_end: threading.Lock) -> None:
         try:
             while group := self._take():
                 with self.at_work:
                     self._run(group)
-            self._engine.close()
+            with self.at_work:
+                self._engine.close()
         finally:
             at_end.release()
 
@@ -390,33 +417,66 @@ def _results(database: Database, works: Sequence[Work[Any]]) -> list[Any]:
     return [done[id(work)] if id(work) in done else work(database) for work in works]
 
 
-_journals: weakref.WeakSet[Journal] = weakref.WeakSet()
+class _Open:
+    """The journals of this process. A fork holds the lock, so that none is added meanwhile."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.journals: weakref.WeakSet[Journal] = weakref.WeakSet()
 
 
-_at_rest: list[Journal] = []
+class _Fork(threading.local):
+    """The locks that this thread holds over its fork, and the journals that are still at work."""
+
+    def __init__(self) -> None:
+        self.held: list[threading.Lock] = []
+        self.at_work: list[Journal] = []
+
+    def hold(self, lock: threading.Lock, until: float) -> bool:
+        """Take a lock for the time of the fork. Return False where it is not free in time."""
+        free = lock.acquire(timeout=max(0.0, until - time.monotonic()))
+        if free:
+            self.held.append(lock)
+        return free
+
+    def end(self) -> None:
+        """Give the locks back."""
+        while self.held:
+            self.held.pop().release()
+        self.at_work.clear()
+
+
+_open = _Open()
+_fork = _Fork()
 
 
 def _before_fork() -> None:
-    """Let no thread be inside a driver: its locks would stay held in the child for ever."""
-    for journal in list(_journals):
-        journal.at_work.acquire()
-        _at_rest.append(journal)
+    """Let no thread be inside a driver, whose locks would stay held in the child for ever.
 
-
-def _after_fork() -> None:
-    while _at_rest:
-        _at_rest.pop().at_work.release()
+    Then close the files: SQLite takes no lock in a child that inherited an open connection.
+    """
+    until = time.monotonic() + FORK_SECONDS
+    _fork.hold(_open.lock, until)
+    at_rest: list[Journal] = []
+    for journal in list(_open.journals):
+        known = at_rest if _fork.hold(journal.at_work, until) else _fork.at_work
+        known.append(journal)
+    for journal in at_rest:  # now nobody in this process has the turn that a closing takes
+        journal.before_fork()
 
 
 def _after_fork_in_child() -> None:
-    _at_rest.clear()
-    for journal in list(_journals):
-        journal.after_fork()
+    _open.lock = threading.Lock()
+    _fork.held.clear()  # each is replaced
+    for journal in list(_open.journals):
+        with contextlib.suppress(Exception):  # one that fails must not leave the others as they are
+            journal.after_fork(at_work=journal in _fork.at_work)
+    _fork.at_work.clear()
 
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(
-        before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork_in_child
+        before=_before_fork, after_in_parent=_fork.end, after_in_child=_after_fork_in_child
     )
 
 

@@ -74,6 +74,9 @@ class PostgresEngine(Connection):
         with contextlib.suppress(self._psycopg.errors.InsufficientPrivilege):
             self.ready().execute("VACUUM numberactive.lookups, numberactive.events")
 
+    def before_fork(self) -> None:
+        """Leave the session open: a child makes one of its own."""
+
     def leave_to_parent(self) -> None:
         """Keep the parent's session unused: to close it here would end it for the parent."""
         _of_parents.append(self._open)

@@ -25,6 +25,7 @@ APPLICATION_ID = 0x4E414354  # "NACT"
 BUSY_SECONDS = 60.0
 
 BUSY_AGAIN = 1.0  # seconds to wait once a wait was in vain
+FORK_SECONDS = 1.0  # for which a fork waits for the turn to close the file
 
 NEW_STORES: str | None = None  # a journal mode for new stores, in place of `new_mode`
 
@@ -34,21 +35,23 @@ def new_mode(path: Path) -> str:
     return NEW_STORES or ("wal" if files.takes_turns(path) else "truncate")
 
 
-def connect(path: Path | None) -> sqlite3.Connection:
+def connect(path: Path | None, seconds: float | None = None) -> sqlite3.Connection:
     """Open the store's file, made and migrated if need be.
 
-    None is a store in memory.
+    None is a store in memory. `seconds` (BUSY_SECONDS by default) are waited for another's lock.
 
     Raises StoreError where the file cannot be used or a store was lost there, StoreVersionError
     where a newer version made it.
     """
+    seconds = BUSY_SECONDS if seconds is None else seconds
     if path is None:
-        return _ready(_open(":memory:"), None)
+        return _ready(_open(":memory:", seconds), None)
     files.make_private(path)
-    with files.creation_lock(path, BUSY_SECONDS):
+    files.refuse_inherited(path)
+    with files.creation_lock(path, seconds):
         files.refuse_emptied(path)
         try:
-            connection = _ready(_open(str(path)), path)
+            connection = _ready(_open(str(path), seconds), path)
         except sqlite3.DatabaseError as error:
             raise StoreError(
                 f"The store {path.name!r} cannot be used: {error}. Choose another with store=."
@@ -58,10 +61,8 @@ def connect(path: Path | None) -> sqlite3.Connection:
         return connection
 
 
-def _open(name: str) -> sqlite3.Connection:
-    return sqlite3.connect(
-        name, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
-    )
+def _open(name: str, seconds: float) -> sqlite3.Connection:
+    return sqlite3.connect(name, timeout=seconds, isolation_level=None, check_same_thread=False)
 
 
 def _ready(connection: sqlite3.Connection, path: Path | None) -> sqlite3.Connection:
@@ -203,8 +204,27 @@ def _read(db: Database, where: str) -> NDArray[np.int64]:
     return np.column_stack([number, last & 0xFFFF_FFFF, bought])
 
 
+def of_parent() -> StoreError:
+    """Return the error for a store in memory that is used in a forked child."""
+    return StoreError(
+        "The store in memory belongs to the process that this one was forked from, which does not "
+        "see what is written here. Name a file with store= for several processes. Nothing was "
+        "bought."
+    )
+
+
 _of_parents: list[sqlite3.Connection] = []
-_left_open: list[sqlite3.Connection] = []
+_left_open: list[tuple[sqlite3.Connection, files.Identity | None]] = []
+
+
+def _inherit_left_open() -> None:
+    for _, file in _left_open:
+        if file is not None:
+            file.inherit()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_inherit_left_open)
 
 
 class SQLiteEngine:
@@ -216,11 +236,17 @@ class SQLiteEngine:
     def __init__(self, path: Path | None, clock: Callable[[], float] = time.time) -> None:
         self._path = path
         self._clock = clock
+        self._in_child = False
         self.reopen()
 
     def reopen(self) -> None:
-        """Open the file, or an empty store in memory."""
-        self._connection = connect(self._path)
+        """Open the file, or an empty store in memory.
+
+        Raises StoreError in a forked child for a store in memory, which is the parent's.
+        """
+        if self._in_child and self._path is None:
+            raise of_parent()
+        self._connection: sqlite3.Connection | None = connect(self._path)
         self._file = None if self._path is None else files.Identity(self._path)
         self._workers = Liveness(self._path)
         self._turn = None
@@ -228,9 +254,25 @@ class SQLiteEngine:
             self._turn = files.Turn(self._path)
         self._patient = True
 
+    def before_fork(self) -> None:
+        """Close the file, in turn: a child that inherits a connection opens it without a lock."""
+        if self._path is None or self._connection is None:
+            return
+        if self._turn is not None:
+            self._turn.take(FORK_SECONDS)
+        try:
+            self._connection.close()
+            self._connection = None
+        finally:
+            self._give_turn()
+
     def leave_to_parent(self) -> None:
         """Keep the parent's connection unused: to close it here would drop the parent's locks."""
-        _of_parents.append(self._connection)
+        self._in_child = True
+        if self._connection is not None:
+            _of_parents.append(self._connection)
+            if self._file is not None:
+                self._file.inherit()
         if self._turn is not None:
             self._turn.close()
         self._workers.leave_to_parent()
@@ -265,9 +307,34 @@ class SQLiteEngine:
     def begin(self) -> Database:
         """Take the write lock at once: a later upgrade of a read lock could fail."""
         self._check_file()
+        connection = self._opened()
         self._take_turn()
         self._wait_for("BEGIN IMMEDIATE")
-        return self._connection
+        return connection
+
+    def _opened(self) -> sqlite3.Connection:
+        """Return the connection, opened again where it was closed for a fork.
+
+        Raises FileGoneError where another file has its name by then.
+        """
+        if self._connection is not None:
+            return self._connection
+        self._check_file()
+        try:
+            connection = connect(self._path, self._seconds())
+        except StoreError:
+            self._patient = False
+            raise
+        try:
+            self._check_file()
+        except BaseException:
+            connection.close()
+            raise
+        self._connection = connection
+        return connection
+
+    def _seconds(self) -> float:
+        return BUSY_SECONDS if self._patient else BUSY_AGAIN
 
     def begin_reading(self) -> Database:
         """Start as a writer does: a reader would hold up another process's commit as long."""
@@ -284,7 +351,7 @@ class SQLiteEngine:
         if self._turn is None:
             return
         try:
-            self._turn.take(BUSY_SECONDS if self._patient else BUSY_AGAIN)
+            self._turn.take(self._seconds())
         except files.TurnHeldError:
             self._set_patience(False)
             raise
@@ -303,7 +370,7 @@ class SQLiteEngine:
         A COMMIT alone ends that. A long reader lets each BEGIN pass, and keeps each COMMIT waiting.
         """
         try:
-            self._connection.execute(sql)
+            self._opened().execute(sql)
         except sqlite3.OperationalError as error:
             if _code(error) == sqlite3.SQLITE_BUSY:
                 self._set_patience(False)
@@ -312,13 +379,13 @@ class SQLiteEngine:
     def _set_patience(self, patient: bool) -> None:
         if patient != self._patient:
             seconds = BUSY_SECONDS if patient else BUSY_AGAIN
-            self._connection.execute(f"PRAGMA busy_timeout={round(seconds * 1000)}")
+            self._opened().execute(f"PRAGMA busy_timeout={round(seconds * 1000)}")
             self._patient = patient
 
     def rollback(self) -> None:
         """Undo the group."""
         try:
-            if self._connection.in_transaction:
+            if self._connection is not None and self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
         finally:
             self._give_turn()
@@ -328,10 +395,11 @@ class SQLiteEngine:
 
         Raises StoreError where a reader keeps the deleted bytes in the write-ahead log.
         """
+        connection = self._opened()
         self._take_turn()
         try:
-            self._connection.execute("VACUUM")
-            (busy, *_) = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            connection.execute("VACUUM")
+            (busy, *_) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         finally:
             self._give_turn()
         if busy:
@@ -342,15 +410,21 @@ class SQLiteEngine:
 
     def close(self) -> None:
         """Close the connection, in turn: the last one to close empties the log."""
-        try:
-            self._take_turn()
-        except files.TurnHeldError:  # a paused writer has it; ours ends with the process
-            _left_open.append(self._connection)
-        else:
-            self._connection.close()
+        connection = self._connection
+        if connection is not None:
+            self._close(connection)
+            self._connection = None
         if self._turn is not None:
             self._turn.close()
         self._workers.release()
+
+    def _close(self, connection: sqlite3.Connection) -> None:
+        try:
+            self._take_turn()
+        except files.TurnHeldError:  # a paused writer has it; ours ends with the process
+            _left_open.append((connection, self._file))
+        else:
+            connection.close()
 
     def now(self) -> int:
         """Return this machine's time in microseconds since 1970, UTC."""
