@@ -74,17 +74,18 @@ class LookupStore:
         self, location: str | os.PathLike[str], *, clock: Callable[[], float] = time.time
     ) -> None:
         self.path: Path | None = None
-        self.engine: Engine
+        opened: Callable[[], Engine]
         if isinstance(location, Address):
             self.location = masked_url(location) or ""
-            self.engine = PostgresEngine(location)
+            opened = partial(PostgresEngine, location)
         else:
             self.location = os.fspath(location).removeprefix("sqlite:")
             if self.location != ":memory:":
                 self.path = resolved(self.location)
-            self.engine = SQLiteEngine(self.path, clock)
+            opened = partial(SQLiteEngine, self.path, clock)
         self._pid = os.getpid()
-        self._journal = Journal(self.engine)
+        self._journal = Journal(opened)
+        self.engine = self._journal.engine
 
     @classmethod
     def open(cls, location: str | os.PathLike[str]) -> LookupStore:

@@ -59,9 +59,9 @@ print(statuses, out["phone_lookup_status"].isin(["answered", "no_data"]).all())
 """
 
 
-def child(script: str, vendor: Simulator, store: str) -> str:
+def child(script: str, vendor: Simulator, store: str, *more: str) -> str:
     done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", script, vendor.base_url, store],
+        [sys.executable, "-W", "ignore", "-c", script, vendor.base_url, store, *more],
         capture_output=True,
         text=True,
         timeout=110,
@@ -240,3 +240,69 @@ def test_another_file_is_not_opened_after_a_fork(tmp_path, monkeypatch):
         monkeypatch.setattr(sqlite, "connect", swap)
         with pytest.raises(StoreError, match="moved, removed or replaced"):
             store.count()
+
+
+OPENING = """
+import os, signal, sys, threading
+import pandas_numberactive as pna
+from pandas_numberactive._store.engines import journal, sqlite
+store, case = sys.argv[2], sys.argv[3]
+pna.LookupStore(store).close()
+inside, go = threading.Event(), threading.Event()
+real = sqlite._ready
+def slow(*given):
+    inside.set()
+    go.wait(30)
+    return real(*given)
+def use():
+    try:
+        with pna.LookupStore(store) as other:
+            return str(len(other))
+    except pna.errors.StoreError as error:
+        return str(error)
+sqlite._ready = slow
+opener = threading.Thread(target=use)
+opener.start()
+inside.wait()
+sqlite._ready = real
+sqlite.BUSY_SECONDS = 3.0
+if case == "in time":
+    os.register_at_fork(before=go.set)  # called first
+else:
+    journal.FORK_SECONDS = 0.1
+end, until = os.pipe()
+pid = os.fork()
+if pid == 0:
+    signal.alarm(20)
+    os.close(until)
+    if case == "outlived":
+        os.read(end, 1)
+    else:
+        print(use(), flush=True)
+    os._exit(0)
+go.set()
+opener.join()
+if case == "outlived":
+    print(use(), flush=True)
+os.close(until)
+os.waitpid(pid, 0)
+"""
+
+
+def opening(vendor, tmp_path, case):
+    return child(OPENING, vendor, str(tmp_path / "s.sqlite3"), case)
+
+
+def test_a_fork_waits_for_a_store_that_is_being_opened(vendor, tmp_path):
+    """The child would inherit a connection that no journal knows."""
+    assert opening(vendor, tmp_path, "in time") == "0"
+
+
+def test_a_store_that_takes_long_to_open_is_refused(vendor, tmp_path):
+    """The fork goes on after a while, and its child must not open the file without locks."""
+    assert "was open when this process was forked" in opening(vendor, tmp_path, "too late")
+
+
+def test_a_child_keeps_no_lock_of_an_opening(vendor, tmp_path):
+    """The lock of the opening would last as long as the child, and nobody could open the store."""
+    assert opening(vendor, tmp_path, "outlived") == "0"

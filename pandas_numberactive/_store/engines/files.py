@@ -274,6 +274,7 @@ def creation_lock(path: Path, seconds: float) -> Iterator[None]:
             f"{path.name}.lock beside the store cannot be opened ({error.strerror}). Make it a "
             "file that you may write. Nothing was bought."
         ) from error
+    _opening[file] = path
     try:
         if not wait_for_lock(file, seconds):
             holder = _holder(file, HOLDER_AT)
@@ -284,7 +285,26 @@ def creation_lock(path: Path, seconds: float) -> Iterator[None]:
         _note_holder(file, HOLDER_AT)
         yield
     finally:
+        del _opening[file]
         os.close(file)
+
+
+_opening: dict[int, Path] = {}  # the locks that are open here, and their stores
+
+
+def _leave_to_parent() -> None:
+    """Close a forked child's copies of its parent's locks, which would be kept as long as it lives.
+
+    A store that a fork met while it was opened is refused in the child.
+    """
+    for file, path in _opening.items():
+        os.close(file)
+        _inherited.add(_identity(path))
+    _opening.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_leave_to_parent)
 
 
 def close_to_others(path: Path) -> None:

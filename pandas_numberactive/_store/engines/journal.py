@@ -199,17 +199,18 @@ _Done = tuple[Any, BaseException | None]  # a result, or the error in its place
 class Journal:
     """Runs work on one connection in one thread, grouping what waits into one transaction."""
 
-    def __init__(self, engine: Engine, *, most: int = 512) -> None:
-        self._engine = engine
+    def __init__(self, opened: Callable[[], Engine], *, most: int = 512) -> None:
         self._most = most
         self._closed = False
         self._renew_queue()
         self.at_work = threading.Lock()  # held while a driver runs, whose own locks no fork frees
         self._thread: threading.Thread | None = None
         self._forked_at_work = False
+        with self.at_work:  # a fork waits for it: no child inherits a connection that nobody knows
+            with _open.lock:
+                _open.journals.add(self)
+            self.engine = opened()
         self._start()
-        with _open.lock:
-            _open.journals.add(self)
 
     def _renew_queue(self) -> None:
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()  # None: the last one
@@ -240,7 +241,7 @@ class Journal:
     def before_fork(self) -> None:
         """Close what a child must not inherit. The child refuses what cannot be closed."""
         with contextlib.suppress(Exception):
-            self._engine.before_fork()
+            self.engine.before_fork()
 
     def after_fork(self, *, at_work: bool) -> None:
         """Begin anew in a forked child: its thread, its lock and its queue are the parent's.
@@ -251,7 +252,7 @@ class Journal:
         self.at_work = threading.Lock()
         self._thread = None
         self._forked_at_work = at_work
-        self._engine.leave_to_parent()
+        self.engine.leave_to_parent()
 
     def write(self, work: Work[T]) -> asyncio.Future[T]:
         """Queue work from a running loop. The future resolves after the fsync."""
@@ -305,7 +306,7 @@ class Journal:
                 'Open it after the fork, or start processes by "spawn". Nothing was bought.'
             )
         with self.at_work:
-            self._engine.reopen()
+            self.engine.reopen()
         self._start()
 
     def _serve(self, at_end: threading.Lock) -> None:
@@ -314,7 +315,7 @@ class Journal:
                 with self.at_work:
                     self._run(group)
             with self.at_work:
-                self._engine.close()
+                self.engine.close()
         finally:
             at_end.release()
 
@@ -330,7 +331,7 @@ class Journal:
             if job is None:
                 self._jobs.put(None)  # for the next time
                 break
-            apart = self._engine.far and job.reads != first.reads  # a read takes no lock there
+            apart = self.engine.far and job.reads != first.reads  # a read takes no lock there
             if job.work is None or apart:
                 self._next = job
                 break
@@ -347,9 +348,9 @@ class Journal:
 
     def _compact(self) -> list[_Done]:
         try:
-            self._engine.compact()
+            self.engine.compact()
         except BaseException as raised:
-            error = self._engine.cause(raised)
+            error = self.engine.cause(raised)
             self._undo(error)
             return [(None, self._as_ours(error))]
         return [(None, None)]
@@ -366,11 +367,11 @@ class Journal:
                 begun = True
                 return self._in_transaction(database, group)
             except BaseException as raised:
-                error = self._engine.cause(raised)
+                error = self.engine.cause(raised)
                 self._undo(error)
-                if left and begun and self._engine.passing(error):
+                if left and begun and self.engine.passing(error):
                     continue
-                if begun and len(group) > 1 and not self._engine.shared(error):
+                if begun and len(group) > 1 and not self.engine.shared(error):
                     return None
                 # Where nothing can begin, or no write could end, nobody waits twice.
                 return [(None, self._as_ours(error)) for _ in group]
@@ -378,28 +379,28 @@ class Journal:
 
     def _begin(self, group: list[_Job]) -> Database:
         if all(job.reads for job in group):
-            return self._engine.begin_reading()
-        return self._engine.begin()
+            return self.engine.begin_reading()
+        return self.engine.begin()
 
     def _in_transaction(self, database: Database, group: list[_Job]) -> list[_Done]:
         works = [job.work for job in group if job.work is not None]
         results: list[_Done] = [(result, None) for result in _results(database, works)]
-        self._engine.commit()
+        self.engine.commit()
         return results
 
     def _undo(self, error: BaseException) -> None:
         try:
-            self._engine.rollback()
+            self.engine.rollback()
         except Exception as second:
             error.add_note(f"rollback failed too: {type(second).__name__}")
 
     def _as_ours(self, error: BaseException) -> BaseException:
-        if isinstance(error, NumberActiveError) or not isinstance(error, self._engine.errors):
+        if isinstance(error, NumberActiveError) or not isinstance(error, self.engine.errors):
             return error
-        said = hide_numbers(f"{type(error).__name__}: {self._engine.said(error)}")
+        said = hide_numbers(f"{type(error).__name__}: {self.engine.said(error)}")
         ours = StoreError(
             f"The store could not be read or written ({said}); nothing more was asked. "
-            f"{self._engine.advice(error)}, and call again."
+            f"{self.engine.advice(error)}, and call again."
         )
         if isinstance(
             error, sqlite3.Error
