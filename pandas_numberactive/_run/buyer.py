@@ -25,7 +25,7 @@ from pandas_numberactive._run.stopping import (
     unreached,
 )
 from pandas_numberactive._run.tally import Tally
-from pandas_numberactive._store import claims, saves, workers
+from pandas_numberactive._store import claims, runs, saves, workers
 from pandas_numberactive._store.claims import Work, claim_size
 from pandas_numberactive._store.rescue import Rescue
 from pandas_numberactive._store.runs import RunRow, Spending
@@ -55,6 +55,7 @@ class Buyer:
         cap: int | None,
         options: Options,
         rescue: Rescue,
+        token: str,
     ) -> None:
         self._rescue = rescue
         self._store = store
@@ -84,6 +85,7 @@ class Buyer:
         self._places: dict[int, int] = {}  # of the look-ups in flight, as `Streaks` counts them
         self._lease = lease
         self.worker = worker  # our number in the store
+        self._token = token  # with which the worker joined
         self._reserved: set[int] = set()  # numbers whose money this call has reserved or spent
         self.saved: dict[int, Purchase] = {}  # by number, as the store has taken them last
 
@@ -111,6 +113,7 @@ class Buyer:
             worker=self.worker,
             run=self._run.run,
             lease=self._settings.lease,
+            token=self._token,
         )
 
     async def leave(self) -> None:
@@ -122,6 +125,7 @@ class Buyer:
                 worker=self.worker,
                 run=self._run.run,
                 finished=False,
+                token=self._token,
             )
 
     async def _all(self, todo: list[int]) -> None:
@@ -224,6 +228,7 @@ class Buyer:
             key=settings.credentials.fingerprint,
             max_id_age=round(self._policy.max_age * 1e6),
             alive=self._store.alive,
+            token=self._token,
             spending=Spending(self._run.run),
         )
 
@@ -360,6 +365,8 @@ class Buyer:
             return False
         if lookup.state in SETTLED or saved == "kept":
             self.saved[lookup.number] = lookup
+        if saved == "fenced":
+            await self._check_known()
         if saved == "collision":
             self._halt(collision(lookup.state))
             return lookup.state in SETTLED  # such an answer is kept
@@ -369,6 +376,15 @@ class Buyer:
             else:
                 await self._after_opened(lookup.number, saved)
         return saved == "kept"
+
+    async def _check_known(self) -> None:
+        """Stop where a claim was lost because the store does not know this worker any more."""
+        if self._stopping:
+            return
+        try:
+            await self._store.fetch(runs.refuse_unknown, self.worker, self._token)
+        except Exception as error:
+            self._halt(as_ours(error))
 
     def _note_cost(self, lookup: Purchase) -> None:
         """Note what a step may cost, before it is stored."""

@@ -7,9 +7,18 @@ import contextlib
 from collections.abc import Iterator
 from contextvars import ContextVar
 from types import TracebackType
+from typing import TypedDict
 
 from pandas_numberactive._store import runs, workers
 from pandas_numberactive._store.store import LookupStore
+
+
+class _Place(TypedDict):
+    """Names the worker that leaves."""
+
+    worker: int
+    run: int
+    token: str
 
 
 class Ending:
@@ -21,11 +30,18 @@ class Ending:
     """
 
     def __init__(
-        self, store: LookupStore | None = None, worker: int = 0, run: int = 0, *, over: bool = False
+        self,
+        store: LookupStore | None = None,
+        worker: int = 0,
+        run: int = 0,
+        *,
+        token: str = "",
+        over: bool = False,
     ) -> None:
         self._store = store
         self._worker = worker
         self._run = run
+        self._token = token  # with which the worker joined
         self._over = over
         self._ended = False  # the store may have been told that the run is over
 
@@ -116,9 +132,9 @@ class Ending:
             self.abandon()
 
     @property
-    def _place(self) -> dict[str, int]:
+    def _place(self) -> _Place:
         """The worker in the store, and its run."""
-        return {"worker": self._worker, "run": self._run}
+        return {"worker": self._worker, "run": self._run, "token": self._token}
 
 
 def _is_cancelled() -> bool:

@@ -220,28 +220,33 @@ class Run:
         run, buyer = await self._begin(store, key, began_at)
         try:
             error = await buyer.buy(self._in_order(sorted_))
-            error = await self._keep_again(store, list(buyer.saved.values()), run, key) or error
+            error = await self._keep_again(store, buyer, run, key) or error
             result = await self._read_back(store, known, sorted_, run, error)
             if error is None:
                 result.report.run_charged = await store.write(runs.charged, run.run)
         except BaseException:
             await buyer.leave()
             raise
-        return replace(result, ending=Ending(store, buyer.worker, run.run, over=self._over))
+        ending = Ending(store, buyer.worker, run.run, token=self._token, over=self._over)
+        return replace(result, ending=ending)
 
     async def _keep_again(
-        self, store: LookupStore, saved: list[Purchase], run: RunRow, key: str
+        self, store: LookupStore, buyer: Buyer, run: RunRow, key: str
     ) -> NumberActiveError | None:
         """Write again what the store has lost of this call, and return the error that says so."""
         terms = self._terms(store, key, run.started_at)
+        saved = list(buyer.saved.values())
         try:
             await store.make_again(self._rescue.store_id)
+            known = await store.fetch(runs.is_known, buyer.worker, self._token)
             again = await store.write(runs.begin_again, run=run.run, **terms)
             now_in = run.run if again is None else again.run
-            count = await store.keep_again(self._settings.environment, saved, now_in)
+            count = await store.keep_again(
+                self._settings.environment, saved, now_in, every=not known
+            )
         except Exception:  # a store that fails here failed louder before, or fails below
             return None
-        if again is None and not count:
+        if known and again is None and not count:
             return None
         return lost_and_kept(count, sum(lookup.state in KEPT for lookup in saved))
 
@@ -295,6 +300,7 @@ class Run:
             cap=self._cap,
             options=self._options,
             rescue=self._rescue,
+            token=self._token,
         )
         return run, buyer
 

@@ -249,8 +249,9 @@ def lost_and_kept(count: int, kept: int) -> StoreError:
     lost = f"{count:,} of the {kept:,} look-ups of this call" if count else "the run of this call"
     return StoreError(
         f"The store has lost {lost}: it was replaced by an older copy. What was lost was written "
-        "again, and nothing was paid twice. What others bought since that copy may be missing: "
-        "compare the invoice with LookupStore.reconcile()."
+        "again, and the next call buys the rest. Of these numbers, those that another call bought "
+        "after the copy came are paid twice. What others bought since the copy was made may be "
+        "missing: compare the invoice with LookupStore.reconcile()."
     )
 
 

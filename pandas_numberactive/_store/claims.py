@@ -22,7 +22,7 @@ from pandas_numberactive._store.rows import (
     standing,
     to_lookup,
 )
-from pandas_numberactive._store.runs import Alive, Spending, get_flag, handle_flag, keep_spent
+from pandas_numberactive._store.runs import Alive, Spending, handle_can_charge, keep_spent
 
 AHEAD = 512  # numbers claimed at once where more than eight times as many are left
 MOST_AHEAD = 4096  # what Stop has to give back
@@ -53,6 +53,7 @@ class Work:
     key: str
     max_id_age: int
     alive: Alive
+    token: str = ""  # of the worker, as it joined; empty: its row is not looked for
     spending: Spending | None = None  # keeps a count that is costly; made anew where it is None
 
     @property
@@ -91,8 +92,10 @@ def claim(db: Database, work: Work, numbers: Sequence[int]) -> Claims:
     """Claim what needs buying or finishing, reserving its money in the same transaction.
 
     Room under the cap goes to the numbers in the order given; rows are written in sorted order.
+    Raises StoreError where the store does not know the worker any more.
     """
-    claims = Claims(handle_can_charge=get_flag(db, handle_flag(work.environment)))
+    charges = handle_can_charge(db, work.environment, work.worker, work.token)
+    claims = Claims(handle_can_charge=charges)
     if work.cap is not None:
         claims.spent = (work.spending or Spending(work.run)).count(db)
     found = _look(db, work, numbers)

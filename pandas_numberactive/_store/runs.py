@@ -12,6 +12,7 @@ from typing import Any
 from pandas_numberactive._purchase.purchase import SETTLED, STATE_SQL, LookupState
 from pandas_numberactive._store.engines.journal import Database
 from pandas_numberactive._store.rows import ENVIRONMENTS, Row
+from pandas_numberactive.errors import StoreError
 
 Alive = Callable[[Database, int], bool]  # whether a worker lives; with its lease, or without
 RESUMABLE = 24 * 3600 * 1_000_000  # a run that is not over is the same run for a day
@@ -154,6 +155,49 @@ def _take_place(db: Database, run: int, alive: Alive) -> None:
     dead = next((one for one in _workers(db, run) if not alive(db, one)), None)
     if dead is not None:
         db.execute("UPDATE workers SET run = 0 WHERE worker = ?", (dead,))
+
+
+def is_known(db: Database, worker: int, token: str) -> bool:
+    """Return True where the store has the row with which the worker joined."""
+    row = db.execute("SELECT token FROM workers WHERE worker = ?", (worker,)).fetchone()
+    return row is not None and _carries(row[0], token)
+
+
+def _carries(held: str | None, token: str) -> bool:
+    """Return True for a worker's token as it stands on disk, with or without a prefix."""
+    return held is not None and held.rpartition("-")[2] == token
+
+
+def refuse_unknown(db: Database, worker: int, token: str) -> None:
+    """Raise StoreError where the store has lost the worker: it was put back to another copy.
+
+    In such a copy another call may have its id, so that the claims of both would be one. An empty
+    token is not looked for.
+    """
+    if token and not is_known(db, worker, token):
+        raise _put_back()
+
+
+def handle_can_charge(db: Database, environment: str, worker: int, token: str) -> bool:
+    """Return the mark of charges at handle. Raise StoreError like `refuse_unknown`.
+
+    One statement serves both, because a claim reads them and each is a round trip.
+    """
+    flag, held = db.execute(
+        "SELECT (SELECT value FROM meta WHERE name = ?), "
+        "(SELECT token FROM workers WHERE worker = ?)",
+        (handle_flag(environment), worker),
+    ).fetchone()
+    if token and not _carries(held, token):
+        raise _put_back()
+    return flag is not None
+
+
+def _put_back() -> StoreError:
+    return StoreError(
+        "The store was put back to another copy while this call used it. See which copy is in its "
+        "place, and call again. Nothing more was asked, and what was paid is kept."
+    )
 
 
 def renew(db: Database, *, worker: int, run: int, now: int, lease_until: int) -> None:

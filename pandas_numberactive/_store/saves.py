@@ -20,7 +20,7 @@ from pandas_numberactive._purchase.purchase import (
 )
 from pandas_numberactive._store.engines.journal import Database
 from pandas_numberactive._store.rows import ENVIRONMENTS, log, packed
-from pandas_numberactive._store.runs import handle_flag, set_flag
+from pandas_numberactive._store.runs import BOUGHT, handle_flag, set_flag
 
 Saved = Literal["kept", "fenced", "collision"]
 
@@ -226,7 +226,9 @@ def keep_again(db: Database, saved: Sequence[Purchase], *, run: int, now: int) -
 
     A number that was forgotten since stays forgotten.
     """
-    return sum(_keep_again(db, lookup, run, now) for lookup in saved)
+    left = [lookup for lookup in saved if not _keep_again(db, lookup, run, now)]
+    bought = [lookup for lookup in left if lookup.state in SETTLED]
+    return len(saved) - len(left) + _keep_charges(db, bought, run, now)
 
 
 def _keep_again(db: Database, lookup: Purchase, run: int, now: int) -> bool:
@@ -245,6 +247,34 @@ def _keep_again(db: Database, lookup: Purchase, run: int, now: int) -> bool:
         log(db, now, "opened", lookup, code, run)
     log(db, now, lookup.state.name.lower(), lookup, code, run)
     return True
+
+
+def _keep_charges(db: Database, bought: Sequence[Purchase], run: int, now: int) -> int:
+    """Keep answers as "late" events where the numbers were bought again, and return their number.
+
+    The charges of their requestIds were lost with the older rows.
+    """
+    if not bought:
+        return 0
+    code = ENVIRONMENTS[bought[0].environment]
+    known = _charged_ids(db, code)
+    lost = [
+        lookup
+        for lookup in bought
+        if lookup.request_id not in known and not _is_forgotten(db, lookup, code)
+    ]
+    for lookup in lost:
+        log(db, now, "late", lookup, code, run)
+    return len(lost)
+
+
+def _charged_ids(db: Database, code: int) -> set[str | None]:
+    """Return the requestIds with an answer in the ledger: one pass, for no index holds them."""
+    kinds = ", ".join(f"'{kind}'" for kind in BOUGHT)
+    rows = db.execute(
+        f"SELECT request_id FROM events WHERE environment = ? AND kind IN ({kinds})", (code,)
+    ).fetchall()
+    return {None, *(request_id for (request_id,) in rows)}
 
 
 def _is_forgotten(db: Database, lookup: Purchase, code: int) -> bool:

@@ -241,11 +241,23 @@ class LookupStore:
         environment: str,
         saved: Sequence[Purchase],
         run: int,
+        *,
+        every: bool = False,
     ) -> int:
         """Store again the purchases of this call that the store has lost, and return their number.
 
-        A server or a file that was restored from an older copy has lost them.
+        A server or a file that was restored from an older copy has lost them. There others may have
+        bought the same numbers since: `every` looks for the charge of each purchase.
         """
+        gone = list(saved) if every else await self._missing(environment, saved)
+        kept = 0
+        for at in range(0, len(gone), DETAILED):  # others may write in between
+            some = gone[at : at + DETAILED]
+            kept += await self.write(saves.keep_again, some, run=run, now=self.now())
+        return kept
+
+    async def _missing(self, environment: str, saved: Sequence[Purchase]) -> list[Purchase]:
+        """Return the purchases without an answer as new as theirs, and those without an answer."""
         bought = [lookup for lookup in saved if lookup.state in SETTLED]
         numbers = np.array([lookup.number for lookup in bought], np.int64)
         there = (await self.read(environment, numbers)).bought_at.tolist()
@@ -254,12 +266,7 @@ class LookupStore:
             for lookup, bought_at in zip(bought, there, strict=True)
             if bought_at < round((lookup.bought_at or 0) * 1e6)
         ]
-        gone += [lookup for lookup in saved if lookup.state in OPEN]  # each looked for by its key
-        kept = 0
-        for at in range(0, len(gone), DETAILED):  # others may write in between
-            some = gone[at : at + DETAILED]
-            kept += await self.write(saves.keep_again, some, run=run, now=self.now())
-        return kept
+        return gone + [lookup for lookup in saved if lookup.state in OPEN]
 
     def alive(self, db: Database, worker: int) -> bool:
         """Return True while a worker holds its lease and its process lives."""

@@ -60,8 +60,14 @@ def _is_waited_for(db: Database, engine: Engine, worker: int) -> bool:
     return alive(db, engine, worker) and not given_up
 
 
-def renew(db: Database, engine: Engine, *, worker: int, run: int, lease: float) -> None:
-    """Prolong the lease, and hold again what a lost session held."""
+def renew(
+    db: Database, engine: Engine, *, worker: int, run: int, lease: float, token: str = ""
+) -> None:
+    """Prolong the lease, and hold again what a lost session held.
+
+    Raises StoreError where the store does not know the worker any more.
+    """
+    runs.refuse_unknown(db, worker, token)
     now = engine.now()
     runs.renew(db, worker=worker, run=run, now=now, lease_until=now + round(lease * 1e6))
     row = _worker(db, worker)
@@ -69,9 +75,15 @@ def renew(db: Database, engine: Engine, *, worker: int, run: int, lease: float) 
         engine.hold(db, row[0])
 
 
-def leave(db: Database, engine: Engine, *, worker: int, run: int, finished: bool) -> None:
-    """Remove this worker and stop showing it alive. `finished` marks the end of the call."""
-    runs.leave(db, worker=worker, run=run, now=engine.now(), finished=finished)
+def leave(
+    db: Database, engine: Engine, *, worker: int, run: int, finished: bool, token: str = ""
+) -> None:
+    """Remove this worker and stop showing it alive. `finished` marks the end of the call.
+
+    In a store that was put back its id may be another's, whose run goes on.
+    """
+    if not token or runs.is_known(db, worker, token):
+        runs.leave(db, worker=worker, run=run, now=engine.now(), finished=finished)
     engine.release(db)
 
 

@@ -75,6 +75,12 @@ def path(tmp_path):
 
 
 @pytest.fixture
+def every_place(path):
+    """One kind of store is enough here, too."""
+    return str(path)
+
+
+@pytest.fixture
 def fails(request):
     """Call a test with its rule taken out, and see it fail."""
 
@@ -288,6 +294,16 @@ def test_a_store_that_forgot_and_is_not_asked(fails, monkeypatch):
 
     monkeypatch.setattr(store.LookupStore, "keep_again", nothing)
     fails(stores.test_what_the_store_forgot_is_written_again)
+
+
+def test_a_worker_that_is_known_by_its_id_alone(fails, monkeypatch):
+    monkeypatch.setattr(runs, "_carries", lambda *_: True)
+    fails(stores.test_the_end_of_a_lost_worker_leaves_others_alone)
+
+
+def test_a_charge_that_goes_with_its_row(fails, monkeypatch):
+    monkeypatch.setattr(saves, "_keep_charges", lambda *_: 0)
+    fails(stores.test_what_was_bought_again_meanwhile_is_counted)
 
 
 @pytest.mark.parametrize("mode", ["wal", "truncate"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import sqlite3
@@ -14,6 +15,7 @@ import pytest
 
 import pandas_numberactive as pna
 from pandas_numberactive._run.buyer import Buyer
+from pandas_numberactive._store import workers
 from pandas_numberactive._store.store import LookupStore
 from pandas_numberactive._testing import journal_mode, patience
 from pandas_numberactive.errors import ConfigurationError, NumberActiveError, StoreError
@@ -397,3 +399,89 @@ def test_another_default_store_with_paid_answers_is_named(monkeypatch, tmp_path)
         with pna.override(base_url=new.base_url, store=str(tmp_path / "n.sqlite3"), **production):
             book(3).numberactive.enrich("phone")
         assert new.ledger.total == 3
+
+
+@pytest.fixture(params=["truncate", "wal", pytest.param("postgres", marks=pytest.mark.postgres)])
+def every_place(request, tmp_path):
+    """A place for a store: in each journal mode of SQLite, and on the team's server."""
+    if request.param == "postgres":
+        yield str(request.getfixturevalue("dsn"))
+        return
+    with journal_mode(request.param):
+        yield str(tmp_path / "s.sqlite3")
+
+
+def put_back_with_ids(db):
+    """Do what an older copy does: the next run and worker get the ids of ours, too."""
+    if hasattr(db, "copy_in"):
+        db.execute("TRUNCATE lookups, events, runs, workers RESTART IDENTITY")
+    else:
+        put_back(db)
+
+
+@pytest.mark.parametrize("rows", [200, 201], ids=["same call", "another call"])
+def test_a_store_put_back_under_a_run_stops_it(every_place, rows):
+    """Another call has its ids by then: 150 of 400 were paid twice, and both were in order."""
+    with Simulator(stand_in=True, latency=0.02, **KEYS) as vendor, use(vendor, every_place):
+        ours = book(200).numberactive.start("phone")
+        while vendor.ledger.total < 60:
+            assert not ours.done()
+        with LookupStore.open(every_place) as store:
+            store.do(put_back_with_ids)
+        theirs = book(rows).numberactive.start("phone")
+        assert theirs.result(60)["phone_lookup_status"].isin(GOOD).all()
+        with pytest.raises(StoreError, match="has lost"):
+            ours.result(60)
+        assert int(pna.spend()["charged"].sum()) == vendor.ledger.total
+        assert len(vendor.ledger.double_charged()) < 20
+        total = vendor.ledger.total
+        book(200).numberactive.enrich("phone")
+        assert vendor.ledger.total == total
+
+
+def test_what_was_bought_again_meanwhile_is_counted(every_place, monkeypatch):
+    """The store is put back after our last claim, and another call buys all before we look."""
+    real = Buyer.buy
+    others = []
+
+    def buy_all():
+        others.append(book(9).numberactive.start("phone"))
+        others[0].result(60)
+
+    async def buy(buyer, todo):
+        error = await real(buyer, todo)
+        if not others:
+            await buyer._store.write(put_back_with_ids)
+            await asyncio.to_thread(buy_all)
+        return error
+
+    monkeypatch.setattr(Buyer, "buy", buy)
+    with Simulator(stand_in=True, **KEYS) as vendor, use(vendor, every_place):
+        with pytest.raises(StoreError, match="has lost 9 of the 9 look-ups"):
+            book(9).numberactive.enrich("phone")
+        assert vendor.ledger.total == 18
+        assert int(pna.spend()["charged"].sum()) == 18
+
+
+def test_the_end_of_a_lost_worker_leaves_others_alone(every_place):
+    """Its id is another call's in a store that was put back: that call stays in its run."""
+    terms = {"key": "k", "environment": "sandbox", "cap": None, "price": None, "currency": "IDR"}
+
+    def begin(db, token):
+        return workers.begin(db, store.engine, token, lease=60.0, now=store.now(), **terms)
+
+    with LookupStore.open(every_place) as store:
+        run, worker = store.do(begin, "00aa")
+        store.do(put_back_with_ids)
+        assert store.do(begin, "00bb")[1] == worker
+        place = {"worker": worker, "run": run.run, "token": "00aa"}
+        for finished in (False, True):
+            store.do(workers.leave, store.engine, finished=finished, **place)
+        with pytest.raises(StoreError, match="put back"):
+            store.do(workers.renew, store.engine, lease=60.0, **place)
+        kept = store.do(
+            lambda db: db.execute("SELECT token, lease_until > 0 FROM workers").fetchall()
+        )
+        ended = store.do(lambda db: db.execute("SELECT ended_at FROM runs").fetchall())
+    assert [(token.rpartition("-")[2], bool(leased)) for token, leased in kept] == [("00bb", True)]
+    assert ended == [(None,)]
