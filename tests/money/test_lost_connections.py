@@ -458,3 +458,39 @@ def test_a_worker_holds_its_lock_again_after_a_lost_connection(dsn):
 
         writers = 1  # the lock that orders all writers is one of them
         assert asyncio.run(work()) == [1 + writers, 0 + writers, 1 + writers]
+
+
+@pytest.fixture
+def waits(monkeypatch):
+    """The waits for a table's lock that took too long, each of one second."""
+    seen = []
+    cause = PostgresEngine.cause
+
+    def noted(engine, error):
+        seen.extend([1] * isinstance(error, psycopg.errors.LockNotAvailable))
+        return cause(engine, error)
+
+    short = store_connection._BEGIN.replace("'60s'", "'1s'")
+    monkeypatch.setattr(store_connection, "_BEGIN", short)
+    monkeypatch.setattr(PostgresEngine, "cause", noted)
+    return seen
+
+
+def test_a_table_that_is_locked_for_long_is_waited_for_once(dsn, waits):
+    """A VACUUM FULL, or a long index: each write of a group waited anew, 70 minutes in all."""
+    frame = pd.DataFrame({"phone": [f"0811{i:07d}" for i in range(400)]})
+    LookupStore.open(dsn).close()
+    with Simulator(stand_in=True, latency=0.05, **KEYS) as vendor:
+        configure(vendor, dsn, max_concurrency=16)
+        job = frame.numberactive.start("phone")
+        while vendor.ledger.total < 60:
+            assert not job.done()
+        with psycopg.connect(dsn) as owner:
+            owner.execute("LOCK TABLE numberactive.lookups IN SHARE MODE")
+            with pytest.raises(StoreError, match="LockNotAvailable.*End what locks"):
+                job.result(60)
+        assert len(waits) <= 16  # a group each
+        out = frame.numberactive.enrich("phone")
+        assert out["phone_lookup_status"].isin(GOOD).all()
+        assert vendor.ledger.total == 400
+        assert vendor.ledger.double_charged() == []

@@ -59,11 +59,16 @@ class PostgresEngine(Connection):
         return error
 
     def shared(self, error: BaseException) -> bool:
-        """Return False. Where the server is away nothing begins, so one wait is enough."""
-        return False
+        """Return True where another program kept a table for longer than our wait.
+
+        Where the server is away nothing begins, so one wait is enough.
+        """
+        return isinstance(error, self._psycopg.errors.LockNotAvailable)
 
     def advice(self, error: BaseException) -> str:
         """Return the way out, in a sentence."""
+        if isinstance(error, self._psycopg.errors.LockNotAvailable):
+            return "End what locks its tables (a long index or VACUUM FULL), or wait"
         return "See whether the server is up and has disk space, or name another store"
 
     def compact(self) -> None:
