@@ -246,7 +246,7 @@ async def plan(
 
 async def earlier_run(store: LookupStore, key: str) -> RunRow | None:
     """Return the run that a call goes on with, where one of its key is not over."""
-    return await store.write(find_run, key=key, now=store.now(), lives=store.lives)
+    return await store.fetch(find_run, key=key, now=store.now(), lives=store.lives)
 
 
 async def look(

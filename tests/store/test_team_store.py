@@ -510,3 +510,31 @@ def test_forgotten_numbers_stand_in_no_statement(dsn, monkeypatch):
         assert store.forget(["08118899532", "08118899533"]) == 0
     assert any("UPDATE events" in sql for sql in seen)
     assert not [sql for sql in seen if "81188995" in sql]
+
+
+@server
+def test_a_plan_takes_no_turn_of_a_writer(dsn, vendor, monkeypatch):
+    """It reads: also on a server that takes no writes, and while another writes for long."""
+    configure(vendor, dsn)
+    FRAME.head(5).numberactive.enrich("phone")
+    monkeypatch.delattr(store_connection.Connection, "begin")
+    assert FRAME.numberactive.plan("phone").to_buy == 15
+
+
+@server
+def test_doctor_names_a_standby(dsn, vendor, monkeypatch):
+    """A run there would end at its first write."""
+    configure(vendor, dsn)
+    FRAME.head(5).numberactive.enrich("phone")
+    execute = store_connection.Translated.execute
+
+    def standby(self, sql, parameters=(), /):
+        return execute(self, sql.replace("pg_is_in_recovery()", "true"), parameters)
+
+    monkeypatch.setattr(store_connection.Translated, "execute", standby)
+    found = pna.doctor()
+    assert not found.ready
+    assert "standby" in repr(found)
+    with pytest.raises(StoreError, match="standby.*Nothing was bought"):
+        FRAME.numberactive.enrich("phone")
+    assert vendor.ledger.total == 5

@@ -146,7 +146,12 @@ class PostgresEngine(Connection):
             self._steps(db, 0)
 
     def check_rights(self, db: Database) -> None:
-        """Raise StoreError where the role lacks a right that a run needs."""
+        """Raise StoreError where the role lacks a right that a run needs, or on a standby."""
+        if db.execute("SELECT pg_is_in_recovery()").fetchone()[0]:
+            raise StoreError(
+                f"The store {self._address!r} is on a standby server, which takes no writes. Name "
+                "the primary server with store=. Nothing was bought."
+            )
         rights = [
             (f"{SCHEMA}.{table}", right)
             for table, some in _NEEDED.items()
