@@ -33,6 +33,7 @@ from pandas_numberactive._config.checks import VARIABLES as VARIABLES
 from pandas_numberactive._config.credentials import Credentials as Credentials
 from pandas_numberactive._config.credentials import is_loopback, masked_key, masked_url
 from pandas_numberactive._config.keyring import from_keyring
+from pandas_numberactive._config.used_stores import forget_used
 from pandas_numberactive._display.html import html_table
 from pandas_numberactive._display.public import public
 from pandas_numberactive.errors import BridgeError, ConfigurationError, near_misses
@@ -285,10 +286,18 @@ def configure(**options: Unpack[SettingOptions]) -> Settings:
         before = _configured
         _configured = {**_configured, **said}
         try:
-            return settings()
+            now = settings()
         except ConfigurationError:
             _configured = before
             raise
+    _note_store(said)
+    return now
+
+
+def _note_store(options: Mapping[str, Any]) -> None:
+    """Take a store that is named again for the one that is meant."""
+    if "store" in options:
+        forget_used()
 
 
 def _described(name: str) -> str:
@@ -353,7 +362,9 @@ def override(**options: Unpack[SettingOptions]) -> Iterator[Settings]:
     ...     given.environment
     'simulator'
     """
-    token = _overridden.set({**_overridden.get({}), **checked(options)})
+    said = checked(options)
+    _note_store(said)
+    token = _overridden.set({**_overridden.get({}), **said})
     try:
         yield settings()
     finally:
@@ -533,4 +544,5 @@ def _reset() -> None:
     global _configured
     with _lock:
         _configured = {}
+    forget_used()
     _overridden.set({})

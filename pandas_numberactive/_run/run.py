@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pandas_numberactive._config.settings import RunSettings, user
+from pandas_numberactive._config.used_stores import refuse_another
 from pandas_numberactive._display.text import money, utc
 from pandas_numberactive._purchase.purchase import (
     _STATUS_OF,
@@ -201,6 +202,8 @@ class Run:
 
     async def _go(self, store: LookupStore) -> Result:
         self._rescue = await store.recover()
+        if store.engine.far:
+            refuse_another(store.location, self._rescue.store_id)
         await refuse_paid_elsewhere(store, self._settings.environment)
         key = run_key(self._numbers, self._settings, self._options)
         earlier = await earlier_run(store, key)

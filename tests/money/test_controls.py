@@ -52,6 +52,7 @@ from tests.store import test_forks as forks
 from tests.store import test_lost_stores as stores
 from tests.store import test_reread as rereading
 from tests.store import test_team_store as team
+from tests.store.test_lost_stores import emptied_between  # noqa: F401 - a fixture
 from tests.vendor import test_protocol as protocol
 from tests.vendor import test_reuse as reuse
 from tests.vendor.test_reuse import bought  # noqa: F401 - a fixture
@@ -299,6 +300,12 @@ def test_a_store_that_forgot_and_is_not_asked(fails, monkeypatch):
 def test_a_worker_that_is_known_by_its_id_alone(fails, monkeypatch):
     monkeypatch.setattr(runs, "_carries", lambda *_: True)
     fails(stores.test_the_end_of_a_lost_worker_leaves_others_alone)
+
+
+@pytest.mark.postgres
+def test_an_emptied_server_that_nobody_remembers(fails, monkeypatch):
+    monkeypatch.setattr(run, "refuse_another", lambda *_: None)
+    fails(stores.test_a_server_emptied_between_calls_is_not_bought_anew)
 
 
 def test_a_charge_that_goes_with_its_row(fails, monkeypatch):

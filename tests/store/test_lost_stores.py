@@ -485,3 +485,32 @@ def test_the_end_of_a_lost_worker_leaves_others_alone(every_place):
         ended = store.do(lambda db: db.execute("SELECT ended_at FROM runs").fetchall())
     assert [(token.rpartition("-")[2], bool(leased)) for token, leased in kept] == [("00bb", True)]
     assert ended == [(None,)]
+
+
+@pytest.fixture
+def emptied_between(dsn, vendor):
+    """A team's store with 6 answers that is emptied between two calls of one process."""
+    psycopg = pytest.importorskip("psycopg")
+    pna.configure(environment="sandbox", base_url=vendor.base_url, store=dsn, **KEYS)
+    book(6).numberactive.enrich("phone")
+    with psycopg.connect(dsn, autocommit=True) as owner:
+        owner.execute("DROP SCHEMA numberactive CASCADE")
+    return dsn
+
+
+@pytest.mark.postgres
+def test_a_server_emptied_between_calls_is_not_bought_anew(emptied_between, vendor):
+    """Its tables were made again without a word: 200 charges for 100 numbers."""
+    for _ in range(2):
+        with pytest.raises(StoreError, match=r"bought into.*Nothing was bought") as caught:
+            book(6).numberactive.enrich("phone")
+    assert "owner:***@" in str(caught.value)
+    assert vendor.ledger.total == 6
+
+
+@pytest.mark.postgres
+def test_a_store_that_is_named_again_is_meant(emptied_between, vendor):
+    """By configure, or by override for a block."""
+    with pna.override(store=emptied_between):
+        book(6).numberactive.enrich("phone")
+    assert vendor.ledger.total == 12
