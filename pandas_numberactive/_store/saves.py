@@ -309,12 +309,26 @@ def restore(db: Database, lookup: Purchase, *, now: int) -> bool:
         "SELECT number FROM events WHERE environment = ? AND request_id = ? AND kind = 'opened'",
         (code, lookup.request_id),
     ).fetchall()
+    if row is None:
+        return not opened and _restore_lost(db, lookup, code, now)
     at_handle = lookup.opened_at is None  # no requestId was opened for it
     if lookup.state is LookupState.PENDING:  # charged at handle
-        return row is not None and _restore_opened(db, lookup, code, row[1] or 0, now)
-    if row is None or not (at_handle or (lookup.number,) in opened):
+        return _restore_opened(db, lookup, code, row[1] or 0, now)
+    if not (at_handle or (lookup.number,) in opened):
         return False
     _save_settled(db, lookup, code, row[0] or 0, row[1] or 0, now)
+    return True
+
+
+def _restore_lost(db: Database, lookup: Purchase, code: int, now: int) -> bool:
+    """Store a rescued purchase whose row is lost: the store was put back to an older copy.
+
+    A forgotten number is known by its requestId, which the ledger keeps.
+    """
+    if lookup.state in OPEN:  # charged at handle
+        set_flag(db, handle_flag(lookup.environment))
+        return _keep_again(db, lookup, 0, now)
+    _save_settled(db, lookup, code, 0, 0, now)
     return True
 
 

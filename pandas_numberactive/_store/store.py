@@ -217,6 +217,8 @@ class LookupStore:
             try:
                 if await self.write(saves.restore, lookup, now=self.now()):
                     path.unlink(missing_ok=True)
+                else:
+                    left.append(f"no look-up of its own for a file in {path.parent}")
             except Exception as error:  # one bad file must not stop every run to come
                 left.append(f"{type(error).__name__} in {path.parent}")
         if left:

@@ -328,6 +328,11 @@ def test_a_reader_that_is_waited_for_by_each_write(fails, monkeypatch):
     fails(stores.test_a_long_reader_is_waited_for_once)
 
 
+def test_a_lost_lookup_whose_answer_is_refused(fails, monkeypatch):
+    monkeypatch.setattr(saves, "_restore_lost", lambda *_: False)
+    fails(stores.test_a_store_put_back_takes_the_answers_that_wait)
+
+
 def test_a_forgetting_that_trusts_the_checkpoint(fails, monkeypatch):
     monkeypatch.setattr(sqlite.SQLiteEngine, "compact", lambda _: None)
     fails(stores.test_forget_says_where_the_bytes_are_kept)

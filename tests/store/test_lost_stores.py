@@ -14,8 +14,9 @@ import pandas as pd
 import pytest
 
 import pandas_numberactive as pna
+from pandas_numberactive._purchase.purchase import LookupState, Purchase
 from pandas_numberactive._run.buyer import Buyer
-from pandas_numberactive._store import workers
+from pandas_numberactive._store import saves, workers
 from pandas_numberactive._store.store import LookupStore
 from pandas_numberactive._testing import journal_mode, patience
 from pandas_numberactive.errors import ConfigurationError, NumberActiveError, StoreError
@@ -177,6 +178,67 @@ def test_a_store_keeps_its_journal_mode(tmp_path, mode):
     with closing(sqlite3.connect(path)) as db:
         found = db.execute("PRAGMA journal_mode").fetchone()[0]
     assert (found == "wal") == (mode == "wal")
+
+
+def full(*_):
+    raise sqlite3.OperationalError("database or disk is full")
+
+
+def test_a_store_put_back_takes_the_answers_that_wait(path, vendor, tmp_path, monkeypatch):
+    """Its older copy knows nothing of the look-ups whose answers lie beside it."""
+    with use(vendor, path):
+        book(3).numberactive.enrich("phone")
+        shutil.copy(path, tmp_path / "backup")
+        with monkeypatch.context() as patch:
+            patch.setattr(saves, "_save_settled", full)
+            with pytest.raises(StoreError, match="is full"):
+                book(8).numberactive.enrich("phone")
+        waiting = path.with_name("s.sqlite3.rescue")
+        assert list(waiting.iterdir())
+        shutil.copy(tmp_path / "backup", path)
+        out = book(8).numberactive.enrich("phone")
+        assert out["phone_lookup_status"].isin(GOOD).all()
+        assert vendor.ledger.total == 8
+        assert vendor.ledger.double_charged() == []
+        assert list(waiting.iterdir()) == []
+
+
+def charged_at_handle(request_id: str) -> Purchase:
+    return Purchase(
+        "sandbox",
+        8110000001,
+        state=LookupState.PENDING,
+        request_id=request_id,
+        opened_at=1.0,
+        charged=True,
+    )
+
+
+@pytest.mark.parametrize("forgotten", [False, True])
+def test_a_paid_request_id_is_restored_unless_forgotten(path, forgotten):
+    """The ledger keeps the requestId of a forgotten number, and a lost look-up has none there."""
+    lookup = charged_at_handle("made-up-1")
+    with LookupStore(path) as store:
+        if forgotten:
+            store.do(saves.keep_again, [lookup], run=0, now=2)
+            store.do(lambda db: db.execute("UPDATE events SET number = NULL"))
+            store.do(lambda db: db.execute("DELETE FROM lookups"))
+        assert store.do(saves.restore, lookup, now=3) is not forgotten
+        assert store.count() == int(not forgotten)
+
+
+def test_a_file_that_the_store_refuses_is_warned_of(path, vendor, monkeypatch, caplog):
+    """A paid answer that lies beside the store must not be passed over in silence."""
+    with use(vendor, path):
+        with monkeypatch.context() as patch:
+            patch.setattr(saves, "_save_settled", full)
+            with pytest.raises(StoreError, match="is full"):
+                book(1).numberactive.enrich("phone")
+        for file in path.with_name("s.sqlite3.rescue").iterdir():
+            text = file.read_text()
+            file.write_text(text.replace('"request_id": "', '"request_id": "anothers'))
+        book(1).numberactive.enrich("phone")
+    assert "no look-up of its own" in caplog.text
 
 
 def reading(path: Path) -> sqlite3.Connection:
