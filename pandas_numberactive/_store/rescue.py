@@ -27,9 +27,12 @@ class Rescue:
 
     def __init__(self, store_id: str, beside: Path | None) -> None:
         self.store_id = store_id
-        own = [] if beside is None else [beside.with_name(beside.name + ".rescue")]
+        self._folders: list[Path] = []
+        if beside is not None:
+            self._folders.append(beside.with_name(beside.name + ".rescue"))
         user = os.getuid() if hasattr(os, "getuid") else "user"
-        self._folders = [*own, Path(tempfile.gettempdir()) / f"numberactive-rescue-{user}"]
+        with contextlib.suppress(OSError):  # no temporary folder can be written
+            self._folders.append(Path(tempfile.gettempdir()) / f"numberactive-rescue-{user}")
 
     def keep(self, lookup: Purchase) -> Path | None:
         """Write a paid answer to an emergency file with fsync.

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import shutil
 import sqlite3
+import tempfile
 import time
 from contextlib import closing
 from pathlib import Path
@@ -17,6 +19,7 @@ import pandas_numberactive as pna
 from pandas_numberactive._purchase.purchase import LookupState, Purchase
 from pandas_numberactive._run.buyer import Buyer
 from pandas_numberactive._store import saves, workers
+from pandas_numberactive._store.engines import sqlite
 from pandas_numberactive._store.store import LookupStore
 from pandas_numberactive._testing import journal_mode, patience
 from pandas_numberactive.errors import ConfigurationError, NumberActiveError, StoreError
@@ -576,3 +579,70 @@ def test_a_store_that_is_named_again_is_meant(emptied_between, vendor):
     with pna.override(store=emptied_between):
         book(6).numberactive.enrich("phone")
     assert vendor.ledger.total == 12
+
+
+def disk_is_full(*_):
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+class FullDisk:
+    """A connection to a file on a full disk: a statement fails, and ends its transaction."""
+
+    def __init__(self, connection: sqlite3.Connection, fails: str) -> None:
+        self._connection = connection
+        self._fails = fails
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._connection, name)
+
+    def execute(self, sql: str) -> sqlite3.Cursor:
+        if not sql.startswith(self._fails):
+            return self._connection.execute(sql)
+        if self._connection.in_transaction:
+            self._connection.execute("ROLLBACK")
+        error = sqlite3.OperationalError("database or disk is full")
+        error.sqlite_errorcode = sqlite3.SQLITE_FULL
+        raise error
+
+
+@pytest.mark.parametrize(
+    ("made", "fails"), [(True, "PRAGMA user_version"), (False, "PRAGMA application_id=")]
+)
+def test_a_full_disk_at_opening_names_no_other_store(path, vendor, monkeypatch, made, fails):
+    """Another store would buy everything again, where room on the disk is all that is missing."""
+    if made:
+        LookupStore(path).close()
+    real = sqlite._open
+    monkeypatch.setattr(sqlite, "_open", lambda *given: FullDisk(real(*given), fails))
+    with use(vendor, path), pytest.raises(StoreError, match="Free disk space") as caught:
+        book(1).numberactive.enrich("phone")
+    assert "store=" not in str(caught.value)
+    assert "Nothing was bought" in str(caught.value)
+    assert vendor.calls == []
+
+
+def test_a_lock_file_on_a_full_disk_is_still_a_lock(path, vendor, monkeypatch):
+    """Its holder's name has no room there, which only a message needs."""
+    pytest.importorskip("fcntl")
+    monkeypatch.setattr(os, "pwrite", disk_is_full)
+    with use(vendor, path):
+        out = book(3).numberactive.enrich("phone")
+    assert out["phone_lookup_status"].isin(GOOD).all()
+
+
+def test_a_machine_without_a_temporary_folder_can_buy(path, vendor, monkeypatch):
+    """A paid answer that the store refuses still has the folder beside it."""
+
+    def nowhere():
+        raise FileNotFoundError(errno.ENOENT, "No usable temporary directory found")
+
+    monkeypatch.setattr(tempfile, "gettempdir", nowhere)
+    with use(vendor, path):
+        with monkeypatch.context() as patch:
+            patch.setattr(saves, "_save_settled", full)
+            with pytest.raises(StoreError, match="is full"):
+                book(2).numberactive.enrich("phone")
+        out = book(2).numberactive.enrich("phone")
+    assert out["phone_lookup_status"].isin(GOOD).all()
+    assert vendor.ledger.double_charged() == []
+    assert vendor.ledger.total == 2

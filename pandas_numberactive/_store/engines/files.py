@@ -119,10 +119,13 @@ def _lost(path: Path, how: str, found: list[str]) -> StoreError:
 
 
 def note_made(path: Path) -> None:
-    """Mark beside the file that it is a store. Call it under the lock."""
+    """Mark beside the file that it is a store. Call it under the lock.
+
+    On a full disk the next opening does it.
+    """
     lock = _lock_file(path)
     if lock.exists() and not was_made(path):
-        with lock.open("r+b") as file:
+        with contextlib.suppress(OSError), lock.open("r+b") as file:
             file.write(MADE)
 
 
@@ -196,8 +199,9 @@ def _paused(holder: str) -> str:
 
 
 def _note_holder(file: int, at: int) -> None:
-    """Write this process into a lock file that it has locked."""
-    os.pwrite(file, b"%-10d" % os.getpid(), at)
+    """Write this process into a lock file that it has locked, if the disk has room for it."""
+    with contextlib.suppress(OSError):
+        os.pwrite(file, b"%-10d" % os.getpid(), at)
 
 
 def _holder(file: int, at: int) -> str:

@@ -69,7 +69,7 @@ class PostgresEngine(Connection):
         """Return the way out, in a sentence."""
         if isinstance(error, self._psycopg.errors.LockNotAvailable):
             return "End what locks its tables (a long index or VACUUM FULL), or wait"
-        return "See whether the server is up and has disk space, or name another store"
+        return "See whether the server is up and has disk space"
 
     def compact(self) -> None:
         """Let the server reuse deleted space.

@@ -54,7 +54,8 @@ def connect(path: Path | None, seconds: float | None = None) -> sqlite3.Connecti
             connection = _ready(_open(str(path), seconds), path)
         except sqlite3.DatabaseError as error:
             raise StoreError(
-                f"The store {path.name!r} cannot be used: {error}. Choose another with store=."
+                f"The store {path.name!r} cannot be used: {error}. {_advice(error)}, and call "
+                "again. Nothing was bought."
             ) from error
         files.close_to_others(path)  # now that it is known for a store of ours
         files.note_made(path)
@@ -95,6 +96,15 @@ def _migrate(connection: sqlite3.Connection, path: Path | None) -> None:
         _set_journal(connection, "truncate" if version else new_mode(path))
     if version == len(MIGRATIONS):
         return
+    _take_steps(connection, version)
+    if version and path is not None and not Liveness(path).anyone():
+        # Alone on the file, and programs that take no turn cannot open it from here on.
+        with contextlib.suppress(sqlite3.OperationalError):  # a reader: it stays as it is
+            _set_journal(connection, new_mode(path))
+
+
+def _take_steps(connection: sqlite3.Connection, version: int) -> None:
+    """Bring the tables from a version to ours, in one transaction."""
     connection.execute("BEGIN IMMEDIATE")
     try:
         for step in MIGRATIONS[version:]:
@@ -103,12 +113,9 @@ def _migrate(connection: sqlite3.Connection, path: Path | None) -> None:
         connection.execute(f"PRAGMA user_version={len(MIGRATIONS)}")
         connection.execute("COMMIT")
     except BaseException:
-        connection.execute("ROLLBACK")
+        if connection.in_transaction:  # a full disk ends it
+            connection.execute("ROLLBACK")
         raise
-    if version and path is not None and not Liveness(path).anyone():
-        # Alone on the file, and programs that take no turn cannot open it from here on.
-        with contextlib.suppress(sqlite3.OperationalError):  # a reader: it stays as it is
-            _set_journal(connection, new_mode(path))
 
 
 def _version(connection: sqlite3.Connection, path: Path) -> int:
@@ -302,7 +309,7 @@ class SQLiteEngine:
 
     def advice(self, error: BaseException) -> str:
         """Return the way out, in a sentence."""
-        return _ADVICE.get(_code(error), "Check its disk and your rights, or name another store")
+        return _advice(error)
 
     def begin(self) -> Database:
         """Take the write lock at once: a later upgrade of a read lock could fail."""
@@ -467,7 +474,14 @@ _ADVICE = {
     sqlite3.SQLITE_BUSY: "End what reads or locks it (a backup, a database viewer), or wait",
     sqlite3.SQLITE_FULL: "Free disk space",
     sqlite3.SQLITE_IOERR: "Free disk space, or check the disk",
+    sqlite3.SQLITE_NOTADB: "Put its backup back, or name another store with store=",
+    sqlite3.SQLITE_CORRUPT: "Put its backup back, or name another store with store=",
 }
+
+
+def _advice(error: BaseException) -> str:
+    """Return the way out. Another store buys again, so it is named only where this one is lost."""
+    return _ADVICE.get(_code(error), "Check its disk and your rights")
 
 
 def _code(error: BaseException) -> int:
