@@ -311,8 +311,10 @@ def _is_tail(text: str, at: int) -> bool:
 
 
 def _is_twice(before: str) -> bool:
-    """Return True where nothing but a first +62 stands before a plus."""
-    return "".join(c for c in before if c.isdigit()) == "62"
+    """Return True where nothing but a first +62, behind a label's digit perhaps, is before a plus."""
+    label, _, prefix = before.rpartition("+")
+    few = sum(map(str.isdigit, label)) <= 1
+    return few and "".join(c for c in prefix if c.isdigit()) == "62"
 
 
 def _part(part: str) -> str | None:
