@@ -156,8 +156,9 @@ def enrich(ddf: Any, column: Columns, **options: Unpack[EnrichOptions]) -> Any:
     dask.dataframe.DataFrame
         Same partitions, divisions, index and rows, with the columns and dtypes of `pna.enrich`. The
         answers are in the graph (20 bytes a distinct number), so computing, persisting or losing it
-        with a worker charges nothing. After a restart of the cluster call `enrich` again: every
-        answer is stored.
+        with a worker charges nothing. After a restart of the cluster call `enrich` again without
+        `refresh` and `max_age`: every answer is stored, and with either of them numbers are bought
+        again.
 
     Raises
     ------
