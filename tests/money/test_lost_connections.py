@@ -476,8 +476,8 @@ def waits(monkeypatch):
     return seen
 
 
-def test_a_table_that_is_locked_for_long_is_waited_for_once(dsn, waits):
-    """A VACUUM FULL, or a long index: each write of a group waited anew, 70 minutes in all."""
+def test_a_locked_table_is_waited_for_once_by_a_group(dsn, waits):
+    """A VACUUM FULL, or a long index: 70 waits of a minute each, where each write waited anew."""
     frame = pd.DataFrame({"phone": [f"0811{i:07d}" for i in range(400)]})
     LookupStore.open(dsn).close()
     with Simulator(stand_in=True, latency=0.05, **KEYS) as vendor:
