@@ -312,9 +312,9 @@ def _is_tail(text: str, at: int) -> bool:
 
 def _is_twice(before: str) -> bool:
     """Return True where nothing but a first +62, behind a label's digit perhaps, is before a plus."""
-    label, _, prefix = before.rpartition("+")
-    few = sum(map(str.isdigit, label)) <= 1
-    return few and "".join(c for c in prefix if c.isdigit()) == "62"
+    groups = "".join(c if c.isdigit() else " " for c in before).split()
+    labelled = any(map(str.isalpha, before)) and len(groups[0]) == 1
+    return groups == ["62"] or (labelled and groups[1:] == ["62"])
 
 
 def _part(part: str) -> str | None:
