@@ -150,6 +150,7 @@ REFUSED = {  # with a reason that is true of the cell
     "(8,120,003,456.00)": "not_a_number",
     "{a}.{b}.345,-": "bad_characters",
     "{n},-": "bad_characters",
+    "0864--9001--62+62{n}": "bad_characters",
     # cut off behind a mark, or within a bracket
     "0{a}-{b}-12-": "bad_characters",
     "0{a}.{b}.12.": "bad_characters",
