@@ -31,6 +31,7 @@ from pandas_numberactive._phones.groups import (
     has_plus,
     has_single_marks,
     is_bare_decimal,
+    is_cut_off,
     is_decimal,
     without_tail,
     without_thousands,
@@ -225,7 +226,8 @@ def _judge(layout: str) -> tuple[int, ...]:
     dated = len(date[1]) if date else 0
     text = without_label_digit(text)  # W/A is one word
     two = len(starts_of_a_second(text)) > 0
-    if (_SECOND_PLUS.search(text) and not two) or (dated and count > MOST):
+    odd = is_cut_off(*cut(text)[1:]) if two else _SECOND_PLUS.search(text) is not None
+    if odd or (dated and count > MOST):
         return (count, 0, 0, *SLOWLY, *SLOWLY)
     if two:
         rule = rule_of_two(layout, text)

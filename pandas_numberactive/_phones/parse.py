@@ -263,13 +263,24 @@ def _parse_part(part: str, had_tail: bool, max_digits: int) -> Parsed:
     digits = groups.digits_of(body)
     plus = groups.has_plus(body)
     read = partial(_international if plus else _national, max_digits=max_digits)
-    if len(digits) + plus < len(body) and (grouped := _parse_groups(body, read, max_digits)):
-        return grouped
-    if groups.is_cut_off(body, tail):
-        return None, "bad_characters"
+    if len(digits) + plus < len(body) and (marked := _parse_marks(body, tail, read, max_digits)):
+        return marked
     if had_tail and is_rounded(digits):
         return None, "precision_lost"
     return read(digits)
+
+
+def _parse_marks(
+    body: str,
+    tail: str,
+    read: Callable[[str], Parsed],
+    max_digits: int,
+) -> Parsed | None:
+    """Return the verdict on marks among and behind the digits. None means one whole number."""
+    grouped = _parse_groups(body, read, max_digits)
+    if groups.is_cut_off(body, tail) and (grouped is None or grouped[0]):
+        return None, "bad_characters"
+    return grouped
 
 
 def _parse_groups(

@@ -64,7 +64,7 @@ ADDRESS = re.compile(
 )
 CARD = re.compile(r"\s*(?:BEGIN:VCARD|MECARD:)", re.I)
 _CARD_FIELD = re.compile(r"(?:^|[\r\n;:.]) *TEL((?:;[^:\r\n]+)?):([^;\r\n]+)", re.I)
-_MORE = re.compile(r"\bTELP?\b|END:VCARD\s*\S", re.I)
+_MORE = re.compile(r"(?<![^\W\d])TELP?\b|END:VCARD\s*\S", re.I)
 
 
 def is_blank(text: str) -> bool:

@@ -151,6 +151,7 @@ REFUSED = {  # with a reason that is true of the cell
     "{a}.{b}.345,-": "bad_characters",
     "{n},-": "bad_characters",
     "0864--9001--62+62{n}": "bad_characters",
+    "08 17 05 60 07 02-08.59.30.81.00.": "bad_characters",
     # cut off behind a mark, or within a bracket
     "0{a}-{b}-12-": "bad_characters",
     "0{a}.{b}.12.": "bad_characters",
