@@ -311,7 +311,7 @@ def _is_tail(text: str, at: int) -> bool:
 
 
 def _is_twice(before: str) -> bool:
-    """Return True where nothing but a first +62, behind a label's digit perhaps, is before a plus."""
+    """Return True where only a first +62 is before a plus, behind a label's digit perhaps."""
     groups = "".join(c if c.isdigit() else " " for c in before).split()
     labelled = any(map(str.isalpha, before)) and len(groups[0]) == 1
     return groups == ["62"] or (labelled and groups[1:] == ["62"])
@@ -344,7 +344,7 @@ def _part(part: str) -> str | None:
 
 
 def _is_cut_off(phrase: Phrase, number: str, tail: str) -> bool:
-    """Return True for a short last group before the mark that parts the groups, or half a bracket."""
+    """Return True for a short last group before a mark that parts groups, or half a bracket."""
     if len(phrase.groups) < 2 or len(phrase.groups[-1]) > 2 or _zero_tail(phrase):
         return False
     brackets = sum(number.count(one) for one in "()[]")
