@@ -43,9 +43,9 @@ from pandas_numberactive._pandas.columns import (
     LOOKUP_STATUS,
     SOURCE,
     TELCO_TYPE,
-    TEXT,
 )
-from pandas_numberactive._pandas.lookup import Lookup, alookup, apeek, lookup_card
+from pandas_numberactive._pandas.lookup import OPEN_STATUSES, Lookup, alookup, apeek, lookup_card
+from pandas_numberactive._phones.column import TEXT
 from pandas_numberactive._phones.mask import mask
 from pandas_numberactive._phones.parse import explain, operator_of, parse_phone
 from pandas_numberactive.errors import ConfigurationError
@@ -341,7 +341,7 @@ class LookupForm(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no ty
     def _first(self, national: str, stored: Lookup | None, text: str, given: Settings) -> Offer:
         """Return the offer of an answer that the store lacks."""
         offer = Offer(national, text, given)
-        is_open = stored is not None and stored.status in _OPEN
+        is_open = stored is not None and stored.status in OPEN_STATUSES
         return replace(offer, counted=is_open and offer.place in self._open)
 
     def _within_cap(self, offer: Offer) -> Offer | None:
@@ -457,7 +457,7 @@ class LookupForm(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no ty
 
     def _settle(self, offer: Offer, found: Lookup) -> None:
         """Refund an answer that was free. A pending or held look-up may be charged, and counts."""
-        if found.status in _OPEN:
+        if found.status in OPEN_STATUSES:
             return
         bought_elsewhere = found.source != "new" and not offer.counted
         if found.charged is False or bought_elsewhere:
@@ -531,7 +531,6 @@ class LookupForm(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no ty
 
 
 _FAILED = "It did not work; nothing is lost."
-_OPEN = ("pending", "uncertain")
 
 # What an earlier, unfinished look-up of the number means for the price; {} environment, price.
 _WAITING = {
@@ -568,7 +567,7 @@ def _read_as(national: str, stored: Lookup | None, given: Settings) -> str:
 def _unaskable(stored: Lookup) -> str | None:
     """Return the line about an open look-up that cannot be asked with these settings, or None."""
     todo = _UNASKABLE.get(stored.reason or "")
-    if stored.status not in _OPEN or todo is None:
+    if stored.status not in OPEN_STATUSES or todo is None:
         return None
     return f"Held: it may have been charged in {stored.environment}. {todo} Nothing was sent."
 

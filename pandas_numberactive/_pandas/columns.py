@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from pandas_numberactive._phones.column import TEXT
 from pandas_numberactive._phones.parse import REASONS
 from pandas_numberactive._purchase.purchase import STATUSES, charge_codes, signal_codes
 from pandas_numberactive._vendor.protocol import LEVELS, TELCO_TYPES
@@ -22,7 +23,6 @@ ACTIVE_LEVEL = pd.CategoricalDtype(list(LEVELS), ordered=True)
 FREQUENCY_GRADE = pd.CategoricalDtype(list(LEVELS), ordered=True)
 LOOKUP_STATUS = pd.CategoricalDtype(list(STATUSES))
 SOURCE = pd.CategoricalDtype(["new", "stored"])
-TEXT: Any = "str" if int(pd.__version__.split(".")[0]) >= 3 else "string"
 
 COLUMNS = ("telco_type", "active_level", "frequency_grade", "lookup_status", "looked_up_at")
 DETAILS = ("charged", "request_id", "reason", "source", "national")

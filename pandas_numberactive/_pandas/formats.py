@@ -13,7 +13,8 @@ import pandas as pd
 
 from pandas_numberactive._config.settings import settings
 from pandas_numberactive._display.public import public
-from pandas_numberactive._pandas.columns import COLUMNS, DETAILS, SIGNAL_DTYPES, SOURCE, TEXT
+from pandas_numberactive._pandas.columns import COLUMNS, DETAILS, SIGNAL_DTYPES, SOURCE
+from pandas_numberactive._phones.column import TEXT
 from pandas_numberactive._phones.mask import mask_label
 from pandas_numberactive.errors import ConfigurationError
 

@@ -11,7 +11,7 @@ import pandas as pd
 
 from pandas_numberactive._display.text import said
 from pandas_numberactive._pandas import columns
-from pandas_numberactive._phones.column import MISSING, Normalized, normalize_column
+from pandas_numberactive._phones.column import MISSING, PANDAS_3, Normalized, normalize_column
 from pandas_numberactive._phones.doubts import Doubts
 from pandas_numberactive._phones.mask import mask_cell, mask_example, mask_label
 from pandas_numberactive._phones.parse import REASONS
@@ -70,15 +70,12 @@ def _way_to_a_frame(given: object) -> str:
     return "make it a pandas DataFrame"
 
 
-_COPIES_ON_WRITE = int(pd.__version__.split(".")[0]) >= 3
-
-
 def frozen(frame: pd.DataFrame) -> pd.DataFrame:
     """Return the frame as it is now, for a call during which the caller may change it.
 
     Rows that are sorted or set meanwhile would get the answers of other numbers.
     """
-    return frame.copy(deep=not _COPIES_ON_WRITE) if isinstance(frame, pd.DataFrame) else frame
+    return frame.copy(deep=not PANDAS_3) if isinstance(frame, pd.DataFrame) else frame
 
 
 def prepare(

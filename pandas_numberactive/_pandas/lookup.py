@@ -267,7 +267,7 @@ async def apeek(phone: object) -> Lookup | None:
         return None
     kept = _found(national, found, environment)
     row = found.lookups.get(int(national))
-    if row is None or kept.status not in ("pending", "uncertain"):
+    if row is None or kept.status not in OPEN_STATUSES:
         return kept
     return replace(kept, reason=_unaskable(row, given))
 
@@ -316,6 +316,7 @@ def _word(code: int, dtype: pd.CategoricalDtype) -> str | None:
     return str(dtype.categories[code - 1]) if code else None
 
 
+OPEN_STATUSES = ("pending", "uncertain")  # may have been charged, and have no final answer
 _MARKED = "Made up by the simulator. "
 
 

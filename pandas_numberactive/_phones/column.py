@@ -20,6 +20,8 @@ from pandas_numberactive._phones.parse import REASONS, parse_phone
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+PANDAS_3 = int(pd.__version__.split(".")[0]) >= 3
+TEXT: Any = "str" if PANDAS_3 else "string"
 CHUNK = 1_000_000  # cells: bounds the extra memory
 MISSING = REASONS.index("missing")
 NOT_A_NUMBER = REASONS.index("not_a_number")
@@ -253,5 +255,4 @@ def national_text(number: NDArray[np.int64]) -> Any:
     import pyarrow.compute as pc
 
     text = pc.cast(pa.array(number, mask=number == 0), pa.string())
-    dtype: Any = "str" if int(pd.__version__.split(".")[0]) >= 3 else "string"
-    return pd.array(text.to_pandas().array, dtype=dtype)
+    return pd.array(text.to_pandas().array, dtype=TEXT)

@@ -13,7 +13,7 @@ FEWEST_BEFORE = 7  # digits: from here on a mark begins decimals
 _GAP = r"(?: ?[)\]])?(?:  ?| ?[-.] ?|--)?(?:[(\[] ?)?"
 _BODY = re.compile(rf"(?:[(\[] ?)?(?:\+ ?)?(?:[(\[] ?)?\d++(?:{_GAP}\d++)*+(?: ?[)\]])?", re.ASCII)
 _OPENING = re.compile(r"[(\[]")
-_BRACKETS = re.compile(r"[^()\[\]]+")
+_NO_BRACKETS = re.compile(r"[^()\[\]]+")
 _SIDE_BY_SIDE = re.compile(r"(?:\(\)|\[\])*")
 _COMMA_DECIMAL = re.compile(r"(\d+),(\d+)", re.ASCII)
 _BEFORE_ONE_DOT = re.compile(r"0?8\d\d|(?:00)?620?(?:8\d\d)?", re.ASCII)
@@ -142,10 +142,14 @@ def has_pairs(body: str) -> bool:
     """
     if body.count("--") == 1:
         return False
-    brackets = _BRACKETS.sub("", body)
+    brackets = _brackets_of(body)
     if len(brackets) == 1:
         return brackets in (body[0], body[-1])
     return _SIDE_BY_SIDE.fullmatch(brackets) is not None
+
+
+def _brackets_of(body: str) -> str:
+    return _NO_BRACKETS.sub("", body)
 
 
 def has_bracket_behind(body: str) -> bool:
@@ -167,7 +171,7 @@ def is_cut_off(body: str, tail: str) -> bool:
     if len(groups) == 1 or len(groups[-1]) > 2:
         return False
     mark = tail.lstrip(" ")[:1]
-    halved = len(_BRACKETS.sub("", body)) == 1
+    halved = len(_brackets_of(body)) == 1
     return halved or (mark in ("-", ".") and mark in body)
 
 
