@@ -23,6 +23,8 @@ _NOT_WHOLE = re.compile(
     r"-\d|[(\[+ ]*[.,]\d|\((?:\d{1,3}(?:[.,]\d{3}){2,}(?:[.,]\d+)?|\d+[.,]0+)\)\Z", re.ASCII
 )
 _TAIL = re.compile(r"(?<=\d)(?:\. ?| ?,)0+(?= *[)\]]? *[-.,;]? *\Z)", re.ASCII)
+_SIGNIFICANT = 6  # digits that Excel shows and exports
+_AMOUNT = re.compile(r"\d{1,3}([.,])\d{3}(?:\1\d{3})+", re.ASCII)
 _THOUSANDS = re.compile(r"\d{1,3}(?:,\d{3}){2,}", re.ASCII)
 _CUT = re.compile(
     r"(?P<head>[^\d+]*?)(?P<body>[(\[ ]*[\d+](?:.*\d)?(?: *[)\]])?)(?P<tail>.*)", re.S | re.ASCII
@@ -103,6 +105,20 @@ def without_tail(text: str) -> tuple[str, bool]:
     if text[: tail.end()].count(mark) > 1:
         return text, False
     return text[: tail.start()] + text[tail.end() :], True
+
+
+def is_round_amount(text: str) -> bool:
+    """Return True for thousands of which six significant digits or fewer are left: 8.500.000.000.
+
+    Nobody groups a telephone number like this: a program did it, and may have rounded.
+    """
+    return (spare := spare_of_thousands(text)) > 0 and not digits_of(text)[-spare:].strip("0")
+
+
+def spare_of_thousands(text: str) -> int:
+    """Return how many digits stand behind the first six of an amount, 0 where it is none."""
+    amount = _AMOUNT.fullmatch(text.strip("()[] "))
+    return count_digits(text) - _SIGNIFICANT if amount else 0
 
 
 def without_thousands(text: str) -> str:

@@ -33,6 +33,7 @@ from pandas_numberactive._phones.groups import (
     is_bare_decimal,
     is_cut_off,
     is_decimal,
+    spare_of_thousands,
     without_tail,
     without_thousands,
 )
@@ -61,6 +62,7 @@ from pandas_numberactive._phones.words import (
     SPREADSHEET_ERROR,
     is_label,
     is_note,
+    names_owner,
     without_label_digit,
 )
 
@@ -247,9 +249,17 @@ def _rules(layout: str, text: str, count: int) -> tuple[int, Rule, Rule]:
         return 0, rule, rule
     whole = _probe(layout, plus, 0, marked)
     decimal = _probe(layout, plus, tail, marked) if tail else whole
+    if whole[0] == READ and (spare := _spare(text)):
+        tail = spare
+        decimal = _PRECISION_LOST, 0, 0
     if whole == decimal:
         return 0, whole, whole
     return (0, SLOWLY, SLOWLY) if count > MOST else (tail, decimal, whole)
+
+
+def _spare(text: str) -> int:
+    """Return how many zeros at the end of a layout show that thousands were rounded."""
+    return spare_of_thousands(text if "," in text else cut(text)[1])
 
 
 def _rule_of_first(layout: str, text: str, tail: int) -> Rule:
@@ -272,10 +282,16 @@ def _is_read_by_digits(text: str) -> bool:
     """Return True where two cells of one layout may be judged by different rules."""
     if _BY_DIGITS.search(text) or _DATE.match(date_in(text)) or SPREADSHEET_ERROR.fullmatch(text):
         return True
-    if _has_link(text) or any(_MAY_BE_DOCUMENT.match(cut(p)[1]) for p in filled_parts(text)):
+    if _has_link(text) or any(map(_is_part_read_by_digits, filled_parts(text))):
         return True
     filler = FILLER.fullmatch(text)
     return filler is not None and count_digits(re.split("[.,]", text)[0]) < FEWEST_BEFORE
+
+
+def _is_part_read_by_digits(part: str) -> bool:
+    """Return True for what may be a document's number or a customer's."""
+    head, body, _ = cut(part)
+    return _MAY_BE_DOCUMENT.match(body) is not None or names_owner(head)
 
 
 def _has_link(text: str) -> bool:

@@ -22,6 +22,7 @@ from pandas_numberactive._phones.words import (
     is_blank,
     is_label,
     is_note,
+    names_owner,
     without_label_digit,
     without_links,
 )
@@ -46,8 +47,8 @@ _EXPLAIN = {
     "by hand.",
     "several_numbers": "The cell holds more than one number; put each in a cell or column of "
     "its own.",
-    "precision_lost": "Digits are lost in a rounded float or E-notation; export the column again "
-    "as text.",
+    "precision_lost": "Digits are lost in a rounded float, grouped thousands or E-notation; export "
+    "the column again as text.",
     "not_indonesian": "The number has another country's prefix; only +62 can be looked up, so "
     "leave it out.",
     "not_mobile": "The number does not begin with 8 and then 1-3 or 5-9; ask the customer for a "
@@ -200,6 +201,8 @@ def _parse_parts(text: str, max_digits: int) -> Parsed:
     if _has_mark_run(text):
         return None, _unreadable(text, max_digits)
     text, had_tail = groups.without_tail(without_label_digit(text))
+    if groups.is_round_amount(text):
+        return None, "precision_lost"
     text = groups.without_thousands(text)
     if groups.is_comma_decimal(text):
         return None, "not_a_number"
@@ -265,9 +268,17 @@ def _parse_part(part: str, had_tail: bool, max_digits: int) -> Parsed:
     read = partial(_international if plus else _national, max_digits=max_digits)
     if len(digits) + plus < len(body) and (marked := _parse_marks(body, tail, read, max_digits)):
         return marked
-    if had_tail and is_rounded(digits):
-        return None, "precision_lost"
-    return read(digits)
+    doubt = _doubt(head, body, digits, had_tail)
+    return (None, doubt) if doubt else read(digits)
+
+
+def _doubt(head: str, body: str, digits: str, had_tail: bool) -> str | None:
+    """Return the reason to doubt that the digits are a telephone's, and all of them are there."""
+    if (had_tail and is_rounded(digits)) or groups.is_round_amount(body):
+        return "precision_lost"
+    if digits.startswith("8") and names_owner(head):
+        return "bad_characters"
+    return None
 
 
 def _parse_marks(

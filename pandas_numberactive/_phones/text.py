@@ -90,8 +90,10 @@ _MASKING_RANGES = (
     ("\u2610", "\u2613"),  # ballot boxes
     ("\u2720", "\u274b"),  # stars
     ("\u2800", "\u28ff"),  # braille
+    ("\u3200", "\u33ff"),  # numbers and words in one character
     ("\ufffc", "\ufffd"),  # lost characters
-    ("\U0001f1e6", "\U0001f1ff"),  # the letters of flags
+    ("\U0001f100", "\U0001f1ff"),  # digits and letters, those of flags among them
+    ("\U0001f51f", "\U0001f524"),  # a ten on a key, and more digits and letters
 )
 _MASKING = (
     "\u2605\u2606\u26aa\u26ab\u2716\u2717\u2718\u274c\u274e\u2753\u2754\u2b1b\u2b1c\u2b1d\u2b1e"

@@ -34,6 +34,7 @@ _NUMBERED = re.compile(r"([^\W\d_]) ?[._#(-]?[1-5](?:\)? ?[:=] ?|\) ?|\.? +(?=[(
 _LONE_DIGIT = re.compile(r"[1-5](?<!\d\d)(?!\d)")
 _NO = "nomor|nomer|number|num|nmr|nr|no"
 _OWNER = "nasabah|pelanggan|debitur|konsumen|pemohon|customer|kartu"
+_OWNERS = re.compile(_OWNER)
 _ACCOUNT = re.compile(rf"(?:{_NO})+(?:{_OWNER})+|(?:{_OWNER})+(?:{_NO})+|kartu")
 _HEAD = re.compile(r"[-#.\u2022]?(?:[(\[]?w[)\]]?\.?[:=/#_&,-]?)*")
 _NOTES = re.compile(r"[-./,:&_]?(?:[(\[]?w[)\]]?[./,&-]?)*[(\[]?w[)\]]?[.!]?")
@@ -121,6 +122,12 @@ def is_label(head: str) -> bool:
     if ":" in head or "." in head:
         head = _INITIAL.sub("hp", head)
     return _HEAD.fullmatch(_skeleton(head)) is not None
+
+
+def names_owner(head: str) -> bool:
+    """Return True where nothing but a customer is named before a number: it may be theirs."""
+    words = _LETTERS.findall(head.lower())
+    return bool(words) and all(map(_OWNERS.fullmatch, words))
 
 
 def is_note(tail: str) -> bool:

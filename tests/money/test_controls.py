@@ -440,6 +440,16 @@ def test_a_rounded_text_that_is_a_phone(fails, monkeypatch):
     fails(corpus.test_a_cell_in_doubt_is_refused_with_a_true_reason, template="628119000000.0")
 
 
+def test_an_amount_that_is_a_phone(fails, monkeypatch):
+    monkeypatch.setattr(groups, "is_round_amount", lambda _: False)
+    fails(corpus.test_a_cell_in_doubt_is_refused_with_a_true_reason, template="8.500.000.000")
+
+
+def test_a_customers_number_that_is_a_phone(fails, monkeypatch):
+    monkeypatch.setattr(parse, "names_owner", lambda _: False)
+    fails(corpus.test_a_cell_in_doubt_is_refused_with_a_true_reason, template="nasabah: {n}")
+
+
 def test_held_lookups_that_are_in_no_price(fails, monkeypatch):
     monkeypatch.setattr(plan.Plan, "purchases", property(lambda self: self.to_buy + self.open))
     fails(ends.test_what_is_asked_again_is_in_count_and_price)

@@ -34,7 +34,13 @@ READ = (  # read as {n}
     "BEGIN:VCARD\nFN:Budi\nTEL;CELL:0{n}\nTEL;WORK;FAX:0215550123\nEND:VCARD",
     # notes
     *("0{n} (WA)", "0{n} WA", "0{n} (aktif)", "0{n} / WA", "0{n}!", "0{n} - WA only", "0{n}(hp)"),
-    *("No HP nasabah: 0{n}", "0{n} (nasabah)", "wa.me/62{n}/?text=Halo"),
+    *(
+        "No HP nasabah: 0{n}",
+        "0{n} (nasabah)",
+        "Pelanggan: 0{n}",
+        "{n} (nasabah)",
+        "wa.me/62{n}/?text=Halo",
+    ),
     *("0{n} \U0001f4de", "0{n};", "0{n}.", "0{n} [WA]", "0{n} (WA/Telp)", "0{n}, WA", "0{n}wa"),
     # twice, or beside a landline
     *("0{n} / 0{n}", "0{n} / +62{n}", "0{n}\n0{n}", "0{a}-{b}-{c} 0{n}", "0{n} (0{n})"),
@@ -122,6 +128,12 @@ REFUSED = {  # with a reason that is true of the cell
     # a customer's number, a taxpayer's, a landline's area or next line behind it
     "No. Pelanggan 0{n}": "bad_characters",
     "nomor nasabah {n}": "bad_characters",
+    "nasabah: {n}": "bad_characters",
+    "Pelanggan {a}-{b}-{c}": "bad_characters",
+    "debitur/customer: {n}": "bad_characters",
+    "0{n} \U0001f51f": "bad_characters",
+    "0{n} \U0001f170": "bad_characters",
+    "0{n} \u3358": "bad_characters",
     "Customer No. {n}": "bad_characters",
     "0{n} (No. pelanggan)": "bad_characters",
     "No. nasabah; {n}": "bad_characters",
@@ -198,6 +210,10 @@ REFUSED = {  # with a reason that is true of the cell
     "81234600000.0": "precision_lost",
     "8119000000,00": "precision_lost",
     "0811900000.0": "precision_lost",
+    "8.500.000.000": "precision_lost",
+    "850.000.000": "precision_lost",
+    "8,500,000,000": "precision_lost",
+    "HP 8.123.450.000 (WA)": "precision_lost",
     "6.28119E+11": "precision_lost",
 }
 

@@ -19,10 +19,16 @@ WORDS = set(
     kantor rumah home work saya nasabah telkomsel indosat xl axis tri smartfren simpati halo
     only saja aja via bisa whatsap watsap wasap watsapp tele telefon telpn tlpn tlf cel
     celular selular cellphone contacts phones telfon ok ya yang yg dihubungi dapat hanya khusus
-    bisnis business indonesia pelanggan customer kartu as type value uri voice pref msg m t p h w a""".split()
+    bisnis business indonesia pelanggan debitur customer kartu as type value uri voice pref msg m t p h w a""".split()
 )
 NUMBERS = ("no", "nomor", "nomer", "nr", "number")
-ACCOUNTS = ("nasabah", "pelanggan", "customer", "kartu")  # their numbers are no telephone's
+ACCOUNTS = (
+    "nasabah",
+    "pelanggan",
+    "debitur",
+    "customer",
+    "kartu",
+)  # their numbers are no telephone's
 JOINERS = ("or", "and", "dan", "atau")
 SEPARATORS = "/;|&,\t\n\r\\"
 HIDES = ".,:/;|&\\-"  # two of them at an end hide digits
@@ -241,7 +247,7 @@ def _printed(text: str) -> str | None:
     if len(thousands) > 2 and all(len(group) == 3 and group.isdigit() for group in thousands[1:]):
         digits = "".join(thousands)
         if 0 < len(thousands[0]) <= 3 and digits.isdigit() and not cents.strip("0"):
-            lost = bool(cents) and len(digits.rstrip("0")) <= 6
+            lost = set(digits[6:]) <= {"0"} or (bool(cents) and len(digits.rstrip("0")) <= 6)
             return "" if lost else national(digits, plus=False) or ""
     return None
 
@@ -338,9 +344,22 @@ def _part(part: str) -> str | None:
         return None
     number = part[start:end].strip(" ")
     phrase = _phrase(number)
-    if phrase is None or _is_cut_off(phrase, number, tail):
+    if phrase is None or _is_cut_off(phrase, number, tail) or _is_round_amount(phrase):
+        return None
+    owner = "".join(c if c.isalpha() else " " for c in head.lower()).split()
+    if owner and set(owner) <= set(ACCOUNTS) and number.strip("([ ")[0] == "8":
         return None
     return _judged(phrase)
+
+
+def _is_round_amount(phrase: Phrase) -> bool:
+    """Return True for thousands between dots of which six digits stand before zeros."""
+    first, *others = map(len, phrase.groups)
+    thousands = (
+        first <= 3 and len(others) > 1 and set(others) == {3} and set(phrase.gaps[1:]) == {"."}
+    )
+    plain = not (phrase.plus or any(phrase.opened))
+    return thousands and plain and set(phrase.digits[6:]) == {"0"}
 
 
 def _is_cut_off(phrase: Phrase, number: str, tail: str) -> bool:
@@ -409,7 +428,8 @@ def _is_aside(text: str) -> bool:
 
 def _is_mask(picture: str) -> bool:
     """Return True for boxes, stars, braille, flags and signs that there is no telephone."""
-    ranges = ("\u2500\u25ff", "\u2720\u274b", "\u2800\u28ff", "\U0001f1e6\U0001f1ff")
+    ranges = ("\u2500\u25ff", "\u2720\u274b", "\u2800\u28ff", "\U0001f100\U0001f1ff")
+    ranges += ("\U0001f51f\U0001f524", "\u3200\u33ff")
     return picture in NO_PICTURES or any(first <= picture <= last for first, last in ranges)
 
 
