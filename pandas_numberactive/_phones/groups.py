@@ -117,8 +117,12 @@ def is_round_amount(text: str) -> bool:
 
 def spare_of_thousands(text: str) -> int:
     """Return how many digits stand behind the first six of an amount, 0 where it is none."""
-    amount = _AMOUNT.fullmatch(text.strip("()[] "))
-    return count_digits(text) - _SIGNIFICANT if amount else 0
+    return count_digits(text) - _SIGNIFICANT if _AMOUNT.fullmatch(text) else 0
+
+
+def without_brackets(body: str) -> str:
+    """Return a number with its marks, as `cut` gives it, without brackets around it."""
+    return body.strip("()[] ")
 
 
 def without_thousands(text: str) -> str:

@@ -34,6 +34,7 @@ from pandas_numberactive._phones.groups import (
     is_cut_off,
     is_decimal,
     spare_of_thousands,
+    without_brackets,
     without_tail,
     without_thousands,
 )
@@ -259,7 +260,7 @@ def _rules(layout: str, text: str, count: int) -> tuple[int, Rule, Rule]:
 
 def _spare(text: str) -> int:
     """Return how many zeros at the end of a layout show that thousands were rounded."""
-    return spare_of_thousands(text if "," in text else cut(text)[1])
+    return spare_of_thousands(text if "," in text else without_brackets(cut(text)[1]))
 
 
 def _rule_of_first(layout: str, text: str, tail: int) -> Rule:

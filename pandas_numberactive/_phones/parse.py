@@ -274,7 +274,7 @@ def _parse_part(part: str, had_tail: bool, max_digits: int) -> Parsed:
 
 def _doubt(head: str, body: str, digits: str, had_tail: bool) -> str | None:
     """Return the reason to doubt that the digits are a telephone's, and all of them are there."""
-    if (had_tail and is_rounded(digits)) or groups.is_round_amount(body):
+    if (had_tail and is_rounded(digits)) or groups.is_round_amount(groups.without_brackets(body)):
         return "precision_lost"
     if digits.startswith("8") and names_owner(head):
         return "bad_characters"
