@@ -80,13 +80,19 @@ def run(front: str, count: int, seed: int) -> Counter[str]:
     seen: Counter[str] = Counter()
     keys = {"app_key": "made-up-key", "secret": "made-up-secret"}
     with Simulator(stand_in=True, **keys) as vendor, tempfile.TemporaryDirectory() as folder:
-        took = 0.1
-        for at in range(count):
+        took = 0.0
+        for at in range(-1, count):
             faulthandler.dump_traceback_later(HANGS, exit=True)
             store = str(Path(folder, f"{at}.sqlite3"))
             pna.configure(environment="production", base_url=vendor.base_url, store=store, **keys)
             call = Calls(front)
             before = vendor.ledger.total
+            if at < 0:  # nothing is interrupted: it shows how long a call takes
+                call()
+                began = time.monotonic()
+                call()
+                took = time.monotonic() - began
+                continue
             out = interrupted(call, took * chance.betavariate(4, 1.2))
             late = out and call.returned
             if out and not late:
