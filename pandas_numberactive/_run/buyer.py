@@ -55,7 +55,6 @@ class Buyer:
         cap: int | None,
         options: Options,
         rescue: Rescue,
-        token: str,
     ) -> None:
         self._rescue = rescue
         self._store = store
@@ -84,8 +83,7 @@ class Buyer:
         self._asking: set[int] = set()  # numbers that may be queried, until they end
         self._places: dict[int, int] = {}  # of the look-ups in flight, as `Streaks` counts them
         self._lease = lease
-        self.worker = worker  # our number in the store
-        self._token = token  # with which the worker joined
+        self._worker = worker  # our number in the store
         self._reserved: set[int] = set()  # numbers whose money this call has reserved or spent
         self.saved: dict[int, Purchase] = {}  # by number, as the store has taken them last
 
@@ -110,10 +108,9 @@ class Buyer:
         await self._store.write(
             workers.renew,
             self._store.engine,
-            worker=self.worker,
+            worker=self._worker,
             run=self._run.run,
             lease=self._settings.lease,
-            token=self._token,
         )
 
     async def leave(self) -> None:
@@ -122,10 +119,9 @@ class Buyer:
             await self._store.write(
                 workers.leave,
                 self._store.engine,
-                worker=self.worker,
+                worker=self._worker,
                 run=self._run.run,
                 finished=False,
-                token=self._token,
             )
 
     async def _all(self, todo: list[int]) -> None:
@@ -219,7 +215,7 @@ class Buyer:
         return Work(
             environment=settings.environment,
             run=self._run.run,
-            worker=self.worker,
+            worker=self._worker,
             cap=self._cap,
             since=self._options.since(self._run.started_at),
             called_at=self._store.now(),
@@ -228,7 +224,6 @@ class Buyer:
             key=settings.credentials.fingerprint,
             max_id_age=round(self._policy.max_age * 1e6),
             alive=self._store.alive,
-            token=self._token,
             spending=Spending(self._run.run),
         )
 
@@ -332,7 +327,7 @@ class Buyer:
             lost=lost,
         )
         if done is not None and done.state in OPEN:
-            await self._store.write(saves.unclaim, done, worker=self.worker)
+            await self._store.write(saves.unclaim, done, worker=self._worker)
         return done
 
     def _still_mine(
@@ -356,7 +351,7 @@ class Buyer:
             saved = await self._store.write(
                 saves.save,
                 lookup,
-                worker=self.worker,
+                worker=self._worker,
                 run=self._run.run,
                 now=self._store.now(),
             )
@@ -382,7 +377,7 @@ class Buyer:
         if self._stopping:
             return
         try:
-            await self._store.fetch(runs.refuse_unknown, self.worker, self._token)
+            await self._store.fetch(runs.refuse_unknown, self._worker)
         except Exception as error:
             self._halt(as_ours(error))
 

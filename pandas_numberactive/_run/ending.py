@@ -18,7 +18,6 @@ class _Place(TypedDict):
 
     worker: int
     run: int
-    token: str
 
 
 class Ending:
@@ -35,13 +34,11 @@ class Ending:
         worker: int = 0,
         run: int = 0,
         *,
-        token: str = "",
         over: bool = False,
     ) -> None:
         self._store = store
         self._worker = worker
         self._run = run
-        self._token = token  # with which the worker joined
         self._over = over
         self._ended = False  # the store may have been told that the run is over
 
@@ -134,7 +131,7 @@ class Ending:
     @property
     def _place(self) -> _Place:
         """The worker in the store, and its run."""
-        return {"worker": self._worker, "run": self._run, "token": self._token}
+        return {"worker": self._worker, "run": self._run}
 
 
 def _is_cancelled() -> bool:

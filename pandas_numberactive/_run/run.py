@@ -131,7 +131,7 @@ class Run:
         self._over = False  # nothing is left: the run may end
         self._ending = Ending()
         self._abandoned = False  # perhaps before there is a result
-        self._token = workers.new_token()
+        self._worker = workers.new_worker()
 
     def __enter__(self) -> Run:
         return self
@@ -197,7 +197,7 @@ class Run:
     def abandon(self) -> None:
         """Leave the run to the next call, because its result was not returned."""
         self._abandoned = True
-        workers.give_up(self._token)
+        workers.give_up(self._worker)
         self._ending.abandon()
 
     async def _go(self, store: LookupStore) -> Result:
@@ -230,7 +230,7 @@ class Run:
         except BaseException:
             await buyer.leave()
             raise
-        ending = Ending(store, buyer.worker, run.run, token=self._token, over=self._over)
+        ending = Ending(store, self._worker, run.run, over=self._over)
         return replace(result, ending=ending)
 
     async def _keep_again(
@@ -241,7 +241,7 @@ class Run:
         saved = list(buyer.saved.values())
         try:
             await store.make_again(self._rescue.store_id)
-            known = await store.fetch(runs.is_known, buyer.worker, self._token)
+            known = await store.fetch(runs.is_known, self._worker)
             again = await store.write(runs.begin_again, run=run.run, **terms)
             now_in = run.run if again is None else again.run
             count = await store.keep_again(
@@ -285,10 +285,10 @@ class Run:
         """Begin the run, or go on with it, as one of its workers."""
         lease = Lease(self._settings.lease)
         moment = lease.now()
-        run, worker = await store.write(
+        run = await store.write(
             workers.begin,
             store.engine,
-            self._token,
+            self._worker,
             lease=self._settings.lease,
             **self._terms(store, key, began_at),
         )
@@ -297,13 +297,12 @@ class Run:
             store,
             self._settings,
             run,
-            worker,
+            self._worker,
             lease,
             self._tally,
             cap=self._cap,
             options=self._options,
             rescue=self._rescue,
-            token=self._token,
         )
         return run, buyer
 

@@ -53,7 +53,6 @@ class Work:
     key: str
     max_id_age: int
     alive: Alive
-    token: str = ""  # of the worker, as it joined; empty: its row is not looked for
     spending: Spending | None = None  # keeps a count that is costly; made anew where it is None
 
     @property
@@ -94,7 +93,7 @@ def claim(db: Database, work: Work, numbers: Sequence[int]) -> Claims:
     Room under the cap goes to the numbers in the order given; rows are written in sorted order.
     Raises StoreError where the store does not know the worker any more.
     """
-    charges = handle_can_charge(db, work.environment, work.worker, work.token)
+    charges = handle_can_charge(db, work.environment, work.worker)
     claims = Claims(handle_can_charge=charges)
     if work.cap is not None:
         claims.spent = (work.spending or Spending(work.run)).count(db)

@@ -123,28 +123,37 @@ def _add_buyer(db: Database, run: int, buyer: str | None) -> None:
 
 
 def _workers(db: Database, run: int) -> list[int]:
-    """Return the calls of a run that have not returned their result yet, oldest first."""
-    rows = db.execute("SELECT worker FROM workers WHERE run = ? ORDER BY worker", (run,)).fetchall()
+    """Return the calls of a run that have not returned their result yet, the longest dead first."""
+    rows = db.execute(
+        "SELECT worker FROM workers WHERE run = ? ORDER BY lease_until, worker", (run,)
+    ).fetchall()
     return [worker for (worker,) in rows]
 
 
 def join(
-    db: Database, *, run: int, pid: int, host: str, token: str, lease_until: int, alive: Alive
-) -> int:
-    """Register a worker of a run that is not over, once for its token, in place of a dead one.
+    db: Database,
+    *,
+    worker: int,
+    run: int,
+    pid: int,
+    host: str,
+    token: str,
+    lease_until: int,
+    alive: Alive,
+) -> None:
+    """Register a worker of a run that is not over, once, in place of a dead one.
 
     Its lease covers all its claims.
     """
-    row = db.execute("SELECT worker FROM workers WHERE token = ?", (token,)).fetchone()
-    if row is None:
-        _take_place(db, run, alive)
-        row = db.execute(
-            "INSERT INTO workers (run, pid, host, token, lease_until) VALUES (?, ?, ?, ?, ?) "
-            "RETURNING worker",
-            (run, pid, host, token, lease_until),
-        ).fetchone()
-    worker: int = row[0]
-    return worker
+    if is_known(db, worker):
+        return
+    _take_place(db, run, alive)
+    numbered = getattr(db, "numbered", "")
+    db.execute(
+        "INSERT INTO workers (worker, run, pid, host, token, lease_until) "
+        f"{numbered} VALUES (?, ?, ?, ?, ?, ?)",
+        (worker, run, pid, host, token, lease_until),
+    )
 
 
 def _take_place(db: Database, run: int, alive: Alive) -> None:
@@ -157,38 +166,27 @@ def _take_place(db: Database, run: int, alive: Alive) -> None:
         db.execute("UPDATE workers SET run = 0 WHERE worker = ?", (dead,))
 
 
-def is_known(db: Database, worker: int, token: str) -> bool:
+def is_known(db: Database, worker: int) -> bool:
     """Return True where the store has the row with which the worker joined."""
-    row = db.execute("SELECT token FROM workers WHERE worker = ?", (worker,)).fetchone()
-    return row is not None and _carries(row[0], token)
+    return db.execute("SELECT 1 FROM workers WHERE worker = ?", (worker,)).fetchone() is not None
 
 
-def _carries(held: str | None, token: str) -> bool:
-    """Return True for a worker's token as it stands on disk, with or without a prefix."""
-    return held is not None and held.rpartition("-")[2] == token
-
-
-def refuse_unknown(db: Database, worker: int, token: str) -> None:
-    """Raise StoreError where the store has lost the worker: it was put back to another copy.
-
-    In such a copy another call may have its id, so that the claims of both would be one. An empty
-    token is not looked for.
-    """
-    if token and not is_known(db, worker, token):
+def refuse_unknown(db: Database, worker: int) -> None:
+    """Raise StoreError where the store has lost the worker: it was put back to another copy."""
+    if not is_known(db, worker):
         raise _put_back()
 
 
-def handle_can_charge(db: Database, environment: str, worker: int, token: str) -> bool:
+def handle_can_charge(db: Database, environment: str, worker: int) -> bool:
     """Return the mark of charges at handle. Raise StoreError like `refuse_unknown`.
 
     One statement serves both, because a claim reads them and each is a round trip.
     """
-    flag, held = db.execute(
-        "SELECT (SELECT value FROM meta WHERE name = ?), "
-        "(SELECT token FROM workers WHERE worker = ?)",
+    flag, known = db.execute(
+        "SELECT (SELECT value FROM meta WHERE name = ?), (SELECT 1 FROM workers WHERE worker = ?)",
         (handle_flag(environment), worker),
     ).fetchone()
-    if token and not _carries(held, token):
+    if known is None:
         raise _put_back()
     return flag is not None
 

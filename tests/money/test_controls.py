@@ -28,7 +28,7 @@ from pandas_numberactive._run import ending, plan, run, stopping
 from pandas_numberactive._store import claims, ledger, runs, saves, store, workers
 from pandas_numberactive._store.engines import connection, files, journal, sqlite
 from pandas_numberactive._vendor import lane, verdicts
-from pandas_numberactive.errors import ColumnNotFoundError, VendorError
+from pandas_numberactive.errors import ColumnNotFoundError, StoreError, VendorError
 from tests.cli import test_commands as commands
 from tests.cli.test_commands import keys  # noqa: F401 - a fixture
 from tests.config import test_settings_table as settings
@@ -297,9 +297,18 @@ def test_a_store_that_forgot_and_is_not_asked(fails, monkeypatch):
     fails(stores.test_what_the_store_forgot_is_written_again)
 
 
-def test_a_worker_that_is_known_by_its_id_alone(fails, monkeypatch):
-    monkeypatch.setattr(runs, "_carries", lambda *_: True)
+def test_a_worker_that_the_store_need_not_know(fails, monkeypatch):
+    monkeypatch.setattr(runs, "is_known", lambda *_: True)
     fails(stores.test_the_end_of_a_lost_worker_leaves_others_alone)
+
+
+def test_a_worker_whose_number_another_one_gets(fails, monkeypatch):
+    monkeypatch.setattr(workers, "new_worker", lambda: 1)
+    monkeypatch.setattr(sqlite.Liveness, "hold", lambda *_: None)  # of one name, which blocks
+    fails(
+        stores.test_a_claim_in_a_store_put_back_is_another_calls,
+        raising=(AssertionError, StoreError),
+    )
 
 
 @pytest.mark.postgres

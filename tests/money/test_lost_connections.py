@@ -82,8 +82,9 @@ async def begin_run(store: LookupStore, cap: int | None = None) -> runs.RunRow:
 
 
 async def join(store: LookupStore, run: int) -> int:
-    token = workers.new_token()
-    return await store.write(workers.join, store.engine, token, run=run, lease=60.0)
+    worker = workers.new_worker()
+    await store.write(workers.join, store.engine, worker, run=run, lease=60.0)
+    return worker
 
 
 async def renew(store: LookupStore, worker: int, run: int) -> None:

@@ -294,8 +294,9 @@ async def begun(store):
 
 
 async def joins(store, row):
-    token = workers.new_token()
-    return await store.write(workers.join, store.engine, token, run=row.run, lease=60.0)
+    worker = workers.new_worker()
+    await store.write(workers.join, store.engine, worker, run=row.run, lease=60.0)
+    return worker
 
 
 async def joined(store):
@@ -513,6 +514,8 @@ def test_a_new_generation_needs_room_under_the_cap(place):
         run = runs.begin_run(
             db, key="k", environment="sandbox", now=9, cap=1, price=None, currency="IDR"
         ).run
+        place = {"worker": 1, "run": run, "pid": 1, "host": "h", "token": "t"}
+        runs.join(db, lease_until=HOUR, alive=lambda *_: False, **place)
         work = claims.Work(
             environment="sandbox",
             run=run,

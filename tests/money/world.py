@@ -366,12 +366,14 @@ class World:
         )
 
     def _join(self, caller: Caller, asking: Asking, run: int) -> int:
-        worker = runs.join(
+        worker = len(self.joined) + 1
+        runs.join(
             self.db,
+            worker=worker,
             run=run,
             pid=1,
             host="h",
-            token=f"t{len(self.joined)}",
+            token=f"t{worker}",
             lease_until=self.now() + round(LEASE * 1e6),
             alive=self.alive,
         )

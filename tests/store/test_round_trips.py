@@ -49,8 +49,8 @@ async def work(store: LookupStore) -> claims.Work:
     """A worker that has joined a run."""
     terms = {"key": "k", "environment": "sandbox", "price": None, "currency": "IDR"}
     run = await store.write(runs.begin_run, now=store.now(), cap=None, **terms)
-    token = workers.new_token()
-    worker = await store.write(workers.join, store.engine, token, run=run.run, lease=60.0)
+    worker = workers.new_worker()
+    await store.write(workers.join, store.engine, worker, run=run.run, lease=60.0)
     return claims.Work(
         "sandbox",
         run.run,

@@ -71,9 +71,8 @@ async def begin(store, cap=None, key="k", lease=60.0):
         price=None,
         currency="IDR",
     )
-    worker = await store.write(
-        workers.join, store.engine, workers.new_token(), run=row.run, lease=lease
-    )
+    worker = workers.new_worker()
+    await store.write(workers.join, store.engine, worker, run=row.run, lease=lease)
     return row, worker
 
 

@@ -69,6 +69,7 @@ class Translated:
     """Runs `?` statements on psycopg."""
 
     at_once = 5000  # rows in one statement, which is a round trip
+    numbered = "OVERRIDING SYSTEM VALUE"  # for rows that bring their own id
 
     def __init__(self, connection: psycopg.Connection[Any]) -> None:
         self._connection = connection
