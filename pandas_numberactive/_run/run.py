@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pandas_numberactive._config.settings import RunSettings, user
-from pandas_numberactive._config.used_stores import refuse_another
+from pandas_numberactive._config.used_stores import note_used, refuse_another
 from pandas_numberactive._display.text import money, utc
 from pandas_numberactive._purchase.purchase import (
     _STATUS_OF,
@@ -201,9 +201,8 @@ class Run:
         self._ending.abandon()
 
     async def _go(self, store: LookupStore) -> Result:
-        self._rescue = await store.recover()
-        if store.engine.far:
-            refuse_another(store.location, self._rescue.store_id)
+        self._rescue, last_event = await store.recover()
+        refuse_another(store.location, self._rescue.store_id, last_event)
         await refuse_paid_elsewhere(store, self._settings.environment)
         key = run_key(self._numbers, self._settings, self._options)
         earlier = await earlier_run(store, key)
@@ -247,6 +246,8 @@ class Run:
             count = await store.keep_again(
                 self._settings.environment, saved, now_in, every=not known
             )
+            last_event = await store.fetch(runs.last_event)
+            note_used(store.location, self._rescue.store_id, last_event)
         except Exception:  # a store that fails here failed louder before, or fails below
             return None
         if known and again is None and not count:

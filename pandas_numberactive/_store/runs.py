@@ -316,6 +316,16 @@ def store_id(db: Database, fresh: str) -> str:
     return str(db.execute("SELECT value FROM meta WHERE name = 'store_id'").fetchone()[0])
 
 
+def identify(db: Database, fresh: str) -> tuple[str, int]:
+    """Return the id of the store, made once, and the newest event of its ledger."""
+    return store_id(db, fresh), last_event(db)
+
+
+def last_event(db: Database) -> int:
+    """Return the id of the newest event of the ledger, which only grows."""
+    return int(db.execute("SELECT coalesce(max(id), 0) FROM events").fetchone()[0])
+
+
 def handle_flag(environment: str) -> str:
     """Return the key of the mark that this vendor answered, and charged, at handle."""
     return f"handle_can_charge:{environment}"

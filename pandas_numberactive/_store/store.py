@@ -204,13 +204,15 @@ class LookupStore:
         """Return the number of purchases, open or done."""
         return self.fetch_now(_count)
 
-    async def recover(self) -> Rescue:
-        """Read back the emergency files of earlier runs, and return the place for more.
+    async def recover(self) -> tuple[Rescue, int]:
+        """Read back the emergency files of earlier runs.
+
+        Return the place for more, and the newest event before.
 
         Raises StoreError if a run could not write all that it must.
         """
         await self.fetch(self.engine.check_rights)
-        store_id = await self.write(runs.store_id, secrets.token_hex(16))
+        store_id, last_event = await self.write(runs.identify, secrets.token_hex(16))
         rescue = Rescue(store_id, self.path)
         left: list[str] = []
         for path, lookup in rescue.waiting():
@@ -228,7 +230,7 @@ class LookupStore:
                 len(left),
                 left[0],
             )
-        return rescue
+        return rescue, last_event
 
     async def make_again(self, store_id: str) -> None:
         """Make a server's tables again where it has lost them all, with the id of the store.

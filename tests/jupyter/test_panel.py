@@ -991,9 +991,10 @@ def test_a_panel_is_widgets_for_input_and_html_that_stays(as_production, frame, 
 # --- other pages than Jupyter's
 
 
-def test_marimo_shows_progress_as_the_output_of_its_cell(as_production, frame, monkeypatch):
+def test_marimo_shows_progress_as_the_output_of_its_cell(as_production, frame, vendor, monkeypatch):
     """It has no display_id; what comes later takes the place of the first."""
     as_production()
+    vendor.latency = 0.1  # else a fast machine is done before there is anything to show
     shown = []
     output = SimpleNamespace(append=shown.append, replace=lambda html: shown.__setitem__(-1, html))
     marimo = SimpleNamespace(running_in_notebook=lambda: True, Html=str, output=output)

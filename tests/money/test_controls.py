@@ -18,7 +18,7 @@ import pytest
 
 from pandas_numberactive._cli import books
 from pandas_numberactive._cli import files as tables
-from pandas_numberactive._config import checks
+from pandas_numberactive._config import checks, used_stores
 from pandas_numberactive._display import live
 from pandas_numberactive._jupyter import choosing, form
 from pandas_numberactive._pandas import formats, frames, job, lookup_store, lookup_store_inputs
@@ -315,6 +315,25 @@ def test_a_worker_whose_number_another_one_gets(fails, monkeypatch):
 def test_an_emptied_server_that_nobody_remembers(fails, monkeypatch):
     monkeypatch.setattr(run, "refuse_another", lambda *_: None)
     fails(stores.test_a_server_emptied_between_calls_is_not_bought_anew)
+
+
+def test_a_file_that_nobody_remembers(fails, monkeypatch):
+    monkeypatch.setattr(used_stores, "note_used", lambda *_: None)
+    monkeypatch.setattr(run, "note_used", lambda *_: None)
+    fails(
+        stores.test_a_file_that_is_another_one_now_is_not_bought_into,
+        mode="wal",
+        happens=stores.removed,
+    )
+
+
+def test_a_ledger_that_may_shrink(fails, monkeypatch):
+    monkeypatch.setattr(runs, "last_event", lambda _: 0)
+    fails(
+        stores.test_a_file_that_is_another_one_now_is_not_bought_into,
+        mode="wal",
+        happens=stores.put_back_from_a_copy,
+    )
 
 
 def test_a_charge_that_goes_with_its_row(fails, monkeypatch):

@@ -113,7 +113,10 @@ def test_a_lost_store_is_not_made_anew(path, vendor, lose):
         assert len(vendor.calls) == calls
         for beside in path.parent.glob("s.sqlite3?*"):
             shutil.rmtree(beside) if beside.is_dir() else beside.unlink()
-        book(3).numberactive.enrich("phone")
+        with pytest.raises(StoreError, match="is another one since this session"):
+            book(3).numberactive.enrich("phone")
+        with pna.override(store=str(path)):
+            book(3).numberactive.enrich("phone")
         assert vendor.ledger.total == 6
 
 
@@ -199,7 +202,8 @@ def test_a_store_put_back_takes_the_answers_that_wait(path, vendor, tmp_path, mo
         waiting = path.with_name("s.sqlite3.rescue")
         assert list(waiting.iterdir())
         shutil.copy(tmp_path / "backup", path)
-        out = book(8).numberactive.enrich("phone")
+        with pna.override(store=str(path)):  # else it is refused, for it is older
+            out = book(8).numberactive.enrich("phone")
         assert out["phone_lookup_status"].isin(GOOD).all()
         assert vendor.ledger.total == 8
         assert vendor.ledger.double_charged() == []
@@ -584,9 +588,60 @@ def emptied_between(dsn, vendor):
 def test_a_server_emptied_between_calls_is_not_bought_anew(emptied_between, vendor):
     """Its tables were made again without a word: 200 charges for 100 numbers."""
     for _ in range(2):
-        with pytest.raises(StoreError, match=r"bought into.*Nothing was bought") as caught:
+        with pytest.raises(StoreError, match=r"is another one since.*Nothing was bought") as caught:
             book(6).numberactive.enrich("phone")
     assert "owner:***@" in str(caught.value)
+    assert vendor.ledger.total == 6
+
+
+def removed(folder: Path) -> None:
+    shutil.rmtree(folder)
+    folder.mkdir()
+
+
+def linked_elsewhere(folder: Path) -> None:
+    folder.rename(folder.with_name("away"))
+    folder.with_name("other").mkdir()
+    folder.symlink_to(folder.with_name("other"))
+
+
+def put_back_from_a_copy(folder: Path) -> None:
+    shutil.rmtree(folder)
+    shutil.copytree(folder.with_name("copy"), folder)
+
+
+@pytest.mark.parametrize("mode", ["truncate", "wal"])
+@pytest.mark.parametrize("happens", [removed, linked_elsewhere, put_back_from_a_copy])
+def test_a_file_that_is_another_one_now_is_not_bought_into(tmp_path, vendor, mode, happens):
+    """Nothing lies beside it that would show it: 50 were bought again without a word."""
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    place = folder / "s.sqlite3"
+    with journal_mode(mode), use(vendor, place):
+        book(2).numberactive.enrich("phone")
+        shutil.copytree(folder, folder.with_name("copy"))
+        book(6).numberactive.enrich("phone")
+        happens(folder)
+        for _ in range(2):
+            with pytest.raises(StoreError, match=r"since this session.*Nothing was bought"):
+                book(6).numberactive.enrich("phone")
+        assert vendor.ledger.total == 6
+        with pna.override(store=str(place)):
+            book(6).numberactive.enrich("phone")
+        assert vendor.ledger.total == 10 if happens is put_back_from_a_copy else 12
+
+
+@pytest.mark.postgres
+def test_a_server_whose_rows_are_gone_between_calls_is_not_bought_anew(dsn, vendor):
+    """Its id is still there."""
+    psycopg = pytest.importorskip("psycopg")
+    with use(vendor, dsn):
+        book(6).numberactive.enrich("phone")
+        with psycopg.connect(dsn, autocommit=True) as owner:
+            owner.execute("TRUNCATE numberactive.lookups, numberactive.events")
+        for _ in range(2):
+            with pytest.raises(StoreError, match=r"has lost purchases since.*Nothing was bought"):
+                book(6).numberactive.enrich("phone")
     assert vendor.ledger.total == 6
 
 
