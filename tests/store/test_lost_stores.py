@@ -18,7 +18,7 @@ import pytest
 import pandas_numberactive as pna
 from pandas_numberactive._purchase.purchase import LookupState, Purchase
 from pandas_numberactive._run.buyer import Buyer
-from pandas_numberactive._store import saves, workers
+from pandas_numberactive._store import claims, saves, workers
 from pandas_numberactive._store.engines import sqlite
 from pandas_numberactive._store.store import LookupStore
 from pandas_numberactive._testing import journal_mode, patience
@@ -523,6 +523,41 @@ def test_a_claim_in_a_store_put_back_is_another_calls(every_place):
             ours.result(60)
         assert len(vendor.ledger.double_charged()) <= 12  # asked before the store was put back
         assert int(pna.spend()["charged"].sum()) == vendor.ledger.total
+
+
+def claims_one(db, store: LookupStore) -> tuple[Purchase, int, int]:
+    """Join as a worker and claim one number. Return its look-up, the worker and the run."""
+    terms = {"key": "k", "environment": "sandbox", "cap": None, "price": None, "currency": "IDR"}
+    worker = workers.new_worker()
+    now = store.now()
+    run = workers.begin(db, store.engine, worker, lease=60.0, now=now, **terms).run
+    asker = {"host": "h", "key": "f", "max_id_age": 9, "alive": store.alive}
+    work = claims.Work("sandbox", run, worker, None, 0, now, retry_failed=True, **asker)
+    ((lookup, _),) = claims.claim(db, work, [8110000000]).mine
+    return lookup, worker, run
+
+
+def test_a_lost_worker_saves_nothing_under_the_claim_of_another(every_place):
+    """Both have the first claim on the number, and the first run's id."""
+    with LookupStore.open(every_place) as store:
+        ours, our_worker, our_run = store.do(claims_one, store)
+        store.do(put_back_with_ids)
+        theirs, their_worker, their_run = store.do(claims_one, store)
+        assert (ours.epoch, our_run) == (theirs.epoch, their_run)
+        saved = [
+            store.do(
+                saves.save,
+                lookup._replace(state=LookupState.PENDING, request_id=name, opened_at=1.0),
+                worker=worker,
+                run=our_run,
+                now=store.now(),
+            )
+            for lookup, name, worker in (
+                (ours, "made-up-1", our_worker),
+                (theirs, "made-up-2", their_worker),
+            )
+        ]
+    assert saved == ["fenced", "kept"]
 
 
 def test_what_was_bought_again_meanwhile_is_counted(every_place, monkeypatch):
