@@ -6,20 +6,32 @@ emptied. Both would be made anew, and everything bought again.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from pandas_numberactive.errors import StoreError
 
-_used: dict[
-    str, tuple[str, int]
-] = {}  # by place without a password: the store's id, its last event
+
+class Used(NamedTuple):
+    """A store as it was when this process last looked."""
+
+    store_id: str
+    last_event: int  # of its ledger, which only grows
 
 
-def refuse_another(place: str, store_id: str, last_event: int) -> None:
-    """Raise StoreError where another store, or an older copy, is in a place that was used here."""
-    known_id, known_event = _used.get(place, (store_id, 0))
-    if known_id == store_id and known_event <= last_event:
-        note_used(place, store_id, last_event)
+_used: dict[str, Used] = {}  # by place, without a password
+
+
+def last_use(place: str) -> Used | None:
+    """Return the store of a place as it was. Ask before it is read: another run may go on."""
+    return _used.get(place)
+
+
+def refuse_another(place: str, before: Used | None, now: Used) -> None:
+    """Raise StoreError where another store, or an older copy, is in a place that was used."""
+    if before is None or (before.store_id == now.store_id and before.last_event <= now.last_event):
+        note_use(place, now)
         return
-    what = "has lost purchases" if known_id == store_id else "is another one"
+    what = "has lost purchases" if before.store_id == now.store_id else "is another one"
     raise StoreError(
         f"The store {place} {what} since this session bought into it: it was emptied or made anew, "
         "or another copy was put in its place. Put that store back. To go on with this one, which "
@@ -27,9 +39,9 @@ def refuse_another(place: str, store_id: str, last_event: int) -> None:
     )
 
 
-def note_used(place: str, store_id: str, last_event: int) -> None:
+def note_use(place: str, now: Used) -> None:
     """Remember the store of a place as it is now."""
-    _used[place] = (store_id, last_event)
+    _used[place] = now
 
 
 def forget_used() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from dataclasses import dataclass, field, replace
 from types import TracebackType
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pandas_numberactive._config.settings import RunSettings, user
-from pandas_numberactive._config.used_stores import note_used, refuse_another
+from pandas_numberactive._config.used_stores import Used, last_use, note_use, refuse_another
 from pandas_numberactive._display.text import money, utc
 from pandas_numberactive._purchase.purchase import (
     _STATUS_OF,
@@ -201,8 +202,9 @@ class Run:
         self._ending.abandon()
 
     async def _go(self, store: LookupStore) -> Result:
+        before = last_use(store.location)
         self._rescue, last_event = await store.recover()
-        refuse_another(store.location, self._rescue.store_id, last_event)
+        refuse_another(store.location, before, Used(self._rescue.store_id, last_event))
         await refuse_paid_elsewhere(store, self._settings.environment)
         key = run_key(self._numbers, self._settings, self._options)
         earlier = await earlier_run(store, key)
@@ -223,6 +225,7 @@ class Run:
         try:
             error = await buyer.buy(self._in_order(sorted_))
             error = await self._keep_again(store, buyer, run, key) or error
+            await self._note_use(store)
             result = await self._read_back(store, known, sorted_, run, error)
             if error is None:
                 result.report.run_charged = await store.write(runs.charged, run.run)
@@ -246,13 +249,17 @@ class Run:
             count = await store.keep_again(
                 self._settings.environment, saved, now_in, every=not known
             )
-            last_event = await store.fetch(runs.last_event)
-            note_used(store.location, self._rescue.store_id, last_event)
         except Exception:  # a store that fails here failed louder before, or fails below
             return None
         if known and again is None and not count:
             return None
         return lost_and_kept(count, sum(lookup.state in KEPT for lookup in saved))
+
+    async def _note_use(self, store: LookupStore) -> None:
+        """Remember how far the store goes now. One that fails here failed louder before."""
+        with contextlib.suppress(Exception):
+            last_event = await store.fetch(runs.last_event)
+            note_use(store.location, Used(self._rescue.store_id, last_event))
 
     async def _read_back(
         self,

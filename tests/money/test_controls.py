@@ -315,8 +315,8 @@ def test_an_emptied_server_that_nobody_remembers(fails, monkeypatch):
 
 
 def test_a_file_that_nobody_remembers(fails, monkeypatch):
-    monkeypatch.setattr(used_stores, "note_used", lambda *_: None)
-    monkeypatch.setattr(run, "note_used", lambda *_: None)
+    monkeypatch.setattr(used_stores, "note_use", lambda *_: None)
+    monkeypatch.setattr(run, "note_use", lambda *_: None)
     fails(
         stores.test_a_file_that_is_another_one_now_is_not_bought_into,
         mode="wal",

@@ -666,6 +666,28 @@ def test_a_file_that_is_another_one_now_is_not_bought_into(tmp_path, vendor, mod
         assert vendor.ledger.total == 10 if happens is put_back_from_a_copy else 12
 
 
+def test_another_run_of_the_session_loses_nothing(path, vendor, monkeypatch):
+    """It ends between the first one's look at the ledger and its comparison."""
+    real = LookupStore.recover
+    others = []
+
+    def buy_other() -> None:
+        others.append(book(6).numberactive.start("phone"))
+        others[0].result(60)
+
+    async def recover(store):
+        found = await real(store)
+        if not others:
+            await asyncio.to_thread(buy_other)
+        return found
+
+    with use(vendor, path):
+        book(2).numberactive.enrich("phone")
+        monkeypatch.setattr(LookupStore, "recover", recover)
+        book(8).numberactive.enrich("phone")
+    assert vendor.ledger.total == 8
+
+
 @pytest.mark.postgres
 def test_a_server_whose_rows_are_gone_between_calls_is_not_bought_anew(dsn, vendor):
     """Its id is still there."""
