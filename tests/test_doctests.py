@@ -36,8 +36,9 @@ def test_the_examples_of_a_module_run(name, monkeypatch):
     runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS)
     failed = []
     for test in examples(module):
-        # Each docstring begins with an empty store, as a reader does.
+        # Each docstring begins with an empty store, as a reader does, in a session of its own.
         monkeypatch.setattr("pandas_numberactive._store.store._MEMORY", {})
+        monkeypatch.setattr("pandas_numberactive._config.used_stores._used", {})
         if runner.run(test).failed:
             failed.append(test.name)
     assert failed == []

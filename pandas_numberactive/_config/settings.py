@@ -33,7 +33,7 @@ from pandas_numberactive._config.checks import VARIABLES as VARIABLES
 from pandas_numberactive._config.credentials import Credentials as Credentials
 from pandas_numberactive._config.credentials import is_loopback, masked_key, masked_url
 from pandas_numberactive._config.keyring import from_keyring
-from pandas_numberactive._config.used_stores import forget_used
+from pandas_numberactive._config.used_stores import forget_used, mean_this_one
 from pandas_numberactive._display.html import html_table
 from pandas_numberactive._display.public import public
 from pandas_numberactive.errors import BridgeError, ConfigurationError, near_misses
@@ -290,14 +290,9 @@ def configure(**options: Unpack[SettingOptions]) -> Settings:
         except ConfigurationError:
             _configured = before
             raise
-    _note_store(said)
+    if said.get("store") is not None:
+        mean_this_one(said["store"])
     return now
-
-
-def _note_store(options: Mapping[str, Any]) -> None:
-    """Take a store that is named again for the one that is meant."""
-    if "store" in options:
-        forget_used()
 
 
 def _described(name: str) -> str:
@@ -363,7 +358,6 @@ def override(**options: Unpack[SettingOptions]) -> Iterator[Settings]:
     'simulator'
     """
     said = checked(options)
-    _note_store(said)
     token = _overridden.set({**_overridden.get({}), **said})
     try:
         yield settings()

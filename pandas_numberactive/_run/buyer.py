@@ -86,6 +86,7 @@ class Buyer:
         self._worker = worker  # our number in the store
         self._reserved: set[int] = set()  # numbers whose money this call has reserved or spent
         self.saved: dict[int, Purchase] = {}  # by number, as the store has taken them last
+        self.opened = ""  # the newest requestId that the store has taken under our claim
 
     async def buy(self, todo: list[int]) -> NumberActiveError | None:
         """Take every number as far as it goes. The worker stays registered until it leaves."""
@@ -358,8 +359,7 @@ class Buyer:
         except Exception as error:  # of whatever kind: a paid answer must not go with it
             self._keep_unsaved(lookup, as_ours(error))
             return False
-        if lookup.state in SETTLED or saved == "kept":
-            self.saved[lookup.number] = lookup
+        self._note_saved(lookup, saved)
         if saved == "fenced":
             await self._check_known()
         if saved == "collision":
@@ -371,6 +371,12 @@ class Buyer:
             else:
                 await self._after_opened(lookup.number, saved)
         return saved == "kept"
+
+    def _note_saved(self, lookup: Purchase, saved: saves.Saved) -> None:
+        if lookup.state in SETTLED or saved == "kept":
+            self.saved[lookup.number] = lookup
+        if saved == "kept" and lookup.request_id:
+            self.opened = lookup.request_id
 
     async def _check_known(self) -> None:
         """Stop where a claim was lost because the store does not know this worker any more."""

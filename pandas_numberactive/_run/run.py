@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 from dataclasses import dataclass, field, replace
 from types import TracebackType
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pandas_numberactive._config.settings import RunSettings, user
-from pandas_numberactive._config.used_stores import Used, last_use, note_use, refuse_another
+from pandas_numberactive._config.used_stores import Use, another_store, last_use, note_use, place_of
 from pandas_numberactive._display.text import money, utc
 from pandas_numberactive._purchase.purchase import (
     _STATUS_OF,
@@ -182,8 +181,11 @@ class Run:
         is not over before that is left.
         """
         self._began = time.monotonic()
-        store = LookupStore.open(self._settings.store)
+        before = last_use(place_of(self._settings.store))
+        store = LookupStore.open(self._settings.store, make=before is None)
         try:
+            if before is not None and not await store.fetch(runs.is_as_used, before):
+                raise another_store(store.location)
             result = await self._go(store)
         except BaseException:
             store.close()
@@ -202,9 +204,9 @@ class Run:
         self._ending.abandon()
 
     async def _go(self, store: LookupStore) -> Result:
-        before = last_use(store.location)
-        self._rescue, last_event = await store.recover()
-        refuse_another(store.location, before, Used(self._rescue.store_id, last_event))
+        self._rescue = await store.recover()
+        if last_use(store.location) is None:
+            note_use(store.location, Use(self._rescue.store_id))
         await refuse_paid_elsewhere(store, self._settings.environment)
         key = run_key(self._numbers, self._settings, self._options)
         earlier = await earlier_run(store, key)
@@ -223,9 +225,11 @@ class Run:
         # Where nothing is left to buy, the run that is not over is ended.
         run, buyer = await self._begin(store, key, began_at)
         try:
-            error = await buyer.buy(self._in_order(sorted_))
+            try:
+                error = await buyer.buy(self._in_order(sorted_))
+            finally:
+                self._note_purchases(store, buyer)
             error = await self._keep_again(store, buyer, run, key) or error
-            await self._note_use(store)
             result = await self._read_back(store, known, sorted_, run, error)
             if error is None:
                 result.report.run_charged = await store.write(runs.charged, run.run)
@@ -253,13 +257,14 @@ class Run:
             return None
         if known and again is None and not count:
             return None
+        note_use(store.location, Use(self._rescue.store_id))  # as the call found it
         return lost_and_kept(count, sum(lookup.state in KEPT for lookup in saved))
 
-    async def _note_use(self, store: LookupStore) -> None:
-        """Remember how far the store goes now. One that fails here failed louder before."""
-        with contextlib.suppress(Exception):
-            last_event = await store.fetch(runs.last_event)
-            note_use(store.location, Used(self._rescue.store_id, last_event))
+    def _note_purchases(self, store: LookupStore, buyer: Buyer) -> None:
+        """Remember the newest purchase of this call, however the call ends."""
+        if buyer.opened:
+            environment = self._settings.environment
+            note_use(store.location, Use(self._rescue.store_id, environment, buyer.opened))
 
     async def _read_back(
         self,

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from pandas_numberactive._config.used_stores import Use
 from pandas_numberactive._purchase.purchase import SETTLED, STATE_SQL, LookupState
 from pandas_numberactive._store.engines.journal import Database
 from pandas_numberactive._store.rows import ENVIRONMENTS, Row
@@ -316,14 +317,18 @@ def store_id(db: Database, fresh: str) -> str:
     return str(db.execute("SELECT value FROM meta WHERE name = 'store_id'").fetchone()[0])
 
 
-def identify(db: Database, fresh: str) -> tuple[str, int]:
-    """Return the id of the store, made once, and the newest event of its ledger."""
-    return store_id(db, fresh), last_event(db)
-
-
-def last_event(db: Database) -> int:
-    """Return the id of the newest event of the ledger, which only grows."""
-    return int(db.execute("SELECT coalesce(max(id), 0) FROM events").fetchone()[0])
+def is_as_used(db: Database, use: Use) -> bool:
+    """Return True in the store that this process used, with its newest purchase."""
+    row = db.execute("SELECT value FROM meta WHERE name = 'store_id'").fetchone()
+    if row is None or row[0] != use.store_id:
+        return False
+    if not use.request_id:
+        return True
+    found = db.execute(
+        "SELECT 1 FROM events WHERE environment = ? AND request_id = ? AND kind = 'opened'",
+        (ENVIRONMENTS[use.environment], use.request_id),
+    ).fetchone()
+    return found is not None
 
 
 def handle_flag(environment: str) -> str:

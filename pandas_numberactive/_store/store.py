@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 import numpy as np
 
 from pandas_numberactive._config.checks import CHECKS
-from pandas_numberactive._config.credentials import Address, masked_url
+from pandas_numberactive._config.credentials import Address
+from pandas_numberactive._config.used_stores import another_store, place_of
 from pandas_numberactive._purchase.purchase import OPEN, SETTLED, LookupState, Purchase
 from pandas_numberactive._store import runs, saves, workers
 from pandas_numberactive._store.engines.files import refuse_misplaced, resolved
@@ -71,15 +72,18 @@ class LookupStore:
     """
 
     def __init__(
-        self, location: str | os.PathLike[str], *, clock: Callable[[], float] = time.time
+        self,
+        location: str | os.PathLike[str],
+        *,
+        clock: Callable[[], float] = time.time,
+        make: bool = True,
     ) -> None:
         self.path: Path | None = None
+        self.location = place_of(location)
         opened: Callable[[], Engine]
         if isinstance(location, Address):
-            self.location = masked_url(location) or ""
-            opened = partial(PostgresEngine, location)
+            opened = partial(PostgresEngine, location, migrate=make)
         else:
-            self.location = os.fspath(location).removeprefix("sqlite:")
             if self.location != ":memory:":
                 self.path = resolved(self.location)
             opened = partial(SQLiteEngine, self.path, clock)
@@ -88,15 +92,23 @@ class LookupStore:
         self.engine = self._journal.engine
 
     @classmethod
-    def open(cls, location: str | os.PathLike[str]) -> LookupStore:
+    def open(cls, location: str | os.PathLike[str], *, make: bool = True) -> LookupStore:
         """Open a store, the one in memory being the same one for the whole process.
+
+        Where it was used before, `make=False` makes none in the place of one that is gone.
 
         Raises ConfigurationError where `location` is neither a path nor a postgresql:// URL,
         StoreError where the store cannot be used.
         """
         location = CHECKS["store"]("store", location)
         if location != ":memory:":
-            return cls(location)
+            if not (make or cls.is_made(location)):
+                raise another_store(place_of(location))
+            store = cls(location, make=make)
+            if isinstance(store.engine, PostgresEngine) and not store.engine.is_made:
+                store.close()
+                raise another_store(store.location)
+            return store
         kept = _MEMORY.get(":memory:")
         if kept is not None and kept._pid != os.getpid():
             raise of_parent()  # an empty one would buy again
@@ -204,15 +216,13 @@ class LookupStore:
         """Return the number of purchases, open or done."""
         return self.fetch_now(_count)
 
-    async def recover(self) -> tuple[Rescue, int]:
-        """Read back the emergency files of earlier runs.
-
-        Return the place for more, and the newest event before.
+    async def recover(self) -> Rescue:
+        """Read back the emergency files of earlier runs, and return the place for more.
 
         Raises StoreError if a run could not write all that it must.
         """
         await self.fetch(self.engine.check_rights)
-        store_id, last_event = await self.write(runs.identify, secrets.token_hex(16))
+        store_id = await self.write(runs.store_id, secrets.token_hex(16))
         rescue = Rescue(store_id, self.path)
         left: list[str] = []
         for path, lookup in rescue.waiting():
@@ -230,7 +240,7 @@ class LookupStore:
                 len(left),
                 left[0],
             )
-        return rescue, last_event
+        return rescue
 
     async def make_again(self, store_id: str) -> None:
         """Make a server's tables again where it has lost them all, with the id of the store.

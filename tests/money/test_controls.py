@@ -19,6 +19,7 @@ import pytest
 from pandas_numberactive._cli import books
 from pandas_numberactive._cli import files as tables
 from pandas_numberactive._config import checks, used_stores
+from pandas_numberactive._config import settings as settings_module
 from pandas_numberactive._display import live
 from pandas_numberactive._jupyter import choosing, form
 from pandas_numberactive._pandas import formats, frames, job, lookup_store, lookup_store_inputs
@@ -308,29 +309,39 @@ def test_a_worker_whose_number_another_one_gets(fails, monkeypatch):
     fails(stores.test_a_lost_worker_saves_nothing_under_the_claim_of_another)
 
 
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "folder").mkdir()
+    return tmp_path / "folder"
+
+
 @pytest.mark.postgres
 def test_an_emptied_server_that_nobody_remembers(fails, monkeypatch):
-    monkeypatch.setattr(run, "refuse_another", lambda *_: None)
+    monkeypatch.setattr(run, "last_use", lambda _: None)
     fails(stores.test_a_server_emptied_between_calls_is_not_bought_anew)
 
 
 def test_a_file_that_nobody_remembers(fails, monkeypatch):
-    monkeypatch.setattr(used_stores, "note_use", lambda *_: None)
-    monkeypatch.setattr(run, "note_use", lambda *_: None)
+    monkeypatch.setattr(run, "last_use", lambda _: None)
     fails(
         stores.test_a_file_that_is_another_one_now_is_not_bought_into,
-        mode="wal",
-        happens=stores.removed,
+        happens=stores.remove_all,
+        meant=6,
     )
 
 
-def test_a_ledger_that_may_shrink(fails, monkeypatch):
-    monkeypatch.setattr(runs, "last_event", lambda _: 0)
+def test_a_purchase_that_an_older_copy_need_not_have(fails, monkeypatch):
+    monkeypatch.setattr(run.Run, "_note_purchases", lambda *_: None)
     fails(
         stores.test_a_file_that_is_another_one_now_is_not_bought_into,
-        mode="wal",
-        happens=stores.put_back_from_a_copy,
+        happens=stores.put_copy_back_and_go_on,
+        meant=4,
     )
+
+
+def test_a_store_named_again_that_nobody_was_told_of(fails, monkeypatch):
+    monkeypatch.setattr(settings_module, "mean_this_one", lambda _: used_stores.forget_used())
+    fails(stores.test_another_store_that_is_named_makes_no_other_forgotten)
 
 
 def test_a_charge_that_goes_with_its_row(fails, monkeypatch):

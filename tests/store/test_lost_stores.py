@@ -7,6 +7,8 @@ import errno
 import os
 import shutil
 import sqlite3
+import subprocess
+import sys
 import tempfile
 import time
 from contextlib import closing
@@ -113,10 +115,10 @@ def test_a_lost_store_is_not_made_anew(path, vendor, lose):
         assert len(vendor.calls) == calls
         for beside in path.parent.glob("s.sqlite3?*"):
             shutil.rmtree(beside) if beside.is_dir() else beside.unlink()
-        with pytest.raises(StoreError, match="is another one since this session"):
+        with pytest.raises(StoreError, match=REFUSED):
             book(3).numberactive.enrich("phone")
-        with pna.override(store=str(path)):
-            book(3).numberactive.enrich("phone")
+        pna.configure(store=str(path))
+        book(3).numberactive.enrich("phone")
         assert vendor.ledger.total == 6
 
 
@@ -202,8 +204,10 @@ def test_a_store_put_back_takes_the_answers_that_wait(path, vendor, tmp_path, mo
         waiting = path.with_name("s.sqlite3.rescue")
         assert list(waiting.iterdir())
         shutil.copy(tmp_path / "backup", path)
-        with pna.override(store=str(path)):  # else it is refused, for it is older
-            out = book(8).numberactive.enrich("phone")
+        with pytest.raises(StoreError, match=REFUSED):
+            book(8).numberactive.enrich("phone")
+        pna.configure(store=str(path))
+        out = book(8).numberactive.enrich("phone")
         assert out["phone_lookup_status"].isin(GOOD).all()
         assert vendor.ledger.total == 8
         assert vendor.ledger.double_charged() == []
@@ -608,6 +612,9 @@ def test_the_end_of_a_lost_worker_leaves_others_alone(every_place):
     assert ended == [(None,)]
 
 
+REFUSED = r"not the one that this session used.*Nothing was bought"
+
+
 @pytest.fixture
 def emptied_between(dsn, vendor):
     """A team's store with 6 answers that is emptied between two calls of one process."""
@@ -616,58 +623,175 @@ def emptied_between(dsn, vendor):
     book(6).numberactive.enrich("phone")
     with psycopg.connect(dsn, autocommit=True) as owner:
         owner.execute("DROP SCHEMA numberactive CASCADE")
-    return dsn
+        yield dsn, owner
 
 
 @pytest.mark.postgres
 def test_a_server_emptied_between_calls_is_not_bought_anew(emptied_between, vendor):
     """Its tables were made again without a word: 200 charges for 100 numbers."""
+    _, owner = emptied_between
     for _ in range(2):
-        with pytest.raises(StoreError, match=r"is another one since.*Nothing was bought") as caught:
+        with pytest.raises(StoreError, match=REFUSED) as caught:
             book(6).numberactive.enrich("phone")
     assert "owner:***@" in str(caught.value)
     assert vendor.ledger.total == 6
+    assert owner.execute("SELECT to_regnamespace('numberactive')").fetchone() == (None,)
 
 
-def removed(folder: Path) -> None:
+@pytest.mark.postgres
+def test_a_store_that_is_named_again_is_meant(emptied_between, vendor):
+    dsn, _ = emptied_between
+    with pytest.raises(StoreError, match=REFUSED):
+        book(6).numberactive.enrich("phone")
+    pna.configure(store=dsn)
+    book(6).numberactive.enrich("phone")
+    assert vendor.ledger.total == 12
+
+
+def remove_all(folder: Path) -> None:
     shutil.rmtree(folder)
     folder.mkdir()
 
 
-def linked_elsewhere(folder: Path) -> None:
+def link_elsewhere(folder: Path) -> None:
     folder.rename(folder.with_name("away"))
     folder.with_name("other").mkdir()
     folder.symlink_to(folder.with_name("other"))
 
 
-def put_back_from_a_copy(folder: Path) -> None:
+def put_copy_back(folder: Path) -> None:
     shutil.rmtree(folder)
     shutil.copytree(folder.with_name("copy"), folder)
 
 
-@pytest.mark.parametrize("mode", ["truncate", "wal"])
-@pytest.mark.parametrize("happens", [removed, linked_elsewhere, put_back_from_a_copy])
-def test_a_file_that_is_another_one_now_is_not_bought_into(tmp_path, vendor, mode, happens):
+OTHERS = """
+import sys
+import pandas as pd
+import pandas_numberactive as pna
+
+_, store, url, key, secret = sys.argv
+book = pd.DataFrame({"phone": [f"0812{i:07d}" for i in range(20)]})
+with pna.override(
+    environment="sandbox", store=store, base_url=url, app_key=key, secret=secret, progress=False
+):
+    pna.enrich(book, "phone")
+"""
+
+
+def put_copy_back_and_go_on(folder: Path) -> None:
+    """Another process buys so much in the copy that its ledger is the longer one."""
+    put_copy_back(folder)
+    settings = pna.settings()
+    given = [str(folder / "s.sqlite3"), str(settings.base_url), *KEYS.values()]
+    subprocess.run([sys.executable, "-c", OTHERS, *given], check=True, timeout=60)
+
+
+@pytest.fixture(params=["truncate", "wal"])
+def folder(request, tmp_path):
+    """A folder of its own for a store, in each journal mode of SQLite."""
+    with journal_mode(request.param):
+        (tmp_path / "folder").mkdir()
+        yield tmp_path / "folder"
+
+
+@pytest.mark.parametrize(
+    ("happens", "meant"),
+    [(remove_all, 6), (link_elsewhere, 6), (put_copy_back, 4), (put_copy_back_and_go_on, 4)],
+)
+def test_a_file_that_is_another_one_now_is_not_bought_into(folder, vendor, happens, meant):
     """Nothing lies beside it that would show it: 50 were bought again without a word."""
-    folder = tmp_path / "folder"
-    folder.mkdir()
     place = folder / "s.sqlite3"
-    with journal_mode(mode), use(vendor, place):
+    with use(vendor, place):
         book(2).numberactive.enrich("phone")
         shutil.copytree(folder, folder.with_name("copy"))
         book(6).numberactive.enrich("phone")
         happens(folder)
-        for _ in range(2):
-            with pytest.raises(StoreError, match=r"since this session.*Nothing was bought"):
+        total = vendor.ledger.total
+        for again in (use(vendor, place), use(vendor, place)):
+            with again, pytest.raises(StoreError, match=REFUSED):
                 book(6).numberactive.enrich("phone")
-        assert vendor.ledger.total == 6
-        with pna.override(store=str(place)):
+        assert vendor.ledger.total == total
+        pna.configure(store=str(place))
+        book(6).numberactive.enrich("phone")
+        assert vendor.ledger.total == total + meant
+
+
+def test_another_store_that_is_named_makes_no_other_forgotten(folder, vendor):
+    place = folder / "s.sqlite3"
+    with use(vendor, place):
+        book(6).numberactive.enrich("phone")
+    with use(vendor, ":memory:"):
+        book(2).numberactive.enrich("phone")
+    pna.configure(store=":memory:")
+    remove_all(folder)
+    with use(vendor, place), pytest.raises(StoreError, match=REFUSED):
+        book(6).numberactive.enrich("phone")
+    assert list(folder.iterdir()) == []
+    assert vendor.ledger.total == 8
+
+
+def test_a_copy_put_back_under_a_failing_call_is_not_bought_into(folder, vendor):
+    """The call fails rightly, and made again bought 58 of 202 twice."""
+    place = folder / "s.sqlite3"
+    with use(vendor, place):
+        book(2).numberactive.enrich("phone")
+        shutil.copytree(folder, folder.with_name("copy"))
+        vendor.latency = 0.02
+        job = book(200).numberactive.start("phone")
+        while vendor.ledger.total < 60:
+            assert not job.done()
+        put_copy_back(folder)
+        with pytest.raises(StoreError, match="moved, removed or replaced"):
+            job.result(60)
+        total = vendor.ledger.total
+        with pytest.raises(StoreError, match=REFUSED):
+            book(200).numberactive.enrich("phone")
+    assert vendor.ledger.total == total < 100
+
+
+def test_a_store_whose_losses_cannot_be_seen_is_not_bought_into(
+    every_place, vendor, monkeypatch, put_back_at_the_end
+):
+    """It fails where the call looks for what it has lost."""
+
+    async def fails(*_, **__):
+        raise OSError("gone")
+
+    with use(vendor, every_place):
+        with monkeypatch.context() as patch:
+            patch.setattr(LookupStore, "keep_again", fails)
             book(6).numberactive.enrich("phone")
-        assert vendor.ledger.total == 10 if happens is put_back_from_a_copy else 12
+        put_back_at_the_end.undo()
+        with pytest.raises(StoreError, match=REFUSED):
+            book(6).numberactive.enrich("phone")
+    assert vendor.ledger.total == 6
+
+
+def test_a_refused_store_takes_no_answers_that_wait(path, vendor, tmp_path, monkeypatch):
+    """They went into the older copy, and were gone when the right one was put back."""
+    with use(vendor, path):
+        book(2).numberactive.enrich("phone")
+        shutil.copy(path, tmp_path / "older")
+        book(3).numberactive.enrich("phone")
+        with monkeypatch.context() as patch:
+            patch.setattr(saves, "_save_settled", full)
+            with pytest.raises(StoreError, match="is full"):
+                book(8).numberactive.enrich("phone")
+        shutil.copy(path, tmp_path / "newest")
+        waiting = set(path.with_name("s.sqlite3.rescue").iterdir())
+        assert waiting
+        shutil.copy(tmp_path / "older", path)
+        with pytest.raises(StoreError, match=REFUSED):
+            book(8).numberactive.enrich("phone")
+        assert set(path.with_name("s.sqlite3.rescue").iterdir()) == waiting
+        shutil.copy(tmp_path / "newest", path)
+        out = book(8).numberactive.enrich("phone")
+    assert out["phone_lookup_status"].isin(GOOD).all()
+    assert vendor.ledger.total == 8
 
 
 def test_another_run_of_the_session_loses_nothing(path, vendor, monkeypatch):
-    """It ends between the first one's look at the ledger and its comparison."""
+    """It ends while the first one looks at the store."""
     real = LookupStore.recover
     others = []
 
@@ -697,17 +821,9 @@ def test_a_server_whose_rows_are_gone_between_calls_is_not_bought_anew(dsn, vend
         with psycopg.connect(dsn, autocommit=True) as owner:
             owner.execute("TRUNCATE numberactive.lookups, numberactive.events")
         for _ in range(2):
-            with pytest.raises(StoreError, match=r"has lost purchases since.*Nothing was bought"):
+            with pytest.raises(StoreError, match=REFUSED):
                 book(6).numberactive.enrich("phone")
     assert vendor.ledger.total == 6
-
-
-@pytest.mark.postgres
-def test_a_store_that_is_named_again_is_meant(emptied_between, vendor):
-    """By configure, or by override for a block."""
-    with pna.override(store=emptied_between):
-        book(6).numberactive.enrich("phone")
-    assert vendor.ledger.total == 12
 
 
 def disk_is_full(*_):
