@@ -72,7 +72,10 @@ def _normalize_chunk(column: pd.Series[Any], max_digits: int) -> Normalized:
         return _nullable(column, np.float64, _floats, max_digits)
     if _holds_text(dtype):
         return _strings(column, max_digits)
-    if pd.api.types.is_object_dtype(dtype) or str(dtype).startswith("dictionary<"):
+    if str(dtype).startswith("dictionary<"):  # as what it holds
+        held = pd.ArrowDtype(dtype.pyarrow_dtype.value_type)
+        return _normalize_chunk(column.astype(held), max_digits)
+    if pd.api.types.is_object_dtype(dtype):
         return _objects(column.to_numpy(dtype=object), max_digits)
     if "decimal" in str(dtype):
         return _each(column.astype(object).to_numpy(), max_digits)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from itertools import pairwise
 
 MIN_DIGITS = 9  # of a national number
 FEWEST_OF_LINE = 7  # digits of a landline, its area left out: Jakarta's have eight, too
@@ -267,6 +268,13 @@ def digits_of(text: str) -> str:
 
 
 def splits(body: str) -> list[tuple[str, str]]:
-    """Return the digits before and behind each gap, where a second number may begin."""
-    groups = _DIGITS.findall(body)
-    return [("".join(groups[:at]), "".join(groups[at:])) for at in range(1, len(groups))]
+    """Return the text before and behind each gap, where a second number may begin.
+
+    A bracket that opens there belongs to the second, all other marks to the first.
+    """
+    out = []
+    for before, behind in pairwise(_DIGITS.finditer(body)):
+        gap = body[before.end() : behind.start()]
+        at = before.end() + len(gap.rstrip("([ "))
+        out.append((body[:at], body[at:]))
+    return out

@@ -260,7 +260,8 @@ def _rules(layout: str, text: str, count: int) -> tuple[int, Rule, Rule]:
 
 def _spare(text: str) -> int:
     """Return how many zeros at the end of a layout show that thousands were rounded."""
-    return spare_of_thousands(text if "," in text else without_brackets(cut(text)[1]))
+    parts = filled_parts(text)
+    return spare_of_thousands(without_brackets(cut(parts[0])[1]) if len(parts) == 1 else text)
 
 
 def _rule_of_first(layout: str, text: str, tail: int) -> Rule:

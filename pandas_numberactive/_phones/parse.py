@@ -233,7 +233,7 @@ def _parse_separated(text: str, had_tail: bool, max_digits: int) -> Parsed:
     known = all(map(is_aside, set(parts).difference(filled)))
     if len(filled) > 1 and known:
         tails = [*[False] * (len(filled) - 1), had_tail]  # a tail stands at the end of the text
-        parsed = map(partial(_parse_part, max_digits=max_digits), filled, tails)
+        parsed = map(partial(_parse_beside, max_digits=max_digits), filled, tails)
         return _one_of(list(parsed), filled)
     if len(filled) == 1 and known:
         return _parse_part(filled[0], had_tail, max_digits)
@@ -265,45 +265,38 @@ def _parse_part(part: str, had_tail: bool, max_digits: int) -> Parsed:
         return None, _unreadable(part, max_digits)
     digits = groups.digits_of(body)
     plus = groups.has_plus(body)
-    read = partial(_international if plus else _national, max_digits=max_digits)
-    if len(digits) + plus < len(body) and (marked := _parse_marks(body, tail, read, max_digits)):
-        return marked
-    doubt = _doubt(head, body, digits, had_tail)
-    return (None, doubt) if doubt else read(digits)
-
-
-def _doubt(head: str, body: str, digits: str, had_tail: bool) -> str | None:
-    """Return the reason to doubt that the digits are a telephone's, and all of them are there."""
-    if (had_tail and is_rounded(digits)) or groups.is_round_amount(groups.without_brackets(body)):
-        return "precision_lost"
     if digits.startswith("8") and names_owner(head):
-        return "bad_characters"
-    return None
+        return None, "bad_characters"
+    read = partial(_international if plus else _national, max_digits=max_digits)
+    if len(digits) + plus < len(body) and (
+        marked := _parse_marks(body, tail, had_tail, read, max_digits)
+    ):
+        return marked
+    if (had_tail and is_rounded(digits)) or groups.is_round_amount(groups.without_brackets(body)):
+        return None, "precision_lost"
+    return read(digits)
 
 
 def _parse_marks(
     body: str,
     tail: str,
+    had_tail: bool,
     read: Callable[[str], Parsed],
     max_digits: int,
 ) -> Parsed | None:
     """Return the verdict on marks among and behind the digits. None means one whole number."""
-    grouped = _parse_groups(body, read, max_digits)
+    if not groups.has_single_marks(body):
+        grouped: Parsed | None = (None, _unreadable(body, max_digits))
+    else:
+        two = _parse_two(body, had_tail, max_digits)
+        grouped = two or _parse_groups(body, read)
     if groups.is_cut_off(body, tail) and (grouped is None or grouped[0]):
         return None, "bad_characters"
     return grouped
 
 
-def _parse_groups(
-    body: str,
-    read: Callable[[str], Parsed],
-    max_digits: int,
-) -> Parsed | None:
+def _parse_groups(body: str, read: Callable[[str], Parsed]) -> Parsed | None:
     """Return the verdict on marks among the digits. None means that they part one number."""
-    if not groups.has_single_marks(body):
-        return None, _unreadable(body, max_digits)
-    if two := _parse_two(body, read, max_digits):
-        return two
     if groups.is_decimal(body):
         return None, "not_a_number"
     if groups.is_tax_number(body) or groups.is_document_number(body):
@@ -315,15 +308,29 @@ def _parse_groups(
     return None if groups.has_pairs(body) else (None, "bad_characters")
 
 
-def _parse_two(body: str, read: Callable[[str], Parsed], max_digits: int) -> Parsed | None:
-    """Read two whole numbers, one behind the other. None means that there are not two."""
+def _parse_two(body: str, had_tail: bool, max_digits: int) -> Parsed | None:
+    """Read two whole numbers, one behind the other. None means that there are not two.
+
+    Each is read as it would be alone. A decimal tail stood at the end.
+    """
     if groups.count_digits(body) < TWO_NUMBERS or not groups.has_pairs(body):
         return None
     for first, second in groups.splits(body):
-        parsed = [read(first), _national(second, max_digits)]
-        if second.startswith(("0", "62")) and all(map(_is_whole, parsed, (first, second))):
-            return _one_of(parsed, [first, second])
+        if groups.digits_of(second).startswith(("0", "62")):
+            parsed = [
+                _parse_beside(*groups.without_tail(first), max_digits),
+                _parse_beside(second, had_tail, max_digits),
+            ]
+            if all(map(_is_whole, parsed, (first, second))):
+                return _one_of(parsed, [first, second])
     return None
+
+
+def _parse_beside(part: str, had_tail: bool, max_digits: int) -> Parsed:
+    """Read a number with another one beside it, which may be a date or an amount."""
+    if groups.is_date(part) or groups.is_amount(part):
+        return None, "not_a_number"
+    return _parse_part(part, had_tail, max_digits)
 
 
 def _unreadable(text: str, max_digits: int) -> str:

@@ -16,11 +16,13 @@ import numpy as np
 from pandas_numberactive._phones.digits import MOST, POWERS, PREFIXES, SLOW, lengths, read_digits
 from pandas_numberactive._phones.groups import (
     FEWEST_BEFORE,
+    FEWEST_OF_LINE,
     MIN_DIGITS,
     count_digits,
     cut,
     has_group_behind,
     has_plus,
+    splits,
 )
 from pandas_numberactive._phones.parse import REASONS, parse_phone, separated
 
@@ -67,9 +69,11 @@ def rule_of_two(layout: str, text: str) -> Rule:
         return SLOWLY
     starts = starts_of_a_second(text)
     parts = filled_parts(text)
+    if not all(map(_is_plain, _halves_of(parts, starts[0]))):
+        return SLOWLY
     if len(parts) == 1 and len(starts) == 1:
         return _proven(layout, starts[0], _has_plus(parts[0]), False)
-    if len(parts) == 2 and count_digits(parts[0]) in starts and not any(map(_may_end, parts)):
+    if len(parts) == 2 and count_digits(parts[0]) in starts:
         return _proven(layout, count_digits(parts[0]), *map(_has_plus, parts))
     return SLOWLY
 
@@ -83,8 +87,27 @@ def _has_plus(part: str) -> bool:
     return has_plus(cut(part)[1])
 
 
-def _may_end(part: str) -> bool:
-    return may_end_before(cut(part)[1], _has_plus(part))
+def _halves_of(parts: list[str], before: int) -> list[str]:
+    """Return the two numbers of a layout with their marks, of which the first has so many digits.
+
+    Parts stand apart already.
+    """
+    bodies = [cut(part)[1] for part in parts]
+    if len(bodies) > 1:
+        return bodies
+    return next(
+        [first, second] for first, second in splits(bodies[0]) if count_digits(first) == before
+    )
+
+
+def _is_plain(body: str) -> bool:
+    """Return True where no rule about dates, documents or lines looks at a number's digits."""
+    sizes = list(map(len, ZERO_RUNS.findall(body)))
+    if has_plus(body) and sizes[0] == len("62"):
+        del sizes[0]
+    if len(sizes) < 2:
+        return True
+    return min(sizes) > 2 and max(sizes) < MIN_DIGITS and sizes[0] < FEWEST_OF_LINE - 1
 
 
 def may_end_before(body: str, plus: bool) -> bool:

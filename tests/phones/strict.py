@@ -512,12 +512,14 @@ def _landline(digits: str, plus: bool) -> bool:
 def _two(phrase: Phrase) -> str | None:
     """Return the one mobile number of two that stand behind each other, "" where they differ."""
     for at in range(1, len(phrase.groups)):
-        first = "".join(phrase.groups[:at])
-        second = "".join(phrase.groups[at:])
-        numbers = [national(first, phrase.plus), national(second, False)]
-        lines = [_landline(first, phrase.plus), _landline(second, False)]
-        if second[:1] in ("0", "6") and all(n or x for n, x in zip(numbers, lines, strict=True)):
-            read = {number for number in numbers if number}
+        first = Phrase(phrase.plus, phrase.groups[:at], phrase.gaps[:at], phrase.opened[:at])
+        gaps = ["", *phrase.gaps[at + 1 :]]
+        second = Phrase(False, phrase.groups[at:], gaps, phrase.opened[at:])
+        if second.digits[:1] not in ("0", "6") or any(map(_is_round_amount, (first, second))):
+            continue
+        judged = [_judged(first), _judged(second)]
+        if None not in judged:
+            read = {number for number in judged if number}
             return read.pop() if len(read) == 1 else ""
     return None
 
