@@ -73,13 +73,19 @@ def _normalize_chunk(column: pd.Series[Any], max_digits: int) -> Normalized:
     if _holds_text(dtype):
         return _strings(column, max_digits)
     if str(dtype).startswith("dictionary<"):  # as what it holds
-        held = pd.ArrowDtype(dtype.pyarrow_dtype.value_type)
-        return _normalize_chunk(column.astype(held), max_digits)
+        return _normalize_chunk(_decoded(column), max_digits)
     if pd.api.types.is_object_dtype(dtype):
         return _objects(column.to_numpy(dtype=object), max_digits)
     if "decimal" in str(dtype):
         return _each(column.astype(object).to_numpy(), max_digits)
     return _constant(column, NOT_A_NUMBER)
+
+
+def _decoded(column: pd.Series[Any]) -> pd.Series[Any]:
+    """Return a column of Arrow's dictionaries as one of what they hold."""
+    dtype: Any = column.dtype
+    held: Any = pd.ArrowDtype(dtype.pyarrow_dtype.value_type)
+    return column.astype(held)
 
 
 def _holds_text(dtype: Any) -> bool:

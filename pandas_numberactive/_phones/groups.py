@@ -20,12 +20,23 @@ _COMMA_DECIMAL = re.compile(r"(\d+),(\d+)", re.ASCII)
 _BEFORE_ONE_DOT = re.compile(r"0?8\d\d|(?:00)?620?(?:8\d\d)?", re.ASCII)
 _TAX_NUMBER = [2, 3, 3, 1, 3]  # digits of its groups, those of a branch left out
 # An amount below zero in an account, and decimals without their 0.
+_MONEY = r"(?:\d{1,3}(?:[.,]\d{3}){2,}(?:[.,]\d+)?|\d+[.,]0+)"
+_IN_BRACKETS = rf"\( *(?:{_MONEY}|\d+(?:(?:  ?| ?- ?)\d+)*(?:\. ?| ?,)0+) *\)"
 _NOT_WHOLE = re.compile(
-    r"-\d|[(\[+ ]*[.,]\d|\((?:\d{1,3}(?:[.,]\d{3}){2,}(?:[.,]\d+)?|\d+[.,]0+)\)\Z", re.ASCII
+    rf"-\d|[(\[+ ]*[.,]\d|{_IN_BRACKETS}\Z|- *{_MONEY} *[.,;]?\Z|{_MONEY}-\Z", re.ASCII
 )
+_ADDRESS = re.compile(r"[(\[ ]*8\d(?:\.(?:0|[1-9]\d?|1\d\d|2[0-4]\d|25[0-5])){3}[)\] ]*", re.ASCII)
+_EXTENSION = re.compile(r"8\d{6,7}(?:  ?| ?- ?)\d{3,4}", re.ASCII)
+_RANGE = re.compile(r"[(\[ ]*8\d{4,5} ?- ?8\d{4,5}[)\] ]*", re.ASCII)
+_SERIAL = re.compile(r"[(\[ ]*0?8[-./]\d\d[-./]\d{5,}[)\] ]*", re.ASCII)
+_FOREIGN = re.compile(
+    r"[(\[] ?0?8 ?[)\]]|8 ?[(\[]", re.ASCII
+)  # an area of Australia, a number of Russia
 _TAIL = re.compile(r"(?<=\d)(?:\. ?| ?,)0+(?= *[)\]]? *[-.,;]? *\Z)", re.ASCII)
 _SIGNIFICANT = 6  # digits that Excel shows and exports
-_AMOUNT = re.compile(r"\d{1,3}([.,])\d{3}(?:\1\d{3})+", re.ASCII)
+_AMOUNT = re.compile(
+    r"\d{1,3}(?: ?\. ?\d{3}){2,}|\d{1,3}(?:,\d{3}){2,}|\d(?:  ?\d{3}){3}", re.ASCII
+)
 _THOUSANDS = re.compile(r"\d{1,3}(?:,\d{3}){2,}", re.ASCII)
 _CUT = re.compile(
     r"(?P<head>[^\d+]*?)(?P<body>[(\[ ]*[\d+](?:.*\d)?(?: *[)\]])?)(?P<tail>.*)", re.S | re.ASCII
@@ -53,8 +64,11 @@ _DATE = re.compile(
     rf"|{_Y}(?P<c>[-./ ]){_M}(?P=c){_D}(?!\d)"
     rf"|{_D}(?P<d>[-./ ]){_M}(?P=d)\d\d(?:[ T,]+{_TIME}|(?P=d){_HOUR}[:./ -]{_SIXTY}(?:\d\d)?)?\Z"
     rf"|{_D}(?P<e>[-./]){_M}(?P=e)\d\d(?P=e)\d\d\d\D"
-    rf"|0?8(?:0[1-9]|1[0-2]){_Y}[ T,-]+{_TIME}\Z",
+    rf"|0?8(?:0[1-9]|[12]\d|3[01]){_Y}[ T,-]+{_TIME}\Z",
     re.ASCII,
+)
+_AFTER_TIME = re.compile(
+    rf"{_TIME}[ T,]+(?:{_D}([-./]){_M}\1(?:{_Y}|\d\d)|{_Y}([-./]){_M}\2{_D})\Z", re.ASCII
 )
 
 
@@ -63,7 +77,9 @@ def is_date(text: str) -> bool:
     bare = date_in(text)
     if not bare:  # as in most cells
         return False
-    return _DATE.match(bare) is not None or _is_short_date(bare)
+    if _DATE.match(bare) or _AFTER_TIME.match(bare):
+        return True
+    return _is_short_date(bare)
 
 
 def date_in(text: str) -> str:
@@ -205,9 +221,26 @@ def is_tax_number(body: str) -> bool:
 def is_document_number(body: str) -> bool:
     """Return True for a month and a year before a serial number: 08-2024-00123.
 
-    A year behind a lone 08 is the group of no mobile number.
+    A year behind a lone 08 is the group of no mobile number, nor are two digits before five: an
+    account's.
     """
-    return _LED_BY_YEAR.match(body) is not None
+    return _LED_BY_YEAR.match(body) is not None or _SERIAL.fullmatch(body) is not None
+
+
+def is_elsewhere(body: str) -> bool:
+    """Return True for another country's way to write a number: (08) 8234 5678, 8 (916) 123-45-67.
+
+    And for the address of a computer.
+    """
+    return _FOREIGN.match(body) is not None or _ADDRESS.fullmatch(body) is not None
+
+
+def is_line(body: str) -> bool:
+    """Return True for a landline without its area and with an extension, or for several lines."""
+    return (
+        _EXTENSION.fullmatch(without_brackets(body)) is not None
+        or _RANGE.fullmatch(body) is not None
+    )
 
 
 def has_next_line(body: str) -> bool:
@@ -247,9 +280,14 @@ def is_decimal(body: str) -> bool:
         if is_bare_decimal(body) and not prefix.startswith("08"):
             return True
         return _BEFORE_ONE_DOT.fullmatch(prefix) is None
-    sizes = [count_digits(group) for group in body.split(".")]
+    return _has_odd_dots([count_digits(group) for group in body.split(".")])
+
+
+def _has_odd_dots(sizes: list[int]) -> bool:
+    """Return True for thousands with cents, or with a lone digit."""
     thousands = sizes[0] == 1 and set(sizes[1:]) == {3}
-    return min(sizes) < 2 and not thousands
+    cents = sizes[0] < 3 and set(sizes[1:-1]) == {3} and sizes[-1] == 2
+    return cents or (min(sizes) < 2 and not thousands)
 
 
 def is_bare_decimal(body: str) -> bool:

@@ -47,10 +47,12 @@ from pandas_numberactive._phones.parted import (
     Rule,
     filled,
     filled_parts,
+    may_be_line,
     may_end_before,
     read_parted,
     rule_of_behind,
     rule_of_dot,
+    rule_of_line,
     rule_of_two,
     starts_of_a_second,
 )
@@ -82,7 +84,15 @@ _BY_LAYOUT = {
 _E_NOTATION = r"0[.,]?0*e[+-]?0"
 _DATE = re.compile(r"0{1,4}[-./ ]0{1,2}[-./ ](?:00?|0{4}|0{8}|0{10})(?!0)", re.ASCII)
 _GLUED_DATE = re.compile(r"(0{7,8})[ T,-]+00?[:. -]?00(?:[:. -]?00)?\Z", re.ASCII)
-_MAY_BE_DOCUMENT = re.compile(r"[(\[ ]*00?[^0+]+0{4}(?!0)", re.ASCII)
+_BY_GROUPS = re.compile(
+    r"[(\[ ]*(?:00?[^0+]+0{4}(?!0)"  # a document's number
+    r"|00?[-./]00[-./]0{5}"  # an account's
+    r"|00(?:\.0{1,3}){3}(?![.0])"  # an address
+    r"|0{5,6} ?- ?0{5,6}(?!0))"  # two lines
+    r"|[(\[] ?00? ?[)\]]|0 ?[(\[]",  # another country's number
+    re.ASCII,
+)
+_AFTER_TIME = re.compile(r"0[ T,]+0{1,4}([-./])00?\1(?:00|0{4})(?!0)", re.ASCII)
 _LABEL_DIGIT = r"[^\W\d_] ?[._#(-]?0(?!0)"
 _DOUBLED_62 = r"(?<!0)00[) -]{0,2}\+"
 _BY_DIGITS = re.compile(f"{_E_NOTATION}|{_LABEL_DIGIT}|{_DOUBLED_62}", re.I | re.ASCII)
@@ -210,7 +220,7 @@ def _dates(heads: NDArray[np.int32], count: NDArray[np.int32], digits: Any) -> N
     day = value // POWERS.take(count[at] - heads[at])
     month = day // 10_000 % 100
     century = day // 100 % 100
-    dated: NDArray[np.bool_] = (day // 10**6 == 8) & (month <= 12)
+    dated: NDArray[np.bool_] = (day // 10**6 == 8) & (month <= 31)  # or a day behind August
     places: NDArray[np.intp] = at[dated & ((century == 19) | (century == 20))]
     return places
 
@@ -266,7 +276,7 @@ def _spare(text: str) -> int:
 
 def _rule_of_first(layout: str, text: str, tail: int) -> Rule:
     """Return the rule for a layout whose first digits decide."""
-    for rule_of in (rule_of_behind, rule_of_dot):
+    for rule_of in (rule_of_line, rule_of_behind, rule_of_dot):
         rule = rule_of(layout, text)
         if rule != SLOWLY:
             return rule
@@ -284,16 +294,18 @@ def _is_read_by_digits(text: str) -> bool:
     """Return True where two cells of one layout may be judged by different rules."""
     if _BY_DIGITS.search(text) or _DATE.match(date_in(text)) or SPREADSHEET_ERROR.fullmatch(text):
         return True
-    if _has_link(text) or any(map(_is_part_read_by_digits, filled_parts(text))):
+    if _has_link(text) or names_owner(cut(text)[0]) or _AFTER_TIME.search(text):
+        return True
+    if any(map(_is_part_read_by_digits, filled_parts(text))):
         return True
     filler = FILLER.fullmatch(text)
     return filler is not None and count_digits(re.split("[.,]", text)[0]) < FEWEST_BEFORE
 
 
 def _is_part_read_by_digits(part: str) -> bool:
-    """Return True for what may be a document's number or a customer's."""
+    """Return True for what may be a document's number, a customer's or another country's."""
     head, body, _ = cut(part)
-    return _MAY_BE_DOCUMENT.match(body) is not None or names_owner(head)
+    return _BY_GROUPS.match(body) is not None or names_owner(head)
 
 
 def _has_link(text: str) -> bool:
@@ -316,7 +328,9 @@ def _has_prefix_before_dot(body: str) -> bool:
 def _is_led_by_digits(text: str, bare: str) -> bool:
     """Return True where the first digits decide: before a dot, or before the last groups."""
     body = cut(text)[1]
-    return _has_prefix_before_dot(body) or may_end_before(bare, has_plus(body))
+    if may_be_line(cut(bare)[1]) or _has_prefix_before_dot(body):
+        return True
+    return may_end_before(bare, has_plus(body))
 
 
 def _agreed(layout: str, tail: int) -> Rule:

@@ -20,8 +20,10 @@ from pandas_numberactive._phones.text import plain
 from pandas_numberactive._phones.words import (
     is_aside,
     is_blank,
+    is_field,
     is_label,
     is_note,
+    names_account,
     names_owner,
     without_label_digit,
     without_links,
@@ -198,15 +200,25 @@ def _parse_parts(text: str, max_digits: int) -> Parsed:
     """Read the one mobile number of a text."""
     if _ALONE.fullmatch(text):
         return _parse_part(*groups.without_tail(text), max_digits)
-    if _has_mark_run(text):
+    if _has_mark_run(text) or is_field(text) or _is_of_an_account(*groups.cut(text)[:2]):
         return None, _unreadable(text, max_digits)
-    text, had_tail = groups.without_tail(without_label_digit(text))
+    unlabelled = without_label_digit(text)
+    if unlabelled != text and groups.is_date(unlabelled):
+        return None, "not_a_number"
+    text, had_tail = groups.without_tail(unlabelled)
     if groups.is_round_amount(text):
         return None, "precision_lost"
     text = groups.without_thousands(text)
     if groups.is_comma_decimal(text):
         return None, "not_a_number"
     return _parse_separated(text, had_tail, max_digits)
+
+
+def _is_of_an_account(head: str, body: str) -> bool:
+    """Return True where the words before a number, whatever parts them, name its owner alone."""
+    if not head:  # as in most texts
+        return False
+    return names_account(head) or (groups.digits_of(body).startswith("8") and names_owner(head))
 
 
 def _has_mark_run(text: str) -> bool:
@@ -261,12 +273,10 @@ def _is_landline(part: str) -> bool:
 def _parse_part(part: str, had_tail: bool, max_digits: int) -> Parsed:
     """Read one number with its label and notes."""
     head, body, tail = groups.cut(part)
-    if not (is_label(head) and is_note(tail)):
+    if not (is_label(head) and is_note(tail)) or _is_of_an_account(head, body):
         return None, _unreadable(part, max_digits)
     digits = groups.digits_of(body)
     plus = groups.has_plus(body)
-    if digits.startswith("8") and names_owner(head):
-        return None, "bad_characters"
     read = partial(_international if plus else _national, max_digits=max_digits)
     if len(digits) + plus < len(body) and (
         marked := _parse_marks(body, tail, had_tail, read, max_digits)
@@ -299,9 +309,9 @@ def _parse_groups(body: str, read: Callable[[str], Parsed]) -> Parsed | None:
     """Return the verdict on marks among the digits. None means that they part one number."""
     if groups.is_decimal(body):
         return None, "not_a_number"
-    if groups.is_tax_number(body) or groups.is_document_number(body):
+    if groups.is_tax_number(body) or groups.is_document_number(body) or groups.is_elsewhere(body):
         return None, "bad_characters"
-    if groups.has_bracket_behind(body) or groups.has_next_line(body):
+    if groups.is_line(body) or groups.has_bracket_behind(body) or groups.has_next_line(body):
         return None, "several_numbers"
     if groups.has_group_behind(body, lambda digits: read(digits)[0] is not None):
         return None, "several_numbers"
@@ -328,7 +338,7 @@ def _parse_two(body: str, had_tail: bool, max_digits: int) -> Parsed | None:
 
 def _parse_beside(part: str, had_tail: bool, max_digits: int) -> Parsed:
     """Read a number with another one beside it, which may be a date or an amount."""
-    if groups.is_date(part) or groups.is_amount(part):
+    if groups.is_date(part) or groups.is_amount(part.strip(" ")):
         return None, "not_a_number"
     return _parse_part(part, had_tail, max_digits)
 

@@ -23,6 +23,7 @@ from pandas_numberactive._phones.groups import (
     has_group_behind,
     has_plus,
     splits,
+    without_brackets,
 )
 from pandas_numberactive._phones.parse import REASONS, parse_phone, separated
 
@@ -35,6 +36,7 @@ READ = -1  # the digits
 TWO = -2  # numbers
 BEHIND = -3  # a whole number stand more digits
 DOTTED = -4  # the digits, where those before the only dot are an area
+LINE = -5  # the digits, where those before the gap are no landline
 SLOWLY: Rule = (SLOW, 0, 0)
 ENDLESS = 1000  # digits: no probe is too long
 ZERO_RUNS = re.compile("0+")
@@ -48,6 +50,7 @@ _BAD = REASONS.index("bad_characters")
 _NOT_A_NUMBER = REASONS.index("not_a_number")
 # Before a dot, by length.
 _AREAS = dict(enumerate(("62", "811", "0811", "62811", "620811", "0062811", "00620811"), 2))
+_LINE = re.compile(r"0{7,8}(?:  ?| ?- ?)0{3,4}", re.ASCII)
 _BEFORE_AREA = np.array([-1, -1, 0, 0, 0, 62, 620, 62, 620])  # by length, its three digits aside
 
 
@@ -205,6 +208,25 @@ def rule_of_dot(layout: str, text: str) -> Rule:
     return (DOTTED, before, int(plus)) if is_read else SLOWLY
 
 
+def may_be_line(body: str) -> bool:
+    """Return True for the layout of a landline without its area and with an extension."""
+    return _LINE.fullmatch(without_brackets(body)) is not None
+
+
+def rule_of_line(layout: str, text: str) -> Rule:
+    """Return the rule for a layout of what may be a landline with an extension."""
+    if not may_be_line(cut(text)[1]) or "." in text:
+        return SLOWLY
+    count = layout.count("0")
+    line, other = (
+        parse_phone(filled(layout, head + "1" * count), max_digits=ENDLESS)[1]
+        for head in ("8", "081")
+    )
+    if line != "several_numbers" or other not in (None, "too_short"):
+        return SLOWLY
+    return LINE, len(ZERO_RUNS.findall(text)[0]), 0
+
+
 def read_parted(
     codes: NDArray[np.int32],
     before: NDArray[np.int32],
@@ -219,7 +241,7 @@ def read_parted(
     number = np.zeros(len(codes), np.int64)
     reason = np.full(len(codes), SLOW, np.int8)
     count, value = _halves(digits, before)
-    for code, read in ((TWO, _read_two), (BEHIND, _read_behind), (DOTTED, _read_dotted)):
+    for code, read in _READERS.items():
         at = np.flatnonzero(codes == code)
         if len(at):
             number[at], reason[at] = read(
@@ -311,6 +333,15 @@ def _read_dotted(parts: _Parts) -> tuple[NDArray[np.int64], NDArray[np.int8]]:
     reason = np.where(_is_area(head, parts.before), reason, decimal).astype(np.int8)
     reason[(parts.before >= FEWEST_BEFORE) & (parts.value[:, 1] == 0)] = SLOW  # a tail, perhaps
     return np.where(reason == READ, number, 0), reason
+
+
+def _read_line(parts: _Parts) -> tuple[NDArray[np.int64], NDArray[np.int8]]:
+    number, reason = parts.whole()
+    line = parts.value[:, 0] // POWERS.take(parts.before - 1) == 8
+    return np.where(line, 0, number), np.where(line, _SEVERAL, reason).astype(np.int8)
+
+
+_READERS = {TWO: _read_two, BEHIND: _read_behind, DOTTED: _read_dotted, LINE: _read_line}
 
 
 def _is_area(value: NDArray[np.int64], digits: NDArray[np.int32]) -> NDArray[np.bool_]:

@@ -63,6 +63,8 @@ def _plain_character(found: re.Match[str]) -> str:
 
 
 def _by_category(character: str) -> str:
+    if "\u2100" <= character <= "\u214f":  # No, Tel and Fax in one character
+        return unicodedata.normalize("NFKC", character)
     category = unicodedata.category(character)
     if category == "Zs":
         return " "
@@ -74,32 +76,18 @@ def _by_category(character: str) -> str:
 
 
 def is_picture(character: str) -> bool:
-    """Return True for a pictograph such as a telephone.
+    """Return True for a pictograph that says nothing of a number, such as a telephone.
 
-    Squares, discs and stars may stand for hidden digits, a flag for another country.
+    Others may stand for hidden digits, for another person, or for a number that is out of use.
     """
-    if character in _MASKING or any(first <= character <= last for first, last in _MASKING_RANGES):
-        return False
-    skin = "\U0001f3fb" <= character <= "\U0001f3ff"
-    return character >= "\u2100" and (skin or unicodedata.category(character) == "So")
+    return character in _PICTURES
 
 
 FLAG = "\U0001f1ee\U0001f1e9"  # of Indonesia
-_MASKING_RANGES = (
-    ("\u2500", "\u25ff"),  # boxes, blocks, squares
-    ("\u2610", "\u2613"),  # ballot boxes
-    ("\u2720", "\u274b"),  # stars
-    ("\u2800", "\u28ff"),  # braille
-    ("\u3200", "\u33ff"),  # numbers and words in one character
-    ("\ufffc", "\ufffd"),  # lost characters
-    ("\U0001f100", "\U0001f1ff"),  # digits and letters, those of flags among them
-    ("\U0001f51f", "\U0001f524"),  # a ten on a key, and more digits and letters
-)
-_MASKING = (
-    "\u2605\u2606\u26aa\u26ab\u2716\u2717\u2718\u274c\u274e\u2753\u2754\u2b1b\u2b1c\u2b1d\u2b1e"
-    "\u2b24\u2b50\u2b55\U0001f6ab\U0001f534\U0001f535\U0001f518\U0001f532\U0001f533"
-    "\U0001f7e0\U0001f7e1\U0001f7e2\U0001f7e3\U0001f7e4\U0001f7e5\U0001f7e6\U0001f7e7\U0001f7e8"
-    "\U0001f7e9\U0001f7ea\U0001f7eb\U0001f512\U0001f648"
-    # no telephone, or none in use
-    "\u2620\u26d4\U0001f44e\U0001f480\U0001f4e0\U0001f4f4\U0001f4f5\U0001f515\U0001f6d1"
+_PICTURES = frozenset(
+    "\u260e\u260f\u2706\U0001f4de\U0001f4f1\U0001f4f2\U0001f57f\U0001f581"  # telephones
+    "\u2709\U0001f4ac\U0001f4e9\U0001f4e8"  # messages
+    "\u2611\u2705\u2713\u2714\U0001f44d\U0001f44c\U0001f64f\U0001f60a\U0001f642"  # in use
+    "\U0001f3e0\U0001f3e1\U0001f3e2\U0001f4bc\U0001f4cd\u27a1\U0001f449"  # places, pointers
+    "\U0001f3fb\U0001f3fc\U0001f3fd\U0001f3fe\U0001f3ff"  # tones of skin
 )

@@ -8,22 +8,29 @@ from pandas_numberactive._phones.text import FLAG, is_picture
 
 # Neutral words only. A word that is not listed may change whose number it is ("istri") or what it
 # is worth ("salah"), so the cell is refused.
-_WORDS = frozenset(
-    # a telephone
-    "nomor nomer nmr no nr num number hp hape handphone hand phone phones ph telepon telefon "
-    "telpon telfon telephone telp telpn tlp tlpn tlf tel mobile mobil mob ponsel cellphone "
-    "cellular celular cell cel seluler selular selluler "
+_NUMBERS = frozenset("nomor nomer nmr no nr num number".split())
+_TELEPHONES = frozenset(
+    "hp hape handphone hand phone phones ph telepon telefon telpon telfon telephone telp telpn tlp "
+    "tlpn tlf tel mobile mobil mob ponsel cellphone cellular celular cell cel seluler selular "
+    "selluler "
     # a way to call
-    "whatsapp whatsap watsapp watsap wasap whats app wa sms smsto call callto chat telegram "
-    "kontak contact contacts cp person hub hubungi narahubung via only saja aja bisa "
-    # a use
-    "aktif active utama primary main pribadi personal baru kantor office rumah "
-    "home work nasabah pelanggan debitur konsumen pemohon customer saya sekarang ok ya "
-    "yang yg dihubungi dapat hanya khusus bisnis business indonesia "
+    "whatsapp whatsap watsapp watsap wasap whats wa sms smsto call callto chat telegram kontak "
+    "contact contacts cp hub hubungi dihubungi narahubung "
     # an operator
-    "telkomsel tsel simpati halo kartu as indosat xl axis tri smartfren "
-    # the fields of a contact card
-    "type value uri voice pref msg".split()
+    "telkomsel tsel simpati halo as indosat xl axis tri smartfren mentari".split()
+)
+_OWNERS = frozenset("nasabah pelanggan debitur konsumen pemohon customer kartu".split())
+_CARD_WORDS = frozenset("type value uri voice pref msg".split())  # fields of a contact card
+_WORDS = (
+    _NUMBERS
+    | _TELEPHONES
+    | _OWNERS
+    | _CARD_WORDS
+    | frozenset(
+        "app person via only saja aja bisa aktif active utama primary main pribadi personal baru "
+        "kantor office rumah home work saya sendiri ybs sekarang ok ya yang yg dapat hanya khusus "
+        "bisnis business indonesia".split()
+    )
 )
 _ALPHANUMERIC = re.compile(r"[^\W_]")
 _DIGIT = re.compile(r"\d")
@@ -32,10 +39,9 @@ _SLASHED = re.compile(r"\b(?:w[./]a|h[./]p)\b", re.I)
 _INITIAL = re.compile(r"\b[mtphw](?= ?[:.])")  # M: and T: on a business card
 _NUMBERED = re.compile(r"([^\W\d_]) ?[._#(-]?[1-5](?:\)? ?[:=] ?|\) ?|\.? +(?=[(\[]?(?:\+62|0)))")
 _LONE_DIGIT = re.compile(r"[1-5](?<!\d\d)(?!\d)")
-_NO = "nomor|nomer|number|num|nmr|nr|no"
-_OWNER = "nasabah|pelanggan|debitur|konsumen|pemohon|customer|kartu"
-_OWNERS = re.compile(_OWNER)
-_ACCOUNT = re.compile(rf"(?:{_NO})+(?:{_OWNER})+|(?:{_OWNER})+(?:{_NO})+|kartu")
+_NO = "|".join(_NUMBERS)
+_OWNER = "|".join(_OWNERS)
+_GLUED = re.compile(rf"(?:{_NO})+(?:{_OWNER})|(?:{_OWNER})(?:{_NO})+")
 _HEAD = re.compile(r"[-#.\u2022]?(?:[(\[]?w[)\]]?\.?[:=/#_&,-]?)*")
 _NOTES = re.compile(r"[-./,:&_]?(?:[(\[]?w[)\]]?[./,&-]?)*[(\[]?w[)\]]?[.!]?")
 _END = re.compile(r"[-.,;:!]?")
@@ -65,6 +71,8 @@ ADDRESS = re.compile(
 )
 CARD = re.compile(r"\s*(?:BEGIN:VCARD|MECARD:)", re.I)
 _CARD_FIELD = re.compile(r"(?:^|[\r\n;:.]) *TEL((?:;[^:\r\n]+)?):([^;\r\n]+)", re.I)
+_FOLDED = re.compile(r"\r?\n[ \t]")  # one line goes on in the next
+_OF_OTHERS = re.compile(r"[;=]X-|X-ABLabel|;ext=|NOTE", re.I)
 _MORE = re.compile(r"(?<![^\W\d])TELP?\b|END:VCARD\s*\S", re.I)
 
 
@@ -92,7 +100,13 @@ def without_links(text: str) -> str:
 
 
 def _card_numbers(card: str) -> str:
-    """Return the telephone numbers of a contact card, or the card if it holds others, too."""
+    """Return the telephone numbers of a contact card.
+
+    Return the card where they may be another person's, or have more digits behind them.
+    """
+    card = _FOLDED.sub("", card)
+    if _OF_OTHERS.search(card):
+        return card
     rest = _CARD_FIELD.sub("", card)
     numbers = [number for kind, number in _CARD_FIELD.findall(card) if "FAX" not in kind.upper()]
     return card if _MORE.search(rest) else ";".join(numbers)
@@ -125,9 +139,35 @@ def is_label(head: str) -> bool:
 
 
 def names_owner(head: str) -> bool:
-    """Return True where nothing but a customer is named before a number: it may be theirs."""
-    words = _LETTERS.findall(head.lower())
-    return bool(words) and all(map(_OWNERS.fullmatch, words))
+    """Return True where a customer is named before a number, and no telephone: it may be theirs."""
+    words = _words(head)
+    return not _OWNERS.isdisjoint(words) and _TELEPHONES.isdisjoint(words)
+
+
+def names_account(text: str) -> bool:
+    """Return True for a customer's number or card, where no telephone is named.
+
+    "No. pelanggan" is an account's, "No. HP pelanggan" a telephone's.
+    """
+    words = _words(text)
+    if not _TELEPHONES.isdisjoint(words):
+        return False
+    numbered = not _NUMBERS.isdisjoint(words) and not _OWNERS.isdisjoint(words)
+    return numbered or "kartu" in words or any(map(_GLUED.fullmatch, words))
+
+
+def is_field(text: str) -> bool:
+    """Return True for the words of a contact card's field, such as VALUE, without its TEL."""
+    words = _words(text)
+    return not _CARD_WORDS.isdisjoint(words) and _TELEPHONES.isdisjoint(words)
+
+
+def _words(text: str) -> list[str]:
+    """Return the words of a text, "nohp" as "hp"."""
+    return [
+        bare if (bare := word.removeprefix("nomor").removeprefix("no")) in _TELEPHONES else word
+        for word in _LETTERS.findall(text.lower())
+    ]
 
 
 def is_note(tail: str) -> bool:
@@ -144,11 +184,8 @@ def is_aside(part: str) -> bool:
 
 
 def _skeleton(text: str) -> str:
-    """Return neutral words and pictographs as "w", unknown words as "?", without blanks.
-
-    Together "no" and "pelanggan" name a customer's number, which is no telephone's.
-    """
-    if _ACCOUNT.fullmatch("".join(_LETTERS.findall(text))):
+    """Return neutral words and pictographs as "w", unknown words as "?", without blanks."""
+    if names_account(text):
         return "?"
     if not text.isascii():
         text = text.replace(FLAG, " hp ")

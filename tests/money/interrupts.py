@@ -100,7 +100,8 @@ def run(front: str, count: int, seed: int) -> Counter[str]:
             spent = vendor.ledger.total - before
             begun = time.monotonic()
             call()
-            took = 0.8 * took + 0.2 * (time.monotonic() - begun)
+            lasted = time.monotonic() - begun
+            took = min(lasted, 0.8 * took + 0.2 * lasted)
             again = vendor.ledger.total - before - spent
             seen[_kind(out, late)] += 1
             seen["bought twice"] += int(spent > call.numbers)

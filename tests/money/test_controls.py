@@ -486,6 +486,31 @@ def test_a_customers_number_that_is_a_phone(fails, monkeypatch):
     fails(corpus.test_a_cell_in_doubt_is_refused_with_a_true_reason, template="nasabah: {n}")
 
 
+@pytest.mark.parametrize(
+    ("rule", "template"),
+    [
+        ("is_elsewhere", "82.165.99.210"),
+        ("is_line", "8312345-101"),
+        ("is_document_number", "08-22-0001234"),
+        ("is_amount", "8.123.456.789-"),
+    ],
+)
+def test_another_kind_of_number_that_is_a_phone(fails, monkeypatch, rule, template):
+    monkeypatch.setattr(groups, rule, lambda _: False)
+    fails(corpus.test_a_cell_in_doubt_is_refused_with_a_true_reason, template=template)
+
+
+def test_a_number_beside_another_that_is_judged_by_its_digits(fails, monkeypatch):
+    def by_digits(part, had_tail, max_digits):
+        return parse._national(groups.digits_of(part), max_digits)
+
+    monkeypatch.setattr(parse, "_parse_beside", by_digits)
+    fails(
+        corpus.test_a_cell_in_doubt_is_refused_with_a_true_reason,
+        template="0812345678-90 0215550123",
+    )
+
+
 def test_held_lookups_that_are_in_no_price(fails, monkeypatch):
     monkeypatch.setattr(plan.Plan, "purchases", property(lambda self: self.to_buy + self.open))
     fails(ends.test_what_is_asked_again_is_in_count_and_price)

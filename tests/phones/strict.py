@@ -19,21 +19,25 @@ WORDS = set(
     kantor rumah home work saya nasabah telkomsel indosat xl axis tri smartfren simpati halo
     only saja aja via bisa whatsap watsap wasap watsapp tele telefon telpn tlpn tlf cel
     celular selular cellphone contacts phones telfon ok ya yang yg dihubungi dapat hanya khusus
-    bisnis business indonesia pelanggan debitur customer kartu as type value uri voice pref msg m t p h w a""".split()
+    bisnis business indonesia pelanggan debitur customer kartu as type value uri voice pref msg m t p h w a ybs sendiri mentari
+    konsumen pemohon""".split()
 )
-NUMBERS = ("no", "nomor", "nomer", "nr", "number")
-ACCOUNTS = (
-    "nasabah",
-    "pelanggan",
-    "debitur",
-    "customer",
-    "kartu",
-)  # their numbers are no telephone's
+NUMBERS = ("no", "nomor", "nomer", "nr", "number", "num", "nmr")
+ACCOUNTS = ("nasabah", "pelanggan", "debitur", "konsumen", "pemohon", "customer", "kartu")
+FIELDS = ("type", "value", "uri", "voice", "pref", "msg")
+OTHERS = (*NUMBERS, *ACCOUNTS, *FIELDS)  # and more words that name no telephone
+OTHERS += tuple("app person via only saja aja bisa aktif active utama primary main baru".split())
+OTHERS += tuple("pribadi personal kantor office rumah home work saya sendiri ybs sekarang".split())
+OTHERS += tuple("ok ya yang yg dapat hanya khusus bisnis business indonesia".split())
+PICTURES = "\u260e\u260f\u2706\u2709\u2611\u2705\u2713\u2714\u27a1\U0001f4de\U0001f4f1\U0001f4f2"
+PICTURES += (
+    "\U0001f57f\U0001f581\U0001f4ac\U0001f4e9\U0001f4e8\U0001f44d\U0001f44c\U0001f64f\U0001f60a"
+)
+PICTURES += "\U0001f642\U0001f3e0\U0001f3e1\U0001f3e2\U0001f4bc\U0001f4cd\U0001f449"
+PICTURES += "\U0001f3fb\U0001f3fc\U0001f3fd\U0001f3fe\U0001f3ff"
 JOINERS = ("or", "and", "dan", "atau")
 SEPARATORS = "/;|&,\t\n\r\\"
 HIDES = ".,:/;|&\\-"  # two of them at an end hide digits
-NO_PICTURES = "\u2b1b\u274c\u2610\u2611\u2612\u2613\u26d4\u2620\ufffc\ufffd\U0001f480\U0001f4e0"
-NO_PICTURES += "\U0001f44e\U0001f4f4\U0001f4f5\U0001f515\U0001f6d1"
 GAPS = ("", " ", "  ", "-", " -", "- ", " - ", ".", " .", ". ", " . ", "--")
 SITES = ("wa.me/", "t.me/", "whatsapp.com/send", "whatsapp://send")
 DASHES = "\u2010\u2011\u2012\u2013\u2014\u2015\u2212\ufe58\ufe63"
@@ -53,6 +57,11 @@ class Phrase:
     def digits(self) -> str:
         """Return all digits in one."""
         return "".join(self.groups)
+
+    @property
+    def text(self) -> str:
+        """Return the groups with their marks."""
+        return "".join(f"{gap}{one}" for gap, one in zip(self.gaps, self.groups, strict=True))
 
 
 def strict(cell: object) -> str | None:
@@ -106,7 +115,9 @@ def _text(cell: str) -> str | None:
     if text.lower().startswith(("begin:vcard", "mecard:")):
         text = _card(text)
     text = _links(text)
-    if text is None or _is_date(text) or _is_amount(text):
+    if text is None or _is_date(text) or _is_date_behind_time(text) or _is_amount(text):
+        return None
+    if _is_owned(text) or _is_signed(text):
         return None
     number = _printed(text)
     if number is not None:
@@ -128,12 +139,61 @@ def _is_amount(text: str) -> bool:
     bare = text.lstrip("(+[ ")
     if bare[:1] in (".", ",") and bare[1:2].isdigit():
         return True
-    pieces = text[1:-1].replace(",", ".").split(".")
+    pieces = text[1:-1].strip(" ").replace(",", ".").split(".")
+    blanks = pieces[0].split(" ") if len(pieces) == 2 and pieces[0].count(" ") > 1 else []
+    pieces[0] = pieces[0].replace(" ", "") if blanks else pieces[0]
     if f"{text[:1]}{text[-1:]}" != "()" or not all(piece.isdigit() for piece in pieces):
         return False
     first, *others = map(len, pieces)
     thousands = first < 4 and len(others) > 1 and set(others[:2]) | set(others[2:-1]) == {3}
+    thousands = thousands or (blanks and all(len(group) == 3 for group in blanks[1:]))
     return thousands or (len(pieces) == 2 and not pieces[1].strip("0"))
+
+
+def _is_signed(text: str) -> bool:
+    """Return True for an amount with a minus before or behind it."""
+    bare = text.lstrip("- ") if text[:1] == "-" else text[:-1] if text[-1:] == "-" else ""
+    if not bare or not set(bare) <= set("0123456789.,") or not bare[0].isdigit():
+        return False
+    pieces = bare.replace(",", ".").split(".")
+    sizes = [len(piece) for piece in pieces]
+    tail = len(pieces) == 2 and sizes[1] > 0 and not pieces[1].strip("0")
+    return tail or (sizes[0] < 4 and len(sizes) > 2 and set(sizes[1:3]) == {3})
+
+
+def _is_owned(text: str) -> bool:
+    """Return True where an owner or a field is named before the first number, and no telephone."""
+    start = next((at for at, c in enumerate(text) if c.isdigit()), len(text))
+    words = "".join(c if c.isalpha() else " " for c in text[:start].lower()).split()
+    if any(word not in OTHERS for word in words):
+        return False
+    owned = bool(set(words) & set(ACCOUNTS))
+    numbered = bool(set(words) & set(NUMBERS)) or "kartu" in words
+    field = bool(set(words) & set(FIELDS))
+    return field or (owned and (numbered or text[start : start + 1] == "8"))
+
+
+def _is_date_behind_time(text: str) -> bool:
+    """Return True for a time and a date: 0815 17-08-2021."""
+    time, _, date = text.replace("T", " ").partition(" ")
+    clock = time.replace(":", "").replace(".", "")
+    if len(clock) not in (3, 4, 6) or not clock.isdigit():
+        return False
+    clock = clock.zfill(len(clock) + len(clock) % 2)
+    if clock[:2] > "23" or clock[2:] > "6":
+        return False
+    marks = {c for c in date if not c.isdigit()}
+    return len(marks) == 1 and marks <= set("-./") and _is_day(date.split(marks.pop()))
+
+
+def _is_day(pieces: list[str]) -> bool:
+    if len(pieces) != 3 or not all(piece.isdigit() for piece in pieces):
+        return False
+    year, month, day = pieces if len(pieces[0]) == 4 else pieces[::-1]
+    short = max(len(month), len(day)) < 3
+    if len(year) != 2 and not ("1900" <= year <= "2099" and len(year) == 4):
+        return False
+    return short and 1 <= int(month) <= 12 and 1 <= int(day) <= 31
 
 
 def _is_cut(text: str) -> bool:
@@ -180,7 +240,8 @@ def _characters(cell: str) -> str:
         elif kind == "Zs":
             out += " "
         elif kind != "Cf" and not "\ufe00" <= character <= "\ufe0f":
-            out += unicodedata.normalize("NFKC", character) if character > "\uff00" else character
+            plain = character < "\uff01" and not "\u2100" <= character <= "\u214f"
+            out += character if plain else unicodedata.normalize("NFKC", character)
     text = out.strip(QUOTES)
     if text[:1] == "=":
         text = text[1:].strip()
@@ -191,7 +252,11 @@ def _characters(cell: str) -> str:
 
 def _card(text: str) -> str:
     """Return the values of the TEL fields of a contact card."""
+    for fold in ("\r\n ", "\r\n\t", "\n ", "\n\t"):
+        text = text.replace(fold, "")
     if any(c.isalnum() for c in text.upper().partition("END:VCARD")[2]):
+        return ""
+    if any(one in text.upper() for one in (";EXT=", "X-ABLABEL", ";X-", "=X-", "NOTE")):
         return ""
     values = []
     at = text.upper().find("TEL")
@@ -279,7 +344,7 @@ def _is_date(text: str) -> bool:
     head = groups[0]
     if len(head) not in (7, 8) or len(groups) != 2 or len(groups[1]) != 4:
         return False
-    day = "01" <= head[:-6].zfill(2) <= "31" and "01" <= head[-6:-4] <= "12"
+    day = "01" <= head[:-6].zfill(2) <= "31" and "01" <= head[-6:-4] <= "31"
     time = groups[1] < "2400" and groups[1][2:] < "60"
     return day and time and "1900" <= head[-4:] <= "2099"
 
@@ -344,6 +409,11 @@ def _part(part: str) -> str | None:
         return None
     number = part[start:end].strip(" ")
     phrase = _phrase(number)
+    lone = number.replace("[", "(").replace("]", ")").replace(" (", "(").replace(" )", ")")
+    if lone.replace("( ", "(").startswith(("(08)", "(8)", "8(")):
+        return None  # Australia, Russia
+    if _is_date(number):
+        return None
     if phrase is None or _is_cut_off(phrase, number, tail) or _is_round_amount(phrase):
         return None
     owner = "".join(c if c.isalpha() else " " for c in head.lower()).split()
@@ -355,10 +425,10 @@ def _part(part: str) -> str | None:
 def _is_round_amount(phrase: Phrase) -> bool:
     """Return True for thousands between dots of which six digits stand before zeros."""
     first, *others = map(len, phrase.groups)
-    thousands = (
-        first <= 3 and len(others) > 1 and set(others) == {3} and set(phrase.gaps[1:]) == {"."}
-    )
-    plain = not (phrase.plus or any(phrase.opened))
+    gaps = {gap.strip() for gap in phrase.gaps[1:]}
+    blanks = first == 1 and gaps == {""} and len(others) == 3
+    thousands = first <= 3 and len(others) > 1 and set(others) == {3} and (gaps == {"."} or blanks)
+    plain = not (phrase.plus or any(phrase.opened[1:]))
     return thousands and plain and set(phrase.digits[6:]) == {"0"}
 
 
@@ -414,8 +484,7 @@ def _is_aside(text: str) -> bool:
             word = ""
         if character == " " or closing:
             continue
-        picture = unicodedata.category(character) in ("So", "Sk") and character > "\u2100"
-        if picture and not _is_mask(character):
+        if character in PICTURES:
             marks = ""
             continue
         if character not in ".:=-#()[]!,;_/&\u2022":
@@ -424,13 +493,6 @@ def _is_aside(text: str) -> bool:
         if len(marks) == 3 or marks in ("..", "--", "()", "[]", "__", "-.", "!!"):
             return False
     return True
-
-
-def _is_mask(picture: str) -> bool:
-    """Return True for boxes, stars, braille, flags and signs that there is no telephone."""
-    ranges = ("\u2500\u25ff", "\u2720\u274b", "\u2800\u28ff", "\U0001f100\U0001f1ff")
-    ranges += ("\U0001f51f\U0001f524", "\u3200\u33ff")
-    return picture in NO_PICTURES or any(first <= picture <= last for first, last in ranges)
 
 
 def _phrase(text: str) -> Phrase | None:
@@ -517,6 +579,8 @@ def _two(phrase: Phrase) -> str | None:
         second = Phrase(False, phrase.groups[at:], gaps, phrase.opened[at:])
         if second.digits[:1] not in ("0", "6") or any(map(_is_round_amount, (first, second))):
             continue
+        if any(_is_date(half.text) for half in (first, second)):
+            continue
         judged = [_judged(first), _judged(second)]
         if None not in judged:
             read = {number for number in judged if number}
@@ -541,6 +605,8 @@ def _is_decimal(phrase: Phrase) -> bool:
                 run = 0
             run += len(group)
         runs.append(run)
+        if runs[0] < 3 and set(runs[1:-1]) == {3} and runs[-1] == 2:
+            return True
         return min(runs) < 2 and not (runs[0] == 1 and set(runs[1:]) == {3})
     return False
 
@@ -570,6 +636,25 @@ def _is_of_a_line(phrase: Phrase) -> bool:
         return False
     if phrase.groups[0] in ("8", "08") and len(sizes) > 1 and sizes[1] == 4:
         return phrase.groups[1][:2] in ("19", "20")
-    if sizes[:5] == [2, 3, 3, 1, 3]:
+    if sizes[:5] == [2, 3, 3, 1, 3] or _is_foreign(phrase, sizes) or _are_lines(phrase, sizes):
         return True
+    first, gaps = phrase.groups[0], set(phrase.gaps[1:])
+    if first in ("8", "08") and sizes[1:2] == [2] and len(sizes) == 3 and gaps <= set("-./"):
+        return sizes[2] > 4
     return sizes[0] in (7, 8) and len(sizes) > 1 and max(sizes[1:]) < 3
+
+
+def _is_foreign(phrase: Phrase, sizes: list[int]) -> bool:
+    """Return True for 82.165.99.210."""
+    first = phrase.groups[0]
+    octets = len(sizes) == 4 and set(phrase.gaps[1:]) == {"."} and sizes[0] == 2 and max(sizes) < 4
+    plain = all(group == str(int(group)) for group in phrase.groups)
+    return octets and plain and first[0] == "8" and max(map(int, phrase.groups)) < 256
+
+
+def _are_lines(phrase: Phrase, sizes: list[int]) -> bool:
+    """Return True for a landline with an extension, or two of them: 8312345-101."""
+    if len(sizes) != 2 or phrase.groups[0][0] != "8" or phrase.gaps[1].strip() not in ("", "-"):
+        return False
+    two = set(sizes) <= {5, 6} and phrase.groups[1][0] == "8" and "-" in phrase.gaps[1]
+    return two or (sizes[0] in (7, 8) and sizes[1] in (3, 4))

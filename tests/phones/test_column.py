@@ -397,6 +397,16 @@ def test_a_sparse_column_of_24_bits_is_no_phone():
     assert normalize_column(wide).number.tolist() == [8118899532, 0]
 
 
+def test_a_dictionary_of_24_bits_is_no_phone():
+    """It was read as a float64 in which a program has put them: one of 498 was right."""
+    pa = pytest.importorskip("pyarrow")
+    narrow = pa.array([8118899532.0, None, 8118899532.0], pa.float32()).dictionary_encode()
+    wide = pa.array([8118899532.0, None, 8118899532.0]).dictionary_encode()
+    for values, number in ((narrow, 0), (wide, 8118899532)):
+        column = pd.Series(pd.arrays.ArrowExtensionArray(values))
+        assert normalize_column(column).number.tolist() == [number, 0, number]
+
+
 def test_a_length_of_time_is_no_phone():
     cells = np.empty(1, object)
     cells[0] = np.timedelta64(8118899532, "ns")

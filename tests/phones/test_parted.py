@@ -96,10 +96,14 @@ def test_what_is_no_mobile_number_takes_no_cell_apart(cell, monkeypatch):
 
 
 def test_a_date_is_known_from_a_number_of_its_layout():
-    """08122024 1030 is a date and a time, and 08123424 1030 a number in two groups."""
-    given = ["08122024 1030", "08123424 1030", "8122024 103", "8122424 103", "08132024 1030"]
+    """08122024 1030 is a date and a time, and 08123424 1030 a number in two groups.
+
+    So is 08322024 1030. 8122424 103 may be a landline with an extension.
+    """
+    given = ["08122024 1030", "08123424 1030", "8122024 103", "8122424 103", "08322024 1030"]
     assert read(given) == [parse_phone(cell) for cell in given]
-    assert [why for _, why in read(given)] == ["not_a_number", None, "not_a_number", None, None]
+    dated, number, line = "not_a_number", None, "several_numbers"
+    assert [why for _, why in read(given)] == [dated, number, dated, line, number]
 
 
 def test_one_number_twice_is_read_and_two_are_refused():
