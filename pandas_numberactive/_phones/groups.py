@@ -20,15 +20,15 @@ _COMMA_DECIMAL = re.compile(r"(\d+),(\d+)", re.ASCII)
 _BEFORE_ONE_DOT = re.compile(r"0?8\d\d|(?:00)?620?(?:8\d\d)?", re.ASCII)
 _TAX_NUMBER = [2, 3, 3, 1, 3]  # digits of its groups, those of a branch left out
 # An amount below zero in an account, and decimals without their 0.
-_MONEY = r"(?:\d{1,3}(?:[.,]\d{3}){2,}(?:[.,]\d+)?|\d+[.,]0+)"
-_IN_BRACKETS = rf"\( *(?:{_MONEY}|\d+(?:(?:  ?| ?- ?)\d+)*(?:\. ?| ?,)0+) *\)"
+_MONEY = r"(?:\d{1,3}(?:[.,]\d{3}){2,}(?:[.,]\d+)?|\d{7,}[.,]0+)"  # see FEWEST_BEFORE
+_IN_BRACKETS = rf"\( *(?:{_MONEY}|\d(?:(?:  ?| ?- ?)?\d){{6,}}(?:\. ?| ?,)0+) *\)"
 _NOT_WHOLE = re.compile(
     rf"-\d|[(\[+ ]*[.,]\d|{_IN_BRACKETS}\Z|- *{_MONEY} *[.,;]?\Z|{_MONEY}-\Z", re.ASCII
 )
 _ADDRESS = re.compile(r"[(\[ ]*8\d(?:\.(?:0|[1-9]\d?|1\d\d|2[0-4]\d|25[0-5])){3}[)\] ]*", re.ASCII)
-_EXTENSION = re.compile(r"8\d{6,7}(?:  ?| ?- ?)\d{3,4}", re.ASCII)
-_RANGE = re.compile(r"[(\[ ]*8\d{4,5} ?- ?8\d{4,5}[)\] ]*", re.ASCII)
-_SERIAL = re.compile(r"[(\[ ]*0?8[-./]\d\d[-./]\d{5,}[)\] ]*", re.ASCII)
+_EXTENSION = re.compile(r"8\d{6,7}(?:[)\]] ?-? ?|  ?| ?- ?)\d{3,4}", re.ASCII)
+_RANGE = re.compile(r"8\d{4,5}-8\d{4,5}", re.ASCII)
+_SERIAL = re.compile(r"0?8[-./]\d\d[-./]\d{5,}", re.ASCII)
 _FOREIGN = re.compile(
     r"[(\[] ?0?8 ?[)\]]|8 ?[(\[]", re.ASCII
 )  # an area of Australia, a number of Russia
@@ -54,6 +54,7 @@ _LED_BY_YEAR = re.compile(rf"[(\[ ]*0?8\D+{_Y}(?!\d)", re.ASCII)
 _SHORT_DATE = re.compile(rf"{_D}([-./ ]){_M}\1\d\d(?!\d)", re.ASCII)  # its year has two digits
 _CLOCK = re.compile(_COMPACT, re.ASCII)
 _PAIRS = re.compile(r"(?:[-./ ]\d\d)+", re.ASCII)
+_BARE = str.maketrans("", "", "()[] ")
 _BLANKED = str.maketrans("()[]", "    ")
 _GAPS = re.compile(r" +(?=[-./])|(?<=[-./]) +| (?= )|(?<=-)-")
 _MAY_BE_DATE = re.compile(
@@ -224,7 +225,12 @@ def is_document_number(body: str) -> bool:
     A year behind a lone 08 is the group of no mobile number, nor are two digits before five: an
     account's.
     """
-    return _LED_BY_YEAR.match(body) is not None or _SERIAL.fullmatch(body) is not None
+    return _LED_BY_YEAR.match(body) is not None or _SERIAL.fullmatch(bare_groups(body)) is not None
+
+
+def bare_groups(body: str) -> str:
+    """Return a number's groups without brackets and blanks."""
+    return body.translate(_BARE)
 
 
 def is_elsewhere(body: str) -> bool:
@@ -239,7 +245,7 @@ def is_line(body: str) -> bool:
     """Return True for a landline without its area and with an extension, or for several lines."""
     return (
         _EXTENSION.fullmatch(without_brackets(body)) is not None
-        or _RANGE.fullmatch(body) is not None
+        or _RANGE.fullmatch(bare_groups(body)) is not None
     )
 
 

@@ -25,6 +25,7 @@ from pandas_numberactive._phones.digits import (
 )
 from pandas_numberactive._phones.groups import (
     FEWEST_BEFORE,
+    bare_groups,
     count_digits,
     cut,
     date_in,
@@ -294,7 +295,7 @@ def _is_read_by_digits(text: str) -> bool:
     """Return True where two cells of one layout may be judged by different rules."""
     if _BY_DIGITS.search(text) or _DATE.match(date_in(text)) or SPREADSHEET_ERROR.fullmatch(text):
         return True
-    if _has_link(text) or names_owner(cut(text)[0]) or _AFTER_TIME.search(text):
+    if _has_link(text) or names_owner(cut(text)[0]) or _AFTER_TIME.search(date_in(text)):
         return True
     if any(map(_is_part_read_by_digits, filled_parts(text))):
         return True
@@ -305,7 +306,8 @@ def _is_read_by_digits(text: str) -> bool:
 def _is_part_read_by_digits(part: str) -> bool:
     """Return True for what may be a document's number, a customer's or another country's."""
     head, body, _ = cut(part)
-    return _BY_GROUPS.match(body) is not None or names_owner(head)
+    grouped = _BY_GROUPS.match(body) or _BY_GROUPS.match(bare_groups(body))
+    return grouped is not None or names_owner(head)
 
 
 def _has_link(text: str) -> bool:

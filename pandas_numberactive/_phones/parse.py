@@ -200,7 +200,8 @@ def _parse_parts(text: str, max_digits: int) -> Parsed:
     """Read the one mobile number of a text."""
     if _ALONE.fullmatch(text):
         return _parse_part(*groups.without_tail(text), max_digits)
-    if _has_mark_run(text) or is_field(text) or _is_of_an_account(*groups.cut(text)[:2]):
+    head, body, _ = groups.cut(text)
+    if _has_mark_run(text) or is_field(head) or _is_of_an_account(head, body):
         return None, _unreadable(text, max_digits)
     unlabelled = without_label_digit(text)
     if unlabelled != text and groups.is_date(unlabelled):

@@ -50,7 +50,7 @@ _BAD = REASONS.index("bad_characters")
 _NOT_A_NUMBER = REASONS.index("not_a_number")
 # Before a dot, by length.
 _AREAS = dict(enumerate(("62", "811", "0811", "62811", "620811", "0062811", "00620811"), 2))
-_LINE = re.compile(r"0{7,8}(?:  ?| ?- ?)0{3,4}", re.ASCII)
+_LINE = re.compile(r"0{7,8}(?:[)\]] ?-? ?|  ?| ?- ?)0{3,4}", re.ASCII)
 _BEFORE_AREA = np.array([-1, -1, 0, 0, 0, 62, 620, 62, 620])  # by length, its three digits aside
 
 

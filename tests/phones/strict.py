@@ -344,7 +344,9 @@ def _is_date(text: str) -> bool:
     head = groups[0]
     if len(head) not in (7, 8) or len(groups) != 2 or len(groups[1]) != 4:
         return False
-    day = "01" <= head[:-6].zfill(2) <= "31" and "01" <= head[-6:-4] <= "31"
+    day = "01" <= head[:-6].zfill(2) <= "31" and "01" <= head[-6:-4] <= (
+        "31" if int(head[:-6] or 0) == 8 else "12"
+    )
     time = groups[1] < "2400" and groups[1][2:] < "60"
     return day and time and "1900" <= head[-4:] <= "2099"
 
