@@ -23,7 +23,7 @@ _TAX_NUMBER = [2, 3, 3, 1, 3]  # digits of its groups, those of a branch left ou
 _MONEY = r"(?:\d{1,3}(?:[.,]\d{3}){2,}(?:[.,]\d+)?|\d{7,}[.,]0+)"  # see FEWEST_BEFORE
 _IN_BRACKETS = rf"\( *(?:{_MONEY}|\d(?:(?:  ?| ?- ?)?\d){{6,}}(?:\. ?| ?,)0+) *\)"
 _NOT_WHOLE = re.compile(
-    rf"-\d|[(\[+ ]*[.,]\d|{_IN_BRACKETS}\Z|- *{_MONEY} *[.,;]?\Z|{_MONEY}-\Z", re.ASCII
+    rf"-\d|[(\[+ ]*[.,]\d|{_IN_BRACKETS} *[-.,;]?\Z|- *{_MONEY} *[.,;]?\Z|{_MONEY}-\Z", re.ASCII
 )
 _ADDRESS = re.compile(r"[(\[ ]*8\d(?:\.(?:0|[1-9]\d?|1\d\d|2[0-4]\d|25[0-5])){3}[)\] ]*", re.ASCII)
 _EXTENSION = re.compile(r"8\d{6,7}(?:[)\]] ?-? ?|  ?| ?- ?)\d{3,4}", re.ASCII)

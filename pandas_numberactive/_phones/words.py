@@ -73,7 +73,7 @@ CARD = re.compile(r"\s*(?:BEGIN:VCARD|MECARD:)", re.I)
 _CARD_FIELD = re.compile(r"(?:^|[\r\n;:.]) *TEL((?:;[^:\r\n]+)?):([^;\r\n]+)", re.I)
 _FOLDED = re.compile(r"\r?\n[ \t]")  # one line goes on in the next
 _OF_OTHERS = re.compile(r"[;=]X-|X-ABLabel|;ext=|NOTE", re.I)
-_MORE = re.compile(r"(?<![^\W\d])TELP?\b|END:VCARD\s*\S", re.I)
+_MORE = re.compile(r"(?<![^\W\d])TELP?\d*\b|END:VCARD\s*\S", re.I)
 
 
 def is_blank(text: str) -> bool:

@@ -20,6 +20,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from pandas_numberactive._config.used_stores import forget_used
 from tests.money.killloop import kill_loop
 from tests.money.points import store_of
 from tests.money.world import Variant, simulate_all
@@ -38,6 +39,7 @@ def kills(store: str, number: int) -> dict[str, Any]:
 
     A server is crashed ten times as well.
     """
+    forget_used()  # a new server may have the last one's place
     with ExitStack() as stack:
         between = quiet
         if store == "postgres":

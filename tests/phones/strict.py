@@ -157,7 +157,7 @@ def _is_signed(text: str) -> bool:
         return False
     pieces = bare.replace(",", ".").split(".")
     sizes = [len(piece) for piece in pieces]
-    tail = len(pieces) == 2 and sizes[1] > 0 and not pieces[1].strip("0")
+    tail = len(pieces) == 2 and sizes[0] > 6 and sizes[1] > 0 and not pieces[1].strip("0")
     return tail or (sizes[0] < 4 and len(sizes) > 2 and set(sizes[1:3]) == {3})
 
 
@@ -328,6 +328,8 @@ def _is_date(text: str) -> bool:
         elif groups[-1]:
             gaps.append(character)
             groups.append("")
+        elif gaps and gaps[-1] == " ":  # before the mark of the same gap
+            gaps[-1] = character
     if len(groups) >= 3 and gaps[0] == gaps[1] and gaps[0] in "-./ " and all(groups[:3]):
         day, month = (int(group) for group in groups[:2])
         small = len(groups[0]) <= 2 and len(groups[1]) <= 2 and 1 <= day <= 31 and 1 <= month <= 31
