@@ -38,7 +38,7 @@ def plain(cell: str) -> str:
     if text[:1] == "=" and (formula := _FORMULA.fullmatch(text)):
         text = (formula["quoted"] or formula["plain"] or "").strip(_EDGES)
     if text[:1] in ("[", "(", "{") and (listed := _LISTED.fullmatch(text)):
-        text = f"{listed['key'] or ''}: {listed['value']}".lstrip(": ")
+        text = f"{listed['key']}: {listed['value']}" if listed["key"] else listed["value"]
     return text
 
 

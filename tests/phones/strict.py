@@ -321,15 +321,17 @@ def _is_date(text: str) -> bool:
     """Return True where the first three groups may be a day, a month and a year."""
     groups = [""]
     gaps: list[str] = []
+    marks: list[str] = []
     end = max((at for at, c in enumerate(text) if "0" <= c <= "9"), default=-1) + 1
     for character in text[:end]:
         if "0" <= character <= "9":
             groups[-1] += character
         elif groups[-1]:
             gaps.append(character)
+            marks.append(character)
             groups.append("")
-        elif gaps and gaps[-1] == " ":  # before the mark of the same gap
-            gaps[-1] = character
+        elif marks and marks[-1] == " ":  # before the mark of the same gap
+            marks[-1] = character
     if len(groups) >= 3 and gaps[0] == gaps[1] and gaps[0] in "-./ " and all(groups[:3]):
         day, month = (int(group) for group in groups[:2])
         small = len(groups[0]) <= 2 and len(groups[1]) <= 2 and 1 <= day <= 31 and 1 <= month <= 31
@@ -340,7 +342,7 @@ def _is_date(text: str) -> bool:
         behind = [group for group in groups[3:] if group]
         pairs = {len(group) for group in groups if group} == {2} and len(set(gaps)) == 1
         pairs = pairs and len(groups) != 5
-        if small and month <= 12 and len(groups[2]) == 2 and not pairs:
+        if small and month <= 12 and len(groups[2]) == 2 and not pairs and marks[0] == marks[1]:
             clock = "".join(behind)
             return len(clock) in (0, 4, 6) and clock[:2] < "24" and clock[2:3] < "6"
     head = groups[0]
@@ -513,6 +515,7 @@ def _phrase(text: str) -> Phrase | None:
     if plain.count("+") > 1 or (not plus and "+" in plain):
         return None
     plain = plain.replace("+ ", "").replace("+", "").replace("(0)", "0")
+    plain = plain.replace(" )", ")").replace(" ]", "]")
     depth = 0
     groups = [""]
     gaps = [""]
