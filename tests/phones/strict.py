@@ -61,7 +61,8 @@ class Phrase:
     @property
     def text(self) -> str:
         """Return the groups with their marks."""
-        return "".join(f"{gap}{one}" for gap, one in zip(self.gaps, self.groups, strict=True))
+        pairs = zip(self.gaps, self.groups, strict=True)
+        return "".join(f"{gap or ' '}{one}" for gap, one in pairs).lstrip(" ")
 
 
 def strict(cell: object) -> str | None:
