@@ -207,8 +207,8 @@ def test_what_is_held_is_copied_as_it_is(places):
 def test_a_cap_goes_with_its_run(places, vendor):
     here, there = places
     vendor.latency = 0.05  # else a fast machine is done before it is stopped
-    with use(here, vendor):
-        job = FRAME.numberactive.start("phone", max_charges=10, max_concurrency=2)
+    with use(here, vendor), pna.override(max_concurrency=2):
+        job = FRAME.numberactive.start("phone", max_charges=10)
         while job.progress.bought < 4:
             assert not job.done()
         job.stop()
