@@ -28,6 +28,7 @@ _NOT_WHOLE = re.compile(
 _ADDRESS = re.compile(r"[(\[ ]*8\d(?:\.(?:0|[1-9]\d?|1\d\d|2[0-4]\d|25[0-5])){3}[)\] ]*", re.ASCII)
 _EXTENSION = re.compile(r"8\d{6,7}(?:[)\]] ?-? ?|  ?| ?- ?)\d{3,4}", re.ASCII)
 _RANGE = re.compile(r"8\d{4,5}-8\d{4,5}", re.ASCII)
+_CENTS = re.compile(r"[(\[ ]*8\d?(?: ?\. ?\d{3})+ ?\. ?\d\d[)\] ]*\Z", re.ASCII)
 _SERIAL = re.compile(r"0?8[-./]\d\d[-./]\d{5,}", re.ASCII)
 _FOREIGN = re.compile(
     r"[(\[] ?0?8 ?[)\]]|8 ?[(\[]", re.ASCII
@@ -286,14 +287,9 @@ def is_decimal(body: str) -> bool:
         if is_bare_decimal(body) and not prefix.startswith("08"):
             return True
         return _BEFORE_ONE_DOT.fullmatch(prefix) is None
-    return _has_odd_dots([count_digits(group) for group in body.split(".")])
-
-
-def _has_odd_dots(sizes: list[int]) -> bool:
-    """Return True for thousands with cents, or with a lone digit."""
+    sizes = [count_digits(group) for group in body.split(".")]
     thousands = sizes[0] == 1 and set(sizes[1:]) == {3}
-    cents = sizes[0] < 3 and set(sizes[1:-1]) == {3} and sizes[-1] == 2
-    return cents or (min(sizes) < 2 and not thousands)
+    return _CENTS.match(body) is not None or (min(sizes) < 2 and not thousands)
 
 
 def is_bare_decimal(body: str) -> bool:
@@ -320,5 +316,8 @@ def splits(body: str) -> list[tuple[str, str]]:
     for before, behind in pairwise(_DIGITS.finditer(body)):
         gap = body[before.end() : behind.start()]
         at = before.end() + len(gap.rstrip("([ "))
-        out.append((body[:at], body[at:]))
+        first = body[:at]
+        if gap.lstrip(")]").startswith(" "):  # a dash between blanks parts them
+            first = first.rstrip(" -.")
+        out.append((first, body[at:]))
     return out

@@ -89,6 +89,7 @@ _BY_GROUPS = re.compile(
     r"[(\[ ]*(?:00?[^0+]+0{4}(?!0)"  # a document's number
     r"|00?[-./]00[-./]0{5}"  # an account's
     r"|00(?:\.0{1,3}){3}(?![.0])"  # an address
+    r"|00?(?:\.000)+\.00(?!0)"  # cents
     r"|0{5,6} ?- ?0{5,6}(?!0))"  # two lines
     r"|[(\[] ?00? ?[)\]]|0 ?[(\[]",  # another country's number
     re.ASCII,

@@ -200,10 +200,10 @@ def _parse_parts(text: str, max_digits: int) -> Parsed:
     """Read the one mobile number of a text."""
     if _ALONE.fullmatch(text):
         return _parse_part(*groups.without_tail(text), max_digits)
-    head, body, _ = groups.cut(text)
+    unlabelled = without_label_digit(text)
+    head, body, _ = groups.cut(unlabelled)
     if _has_mark_run(text) or is_field(head) or _is_of_an_account(head, body):
         return None, _unreadable(text, max_digits)
-    unlabelled = without_label_digit(text)
     if unlabelled != text and groups.is_date(unlabelled):
         return None, "not_a_number"
     text, had_tail = groups.without_tail(unlabelled)
@@ -271,8 +271,8 @@ def _is_landline(part: str) -> bool:
     return _LANDLINE.fullmatch(_MARKS.sub("", part)) is not None
 
 
-def _parse_part(part: str, had_tail: bool, max_digits: int) -> Parsed:
-    """Read one number with its label and notes."""
+def _parse_part(part: str, had_tail: bool, max_digits: int, may_split: bool = True) -> Parsed:
+    """Read one number with its label and notes. A half of two is not split again."""
     head, body, tail = groups.cut(part)
     if not (is_label(head) and is_note(tail)) or _is_of_an_account(head, body):
         return None, _unreadable(part, max_digits)
@@ -280,7 +280,7 @@ def _parse_part(part: str, had_tail: bool, max_digits: int) -> Parsed:
     plus = groups.has_plus(body)
     read = partial(_international if plus else _national, max_digits=max_digits)
     if len(digits) + plus < len(body) and (
-        marked := _parse_marks(body, tail, had_tail, read, max_digits)
+        marked := _parse_marks(body, tail, had_tail, read, max_digits, may_split)
     ):
         return marked
     if (had_tail and is_rounded(digits)) or groups.is_round_amount(groups.without_brackets(body)):
@@ -294,12 +294,13 @@ def _parse_marks(
     had_tail: bool,
     read: Callable[[str], Parsed],
     max_digits: int,
+    may_split: bool,
 ) -> Parsed | None:
     """Return the verdict on marks among and behind the digits. None means one whole number."""
     if not groups.has_single_marks(body):
         grouped: Parsed | None = (None, _unreadable(body, max_digits))
     else:
-        two = _parse_two(body, had_tail, max_digits)
+        two = _parse_two(body, had_tail, max_digits) if may_split else None
         grouped = two or _parse_groups(body, read)
     if groups.is_cut_off(body, tail) and (grouped is None or grouped[0]):
         return None, "bad_characters"
@@ -329,19 +330,19 @@ def _parse_two(body: str, had_tail: bool, max_digits: int) -> Parsed | None:
     for first, second in groups.splits(body):
         if groups.digits_of(second).startswith(("0", "62")):
             parsed = [
-                _parse_beside(*groups.without_tail(first), max_digits),
-                _parse_beside(second, had_tail, max_digits),
+                _parse_beside(*groups.without_tail(first), max_digits, may_split=False),
+                _parse_beside(second, had_tail, max_digits, may_split=False),
             ]
             if all(map(_is_whole, parsed, (first, second))):
                 return _one_of(parsed, [first, second])
     return None
 
 
-def _parse_beside(part: str, had_tail: bool, max_digits: int) -> Parsed:
+def _parse_beside(part: str, had_tail: bool, max_digits: int, may_split: bool = True) -> Parsed:
     """Read a number with another one beside it, which may be a date or an amount."""
     if groups.is_date(part) or groups.is_amount(part.strip(" ")):
         return None, "not_a_number"
-    return _parse_part(part, had_tail, max_digits)
+    return _parse_part(part, had_tail, max_digits, may_split)
 
 
 def _unreadable(text: str, max_digits: int) -> str:

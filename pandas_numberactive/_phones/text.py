@@ -90,4 +90,6 @@ _PICTURES = frozenset(
     "\u2611\u2705\u2713\u2714\U0001f44d\U0001f44c\U0001f64f\U0001f60a\U0001f642"  # in use
     "\U0001f3e0\U0001f3e1\U0001f3e2\U0001f4bc\U0001f4cd\u27a1\U0001f449"  # places, pointers
     "\U0001f3fb\U0001f3fc\U0001f3fd\U0001f3fe\U0001f3ff"  # tones of skin
+    "\u2764\U0001f49a\U0001f919\U0001f197\U0001f464\U0001f4e7\U0001f4cc\U0001f514"
+    "\U0001f933\U0001f4f3\U0001f447"  # liked, pointed at
 )

@@ -72,7 +72,8 @@ ADDRESS = re.compile(
 CARD = re.compile(r"\s*(?:BEGIN:VCARD|MECARD:)", re.I)
 _CARD_FIELD = re.compile(r"(?:^|[\r\n;:.]) *TEL((?:;[^:\r\n]+)?):([^;\r\n]+)", re.I)
 _FOLDED = re.compile(r"\r?\n[ \t]")  # one line goes on in the next
-_OF_OTHERS = re.compile(r"[;=]X-|X-ABLabel|;ext=|NOTE", re.I)
+_OF_OTHERS = re.compile(r"[;=]X-|;ext=|(?:^|[\r\n;]) *NOTE[^:;\r\n]*:[^;\r\n]", re.I)
+_LABELS = re.compile(r"X-ABLabel:([^\r\n]*)", re.I)
 _MORE = re.compile(r"(?<![^\W\d])TELP?\d*\b|END:VCARD\s*\S", re.I)
 
 
@@ -105,7 +106,7 @@ def _card_numbers(card: str) -> str:
     Return the card where they may be another person's, or have more digits behind them.
     """
     card = _FOLDED.sub("", card)
-    if _OF_OTHERS.search(card):
+    if _OF_OTHERS.search(card) or not all(map(is_aside, _LABELS.findall(card))):
         return card
     rest = _CARD_FIELD.sub("", card)
     numbers = [number for kind, number in _CARD_FIELD.findall(card) if "FAX" not in kind.upper()]
@@ -132,10 +133,7 @@ def is_label(head: str) -> bool:
     """Return True where only neutral words and single marks stand before a number."""
     if not head or head == " ":
         return True
-    head = head.lower()
-    if ":" in head or "." in head:
-        head = _INITIAL.sub("hp", head)
-    return _HEAD.fullmatch(_skeleton(head)) is not None
+    return _HEAD.fullmatch(_skeleton(_spelled(head.lower()))) is not None
 
 
 def names_owner(head: str) -> bool:
@@ -163,18 +161,29 @@ def is_field(text: str) -> bool:
 
 
 def _words(text: str) -> list[str]:
-    """Return the words of a text, "nohp" as "hp"."""
+    """Return the words of a text, "nohp" as "hp", and a telephone's sign or initial, too."""
+    text = _spelled(text.lower())
     return [
         bare if (bare := word.removeprefix("nomor").removeprefix("no")) in _TELEPHONES else word
-        for word in _LETTERS.findall(text.lower())
+        for word in _LETTERS.findall(text)
     ]
+
+
+def _spelled(text: str) -> str:
+    """Return a text in small letters with pictures and M: as words."""
+    if ":" in text or "." in text:
+        text = _INITIAL.sub("hp", text)
+    if not text.isascii():
+        text = text.replace(FLAG, " hp ")
+        text = "".join(" hp " if is_picture(character) else character for character in text)
+    return text
 
 
 def is_note(tail: str) -> bool:
     """Return True where only neutral words or one single mark stand behind a number."""
     if not tail:
         return True
-    skeleton = _skeleton(tail.lower())
+    skeleton = _skeleton(_spelled(tail.lower()))
     return (_END.fullmatch(skeleton) or _NOTES.fullmatch(skeleton)) is not None
 
 
@@ -184,12 +193,9 @@ def is_aside(part: str) -> bool:
 
 
 def _skeleton(text: str) -> str:
-    """Return neutral words and pictographs as "w", unknown words as "?", without blanks."""
+    """Return neutral words as "w", unknown words as "?", without blanks."""
     if names_account(text):
         return "?"
-    if not text.isascii():
-        text = text.replace(FLAG, " hp ")
-        text = "".join(" hp " if is_picture(character) else character for character in text)
     return _LETTERS.sub(_kind, text).replace(" ", "")
 
 

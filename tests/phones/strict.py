@@ -34,6 +34,8 @@ PICTURES += (
     "\U0001f57f\U0001f581\U0001f4ac\U0001f4e9\U0001f4e8\U0001f44d\U0001f44c\U0001f64f\U0001f60a"
 )
 PICTURES += "\U0001f642\U0001f3e0\U0001f3e1\U0001f3e2\U0001f4bc\U0001f4cd\U0001f449"
+PICTURES += "\u2764\U0001f49a\U0001f919\U0001f197\U0001f464\U0001f4e7\U0001f4cc\U0001f514\U0001f933"
+PICTURES += "\U0001f4f3\U0001f447"
 PICTURES += "\U0001f3fb\U0001f3fc\U0001f3fd\U0001f3fe\U0001f3ff"
 JOINERS = ("or", "and", "dan", "atau")
 SEPARATORS = "/;|&,\t\n\r\\"
@@ -257,8 +259,14 @@ def _card(text: str) -> str:
         text = text.replace(fold, "")
     if any(c.isalnum() for c in text.upper().partition("END:VCARD")[2]):
         return ""
-    if any(one in text.upper() for one in (";EXT=", "X-ABLABEL", ";X-", "=X-", "NOTE")):
+    if any(one in text.upper() for one in (";EXT=", ";X-", "=X-")):
         return ""
+    for field in text.replace(";", "\n").replace("\r", "\n").split("\n"):
+        name, _, value = field.strip().partition(":")
+        if name.upper().startswith("NOTE") and value.strip():
+            return ""
+        if name.upper().endswith("X-ABLABEL") and not _is_aside(value):
+            return ""
     values = []
     at = text.upper().find("TEL")
     while at >= 0:
@@ -613,7 +621,8 @@ def _is_decimal(phrase: Phrase) -> bool:
                 run = 0
             run += len(group)
         runs.append(run)
-        if runs[0] < 3 and set(runs[1:-1]) == {3} and runs[-1] == 2:
+        eight = phrase.groups[0][0] == "8" and not phrase.plus
+        if eight and runs[0] < 3 and set(runs[1:-1]) == {3} and runs[-1] == 2:
             return True
         return min(runs) < 2 and not (runs[0] == 1 and set(runs[1:]) == {3})
     return False
