@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
-from pandas_numberactive._config.credentials import Address, masked_url
+from pandas_numberactive._config.checks import CHECKS
+from pandas_numberactive._config.credentials import masked_url
 from pandas_numberactive.errors import StoreError
 
 
@@ -20,43 +21,49 @@ class Use:
     store_id: str
     environment: str = ""
     request_id: str = ""  # of the newest purchase that this process made in it; empty before one
+    opened_at: float = 0.0  # when, in seconds since 1970
 
 
 _used: dict[str, Use] = {}  # by place
 _refused: set[str] = set()  # places whose store the user was told of
 
 
-def place_of(location: str | os.PathLike[str]) -> str:
-    """Return a store's place as it may be shown: a path, or a URL without a password."""
-    if isinstance(location, Address):
-        return masked_url(location) or ""
-    return os.fspath(location).removeprefix("sqlite:")
+def _place_of(location: str | os.PathLike[str]) -> str:
+    """Return one name for all spellings of a store."""
+    return str(CHECKS["store"]("store", location))
 
 
-def last_use(place: str) -> Use | None:
+def last_use(location: str | os.PathLike[str]) -> Use | None:
     """Return what is known of the store in a place."""
-    return _used.get(place)
+    return _used.get(_place_of(location))
 
 
-def note_use(place: str, use: Use) -> None:
+def note_use(location: str | os.PathLike[str], use: Use) -> None:
     """Remember the store in a place."""
-    _used[place] = use
+    _used[_place_of(location)] = use
 
 
-def another_store(place: str) -> StoreError:
+def note_purchase(location: str | os.PathLike[str], use: Use) -> None:
+    """Remember a purchase, unless another run of this process has made a newer one."""
+    known = last_use(location)
+    if known is None or known.store_id != use.store_id or known.opened_at <= use.opened_at:
+        note_use(location, use)
+
+
+def another_store(location: str | os.PathLike[str]) -> StoreError:
     """Return the error for a place in which another store is, or none."""
-    _refused.add(place)
+    _refused.add(_place_of(location))
     return StoreError(
-        f"The store {place} is not the one that this session used, or it lacks what was bought "
-        "since: it was emptied or made anew, or another copy was put in its place. Put that store "
-        "back. To go on with this one, which may buy everything again, call "
-        "pna.configure(store=...) anew. Nothing was bought."
+        f"The store {masked_url(os.fspath(location))} is not the one that this session used, or it "
+        "lacks what was bought since: it was emptied or made anew, or another copy was put in its "
+        "place. Put that store back. To go on with this one, which may buy everything again, call "
+        "pna.configure(store=...) once more, after this error. Nothing was bought."
     )
 
 
 def mean_this_one(location: str | os.PathLike[str]) -> None:
     """Take the store in a place as it is now, because the user names it again after the error."""
-    place = place_of(location)
+    place = _place_of(location)
     if place in _refused:
         _refused.discard(place)
         _used.pop(place, None)

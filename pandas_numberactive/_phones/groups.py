@@ -28,7 +28,6 @@ _NOT_WHOLE = re.compile(
 _ADDRESS = re.compile(r"[(\[ ]*8\d(?:\.(?:0|[1-9]\d?|1\d\d|2[0-4]\d|25[0-5])){3}[)\] ]*", re.ASCII)
 _EXTENSION = re.compile(r"8\d{6,7}(?:[)\]] ?-? ?|  ?| ?- ?)\d{3,4}", re.ASCII)
 _RANGE = re.compile(r"8\d{4,5}-8\d{4,5}", re.ASCII)
-_CENTS = re.compile(r"[(\[ ]*8\d?(?: ?\. ?\d{3})+ ?\. ?\d\d[)\] ]*\Z", re.ASCII)
 _SERIAL = re.compile(r"0?8[-./]\d\d[-./]\d{5,}", re.ASCII)
 _FOREIGN = re.compile(
     r"[(\[] ?0?8 ?[)\]]|8 ?[(\[]", re.ASCII
@@ -287,9 +286,20 @@ def is_decimal(body: str) -> bool:
         if is_bare_decimal(body) and not prefix.startswith("08"):
             return True
         return _BEFORE_ONE_DOT.fullmatch(prefix) is None
-    sizes = [count_digits(group) for group in body.split(".")]
-    thousands = sizes[0] == 1 and set(sizes[1:]) == {3}
-    return _CENTS.match(body) is not None or (min(sizes) < 2 and not thousands)
+    if has_cents(body) and digits_of(body).startswith("8"):
+        return True
+    sizes = _between_dots(body)
+    return min(sizes) < 2 and not (sizes[0] == 1 and set(sizes[1:]) == {3})
+
+
+def has_cents(body: str) -> bool:
+    """Return True where dots part thousands and two more digits, as no number with its 0 does."""
+    first, *others, last = _between_dots(body)
+    return "+" not in body and first < 3 and set(others) == {3} and last == 2
+
+
+def _between_dots(body: str) -> list[int]:
+    return [count_digits(group) for group in body.split(".")]
 
 
 def is_bare_decimal(body: str) -> bool:

@@ -29,6 +29,7 @@ from pandas_numberactive._phones.groups import (
     count_digits,
     cut,
     date_in,
+    has_cents,
     has_plus,
     has_single_marks,
     is_bare_decimal,
@@ -89,7 +90,6 @@ _BY_GROUPS = re.compile(
     r"[(\[ ]*(?:00?[^0+]+0{4}(?!0)"  # a document's number
     r"|00?[-./]00[-./]0{5}"  # an account's
     r"|00(?:\.0{1,3}){3}(?![.0])"  # an address
-    r"|00?(?:\.000)+\.00(?!0)"  # cents
     r"|0{5,6} ?- ?0{5,6}(?!0))"  # two lines
     r"|[(\[] ?00? ?[)\]]|0 ?[(\[]",  # another country's number
     re.ASCII,
@@ -308,7 +308,7 @@ def _is_part_read_by_digits(part: str) -> bool:
     """Return True for what may be a document's number, a customer's or another country's."""
     head, body, _ = cut(part)
     grouped = _BY_GROUPS.match(body) or _BY_GROUPS.match(bare_groups(body))
-    return grouped is not None or names_owner(head)
+    return grouped is not None or names_owner(head) or (body.count(".") > 1 and has_cents(body))
 
 
 def _has_link(text: str) -> bool:

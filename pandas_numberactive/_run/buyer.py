@@ -86,7 +86,7 @@ class Buyer:
         self._worker = worker  # our number in the store
         self._reserved: set[int] = set()  # numbers whose money this call has reserved or spent
         self.saved: dict[int, Purchase] = {}  # by number, as the store has taken them last
-        self.opened = ""  # the newest requestId that the store has taken under our claim
+        self.newest: Purchase | None = None  # with a requestId that the store has taken
 
     async def buy(self, todo: list[int]) -> NumberActiveError | None:
         """Take every number as far as it goes. The worker stays registered until it leaves."""
@@ -376,7 +376,7 @@ class Buyer:
         if lookup.state in SETTLED or saved == "kept":
             self.saved[lookup.number] = lookup
         if saved == "kept" and lookup.request_id:
-            self.opened = lookup.request_id
+            self.newest = lookup
 
     async def _check_known(self) -> None:
         """Stop where a claim was lost because the store does not know this worker any more."""

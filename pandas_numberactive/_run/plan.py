@@ -233,7 +233,7 @@ async def plan(
     numbers: NDArray[np.int64], shape: Shape, settings: RunSettings, options: Options
 ) -> Plan:
     """Plan a run over distinct numbers. It reads the store, sends and spends nothing."""
-    store = LookupStore.open(settings.store)
+    store = await LookupStore.open_used(settings.store)
     try:
         await refuse_paid_elsewhere(store, settings.environment)
         earlier = await earlier_run(store, run_key(numbers, settings, options))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pandas_numberactive._config.settings import RunSettings, user
-from pandas_numberactive._config.used_stores import Use, another_store, last_use, note_use, place_of
+from pandas_numberactive._config.used_stores import Use, last_use, note_purchase, note_use
 from pandas_numberactive._display.text import money, utc
 from pandas_numberactive._purchase.purchase import (
     _STATUS_OF,
@@ -181,11 +181,8 @@ class Run:
         is not over before that is left.
         """
         self._began = time.monotonic()
-        before = last_use(place_of(self._settings.store))
-        store = LookupStore.open(self._settings.store, make=before is None)
+        store = await LookupStore.open_used(self._settings.store)
         try:
-            if before is not None and not await store.fetch(runs.is_as_used, before):
-                raise another_store(store.location)
             result = await self._go(store)
         except BaseException:
             store.close()
@@ -205,8 +202,8 @@ class Run:
 
     async def _go(self, store: LookupStore) -> Result:
         self._rescue = await store.recover()
-        if last_use(store.location) is None:
-            note_use(store.location, Use(self._rescue.store_id))
+        if last_use(self._settings.store) is None:
+            note_use(self._settings.store, Use(self._rescue.store_id))
         await refuse_paid_elsewhere(store, self._settings.environment)
         key = run_key(self._numbers, self._settings, self._options)
         earlier = await earlier_run(store, key)
@@ -228,7 +225,7 @@ class Run:
             try:
                 error = await buyer.buy(self._in_order(sorted_))
             finally:
-                self._note_purchases(store, buyer)
+                self._note_purchases(buyer)
             error = await self._keep_again(store, buyer, run, key) or error
             result = await self._read_back(store, known, sorted_, run, error)
             if error is None:
@@ -257,14 +254,16 @@ class Run:
             return None
         if known and again is None and not count:
             return None
-        note_use(store.location, Use(self._rescue.store_id))  # as the call found it
+        note_use(self._settings.store, Use(self._rescue.store_id))  # as the call found it
         return lost_and_kept(count, sum(lookup.state in KEPT for lookup in saved))
 
-    def _note_purchases(self, store: LookupStore, buyer: Buyer) -> None:
+    def _note_purchases(self, buyer: Buyer) -> None:
         """Remember the newest purchase of this call, however the call ends."""
-        if buyer.opened:
-            environment = self._settings.environment
-            note_use(store.location, Use(self._rescue.store_id, environment, buyer.opened))
+        newest = buyer.newest
+        if newest is not None:
+            environment, request_id = newest.environment, str(newest.request_id)
+            use = Use(self._rescue.store_id, environment, request_id, newest.opened_at or 0.0)
+            note_purchase(self._settings.store, use)
 
     async def _read_back(
         self,
@@ -405,7 +404,7 @@ class Run:
 
 async def stored(numbers: NDArray[np.int64], environment: str, location: str) -> Answers:
     """Return the stored answers for these numbers, with details. Sends nothing."""
-    store = LookupStore.open(location)
+    store = await LookupStore.open_used(location)
     try:
         known = await store.read(environment, numbers)
         lookups = await store.details(environment, numbers.tolist())

@@ -186,7 +186,7 @@ def _save_late(db: Database, lookup: Purchase, code: int, run: int, now: int) ->
         )
         return "fenced"
     if row is None:
-        _insert(db, lookup, run, now)
+        _insert_late(db, lookup, code, run, now)
     elif not _fills(db, row, lookup, now):
         log(db, now, "late", lookup, code, run)
         return "fenced"
@@ -201,6 +201,13 @@ def _fills(db: Database, row: Any, lookup: Purchase, now: int) -> bool:
     if not (at_handle or row[1] == lookup.request_id):
         return False
     return _update(db, lookup, settled_columns(lookup, now), UNSETTLED)
+
+
+def _insert_late(db: Database, lookup: Purchase, code: int, run: int, now: int) -> None:
+    """Write the row of an answer, and the requestId by which the session knows its store."""
+    _insert(db, lookup, run, now)
+    if lookup.request_id:
+        log(db, now, "opened", lookup._replace(charged=None), code, run)
 
 
 def _insert(db: Database, lookup: Purchase, run: int, now: int) -> None:

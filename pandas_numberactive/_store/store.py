@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 import numpy as np
 
 from pandas_numberactive._config.checks import CHECKS
-from pandas_numberactive._config.credentials import Address
-from pandas_numberactive._config.used_stores import another_store, place_of
+from pandas_numberactive._config.credentials import Address, masked_url
+from pandas_numberactive._config.used_stores import another_store, last_use
 from pandas_numberactive._purchase.purchase import OPEN, SETTLED, LookupState, Purchase
 from pandas_numberactive._store import runs, saves, workers
-from pandas_numberactive._store.engines.files import refuse_misplaced, resolved
+from pandas_numberactive._store.engines.files import refuse_emptied, refuse_misplaced, resolved
 from pandas_numberactive._store.engines.journal import Database, Engine, Journal, Reading
 from pandas_numberactive._store.engines.postgres import PostgresEngine
 from pandas_numberactive._store.engines.sqlite import SQLiteEngine, of_parent
@@ -79,11 +79,12 @@ class LookupStore:
         make: bool = True,
     ) -> None:
         self.path: Path | None = None
-        self.location = place_of(location)
         opened: Callable[[], Engine]
         if isinstance(location, Address):
+            self.location = masked_url(location) or ""
             opened = partial(PostgresEngine, location, migrate=make)
         else:
+            self.location = os.fspath(location).removeprefix("sqlite:")
             if self.location != ":memory:":
                 self.path = resolved(self.location)
             opened = partial(SQLiteEngine, self.path, clock)
@@ -102,12 +103,12 @@ class LookupStore:
         """
         location = CHECKS["store"]("store", location)
         if location != ":memory:":
-            if not (make or cls.is_made(location)):
-                raise another_store(place_of(location))
+            if not (make or cls._is_filled(location)):
+                raise another_store(location)
             store = cls(location, make=make)
             if isinstance(store.engine, PostgresEngine) and not store.engine.is_made:
                 store.close()
-                raise another_store(store.location)
+                raise another_store(location)
             return store
         kept = _MEMORY.get(":memory:")
         if kept is not None and kept._pid != os.getpid():
@@ -115,6 +116,34 @@ class LookupStore:
         if kept is None:
             kept = _MEMORY[":memory:"] = cls(":memory:")
         return kept
+
+    @classmethod
+    async def open_used(cls, location: str | os.PathLike[str]) -> LookupStore:
+        """Open a store that a run may buy into.
+
+        Raises StoreError like `open`, and where this process used another store in that place:
+        nothing is made or written there.
+        """
+        before = last_use(location)
+        store = cls.open(location, make=before is None)
+        try:
+            if before is not None and not await store.fetch(runs.is_as_used, before):
+                raise another_store(location)
+        except BaseException:
+            store.close()
+            raise
+        return store
+
+    @classmethod
+    def _is_filled(cls, location: str | os.PathLike[str]) -> bool:
+        """Return False where a store's file is not there, or empty."""
+        if not cls.is_made(location):
+            return False
+        if isinstance(location, Address):
+            return True
+        path = resolved(os.fspath(location))
+        refuse_emptied(path)
+        return path.stat().st_size > 0
 
     @staticmethod
     def is_made(location: str | os.PathLike[str]) -> bool:

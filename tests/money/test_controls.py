@@ -317,12 +317,12 @@ def folder(tmp_path):
 
 @pytest.mark.postgres
 def test_an_emptied_server_that_nobody_remembers(fails, monkeypatch):
-    monkeypatch.setattr(run, "last_use", lambda _: None)
+    monkeypatch.setattr(store, "last_use", lambda _: None)
     fails(stores.test_a_server_emptied_between_calls_is_not_bought_anew)
 
 
 def test_a_file_that_nobody_remembers(fails, monkeypatch):
-    monkeypatch.setattr(run, "last_use", lambda _: None)
+    monkeypatch.setattr(store, "last_use", lambda _: None)
     fails(
         stores.test_a_file_that_is_another_one_now_is_not_bought_into,
         happens=stores.remove_all,

@@ -23,7 +23,9 @@ READ = (  # read as {n}
     *("No HP yang bisa dihubungi: 0{n}", "WA Bisnis 0{n}", "Indonesia (+62) {a} {b} {c}"),
     *("\U0001f1ee\U0001f1e9 +62{n}", "0{n} (hanya WA)"),
     *("Nomor HP 0{n}", "(WA) 0{n}", "telp/wa: 0{n}", "- 0{n}", "# 0{n}", "no_hp=0{n}"),
-    *("nohp nasabah: {n}", "0{n} (ybs)"),
+    *("nohp nasabah: {n}", "0{n} (ybs)", "No. H/P pelanggan: 0{n}", "\u260e nasabah {n}"),
+    *("M: nasabah {n}", "021-555-12-34 - 0{n}", "0{a}-{b}-{c} - 021-5551234", "0{n} \U0001f44d"),
+    "BEGIN:VCARD\nORG:Notebook\nitem1.TEL;waid=1:0{n}\nitem1.X-ABLabel:Ponsel\nEND:VCARD",
     # links and addresses
     *("https://wa.me/62{n}", "wa.me/62{n}?text=Halo%20123", "wa.me/+62{n}", "tel:+62{n}"),
     *("https://api.whatsapp.com/send?phone=62{n}&text=1", "62{n}@c.us", "sms:+62{n}"),

@@ -168,7 +168,8 @@ def _is_owned(text: str) -> bool:
     """Return True where an owner or a field is named before the first number, and no telephone."""
     start = next((at for at, c in enumerate(text) if c.isdigit()), len(text))
     words = "".join(c if c.isalpha() else " " for c in text[:start].lower()).split()
-    if any(word not in OTHERS for word in words):
+    pictured = "\U0001f1ee\U0001f1e9" in text or any(c in PICTURES for c in text[:start])
+    if pictured or any(word not in OTHERS for word in words):
         return False
     owned = bool(set(words) & set(ACCOUNTS))
     numbered = bool(set(words) & set(NUMBERS)) or "kartu" in words
@@ -375,6 +376,7 @@ def _parts(text: str) -> list[str]:
         if character in SEPARATORS:
             out.append("")
         elif character == "+" and sum(map(str.isdigit, out[-1])) > 1 and not _is_twice(out[-1]):
+            out[-1] = out[-1].rstrip(" ").removesuffix("-")
             out.append("+")
         else:
             out[-1] += character
@@ -432,7 +434,8 @@ def _part(part: str) -> str | None:
     if phrase is None or _is_cut_off(phrase, number, tail) or _is_round_amount(phrase):
         return None
     owner = "".join(c if c.isalpha() else " " for c in head.lower()).split()
-    if owner and set(owner) <= set(ACCOUNTS) and number.strip("([ ")[0] == "8":
+    pictured = any(c in PICTURES or c == "\U0001f1ee" for c in head)
+    if owner and not pictured and set(owner) <= set(ACCOUNTS) and number.strip("([ ")[0] == "8":
         return None
     return _judged(phrase)
 

@@ -121,6 +121,13 @@ def test_a_cell_that_is_no_single_indonesian_mobile_number_is_refused_with_its_r
     assert parse_phone(cell) == (None, reason)
 
 
+def test_many_numbers_in_a_cell_take_no_longer_than_their_length():
+    """Each half was split again: seven numbers took 18 s."""
+    cell = " ".join(f"0811 8899 {at:03}" for at in range(12))
+    assert parse_phone(cell)[0] is None
+    assert parse_phone("+62 " + " ".join(["08-12-2024"] * 16))[0] is None
+
+
 STRANGERS = {  # damaged cells and their verdicts: glued together each is someone else's number
     "a decimal tail in brackets": ("[8118899532.0]", (OURS, None)),
     "a decimal tail with a semicolon": ("8118899532.0;", (OURS, None)),

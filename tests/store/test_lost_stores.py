@@ -18,6 +18,7 @@ import pandas as pd
 import pytest
 
 import pandas_numberactive as pna
+from pandas_numberactive._config import used_stores
 from pandas_numberactive._purchase.purchase import LookupState, Purchase
 from pandas_numberactive._run.buyer import Buyer
 from pandas_numberactive._store import claims, saves, workers
@@ -728,6 +729,35 @@ def test_another_store_that_is_named_makes_no_other_forgotten(folder, vendor):
         book(6).numberactive.enrich("phone")
     assert list(folder.iterdir()) == []
     assert vendor.ledger.total == 8
+
+
+def test_the_newest_purchase_of_two_runs_is_the_one_that_is_known(folder):
+    """A slow run that began before ends behind the other one."""
+    place = folder / "s.sqlite3"
+    used_stores.note_purchase(place, used_stores.Use("id", "sandbox", "made-up-5", 5.0))
+    used_stores.note_purchase(str(place), used_stores.Use("id", "sandbox", "made-up-3", 3.0))
+    assert used_stores.last_use(f"sqlite:{place}").request_id == "made-up-5"
+    used_stores.note_purchase(place, used_stores.Use("other", "sandbox", "made-up-1", 1.0))
+    assert used_stores.last_use(place).request_id == "made-up-1"
+
+
+def test_two_databases_of_one_server_are_two_places():
+    """Whatever a masked address hides of them."""
+    one, two = (f"postgresql://127.0.0.1:1/{name}?user=me@bank" for name in ("one", "two"))
+    used_stores.note_use(one, used_stores.Use("id"))
+    assert used_stores.last_use(two) is None
+
+
+def test_an_empty_file_in_its_place_stays_empty(folder, vendor):
+    place = folder / "s.sqlite3"
+    with use(vendor, place):
+        book(2).numberactive.enrich("phone")
+        remove_all(folder)
+        place.touch()
+        for call in (book(2).numberactive.plan, book(2).numberactive.enrich):
+            with pytest.raises(StoreError, match=REFUSED):
+                call("phone")
+    assert [(path.name, path.stat().st_size) for path in folder.iterdir()] == [("s.sqlite3", 0)]
 
 
 def test_a_copy_put_back_under_a_failing_call_is_not_bought_into(folder, vendor):
