@@ -508,7 +508,15 @@ def _is_aside(text: str) -> bool:
         if character not in ".:=-#()[]!,;_/&\u2022":
             return False
         marks += character
-        if len(marks) == 3 or marks in ("..", "--", "()", "[]", "__", "-.", "!!"):
+        if (len(marks) == 3 and character not in "([") or marks in (
+            "..",
+            "--",
+            "()",
+            "[]",
+            "__",
+            "-.",
+            "!!",
+        ):
             return False
     return True
 
