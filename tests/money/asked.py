@@ -117,10 +117,13 @@ class Asked:
         return asking
 
     def joins(self, asking: Asking, caller: Caller, now: float) -> None:
-        """Take the place of a call that died, which this one is, made again, or a new place."""
-        gone = next((place for place in asking.places if place.gone(now)), None)
-        if gone is not None:
-            asking.places.remove(gone)
+        """Take the place of a call that died, which this one is, made again, or a new place.
+
+        The one that died first, as far as its lease shows: what has left gave its lease up.
+        """
+        gone = [place for place in asking.places if place.gone(now)]
+        if gone:
+            asking.places.remove(min(gone, key=lambda place: place.lease_until))
         asking.places.append(caller)
 
     def hands_back(self, asking: Asking, caller: Caller, complete: bool) -> None:
@@ -128,6 +131,7 @@ class Asked:
         self.running.remove(caller)
         if not complete:
             caller.dead = True  # to be made again
+            caller.lease_until = 0.0
             return
         if caller in asking.places:
             asking.places.remove(caller)
