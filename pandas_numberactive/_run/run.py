@@ -261,8 +261,12 @@ class Run:
         """Remember the newest purchase of this call, however the call ends."""
         newest = buyer.newest
         if newest is not None:
-            environment, request_id = newest.environment, str(newest.request_id)
-            use = Use(self._rescue.store_id, environment, request_id, newest.opened_at or 0.0)
+            use = Use(
+                self._rescue.store_id,
+                newest.environment,
+                str(newest.request_id),
+                newest.opened_at or 0.0,
+            )
             note_purchase(self._settings.store, use)
 
     async def _read_back(
