@@ -19,9 +19,10 @@ _SIDE_BY_SIDE = re.compile(r"(?:\(\)|\[\])*")
 _COMMA_DECIMAL = re.compile(r"(\d+),(\d+)", re.ASCII)
 _BEFORE_ONE_DOT = re.compile(r"0?8\d\d|(?:00)?620?(?:8\d\d)?", re.ASCII)
 _TAX_NUMBER = [2, 3, 3, 1, 3]  # digits of its groups, those of a branch left out
-# An amount below zero in an account, and decimals without their 0.
-_MONEY = r"(?:\d{1,3}(?:[.,]\d{3}){2,}(?:[.,]\d+)?|\d{7,}[.,]0+)"  # see FEWEST_BEFORE
+# An amount, its decimals behind as many digits as FEWEST_BEFORE.
+_MONEY = r"(?:\d{1,3}(?:[.,]\d{3}){2,}(?:[.,]\d+)?|\d{7,}[.,]0+)"
 _IN_BRACKETS = rf"\( *(?:{_MONEY}|\d(?:(?:  ?| ?- ?)?\d){{6,}}(?:\. ?| ?,)0+) *\)"
+# An amount below zero in an account, and decimals without their 0.
 _NOT_WHOLE = re.compile(
     rf"-\d|[(\[+ ]*[.,]\d|{_IN_BRACKETS} *[-.,;]?\Z|- *{_MONEY} *[.,;]?\Z|{_MONEY}-\Z", re.ASCII
 )
@@ -29,9 +30,8 @@ _ADDRESS = re.compile(r"[(\[ ]*8\d(?:\.(?:0|[1-9]\d?|1\d\d|2[0-4]\d|25[0-5])){3}
 _EXTENSION = re.compile(r"8\d{6,7}(?:[)\]] ?-? ?|  ?| ?- ?)\d{3,4}", re.ASCII)
 _RANGE = re.compile(r"8\d{4,5}-8\d{4,5}", re.ASCII)
 _SERIAL = re.compile(r"0?8[-./]\d\d[-./]\d{5,}", re.ASCII)
-_FOREIGN = re.compile(
-    r"[(\[] ?0?8 ?[)\]]|8 ?[(\[]", re.ASCII
-)  # an area of Australia, a number of Russia
+# An area of Australia, a number of Russia.
+_FOREIGN = re.compile(r"[(\[] ?0?8 ?[)\]]|8 ?[(\[]", re.ASCII)
 _TAIL = re.compile(r"(?<=\d)(?:\. ?| ?,)0+(?= *[)\]]? *[-.,;]? *\Z)", re.ASCII)
 _SIGNIFICANT = 6  # digits that Excel shows and exports
 _AMOUNT = re.compile(

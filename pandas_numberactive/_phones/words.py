@@ -39,8 +39,8 @@ _SLASHED = re.compile(r"\b(?:w[./]a|h[./]p)\b", re.I)
 _INITIAL = re.compile(r"\b[mtphw](?= ?[:.])")  # M: and T: on a business card
 _NUMBERED = re.compile(r"([^\W\d_]) ?[._#(-]?[1-5](?:\)? ?[:=] ?|\) ?|\.? +(?=[(\[]?(?:\+62|0)))")
 _LONE_DIGIT = re.compile(r"[1-5](?<!\d\d)(?!\d)")
-_NO = "|".join(_NUMBERS)
-_OWNER = "|".join(_OWNERS)
+_NO = "|".join(sorted(_NUMBERS))
+_OWNER = "|".join(sorted(_OWNERS))
 _GLUED = re.compile(rf"(?:{_NO})+(?:{_OWNER})|(?:{_OWNER})(?:{_NO})+")
 _HEAD = re.compile(r"[-#.\u2022]?(?:[(\[]?w[)\]]?\.?[:=/#_&,-]?)*")
 _NOTES = re.compile(r"[-./,:&_]?(?:[(\[]?w[)\]]?[./,&-]?)*[(\[]?w[)\]]?[.!]?")
@@ -133,7 +133,7 @@ def is_label(head: str) -> bool:
     """Return True where only neutral words and single marks stand before a number."""
     if not head or head == " ":
         return True
-    return _HEAD.fullmatch(_skeleton(_spelled(head.lower()))) is not None
+    return _HEAD.fullmatch(_skeleton(_spelled(head))) is not None
 
 
 def names_owner(head: str) -> bool:
@@ -147,7 +147,10 @@ def names_account(text: str) -> bool:
 
     "No. pelanggan" is an account's, "No. HP pelanggan" a telephone's.
     """
-    words = _words(text)
+    return _is_account(_words(text))
+
+
+def _is_account(words: list[str]) -> bool:
     if not _TELEPHONES.isdisjoint(words):
         return False
     numbered = not _NUMBERS.isdisjoint(words) and not _OWNERS.isdisjoint(words)
@@ -162,17 +165,26 @@ def is_field(text: str) -> bool:
 
 def _words(text: str) -> list[str]:
     """Return the words of a text, "nohp" as "hp", and a telephone's sign or initial, too."""
-    text = _spelled(text.lower())
+    return _words_of(_spelled(text))
+
+
+def _words_of(spelled: str) -> list[str]:
     return [
         bare if (bare := word.removeprefix("nomor").removeprefix("no")) in _TELEPHONES else word
-        for word in _LETTERS.findall(text)
+        for word in _LETTERS.findall(spelled)
     ]
 
 
-def _spelled(text: str) -> str:
-    """Return a text in small letters with pictures and M: as words."""
-    if ":" in text or "." in text:
-        text = _INITIAL.sub("hp", text)
+def _spelled(head: str) -> str:
+    """Return the text before a number in small letters, with M: and pictures as words."""
+    head = head.lower()
+    if ":" in head or "." in head:
+        head = _INITIAL.sub("hp", head)
+    return _with_pictures(head)
+
+
+def _with_pictures(text: str) -> str:
+    """Return a text with each picture as a word."""
     if not text.isascii():
         text = text.replace(FLAG, " hp ")
         text = "".join(" hp " if is_picture(character) else character for character in text)
@@ -183,7 +195,7 @@ def is_note(tail: str) -> bool:
     """Return True where only neutral words or one single mark stand behind a number."""
     if not tail:
         return True
-    skeleton = _skeleton(_spelled(tail.lower()))
+    skeleton = _skeleton(_with_pictures(tail.lower()))
     return (_END.fullmatch(skeleton) or _NOTES.fullmatch(skeleton)) is not None
 
 
@@ -194,7 +206,7 @@ def is_aside(part: str) -> bool:
 
 def _skeleton(text: str) -> str:
     """Return neutral words as "w", unknown words as "?", without blanks."""
-    if names_account(text):
+    if _is_account(_words_of(text)):
         return "?"
     return _LETTERS.sub(_kind, text).replace(" ", "")
 
