@@ -202,7 +202,7 @@ def _parse_parts(text: str, max_digits: int) -> Parsed:
         return _parse_part(*groups.without_tail(text), max_digits)
     unlabelled = without_label_digit(text)
     head, body, _ = groups.cut(unlabelled)
-    if _has_mark_run(text) or is_field(head) or _is_of_an_account(head, body):
+    if _has_mark_run(text) or _is_no_telephones(head, body):
         return None, _unreadable(text, max_digits)
     if unlabelled != text and groups.is_date(unlabelled):
         return None, "not_a_number"
@@ -215,11 +215,16 @@ def _parse_parts(text: str, max_digits: int) -> Parsed:
     return _parse_separated(text, had_tail, max_digits)
 
 
-def _is_of_an_account(head: str, body: str) -> bool:
-    """Return True where the words before a number, whatever parts them, name its owner alone."""
+def _is_no_telephones(head: str, body: str) -> bool:
+    """Return True where the words before the first number, whatever parts them, say so."""
     if not head:  # as in most texts
         return False
-    return names_account(head) or (groups.digits_of(body).startswith("8") and names_owner(head))
+    return is_field(head) or names_account(head) or _is_owners(head, body)
+
+
+def _is_owners(head: str, body: str) -> bool:
+    """Return True for digits without their 0 behind a customer, who may have such a number."""
+    return bool(head) and groups.digits_of(body).startswith("8") and names_owner(head)
 
 
 def _has_mark_run(text: str) -> bool:
@@ -274,7 +279,7 @@ def _is_landline(part: str) -> bool:
 def _parse_part(part: str, had_tail: bool, max_digits: int, may_split: bool = True) -> Parsed:
     """Read one number with its label and notes. A half of two is not split again."""
     head, body, tail = groups.cut(part)
-    if not (is_label(head) and is_note(tail)) or _is_of_an_account(head, body):
+    if not (is_label(head) and is_note(tail)) or _is_owners(head, body):
         return None, _unreadable(part, max_digits)
     digits = groups.digits_of(body)
     plus = groups.has_plus(body)
