@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -155,7 +154,8 @@ class Layouts:
         odd = tailed[whole * power != value[tailed]]
         row[odd if every else at[odd]] += 1
         reason = rules[:, 0].astype(np.int8).take(row)
-        kept = rules[:, 1].take(row[at])
+        reads = reason[at] == READ
+        kept = np.where(reads, rules[:, 1].take(row[at]), count[at])
         dropped = count[at][tailed] > kept[tailed]  # the tail, or nothing
         tailed = tailed[dropped]
         whole = whole[dropped]
@@ -167,16 +167,16 @@ class Layouts:
         lost = tailed[is_rounded(whole, lengths(whole))]
         read[lost] = 0
         why[lost] = _PRECISION_LOST
-        reads = reason[at] == READ
         number[at] = np.where(reads, read, 0)
         reason[at] = np.where(reads, why, reason[at])
-        self._read_parted(rules, row, digits, number, reason)
+        self._read_parted(rules, row, tail, digits, number, reason)
         return number, reason
 
     def _read_parted(
         self,
         rules: NDArray[np.int32],
         row: NDArray[Any],
+        tail: NDArray[np.int32],
         digits: Any,
         number: NDArray[np.int64],
         reason: NDArray[np.int8],
@@ -187,8 +187,9 @@ class Layouts:
         at = np.flatnonzero(reason < READ)
         if len(at):
             code, before, pluses = rules[row[at]].T
+            zeros = np.where(row[at] % 2, 0, tail[at])  # the second rule counts every digit
             number[at], reason[at] = read_parted(
-                code, before, pluses, digits.take(pa.array(at)), self._max_digits
+                code, before, zeros, pluses, digits.take(pa.array(at)), self._max_digits
             )
 
     def _judged(self, layouts: list[str]) -> NDArray[np.int32]:
@@ -258,10 +259,11 @@ def _rules(layout: str, text: str, count: int) -> tuple[int, Rule, Rule]:
     tail = len(ZERO_RUNS.findall(text)[-1]) if bare != text else 0
     plus = has_plus(cut(text)[1])
     if not all(map(_is_refused_by_marks, {text, bare})) and _is_led_by_digits(text, bare):
-        rule = _rule_of_first(layout, text, tail)
-        return 0, rule, rule
-    whole = _probe(layout, plus, 0, marked)
-    decimal = _probe(layout, plus, tail, marked) if tail else whole
+        decimal = _rule_of_first(layout, bare, tail)
+        whole = _rule_of_first(layout, text, 0) if tail else decimal
+    else:
+        whole = _probe(layout, plus, 0, marked)
+        decimal = _probe(layout, plus, tail, marked) if tail else whole
     if whole[0] == READ and (spare := _spare(text)):
         tail = spare
         decimal = _PRECISION_LOST, 0, 0
@@ -276,10 +278,10 @@ def _spare(text: str) -> int:
     return spare_of_thousands(without_brackets(cut(parts[0])[1]) if len(parts) == 1 else text)
 
 
-def _rule_of_first(layout: str, text: str, tail: int) -> Rule:
-    """Return the rule for a layout whose first digits decide."""
+def _rule_of_first(layout: str, bare: str, tail: int) -> Rule:
+    """Return the rule for a layout whose first digits decide, its tail of zeros left out."""
     for rule_of in (rule_of_line, rule_of_behind, rule_of_dot):
-        rule = rule_of(layout, text)
+        rule = rule_of(layout, bare, tail)
         if rule != SLOWLY:
             return rule
     return _agreed(layout, tail)
@@ -337,12 +339,11 @@ def _is_led_by_digits(text: str, bare: str) -> bool:
 
 
 def _agreed(layout: str, tail: int) -> Rule:
-    """Return the rule of the reason that parse_phone gives for every head and tail, or SLOWLY."""
-    count = layout.count("0")
+    """Return the rule of the reason that parse_phone gives for every head, or SLOWLY."""
     reasons = set()
-    for head, zeros in product(_HEADS, {0, tail}):
-        digits = (head + "1" * count)[: count - zeros] + "0" * zeros
-        reasons.add(parse_phone(filled(layout, digits), max_digits=ENDLESS)[1])
+    for head in _HEADS:
+        probe = filled(layout, head + "1" * len(layout), tail)
+        reasons.add(parse_phone(probe, max_digits=ENDLESS)[1])
         if len(reasons) > 1:
             return SLOWLY
     reason = reasons.pop()

@@ -333,7 +333,8 @@ def _parse_two(body: str, had_tail: bool, max_digits: int) -> Parsed | None:
     if groups.count_digits(body) < TWO_NUMBERS or not groups.has_pairs(body):
         return None
     for first, second in groups.splits(body):
-        if groups.digits_of(second).startswith(("0", "62")):
+        touches = second.startswith(("(0)", "[0]"))  # it may belong to the digits before it
+        if not touches and groups.digits_of(second).startswith(("0", "62")):
             parsed = [
                 _parse_beside(*groups.without_tail(first), max_digits, may_split=False),
                 _parse_beside(second, had_tail, max_digits, may_split=False),

@@ -13,9 +13,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from pandas_numberactive._phones.digits import MOST, POWERS, PREFIXES, SLOW, lengths, read_digits
+from pandas_numberactive._phones.digits import (
+    MOST,
+    POWERS,
+    PREFIXES,
+    SLOW,
+    is_rounded,
+    lengths,
+    read_digits,
+)
 from pandas_numberactive._phones.groups import (
-    FEWEST_BEFORE,
     FEWEST_OF_LINE,
     MIN_DIGITS,
     count_digits,
@@ -48,16 +55,17 @@ _SECOND_END = 16  # times the digits from the first place where a whole number m
 _OTHERWISE = {"not_mobile": _READ_ALL, "bad_characters": _REFUSE}
 _BAD = REASONS.index("bad_characters")
 _NOT_A_NUMBER = REASONS.index("not_a_number")
+_PRECISION_LOST = REASONS.index("precision_lost")
 # Before a dot, by length.
 _AREAS = dict(enumerate(("62", "811", "0811", "62811", "620811", "0062811", "00620811"), 2))
 _LINE = re.compile(r"0{7,8}(?:[)\]] ?-? ?|  ?| ?- ?)0{3,4}", re.ASCII)
 _BEFORE_AREA = np.array([-1, -1, 0, 0, 0, 62, 620, 62, 620])  # by length, its three digits aside
 
 
-def filled(layout: str, digits: str) -> str:
-    """Return the layout with these digits in the places of its zeros."""
+def filled(layout: str, digits: str, tail: int = 0) -> str:
+    """Return the layout with these digits in the places of its zeros, those of its tail aside."""
     form = layout.replace("%", "%%").replace("0", "%s")
-    return form % tuple(digits[: layout.count("0")])
+    return form % tuple(digits[: layout.count("0") - tail] + "0" * tail)
 
 
 def starts_of_a_second(text: str) -> list[int]:
@@ -152,8 +160,11 @@ def _prefixed(digits: int, plus: bool) -> list[tuple[str, int]]:
     return [(prefix, length) for prefix, length in known if length > MIN_DIGITS]
 
 
-def rule_of_behind(layout: str, text: str) -> Rule:
-    """Return the rule for a layout with digits behind what may be a whole number."""
+def rule_of_behind(layout: str, text: str, tail: int) -> Rule:
+    """Return the rule for a layout with digits behind what may be a whole number.
+
+    `text` is without the decimal tail of so many zeros, here and below.
+    """
     parts = filled_parts(text)
     if len(parts) != 1 or layout.count("0") > MOST:
         return SLOWLY
@@ -162,13 +173,13 @@ def rule_of_behind(layout: str, text: str) -> Rule:
     ends = _ends(body, plus)
     if not ends or body.count(".") == 1:  # one dot may begin decimals
         return SLOWLY
-    return _rule_of_ends(layout, ends, plus)
+    return _rule_of_ends(layout, ends, plus, tail)
 
 
-def _rule_of_ends(layout: str, ends: list[int], plus: bool) -> Rule:
+def _rule_of_ends(layout: str, ends: list[int], plus: bool, tail: int) -> Rule:
     """Return the rule by two probes: a whole number before the last digits, and none."""
     heads = ("628", "629") if plus else ("8", "9")
-    probes = [filled(layout, head + head[-1] * MOST) for head in heads]
+    probes = [filled(layout, head + head[-1] * MOST, tail) for head in heads]
     whole, other = (parse_phone(probe, max_digits=ENDLESS)[1] for probe in probes)
     if whole != "several_numbers":
         return SLOWLY
@@ -190,7 +201,7 @@ def _ends(body: str, plus: bool) -> list[int]:
     return sorted({end for end in ends if end >= _fewest(plus)})
 
 
-def rule_of_dot(layout: str, text: str) -> Rule:
+def rule_of_dot(layout: str, text: str, tail: int) -> Rule:
     """Return the rule for a layout with one dot, behind what may be an area."""
     count = layout.count("0")
     body = cut(text)[1]
@@ -199,10 +210,10 @@ def rule_of_dot(layout: str, text: str) -> Rule:
     area = _AREAS.get(before)
     if area is None or body.count(".") != 1 or count > MOST or may_end_before(text, plus):
         return SLOWLY
-    digits = (area + ("8" if before == 2 else "") + "1" * count)[:count]
-    national, why = parse_phone(filled(layout, digits), max_digits=ENDLESS)
+    digits = (area + ("8" if before == 2 else "") + "1" * count)[: count - tail]
+    national, why = parse_phone(filled(layout, digits, tail), max_digits=ENDLESS)
     if why == "bad_characters":
-        other = parse_phone(filled(layout, "9" * count), max_digits=ENDLESS)
+        other = parse_phone(filled(layout, "9" * count, tail), max_digits=ENDLESS)
         return (DOTTED, before, _REFUSE) if other == (None, "not_a_number") else SLOWLY
     is_read = national == digits[digits.index("8") :] or why == "too_short"
     return (DOTTED, before, int(plus)) if is_read else SLOWLY
@@ -213,13 +224,12 @@ def may_be_line(body: str) -> bool:
     return _LINE.fullmatch(without_brackets(body)) is not None
 
 
-def rule_of_line(layout: str, text: str) -> Rule:
+def rule_of_line(layout: str, text: str, tail: int) -> Rule:
     """Return the rule for a layout of what may be a landline with an extension."""
     if not may_be_line(cut(text)[1]) or "." in text:
         return SLOWLY
-    count = layout.count("0")
     line, other = (
-        parse_phone(filled(layout, head + "1" * count), max_digits=ENDLESS)[1]
+        parse_phone(filled(layout, head + "1" * MOST, tail), max_digits=ENDLESS)[1]
         for head in ("8", "081")
     )
     if line != "several_numbers" or other not in (None, "too_short"):
@@ -230,22 +240,28 @@ def rule_of_line(layout: str, text: str) -> Rule:
 def read_parted(
     codes: NDArray[np.int32],
     before: NDArray[np.int32],
+    tail: NDArray[np.int32],
     pluses: NDArray[np.int32],
     digits: Any,
     max_digits: int,
 ) -> tuple[NDArray[np.int64], NDArray[np.int8]]:
     """Return numbers and reasons of cells with a rule for their parts, SLOW where it does not hold.
 
-    `digits` is an Arrow array of the cells' digits, `before` how many belong to the first part.
+    `digits` is an Arrow array of the cells' digits, `before` how many belong to the first part,
+    `tail` how many of the last are decimals of zeros.
     """
     number = np.zeros(len(codes), np.int64)
     reason = np.full(len(codes), SLOW, np.int8)
     count, value = _halves(digits, before)
+    count -= tail
+    value[:, 1] //= POWERS.take(tail)
     for code, read in _READERS.items():
         at = np.flatnonzero(codes == code)
         if len(at):
             number[at], reason[at] = read(
-                _Parts(value[at], before[at], count[at] - before[at], pluses[at], max_digits)
+                _Parts(
+                    value[at], before[at], count[at] - before[at], tail[at], pluses[at], max_digits
+                )
             )
     return number, reason
 
@@ -256,6 +272,7 @@ class _Parts(NamedTuple):
     value: NDArray[np.int64]
     before: NDArray[np.int32]
     behind: NDArray[np.int64]
+    tail: NDArray[np.int32]
     pluses: NDArray[np.int32]
     max_digits: int
 
@@ -268,8 +285,10 @@ class _Parts(NamedTuple):
         value = self.value[:, 0] * POWERS.take(self.behind) + self.value[:, 1]
         count = self.before + self.behind
         number, reason = read_digits(value, count, self.pluses % 2 > 0, self.max_digits)
+        lost = (self.tail > 0) & is_rounded(value, lengths(value))
         refused = self.pluses & _REFUSE > 0
-        return np.where(refused, 0, number), np.where(refused, _BAD, reason).astype(np.int8)
+        reason = np.where(refused, _BAD, np.where(lost, _PRECISION_LOST, reason)).astype(np.int8)
+        return np.where(refused | lost, 0, number), reason
 
     def longer(self) -> _Parts:
         """Return the parts cut at the second end."""
@@ -278,7 +297,7 @@ class _Parts(NamedTuple):
         value, rest = np.divmod(self.value[:, 1], POWERS.take(behind))
         value += self.value[:, 0] * POWERS.take(more)
         both = np.stack([value, rest], axis=1)
-        return _Parts(both, self.before + more, behind, self.pluses, self.max_digits)
+        return self._replace(value=both, before=self.before + more, behind=behind)
 
     def at(self, places: NDArray[np.intp]) -> _Parts:
         """Return the parts of the cells at these places."""
@@ -286,6 +305,7 @@ class _Parts(NamedTuple):
             self.value[places],
             self.before[places],
             self.behind[places],
+            self.tail[places],
             self.pluses[places],
             self.max_digits,
         )
@@ -331,7 +351,6 @@ def _read_dotted(parts: _Parts) -> tuple[NDArray[np.int64], NDArray[np.int8]]:
     head = parts.value[:, 0]
     decimal = np.where((head == 62) | (head == 620), SLOW, _NOT_A_NUMBER)  # 0062 is a prefix, too
     reason = np.where(_is_area(head, parts.before), reason, decimal).astype(np.int8)
-    reason[(parts.before >= FEWEST_BEFORE) & (parts.value[:, 1] == 0)] = SLOW  # a tail, perhaps
     return np.where(reason == READ, number, 0), reason
 
 
@@ -364,4 +383,5 @@ def _halves(digits: Any, before: NDArray[np.int32]) -> tuple[NDArray[np.int64], 
     halves = pa.LargeStringArray.from_buffers(
         len(cuts) - 1, pa.py_buffer(cuts), digits.buffers()[2]
     )
-    return np.diff(ends), halves.cast(pa.int64()).to_numpy().reshape(-1, 2)
+    # An Arrow array's own memory takes no writes.
+    return np.diff(ends), halves.cast(pa.int64()).to_numpy().copy().reshape(-1, 2)

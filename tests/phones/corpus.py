@@ -249,6 +249,8 @@ REFUSED = {  # with a reason that is true of the cell
     "08-2021-001234 0215550123": "bad_characters",
     "08122024 1030 0215550123": "too_long",
     "08122024 1030 / 0215550123": "several_numbers",
+    "0812-3456-789(0) 721-5550123": "several_numbers",
+    "08123456789[0]-7215550123": "several_numbers",
     "nasabah {n} 0215550123": "bad_characters",
     # other kinds
     "82.165.99.210": "bad_characters",

@@ -534,7 +534,7 @@ def _phrase(text: str) -> Phrase | None:
     plus = "+" in plain[:3]
     if plain.count("+") > 1 or (not plus and "+" in plain):
         return None
-    plain = plain.replace("+ ", "").replace("+", "").replace("(0)", "0")
+    plain = plain.replace("+ ", "").replace("+", "").replace("(0)", "0").replace("[0]", "0")
     plain = plain.replace(" )", ")").replace(" ]", "]")
     depth = 0
     groups = [""]

@@ -22,6 +22,12 @@ DOTTED = ("0{a}.{b}{c}", "{a}.{b} {c}", "+62.{n}", "+62 {a}.{b}{c}", "HP: 0{a}.{
 
 # A label's slash parts no numbers, and a tail of zeros stands behind the only number.
 LABELLED = ("W/A 0{a}.{n}", "W/A 0{n}-{a}-{b}", "{n} {a},00", "{n} 02,00", "W/A 0{a}.{b}{c}")
+# A tail of zeros behind what the first digits decide, and other decimals.
+TAILED = (
+    *("{a}{b}-{c}.00", "no hp:{a}{b} - {c}.0", "{a}{b} {c}.05", "0{a}.{b} {c},00"),
+    *("0{a}.{b}-{c},5", "# {a} {b}.{c},00", "# {a}.{b}{c},00", "0062{a}{b}-{c}.00"),
+    *("0{n}-{a}.0", "0062 {a}.{b}{c}", "0062 {a}.0000", "{a} - {b}.000"),
+)
 
 
 def number(rng):
@@ -50,7 +56,9 @@ def read(given, **options):
 
 
 @pytest.mark.parametrize(
-    "shapes", [TWO, BEHIND, DOTTED, LABELLED], ids=["two", "behind", "dotted", "labelled"]
+    "shapes",
+    [TWO, BEHIND, DOTTED, LABELLED, TAILED],
+    ids=["two", "behind", "dotted", "labelled", "tailed"],
 )
 @pytest.mark.parametrize("max_digits", [9, 12])
 def test_parted_cells_agree_with_single_cells(shapes, max_digits):
@@ -61,7 +69,7 @@ def test_parted_cells_agree_with_single_cells(shapes, max_digits):
     ]
 
 
-@pytest.mark.parametrize("shape", [*TWO, *BEHIND, *DOTTED[:-1]])
+@pytest.mark.parametrize("shape", [*TWO, *BEHIND, *DOTTED[:-1], *TAILED[:-2]])
 def test_whole_numbers_in_parts_take_no_cell_apart(shape, monkeypatch):
     """Only what is no whole mobile number goes to the one-cell function."""
     apart = []
@@ -82,6 +90,7 @@ def test_whole_numbers_in_parts_take_no_cell_apart(shape, monkeypatch):
         *("0841 5847 225 2", "+62 847 5518 894 - 33", "846 8531) 411 2", "00628206545 148 - 33"),
         *("021 851-5322 602 - 33", "WhatsApp 861) 6179.421", "843.3380) 023;", "863 - 6588.448"),
         *("8543729 342 WA", "HP 8161867-520", "8871 344, 442 (istri)", "0841.5847-225"),
+        *("0811.9000 000,00", "0811.9000 010,00", "62811.0000 000,0", "0811900-0000.00"),
     ],
 )
 def test_what_is_no_mobile_number_takes_no_cell_apart(cell, monkeypatch):
