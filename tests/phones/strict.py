@@ -127,7 +127,7 @@ def _text(cell: str) -> str | None:
         return number or None
     comma = text.find(",")
     if comma >= 0 and _is_tail(text, comma):
-        text = text[:comma]
+        text = text[:comma] + "".join(c for c in text[comma:] if c in ")]")
         if len("".join(c for c in text if c.isdigit()).strip("0")) <= 6:
             return None
     if any(run in text for run in ("///", "||", ";;;", "&&&", ",,,")) or _is_cut(text):
