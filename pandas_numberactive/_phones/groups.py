@@ -20,7 +20,7 @@ _COMMA_DECIMAL = re.compile(r"(\d+),(\d+)", re.ASCII)
 _BEFORE_ONE_DOT = re.compile(r"0?8\d\d|(?:00)?620?(?:8\d\d)?", re.ASCII)
 _TAX_NUMBER = [2, 3, 3, 1, 3]  # digits of its groups, those of a branch left out
 # An amount, its decimals behind as many digits as FEWEST_BEFORE.
-_MONEY = r"(?:\d{1,3}(?:[.,]\d{3}){2,}(?:[.,]\d+)?|\d{7,}[.,]0+)"
+_MONEY = r"(?:\d{1,3}(?:[.,]\d{3}){2,}(?:[.,]\d+)*|\d{7,}[.,]0+)"
 _IN_BRACKETS = rf"\( *(?:{_MONEY}|\d(?:(?:  ?| ?- ?)?\d){{6,}}(?:\. ?| ?,)0+) *\)"
 # An amount below zero in an account, and decimals without their 0.
 _NOT_WHOLE = re.compile(
@@ -320,14 +320,12 @@ def digits_of(text: str) -> str:
 def splits(body: str) -> list[tuple[str, str]]:
     """Return the text before and behind each gap, where a second number may begin.
 
-    A bracket that opens there belongs to the second, all other marks to the first.
+    A bracket that opens there belongs to the second. A dash parts them, and belongs to neither.
     """
     out = []
     for before, behind in pairwise(_DIGITS.finditer(body)):
         gap = body[before.end() : behind.start()]
         at = before.end() + len(gap.rstrip("([ "))
-        first = body[:at]
-        if gap.lstrip(")]").startswith(" "):  # a dash between blanks parts them
-            first = first.rstrip(" -.")
-        out.append((first, body[at:]))
+        marks = " -." if gap.lstrip(")]").startswith(" ") else " -"  # a dot there is its own
+        out.append((body[:at].rstrip(marks), body[at:]))
     return out

@@ -328,10 +328,12 @@ def _parse_groups(body: str, read: Callable[[str], Parsed]) -> Parsed | None:
 def _parse_two(body: str, had_tail: bool, max_digits: int) -> Parsed | None:
     """Read two whole numbers, one behind the other. None means that there are not two.
 
-    Each is read as it would be alone. A decimal tail stood at the end.
+    Each is read as it would be alone. A decimal tail stood at the end. Where the second may begin
+    in two places, nobody can say which is meant.
     """
     if groups.count_digits(body) < TWO_NUMBERS or not groups.has_pairs(body):
         return None
+    found = set()
     for first, second in groups.splits(body):
         touches = second.startswith(("(0)", "[0]"))  # it may belong to the digits before it
         if not touches and groups.digits_of(second).startswith(("0", "62")):
@@ -340,8 +342,8 @@ def _parse_two(body: str, had_tail: bool, max_digits: int) -> Parsed | None:
                 _parse_beside(second, had_tail, max_digits, may_split=False),
             ]
             if all(map(_is_whole, parsed, (first, second))):
-                return _one_of(parsed, [first, second])
-    return None
+                found.add(_one_of(parsed, [first, second]))
+    return (None, "several_numbers") if len(found) > 1 else next(iter(found), None)
 
 
 def _parse_beside(part: str, had_tail: bool, max_digits: int, may_split: bool = True) -> Parsed:

@@ -75,17 +75,19 @@ def _by_category(character: str) -> str:
     return "" if invisible else character
 
 
-def is_picture(character: str) -> bool:
-    """Return True for a pictograph that says nothing of a number, such as a telephone.
+def name_of_picture(character: str) -> str:
+    """Return a neutral word for a pictograph that says nothing of a number, else the character.
 
     Others may stand for hidden digits, for another person, or for a number that is out of use.
     """
-    return character in _PICTURES
+    if character in _TELEPHONES:
+        return " hp "
+    return " ok " if character in _PICTURES else character
 
 
 FLAG = "\U0001f1ee\U0001f1e9"  # of Indonesia
+_TELEPHONES = frozenset("\u260e\u260f\u2706\U0001f4de\U0001f4f1\U0001f4f2\U0001f57f\U0001f581")
 _PICTURES = frozenset(
-    "\u260e\u260f\u2706\U0001f4de\U0001f4f1\U0001f4f2\U0001f57f\U0001f581"  # telephones
     "\u2709\U0001f4ac\U0001f4e9\U0001f4e8"  # messages
     "\u2611\u2705\u2713\u2714\U0001f44d\U0001f44c\U0001f64f\U0001f60a\U0001f642"  # in use
     "\U0001f3e0\U0001f3e1\U0001f3e2\U0001f4bc\U0001f4cd\u27a1\U0001f449"  # places, pointers

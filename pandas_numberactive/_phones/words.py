@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from pandas_numberactive._phones.text import FLAG, is_picture
+from pandas_numberactive._phones.text import FLAG, name_of_picture
 
 # Neutral words only. A word that is not listed may change whose number it is ("istri") or what it
 # is worth ("salah"), so the cell is refused.
@@ -72,7 +72,7 @@ ADDRESS = re.compile(
 CARD = re.compile(r"\s*(?:BEGIN:VCARD|MECARD:)", re.I)
 _CARD_FIELD = re.compile(r"(?:^|[\r\n;:.]) *TEL((?:;[^:\r\n]+)?):([^;\r\n]+)", re.I)
 _FOLDED = re.compile(r"\r?\n[ \t]")  # one line goes on in the next
-_OF_OTHERS = re.compile(r"[;=]X-|;ext=|(?:^|[\r\n;]) *NOTE[^:;\r\n]*:[^;\r\n]", re.I)
+_OF_OTHERS = re.compile(r"[;=]X-|;ext=|(?:^|[\r\n;])\s*NOTE[^:;\r\n]*:[^;\r\n]", re.I)
 _LABELS = re.compile(r"X-ABLabel:([^\r\n]*)", re.I)
 _MORE = re.compile(r"(?<![^\W\d])TELP?\d*\b|END:VCARD\s*\S", re.I)
 
@@ -164,7 +164,7 @@ def is_field(text: str) -> bool:
 
 
 def _words(text: str) -> list[str]:
-    """Return the words of a text, "nohp" as "hp", and a telephone's sign or initial, too."""
+    """Return the words of a text, "nohp", a telephone's sign and its initial as "hp"."""
     return _words_of(_spelled(text))
 
 
@@ -186,8 +186,7 @@ def _spelled(head: str) -> str:
 def _with_pictures(text: str) -> str:
     """Return a text with each picture as a word."""
     if not text.isascii():
-        text = text.replace(FLAG, " hp ")
-        text = "".join(" hp " if is_picture(character) else character for character in text)
+        text = "".join(map(name_of_picture, text.replace(FLAG, " ok ")))
     return text
 
 

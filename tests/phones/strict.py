@@ -29,10 +29,9 @@ OTHERS = (*NUMBERS, *ACCOUNTS, *FIELDS)  # and more words that name no telephone
 OTHERS += tuple("app person via only saja aja bisa aktif active utama primary main baru".split())
 OTHERS += tuple("pribadi personal kantor office rumah home work saya sendiri ybs sekarang".split())
 OTHERS += tuple("ok ya yang yg dapat hanya khusus bisnis business indonesia".split())
-PICTURES = "\u260e\u260f\u2706\u2709\u2611\u2705\u2713\u2714\u27a1\U0001f4de\U0001f4f1\U0001f4f2"
-PICTURES += (
-    "\U0001f57f\U0001f581\U0001f4ac\U0001f4e9\U0001f4e8\U0001f44d\U0001f44c\U0001f64f\U0001f60a"
-)
+TELEPHONES = "\u260e\u260f\u2706\U0001f4de\U0001f4f1\U0001f4f2\U0001f57f\U0001f581"
+PICTURES = TELEPHONES + "\u2709\u2611\u2705\u2713\u2714\u27a1"
+PICTURES += "\U0001f4ac\U0001f4e9\U0001f4e8\U0001f44d\U0001f44c\U0001f64f\U0001f60a"
 PICTURES += "\U0001f642\U0001f3e0\U0001f3e1\U0001f3e2\U0001f4bc\U0001f4cd\U0001f449"
 PICTURES += "\u2764\U0001f49a\U0001f919\U0001f197\U0001f464\U0001f4e7\U0001f4cc\U0001f514\U0001f933"
 PICTURES += "\U0001f4f3\U0001f447"
@@ -168,7 +167,7 @@ def _is_owned(text: str) -> bool:
     """Return True where an owner or a field is named before the first number, and no telephone."""
     start = next((at for at, c in enumerate(text) if c.isdigit()), len(text))
     words = "".join(c if c.isalpha() else " " for c in text[:start].lower()).split()
-    pictured = "\U0001f1ee\U0001f1e9" in text or any(c in PICTURES for c in text[:start])
+    pictured = any(c in TELEPHONES for c in text[:start])
     if pictured or any(word not in OTHERS for word in words):
         return False
     owned = bool(set(words) & set(ACCOUNTS))
@@ -434,7 +433,7 @@ def _part(part: str) -> str | None:
     if phrase is None or _is_cut_off(phrase, number, tail) or _is_round_amount(phrase):
         return None
     owner = "".join(c if c.isalpha() else " " for c in head.lower()).split()
-    pictured = any(c in PICTURES or c == "\U0001f1ee" for c in head)
+    pictured = any(c in TELEPHONES for c in head)
     if owner and not pictured and set(owner) <= set(ACCOUNTS) and number.strip("([ ")[0] == "8":
         return None
     return _judged(phrase)
@@ -460,6 +459,8 @@ def _is_cut_off(phrase: Phrase, number: str, tail: str) -> bool:
 
 def _is_account(text: str) -> bool:
     """Return True for the name of a customer's number: no telephone is in it."""
+    if any(c in TELEPHONES for c in text):
+        return False
     words = "".join(c if c.isalpha() else " " for c in text.lower()).split()
     others = set(words) - set(ACCOUNTS)
     return words == ["kartu"] or (bool(others) and others <= set(NUMBERS) and others != set(words))
@@ -595,11 +596,13 @@ def _landline(digits: str, plus: bool) -> bool:
         rest = digits[2:]
     if digits.startswith("0062"):
         rest = digits[4:]
-    return rest[:1] in tuple("2345679") and 8 <= len(rest) <= 11
+    twice = rest[:3] == "628"  # the 62 of a mobile number
+    return rest[:1] in tuple("2345679") and 8 <= len(rest) <= 11 and not twice
 
 
 def _two(phrase: Phrase) -> str | None:
-    """Return the one mobile number of two that stand behind each other, "" where they differ."""
+    """Return the one mobile number of two that stand behind each other, "" in doubt."""
+    found = []
     for at in range(1, len(phrase.groups)):
         first = Phrase(phrase.plus, phrase.groups[:at], phrase.gaps[:at], phrase.opened[:at])
         gaps = ["", *phrase.gaps[at + 1 :]]
@@ -611,8 +614,8 @@ def _two(phrase: Phrase) -> str | None:
         judged = [_judged(first), _judged(second)]
         if None not in judged:
             read = {number for number in judged if number}
-            return read.pop() if len(read) == 1 else ""
-    return None
+            found.append(read.pop() if len(read) == 1 else "")
+    return found[0] if len(set(found)) == 1 else "" if found else None
 
 
 def _is_decimal(phrase: Phrase) -> bool:
