@@ -69,7 +69,8 @@ _DATE = re.compile(
     re.ASCII,
 )
 _AFTER_TIME = re.compile(
-    rf"{_TIME}[ T,]+(?:{_D}([-./]){_M}\1(?:{_Y}|\d\d)|{_Y}([-./]){_M}\2{_D})\Z", re.ASCII
+    rf"{_TIME}(?:[ T,]+|\.(?=\d+[-/]))(?:{_D}([-./]){_M}\1(?:{_Y}|\d\d)|{_Y}([-./]){_M}\2{_D})\Z",
+    re.ASCII,
 )
 
 

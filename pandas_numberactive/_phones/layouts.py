@@ -93,7 +93,7 @@ _BY_GROUPS = re.compile(
     r"|[(\[] ?00? ?[)\]]|0 ?[(\[]",  # another country's number
     re.ASCII,
 )
-_AFTER_TIME = re.compile(r"0[ T,]+0{1,4}([-./])00?\1(?:00|0{4})(?!0)", re.ASCII)
+_AFTER_TIME = re.compile(r"0[ T,.]+0{1,4}([-./])00?\1(?:00|0{4})(?!0)", re.ASCII)
 _LABEL_DIGIT = r"[^\W\d_] ?[._#(-]?0(?!0)"
 _DOUBLED_62 = r"(?<!0)00[) -]{0,2}\+"
 _BY_DIGITS = re.compile(f"{_E_NOTATION}|{_LABEL_DIGIT}|{_DOUBLED_62}", re.I | re.ASCII)

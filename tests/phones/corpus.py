@@ -24,7 +24,13 @@ READ = (  # read as {n}
     *("\U0001f1ee\U0001f1e9 +62{n}", "0{n} (hanya WA)"),
     *("Nomor HP 0{n}", "(WA) 0{n}", "telp/wa: 0{n}", "- 0{n}", "# 0{n}", "no_hp=0{n}"),
     *("nohp nasabah: {n}", "0{n} (ybs)", "No. H/P pelanggan: 0{n}", "\u260e nasabah {n}"),
-    *("M: nasabah {n}", "021-555-12-34 - 0{n}", "0{a}-{b}-{c} - 021-5551234", "0{n} \U0001f44d"),
+    *(
+        "M: nasabah {n}",
+        "021-555-12-34 - 0{n}",
+        "0[{a}-{b}-{p} 17] - 021-5550123",
+        "0{a}-{b}-{c} - 021-5551234",
+        "0{n} \U0001f44d",
+    ),
     "BEGIN:VCARD\nORG:Notebook\nitem1.TEL;waid=1:0{n}\nitem1.X-ABLabel:Ponsel\nEND:VCARD",
     # links and addresses
     *("https://wa.me/62{n}", "wa.me/62{n}?text=Halo%20123", "wa.me/+62{n}", "tel:+62{n}"),
@@ -265,6 +271,7 @@ REFUSED = {  # with a reason that is true of the cell
     "821345-821346": "several_numbers",
     "08-22-0001234": "bad_characters",
     "0815 17-08-2021": "not_a_number",
+    "0815. 17-08-2021": "not_a_number",
     "HP1 08-12-2024 1030": "not_a_number",
     "08202024 1030": "not_a_number",
     "(08) 8234 5678": "bad_characters",

@@ -53,6 +53,7 @@ class Phrase:
     groups: list[str]
     gaps: list[str]
     opened: list[bool]  # a bracket stands before the group
+    inside: list[bool]  # the bracket that holds the group holds the one before it, too
 
     @property
     def digits(self) -> str:
@@ -64,6 +65,14 @@ class Phrase:
         """Return the groups with their marks."""
         pairs = zip(self.gaps, self.groups, strict=True)
         return "".join(f"{gap or ' '}{one}" for gap, one in pairs).lstrip(" ")
+
+    def cut(self, start: int, end: int | None) -> Phrase:
+        """Return some of the groups. Behind the first, no gap and no plus stand before them."""
+        part = slice(start, end)
+        gaps = ["", *self.gaps[part][1:]]
+        return Phrase(
+            self.plus and not start, self.groups[part], gaps, self.opened[part], self.inside[part]
+        )
 
 
 def strict(cell: object) -> str | None:
@@ -541,14 +550,17 @@ def _phrase(text: str) -> Phrase | None:
     groups = [""]
     gaps = [""]
     opened = [False]
+    inside = [False]
     for character in plain:
         if "0" <= character <= "9":
+            inside[-1] = inside[-1] if groups[-1] else depth > opened[-1]
             groups[-1] += character
             continue
         if groups[-1]:
             groups.append("")
             gaps.append("")
             opened.append(False)
+            inside.append(False)
         if character in "([":
             depth += 1
             opened[-1] = True
@@ -561,18 +573,18 @@ def _phrase(text: str) -> Phrase | None:
         if abs(depth) > 1:
             return None
     if not groups[-1]:
-        del groups[-1], gaps[-1], opened[-1]
+        del groups[-1], gaps[-1], opened[-1], inside[-1]
     if any(gap not in GAPS for gap in gaps[1:]) or gaps.count("--") == 1:
         return None
-    return Phrase(plus, groups, gaps, opened)
+    whole = inside if depth == 0 else [False] * len(groups)  # half a bracket holds nothing
+    return Phrase(plus, groups, gaps, opened, whole)
 
 
 def _judged(phrase: Phrase) -> str | None:
     """Return the number of a phrase, "" for a landline, None in doubt."""
-    groups = phrase.groups
     tail = _zero_tail(phrase)
     if tail:
-        kept = Phrase(phrase.plus, groups[:-1], phrase.gaps[:-1], phrase.opened[:-1])
+        kept = phrase.cut(0, -1)
         lost = len(kept.digits.lstrip("0").rstrip("0")) <= 6
         return None if lost else _judged(kept)
     if len(phrase.digits) >= 16 and (two := _two(phrase)) is not None:
@@ -604,10 +616,10 @@ def _two(phrase: Phrase) -> str | None:
     """Return the one mobile number of two that stand behind each other, "" in doubt."""
     found = []
     for at in range(1, len(phrase.groups)):
-        first = Phrase(phrase.plus, phrase.groups[:at], phrase.gaps[:at], phrase.opened[:at])
-        gaps = ["", *phrase.gaps[at + 1 :]]
-        second = Phrase(False, phrase.groups[at:], gaps, phrase.opened[at:])
+        first, second = phrase.cut(0, at), phrase.cut(at, None)
         if second.digits[:1] not in ("0", "6") or any(map(_is_round_amount, (first, second))):
+            continue
+        if phrase.inside[at]:
             continue
         if any(_is_date(half.text) for half in (first, second)):
             continue
