@@ -254,16 +254,14 @@ def _judge(layout: str) -> tuple[int, ...]:
 
 def _rules(layout: str, text: str, count: int) -> tuple[int, Rule, Rule]:
     """Return the digits of a decimal tail, and the two rules, of a layout of one number."""
-    marked = "." in text or "," in text  # else every digit counts
     bare = without_tail(text)[0]
     tail = len(ZERO_RUNS.findall(text)[-1]) if bare != text else 0
-    plus = has_plus(cut(text)[1])
     if not all(map(_is_refused_by_marks, {text, bare})) and _is_led_by_digits(text, bare):
         decimal = _rule_of_first(layout, bare, tail)
         whole = _rule_of_first(layout, text, 0) if tail else decimal
     else:
-        whole = _probe(layout, plus, 0, marked)
-        decimal = _probe(layout, plus, tail, marked) if tail else whole
+        decimal = _probe(layout, text, tail)
+        whole = _probe(layout, text, 0) if tail else decimal
     if whole[0] == READ and (spare := _spare(text)):
         tail = spare
         decimal = _PRECISION_LOST, 0, 0
@@ -364,8 +362,10 @@ def _is_refused_by_marks(text: str) -> bool:
     return body.count(".") > 1 and is_decimal(body)
 
 
-def _probe(layout: str, plus: bool, zeros: int, marked: bool) -> Rule:
+def _probe(layout: str, text: str, zeros: int) -> Rule:
     """Return the rule for a layout that ends in so many zeros, as parse_phone reads it."""
+    marked = "." in text or "," in text  # else every digit counts
+    plus = has_plus(cut(text)[1])
     count = layout.count("0")
     digits = (("628" if plus else "8") + "1" * count)[: count - zeros] + "0" * zeros
     national, why = parse_phone(filled(layout, digits), max_digits=ENDLESS)
