@@ -500,6 +500,15 @@ def test_another_kind_of_number_that_is_a_phone(fails, monkeypatch, rule, templa
     fails(corpus.test_a_cell_in_doubt_is_refused_with_a_true_reason, template=template)
 
 
+def test_a_second_place_where_two_numbers_part_that_nobody_looks_for(fails, monkeypatch):
+    splits = groups.splits
+    monkeypatch.setattr(groups, "splits", lambda body: splits(body)[:3])
+    fails(
+        corpus.test_a_cell_in_doubt_is_refused_with_a_true_reason,
+        template="0812-3456-78 09 - 021-5550123",
+    )
+
+
 def test_a_number_beside_another_that_is_judged_by_its_digits(fails, monkeypatch):
     def by_digits(part, had_tail, max_digits):
         return parse._national(groups.digits_of(part), max_digits)
