@@ -22,9 +22,13 @@ _TAX_NUMBER = [2, 3, 3, 1, 3]  # digits of its groups, those of a branch left ou
 # An amount, its decimals behind as many digits as FEWEST_BEFORE.
 _MONEY = r"(?:\d{1,3}(?:[.,]\d{3}){2,}(?:[.,]\d+)*|\d{7,}[.,]0+)"
 _IN_BRACKETS = rf"\( *(?:{_MONEY}|\d(?:(?:  ?| ?- ?)?\d){{6,}}(?:\. ?| ?,)0+) *\)"
+# Digits behind a mark that are as many as a number's, where none begins with 0 or 62.
+_LONG_DECIMAL = r"\(?(?!0|62\d+,62)\d+[.,]\d{9,}\)?\Z"
 # An amount below zero in an account, and decimals without their 0.
 _NOT_WHOLE = re.compile(
-    rf"-\d|[(\[+ ]*[.,]\d|{_IN_BRACKETS} *[-.,;]?\Z|- *{_MONEY} *[.,;]?\Z|{_MONEY}-\Z", re.ASCII
+    rf"-\d|{_LONG_DECIMAL}"
+    rf"|[(\[+ ]*[.,]\d|{_IN_BRACKETS} *[-.,;]?\Z|- *{_MONEY} *[.,;]?\Z|{_MONEY}-\Z",
+    re.ASCII,
 )
 _ADDRESS = re.compile(r"[(\[ ]*8\d(?:\.(?:0|[1-9]\d?|1\d\d|2[0-4]\d|25[0-5])){3}[)\] ]*", re.ASCII)
 _EXTENSION = re.compile(r"8\d{6,7}(?:[)\]] ?-? ?|  ?| ?- ?)\d{3,4}", re.ASCII)
@@ -50,12 +54,22 @@ _HOUR = r"(?:[01]?\d|2[0-3])"
 _SIXTY = r"[0-5]\d"
 _COMPACT = rf"(?:[01]\d|2[0-3]){_SIXTY}(?:\d\d)?"
 _TIME = rf"{_HOUR}[:. -]?{_SIXTY}(?:[:. -]?\d\d)?"
+
+
+def _day_and_month(day: str, month: str, mark: str) -> str:
+    """Return the pattern of both in either order, with a mark of that name between them."""
+    return rf"(?={day}[-./ ]{month}(?!\d)|{month}[-./ ]{day}(?!\d))\d\d?(?P<{mark}>[-./ ])\d\d?"
+
+
 _LED_BY_YEAR = re.compile(rf"[(\[ ]*0?8\D+{_Y}(?!\d)", re.ASCII)
-_SHORT_DATE = re.compile(rf"{_D}([-./ ]){_M}\1\d\d(?!\d)", re.ASCII)  # its year has two digits
+# Its year has two digits.
+_SHORT_DATE = re.compile(rf"{_day_and_month(_D, _M, 'mark')}(?P=mark)\d\d(?!\d)", re.ASCII)
 _CLOCK = re.compile(_COMPACT, re.ASCII)
 _PAIRS = re.compile(r"(?:[-./ ]\d\d)+", re.ASCII)
 _BARE = str.maketrans("", "", "()[] ")
+_NO_HALVES = str.maketrans("", "", "()[]")
 _BLANKED = str.maketrans("()[]", "    ")
+_GLUED_BRACKETS = re.compile(r"[(\[](\d)[)\]](?=\d)", re.ASCII)  # [0]8
 _GAPS = re.compile(r" +(?=[-./])|(?<=[-./]) +| (?= )|(?<=-)-")
 _MAY_BE_DATE = re.compile(
     r"\d{1,4}[-./ ()\[\]]+\d\d?[-./ ()\[\]]+\d|\d{7,8}[ T,()\[\]-]+\d", re.ASCII
@@ -63,15 +77,34 @@ _MAY_BE_DATE = re.compile(
 _DATE = re.compile(
     rf"(?:{_D}[-./ ]{_M}|{_M}[-./ ]{_D})[-./ ]{_Y}(?:{_COMPACT})?(?!\d)"
     rf"|{_Y}(?P<c>[-./ ]){_M}(?P=c){_D}(?!\d)"
-    rf"|{_D}(?P<d>[-./ ]){_M}(?P=d)\d\d(?:[ T,]+{_TIME}|(?P=d){_HOUR}[:./ -]{_SIXTY}(?:\d\d)?)?\Z"
+    rf"|{_D}(?P<d>[-./ ]){_M}(?P=d)\d\d"
+    rf"(?:[ T,]+{_TIME}|(?P=d){_HOUR}[:./ -]{_SIXTY}(?:\d\d)?)?\Z"
     rf"|{_D}(?P<e>[-./]){_M}(?P=e)\d\d(?P=e)\d\d\d\D"
     rf"|0?8(?:0[1-9]|[12]\d|3[01]){_Y}[ T,-]+{_TIME}\Z",
     re.ASCII,
 )
-_AFTER_TIME = re.compile(
-    rf"{_TIME}(?:[ T,]+|\.(?=\d+[-/]))(?:{_D}([-./]){_M}\1(?:{_Y}|\d\d)|{_Y}([-./]){_M}\2{_D})\Z",
-    re.ASCII,
-)
+_PAIRS_OF_ONE_MARK = re.compile(r"\d\d(?:([-./ ])\d\d(?:\1\d\d)*)?", re.ASCII)
+
+
+def date_behind(day: str, month: str, year: str, time: str) -> re.Pattern[str]:
+    """Return the pattern of a time, a day, a day of a month or a date, and a date behind it.
+
+    A date whose year has four digits may stand behind any others, where another mark parts them.
+    """
+    first = (
+        rf"(?:{time}|{day}(?:[-./ ]{day}(?:[-./ ](?:{year}|\d\d))?)?|{year}[-./]{month}[-./]{day})"
+    )
+    date = (
+        rf"(?:{_day_and_month(day, month, 'a')}(?P=a)(?:{year}|\d\d)"
+        rf"|{year}(?P<c>[-./]){month}(?P=c){day})"
+    )
+    other = (
+        rf"[^+]*\d(?P<gap>[-./ T,]+)(?!\d\d?(?P=gap)){_day_and_month(day, month, 'b')}(?P=b){year}"
+    )
+    return re.compile(rf"(?:{first}[-./ T,]+{date}|{other})\Z", re.ASCII)
+
+
+_DATE_BEHIND = date_behind(_D, _M, _Y, _TIME)
 
 
 def is_date(text: str) -> bool:
@@ -79,16 +112,22 @@ def is_date(text: str) -> bool:
     bare = date_in(text)
     if not bare:  # as in most cells
         return False
-    if _DATE.match(bare) or _AFTER_TIME.match(bare):
+    if _DATE.match(bare) or _is_short_date(bare):
         return True
-    return _is_short_date(bare)
+    return _DATE_BEHIND.match(bare) is not None and not has_pairs_of_one_mark(bare)
 
 
 def date_in(text: str) -> str:
     """Return what may be a date: from the first digit to the last, without brackets and gaps."""
     if _MAY_BE_DATE.search(text) is None:
         return ""
-    return _GAPS.sub("", cut(text)[1].translate(_BLANKED)).strip(" ")
+    body = _GLUED_BRACKETS.sub(r"\1", cut(text)[1])
+    return _GAPS.sub("", body.translate(_BLANKED)).strip(" ")
+
+
+def has_pairs_of_one_mark(text: str) -> bool:
+    """Return True for pairs of digits with one mark between them all, as numbers are written."""
+    return _PAIRS_OF_ONE_MARK.fullmatch(text) is not None
 
 
 def _is_short_date(text: str) -> bool:
@@ -101,7 +140,7 @@ def _is_short_date(text: str) -> bool:
         return False
     rest = text[date.end() :]
     marks = set(_DIGITS.sub("", rest))
-    if marks == {date[1]} and _PAIRS.fullmatch(rest):
+    if marks == {date["mark"]} and _PAIRS.fullmatch(rest):
         return False
     return _CLOCK.fullmatch("".join(_DIGITS.findall(rest))) is not None
 
@@ -226,7 +265,9 @@ def is_document_number(body: str) -> bool:
     A year behind a lone 08 is the group of no mobile number, nor are two digits before five: an
     account's.
     """
-    return _LED_BY_YEAR.match(body) is not None or _SERIAL.fullmatch(bare_groups(body)) is not None
+    unbracketed = body.translate(_NO_HALVES)
+    led = _LED_BY_YEAR.match(body) or _LED_BY_YEAR.match(unbracketed)
+    return led is not None or _SERIAL.fullmatch(bare_groups(body)) is not None
 
 
 def bare_groups(body: str) -> str:
@@ -263,12 +304,16 @@ def has_next_line(body: str) -> bool:
 def has_group_behind(body: str, is_whole: Callable[[str], bool]) -> bool:
     """Return True for an extension, a count or a second number behind a whole number.
 
-    People write a number in one group, or in groups of three and more, or in pairs: so nothing
-    belongs to a group that is whole, and a last pair does not belong to longer groups that are.
+    People write a number in one group, or in groups of three and more, or in pairs, and with the
+    same marks: so nothing belongs to a group that is whole, a last pair does not belong to longer
+    groups that are, and none behind another mark does. A lone dot stands behind an area.
     """
     groups = _DIGITS.findall(body)
+    gaps = [gap.translate(_NO_HALVES) for gap in _DIGITS.split(body)]
+    dotted = body.count(".") == 1
     for at, group in enumerate(groups[:-1], 1):
-        if len(group) >= MIN_DIGITS and is_whole("".join(groups[:at])):
+        another = not dotted and at > 1 and gaps[at] not in gaps[1:at]
+        if (another or len(group) >= MIN_DIGITS) and is_whole("".join(groups[:at])):
             return True
     longer = len(groups)
     while longer and len(groups[longer - 1]) <= 2:
@@ -327,6 +372,7 @@ def splits(body: str) -> list[tuple[str, str]]:
     for before, behind in pairwise(_DIGITS.finditer(body)):
         gap = body[before.end() : behind.start()]
         at = before.end() + len(gap.rstrip("([ "))
-        marks = " -." if gap.lstrip(")]").startswith(" ") else " -"  # a dot there is its own
+        alone = gap.lstrip(")]").startswith(" ") and gap.rstrip("([").endswith(" ")
+        marks = " -." if alone else " -"  # a dot that touches a number is its own
         out.append((body[:at].rstrip(marks), body[at:]))
     return out

@@ -27,8 +27,10 @@ from pandas_numberactive._phones.groups import (
     bare_groups,
     count_digits,
     cut,
+    date_behind,
     date_in,
     has_cents,
+    has_pairs_of_one_mark,
     has_plus,
     has_single_marks,
     is_bare_decimal,
@@ -93,7 +95,9 @@ _BY_GROUPS = re.compile(
     r"|[(\[] ?00? ?[)\]]|0 ?[(\[]",  # another country's number
     re.ASCII,
 )
-_AFTER_TIME = re.compile(r"0[ T,.]+0{1,4}([-./])00?\1(?:00|0{4})(?!0)", re.ASCII)
+_LAYOUT_OF_TIME = "00?[:. -]?00(?:[:. -]?00)?"
+_DATE_BEHIND = date_behind("00?", "00?", "0{4}", _LAYOUT_OF_TIME)
+_LONG_DECIMAL = re.compile(r"\(?0+[.,]0{9,}\)?", re.ASCII)
 _LABEL_DIGIT = r"[^\W\d_] ?[._#(-]?0(?!0)"
 _DOUBLED_62 = r"(?<!0)00[) -]{0,2}\+"
 _BY_DIGITS = re.compile(f"{_E_NOTATION}|{_LABEL_DIGIT}|{_DOUBLED_62}", re.I | re.ASCII)
@@ -265,6 +269,8 @@ def _rules(layout: str, text: str, count: int) -> tuple[int, Rule, Rule]:
     if whole[0] == READ and (spare := _spare(text)):
         tail = spare
         decimal = _PRECISION_LOST, 0, 0
+    if decimal[0] in _BY_LAYOUT and FILLER.fullmatch(text):  # zeros alone are missing
+        return 0, SLOWLY, SLOWLY
     if whole == decimal:
         return 0, whole, whole
     return (0, SLOWLY, SLOWLY) if count > MOST else (tail, decimal, whole)
@@ -294,14 +300,21 @@ def _has_other_digits(layout: str) -> bool:
 
 def _is_read_by_digits(text: str) -> bool:
     """Return True where two cells of one layout may be judged by different rules."""
-    if _BY_DIGITS.search(text) or _DATE.match(date_in(text)) or SPREADSHEET_ERROR.fullmatch(text):
+    if _BY_DIGITS.search(text) or SPREADSHEET_ERROR.fullmatch(text) or _LONG_DECIMAL.match(text):
         return True
-    if _has_link(text) or names_owner(cut(text)[0]) or _AFTER_TIME.search(date_in(text)):
+    if _has_link(text) or names_owner(cut(text)[0]) or _may_be_date(date_in(text)):
         return True
     if any(map(_is_part_read_by_digits, filled_parts(text))):
         return True
     filler = FILLER.fullmatch(text)
     return filler is not None and count_digits(re.split("[.,]", text)[0]) < FEWEST_BEFORE
+
+
+def _may_be_date(text: str) -> bool:
+    """Return True where digits, as `date_in` gives them, may be a date."""
+    if _DATE.match(text):
+        return True
+    return _DATE_BEHIND.match(text) is not None and not has_pairs_of_one_mark(text)
 
 
 def _is_part_read_by_digits(part: str) -> bool:
@@ -331,9 +344,10 @@ def _has_prefix_before_dot(body: str) -> bool:
 def _is_led_by_digits(text: str, bare: str) -> bool:
     """Return True where the first digits decide: before a dot, or before the last groups."""
     body = cut(text)[1]
-    if may_be_line(cut(bare)[1]) or _has_prefix_before_dot(body):
+    digits = cut(bare)[1]
+    if may_be_line(digits) or _has_prefix_before_dot(body):
         return True
-    return may_end_before(bare, has_plus(body))
+    return may_end_before(digits, has_plus(body))
 
 
 def _agreed(layout: str, tail: int) -> Rule:

@@ -68,7 +68,7 @@ _CLEAN = re.compile(r"\+?(?:62|\d{3,4})(?:[ -]\d{3,4}){1,3}|\+?\d+", re.ASCII)
 _ALONE = re.compile(r"[(\[]?\+?[\d .()\[\]-]+", re.ASCII)  # a number without words
 _MARKS = re.compile(r"\D+", re.ASCII)
 _A_DIGIT = re.compile(r"\d", re.ASCII)
-E_NOTATION = re.compile(r"\+?(\d+)(?:[.,](\d*))?[eE]([+-]?)0*(\d{1,3})", re.ASCII)
+E_NOTATION = re.compile(r"\+?((?!0\d)\d+)(?:[.,](\d*))?[eE]([+-]?)0*(\d{1,3})", re.ASCII)
 # The words or, atau, dan, and: first their first letter, which few texts have.
 _JOINERS = r"[oadOAD](?<!\w\w)(?i:(?<=o)r|(?<=a)tau|(?<=d)an|(?<=a)nd)\b"
 _SEPARATORS = re.compile(rf"[/;|&,\t\n\r\\]|{_JOINERS}", re.ASCII)
@@ -82,7 +82,9 @@ _DOUBLED_PLUS = re.compile(r"(?<!\d)(?<!\d[ -])(?:\(\+62\)|\+62[ -]?|62)?\+{1,2}
 _PIECES = re.compile(r"\+?\d[\d .()-]*\d", re.ASCII)
 # Area 628 may be a mobile number with its 62 twice.
 _LANDLINE = re.compile(r"(?:0|62|0062)(?!628)[2-79]\d{7,10}", re.ASCII)
+_WITHIN = re.compile(r"\d\D+0\d{8}", re.ASCII)  # a landline behind other digits
 _CARRIERS = ("00162", "00762", "00862")  # call abroad through a carrier of one's choice
+SEVERAL: Parsed = (None, "several_numbers")
 TWO_NUMBERS = 16  # digits: a landline and a mobile number have no fewer
 
 
@@ -132,7 +134,8 @@ def _parse_decimal(value: decimal.Decimal, max_digits: int) -> Parsed:
     if value != int(value):
         return None, "not_a_number"
     digits = str(int(value))
-    if value.as_tuple().exponent != 0 and is_rounded(digits):
+    exponent = int(value.as_tuple().exponent)  # a number, as the value is finite
+    if exponent > 0 or (exponent < 0 and is_rounded(digits)):
         return None, "precision_lost"
     return _national(digits, max_digits)
 
@@ -207,7 +210,7 @@ def _parse_parts(text: str, max_digits: int) -> Parsed:
     if unlabelled != text and groups.is_date(unlabelled):
         return None, "not_a_number"
     text, had_tail = groups.without_tail(unlabelled)
-    if groups.is_round_amount(text):
+    if not had_tail and groups.is_round_amount(text):
         return None, "precision_lost"
     text = groups.without_thousands(text)
     if groups.is_comma_decimal(text):
@@ -273,7 +276,8 @@ def _is_whole(parsed: Parsed, part: str) -> bool:
 
 
 def _is_landline(part: str) -> bool:
-    return _LANDLINE.fullmatch(_MARKS.sub("", part)) is not None
+    whole = _LANDLINE.fullmatch(_MARKS.sub("", part)) is not None
+    return whole and _WITHIN.search(part) is None
 
 
 def _parse_part(part: str, had_tail: bool, max_digits: int, may_split: bool = True) -> Parsed:
@@ -288,7 +292,8 @@ def _parse_part(part: str, had_tail: bool, max_digits: int, may_split: bool = Tr
         marked := _parse_marks(body, tail, had_tail, read, max_digits, may_split)
     ):
         return marked
-    if (had_tail and is_rounded(digits)) or groups.is_round_amount(groups.without_brackets(body)):
+    bare = groups.without_brackets(body)
+    if is_rounded(digits) if had_tail else groups.is_round_amount(bare):
         return None, "precision_lost"
     return read(digits)
 
@@ -329,21 +334,29 @@ def _parse_two(body: str, had_tail: bool, max_digits: int) -> Parsed | None:
     """Read two whole numbers, one behind the other. None means that there are not two.
 
     Each is read as it would be alone. A decimal tail stood at the end. Where the second may begin
-    in two places, nobody can say which is meant.
+    in two places, or either may be two itself, nobody can say which is meant.
     """
     if groups.count_digits(body) < TWO_NUMBERS or not groups.has_pairs(body):
         return None
     found = set()
     for first, second in groups.splits(body):
-        touches = second.startswith(("(0)", "[0]"))  # it may belong to the digits before it
-        if not touches and groups.digits_of(second).startswith(("0", "62")):
+        if _may_go_on(first, second) or groups.count_digits(first) < MIN_DIGITS:
+            continue
+        if groups.digits_of(second).startswith(("0", "62")):
             parsed = [
                 _parse_beside(*groups.without_tail(first), max_digits, may_split=False),
                 _parse_beside(second, had_tail, max_digits, may_split=False),
             ]
-            if all(map(_is_whole, parsed, (first, second))):
+            whole = list(map(_is_whole, parsed, (first, second)))
+            if all(whole) or (any(whole) and SEVERAL in parsed):
                 found.add(_one_of(parsed, [first, second]))
-    return (None, "several_numbers") if len(found) > 1 else next(iter(found), None)
+    return SEVERAL if len(found) > 1 else next(iter(found), None)
+
+
+def _may_go_on(first: str, second: str) -> bool:
+    """Return True where a second number's digits may be decimals, or its 0 the first one's last."""
+    decimals = first.endswith(".") and not first.lstrip("([ ").startswith(("0", "+"))
+    return decimals or second.startswith(("(0)", "[0]"))
 
 
 def _parse_beside(part: str, had_tail: bool, max_digits: int, may_split: bool = True) -> Parsed:

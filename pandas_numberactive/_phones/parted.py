@@ -208,7 +208,7 @@ def rule_of_dot(layout: str, text: str, tail: int) -> Rule:
     plus = has_plus(body)
     before = count_digits(body.partition(".")[0])
     area = _AREAS.get(before)
-    if area is None or body.count(".") != 1 or count > MOST or may_end_before(text, plus):
+    if area is None or body.count(".") != 1 or count > MOST or may_end_before(body, plus):
         return SLOWLY
     digits = (area + ("8" if before == 2 else "") + "1" * count)[: count - tail]
     national, why = parse_phone(filled(layout, digits, tail), max_digits=ENDLESS)

@@ -17,7 +17,7 @@ _TELEPHONES = frozenset(
     "whatsapp whatsap watsapp watsap wasap whats wa sms smsto call callto chat telegram kontak "
     "contact contacts cp hub hubungi dihubungi narahubung "
     # an operator
-    "telkomsel tsel simpati halo as indosat xl axis tri smartfren mentari".split()
+    "telkomsel tsel simpati halo as indosat xl axis smartfren".split()
 )
 _OWNERS = frozenset("nasabah pelanggan debitur konsumen pemohon customer kartu".split())
 _CARD_WORDS = frozenset("type value uri voice pref msg".split())  # fields of a contact card
@@ -72,7 +72,12 @@ ADDRESS = re.compile(
 CARD = re.compile(r"\s*(?:BEGIN:VCARD|MECARD:)", re.I)
 _CARD_FIELD = re.compile(r"(?:^|[\r\n;:.]) *TEL((?:;[^:\r\n]+)?):([^;\r\n]+)", re.I)
 _FOLDED = re.compile(r"\r?\n[ \t]")  # one line goes on in the next
-_OF_OTHERS = re.compile(r"[;=]X-|;ext=|(?:^|[\r\n;])\s*NOTE[^:;\r\n]*:[^;\r\n]", re.I)
+_KINDS = frozenset(  # of a telephone in a card
+    "type cell home work voice pref main other iphone waid value uri text msg sms mobile fax tel "
+    "charset utf phone video".split()
+)
+_OF_OTHERS = re.compile(r"[;=]X-|;ext=|(?:^|[\r\n;.])\s*NOTE[^:\r\n]*:[^;\r\n]", re.I)
+_ANOTHER = re.compile(r"(?<!\d)(?:\+?62|0)8\d{7}", re.ASCII)  # number, in another field
 _LABELS = re.compile(r"X-ABLabel:([^\r\n]*)", re.I)
 _MORE = re.compile(r"(?<![^\W\d])TELP?\d*\b|END:VCARD\s*\S", re.I)
 
@@ -109,8 +114,11 @@ def _card_numbers(card: str) -> str:
     if _OF_OTHERS.search(card) or not all(map(is_aside, _LABELS.findall(card))):
         return card
     rest = _CARD_FIELD.sub("", card)
-    numbers = [number for kind, number in _CARD_FIELD.findall(card) if "FAX" not in kind.upper()]
-    return card if _MORE.search(rest) else ";".join(numbers)
+    fields = _CARD_FIELD.findall(card)
+    kinds = _LETTERS.findall(" ".join(kind for kind, _ in fields).lower())
+    if _MORE.search(rest) or _ANOTHER.search(rest) or not _KINDS.issuperset(kinds):
+        return card
+    return ";".join(number for kind, number in fields if "FAX" not in kind.upper())
 
 
 def _dialled(link: re.Match[str]) -> str:

@@ -16,15 +16,17 @@ WORDS = set(
     telephone
     tlp tlpn mobile mob ponsel cell cellular seluler selular wa whatsapp app whats sms smsto call
     callto chat telegram kontak contact cp person hub hubungi aktif active utama pribadi baru
-    kantor rumah home work saya nasabah telkomsel indosat xl axis tri smartfren simpati halo
+    kantor rumah home work saya nasabah telkomsel indosat xl axis smartfren simpati halo
     only saja aja via bisa whatsap watsap wasap watsapp tele telefon telpn tlpn tlf cel
     celular selular cellphone contacts phones telfon ok ya yang yg dihubungi dapat hanya khusus
-    bisnis business indonesia pelanggan debitur customer kartu as type value uri voice pref msg m t p h w a ybs sendiri mentari
+    bisnis business indonesia pelanggan debitur customer kartu as type value uri voice pref msg m t p h w a ybs sendiri
     konsumen pemohon""".split()
 )
 NUMBERS = ("no", "nomor", "nomer", "nr", "number", "num", "nmr")
 ACCOUNTS = ("nasabah", "pelanggan", "debitur", "konsumen", "pemohon", "customer", "kartu")
 FIELDS = ("type", "value", "uri", "voice", "pref", "msg")
+KINDS = "tel type cell home work voice pref main other iphone waid value uri text msg sms".split()
+KINDS += "mobile fax charset utf phone video".split()
 OTHERS = (*NUMBERS, *ACCOUNTS, *FIELDS)  # and more words that name no telephone
 OTHERS += tuple("app person via only saja aja bisa aktif active utama primary main baru".split())
 OTHERS += tuple("pribadi personal kantor office rumah home work saya sendiri ybs sekarang".split())
@@ -126,7 +128,7 @@ def _text(cell: str) -> str | None:
     if text.lower().startswith(("begin:vcard", "mecard:")):
         text = _card(text)
     text = _links(text)
-    if text is None or _is_date(text) or _is_date_behind_time(text) or _is_amount(text):
+    if text is None or _is_date(text) or _is_date_behind(text) or _is_amount(text):
         return None
     if _is_owned(text) or _is_signed(text):
         return None
@@ -150,6 +152,9 @@ def _is_amount(text: str) -> bool:
     bare = text.lstrip("(+[ ")
     if bare[:1] in (".", ",") and bare[1:2].isdigit():
         return True
+    whole, mark, many = text.removeprefix("(").removesuffix(")").replace(",", ".").partition(".")
+    if mark and whole.isdigit() and many.isdigit() and len(many) >= 9:
+        return whole[0] != "0" and not ("," in text and whole[:2] == many[:2] == "62")
     pieces = text[1:-1].strip(" ").replace(",", ".").split(".")
     blanks = pieces[0].split(" ") if len(pieces) == 2 and pieces[0].count(" ") > 1 else []
     pieces[0] = pieces[0].replace(" ", "") if blanks else pieces[0]
@@ -185,27 +190,64 @@ def _is_owned(text: str) -> bool:
     return field or (owned and (numbered or text[start : start + 1] == "8"))
 
 
-def _is_date_behind_time(text: str) -> bool:
-    """Return True for a time and a date: 0815 17-08-2021."""
-    time, _, date = text.replace("T", " ").partition(" ")
-    clock = time.replace(":", "").replace(".", "")
-    if len(clock) not in (3, 4, 6) or not clock.isdigit():
+def _is_date_behind(text: str) -> bool:
+    """Return True for a date behind a time, a day, a day of a month or another date."""
+    groups, gaps = _groups(text)
+    if len(groups) < 4 or not all(mark and set(mark) <= set("-./ ,T:()[]") for mark in gaps):
         return False
+    marks = [gap.replace(" ", "").strip("()[]") or " " for gap in gaps]
+    last = marks[-1]
+    if marks[-2] != last or last not in "-./ " or not _is_day(groups[-3:], last != " "):
+        return False
+    if "+" in text:
+        return False
+    if len(groups[-1]) == 4 and marks[-3] != last:
+        return True
+    before = groups[:-3]
+    if {len(group) for group in groups} == {2} and len(set(marks)) == 1:
+        return False
+    sizes = [len(group) for group in before]
+    if _is_clock("".join(group.zfill(2) for group in before)) and max(sizes) < 7:
+        return set(sizes[1:]) <= {2}
+    small = max(sizes[:2]) < 3 and all(1 <= int(group) <= 31 for group in before[:2])
+    if len(before) == 3:
+        year = sizes[2] == 2 or (sizes[2] == 4 and before[2][:2] in ("19", "20"))
+        return (small and year) or _is_day(before, year_first=True)
+    return small and len(before) < 3
+
+
+def _is_clock(clock: str) -> bool:
     clock = clock.zfill(len(clock) + len(clock) % 2)
-    if clock[:2] > "23" or clock[2:] > "6":
-        return False
-    marks = {c for c in date if not c.isdigit()}
-    return len(marks) == 1 and marks <= set("-./") and _is_day(date.split(marks.pop()))
+    return len(clock) in (4, 6) and clock[:2] < "24" and clock[2:3] < "6" and clock[4:] < "6"
 
 
-def _is_day(pieces: list[str]) -> bool:
-    if len(pieces) != 3 or not all(piece.isdigit() for piece in pieces):
-        return False
-    year, month, day = pieces if len(pieces[0]) == 4 else pieces[::-1]
+def _groups(text: str) -> tuple[list[str], list[str]]:
+    """Return the groups of digits of a text, and what stands between them."""
+    groups: list[str] = []
+    gaps: list[str] = []
+    previous = ""
+    for character in text:
+        digit = "0" <= character <= "9"
+        if digit and previous == "digit":
+            groups[-1] += character
+        elif digit:
+            groups.append(character)
+        elif groups and previous == "digit":
+            gaps.append(character)
+        elif groups:
+            gaps[-1] += character
+        previous = "digit" if digit else "mark"
+    return groups, gaps[: max(0, len(groups) - 1)]
+
+
+def _is_day(pieces: list[str], year_first: bool) -> bool:
+    first = len(pieces[0]) == 4 and year_first
+    year, month, day = pieces if first else pieces[::-1]
     short = max(len(month), len(day)) < 3
     if len(year) != 2 and not ("1900" <= year <= "2099" and len(year) == 4):
         return False
-    return short and 1 <= int(month) <= 12 and 1 <= int(day) <= 31
+    low, high = sorted((int(month), int(day)))
+    return short and 1 <= low <= 12 and high <= 31 and (not first or int(month) <= 12)
 
 
 def _is_cut(text: str) -> bool:
@@ -270,6 +312,10 @@ def _card(text: str) -> str:
         return ""
     if any(one in text.upper() for one in (";EXT=", ";X-", "=X-")):
         return ""
+    for line in text.replace("\r", "\n").split("\n"):
+        name, _, value = line.strip().partition(":")
+        if name.upper().split(";")[0].rpartition(".")[2] == "NOTE" and value.strip():
+            return ""
     for field in text.replace(";", "\n").replace("\r", "\n").split("\n"):
         name, _, value = field.strip().partition(":")
         if name.upper().startswith("NOTE") and value.strip():
@@ -280,10 +326,18 @@ def _card(text: str) -> str:
     at = text.upper().find("TEL")
     while at >= 0:
         kind, _, value = text[at:].partition(":")
+        words = "".join(c if c.isalpha() else " " for c in kind.lower()).split()
+        if words[:1] == ["tel"] and not set(words) <= set(KINDS):
+            return ""
         end = min((value.find(mark) for mark in ";\r\n" if mark in value), default=len(value))
         values += [] if "FAX" in kind.upper() else [value[:end]]
         at = text.upper().find("TEL", at + len(kind) + 1 + end)
-    return ";".join(values)
+    others = sum(_is_mobile(group) for group in _groups(text)[0]) - len(values)
+    return ";".join(values) if others <= text.lower().count("waid=") else ""
+
+
+def _is_mobile(group: str) -> bool:
+    return group.startswith(("628", "08")) and len(group) > 9
 
 
 def _links(text: str) -> str | None:
@@ -315,6 +369,8 @@ def _printed(text: str) -> str | None:
     lower = text.lower()
     if lower.count("e") == 1 and set(lower) <= set("0123456789.,e+"):
         mantissa, _, power = lower.replace(",", ".").partition("e")
+        if mantissa.lstrip("+")[:1] == "0":
+            return ""
         try:
             value = decimal.Decimal(f"{mantissa}e{power}")
         except decimal.InvalidOperation:
@@ -358,9 +414,15 @@ def _is_date(text: str) -> bool:
         if small and len(groups[2]) >= 4 and glued and 1900 <= int(groups[2][:4]) <= 2099:
             return True
         behind = [group for group in groups[3:] if group]
-        pairs = {len(group) for group in groups if group} == {2} and len(set(gaps)) == 1
-        pairs = pairs and len(groups) != 5
-        if small and month <= 12 and len(groups[2]) == 2 and not pairs and marks[0] == marks[1]:
+        pairs = {len(group) for group in groups if group} == {2} and len(set(marks)) == 1
+        pairs = pairs and (len(groups) != 5 or month > 12)
+        if (
+            small
+            and min(day, month) <= 12
+            and len(groups[2]) == 2
+            and not pairs
+            and marks[0] == marks[1]
+        ):
             clock = "".join(behind)
             return len(clock) in (0, 4, 6) and clock[:2] < "24" and clock[2:3] < "6"
     head = groups[0]
@@ -619,7 +681,7 @@ def _two(phrase: Phrase) -> str | None:
         first, second = phrase.cut(0, at), phrase.cut(at, None)
         if second.digits[:1] not in ("0", "6") or any(map(_is_round_amount, (first, second))):
             continue
-        if phrase.inside[at]:
+        if phrase.inside[at] and not (phrase.opened[0] and all(phrase.inside[1:])):
             continue
         if any(_is_date(half.text) for half in (first, second)):
             continue
@@ -627,6 +689,10 @@ def _two(phrase: Phrase) -> str | None:
         if None not in judged:
             read = {number for number in judged if number}
             found.append(read.pop() if len(read) == 1 else "")
+        elif judged != [None, None] and any(
+            len(half.digits) < 16 and _is_behind(half) for half in (first, second)
+        ):
+            found.append("")
     return found[0] if len(set(found)) == 1 else "" if found else None
 
 
@@ -663,6 +729,9 @@ def _is_behind(phrase: Phrase) -> bool:
             return True
         if national(before, phrase.plus) is None:
             continue
+        marks = [gap.translate({ord(one): None for one in "()[]"}) for gap in phrase.gaps]
+        if at > 1 and marks[at] not in marks[1:at] and sum("." in gap for gap in phrase.gaps) != 1:
+            return True
         longer_before = len(phrase.groups[at - 1]) > 2
         if len(phrase.groups[at - 1]) >= 9 or (longer_before and max(map(len, rest)) <= 2):
             return True
