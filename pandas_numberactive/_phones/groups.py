@@ -309,16 +309,22 @@ def has_group_behind(body: str, is_whole: Callable[[str], bool]) -> bool:
     groups that are, and none behind another mark does. A lone dot stands behind an area.
     """
     groups = _DIGITS.findall(body)
-    gaps = [gap.translate(_NO_HALVES) for gap in _DIGITS.split(body)]
-    dotted = body.count(".") == 1
+    others = _are_behind_another_mark(body)
     for at, group in enumerate(groups[:-1], 1):
-        another = not dotted and at > 1 and gaps[at] not in gaps[1:at]
-        if (another or len(group) >= MIN_DIGITS) and is_whole("".join(groups[:at])):
+        if (others[at] or len(group) >= MIN_DIGITS) and is_whole("".join(groups[:at])):
             return True
     longer = len(groups)
     while longer and len(groups[longer - 1]) <= 2:
         longer -= 1
     return 0 < longer < len(groups) and is_whole("".join(groups[:longer]))
+
+
+def _are_behind_another_mark(body: str) -> list[bool]:
+    """Return for each group whether the mark before it is none of those between those before."""
+    gaps = [gap.translate(_NO_HALVES) for gap in _DIGITS.split(body)]
+    if body.count(".") == 1:
+        return [False] * len(gaps)
+    return [at > 1 and gap not in gaps[1:at] for at, gap in enumerate(gaps)]
 
 
 def is_decimal(body: str) -> bool:

@@ -260,20 +260,23 @@ def _rules(layout: str, text: str, count: int) -> tuple[int, Rule, Rule]:
     """Return the digits of a decimal tail, and the two rules, of a layout of one number."""
     bare = without_tail(text)[0]
     tail = len(ZERO_RUNS.findall(text)[-1]) if bare != text else 0
-    if not all(map(_is_refused_by_marks, {text, bare})) and _is_led_by_digits(text, bare):
-        decimal = _rule_of_first(layout, bare, tail)
-        whole = _rule_of_first(layout, text, 0) if tail else decimal
-    else:
-        decimal = _probe(layout, text, tail)
-        whole = _probe(layout, text, 0) if tail else decimal
+    led = not all(map(_is_refused_by_marks, {text, bare})) and _is_led_by_digits(text, bare)
+    rule_of = _rule_of_first if led else _probe
+    decimal = rule_of(layout, bare, tail)
+    whole = rule_of(layout, text, 0) if tail else decimal
     if whole[0] == READ and (spare := _spare(text)):
         tail = spare
         decimal = _PRECISION_LOST, 0, 0
-    if decimal[0] in _BY_LAYOUT and FILLER.fullmatch(text):  # zeros alone are missing
+    if _is_unlike_zeros(text, decimal):
         return 0, SLOWLY, SLOWLY
     if whole == decimal:
         return 0, whole, whole
     return (0, SLOWLY, SLOWLY) if count > MOST else (tail, decimal, whole)
+
+
+def _is_unlike_zeros(text: str, rule: Rule) -> bool:
+    """Return True where zeros alone are missing, and all other digits are refused."""
+    return rule[0] in _BY_LAYOUT and FILLER.fullmatch(text) is not None
 
 
 def _spare(text: str) -> int:
@@ -376,15 +379,15 @@ def _is_refused_by_marks(text: str) -> bool:
     return body.count(".") > 1 and is_decimal(body)
 
 
-def _probe(layout: str, text: str, zeros: int) -> Rule:
-    """Return the rule for a layout that ends in so many zeros, as parse_phone reads it."""
-    marked = "." in text or "," in text  # else every digit counts
-    plus = has_plus(cut(text)[1])
+def _probe(layout: str, bare: str, tail: int) -> Rule:
+    """Return the rule for a layout by one probe, its tail of zeros left out."""
+    marked = tail > 0 or "." in bare or "," in bare  # else every digit counts
+    plus = has_plus(cut(bare)[1])
     count = layout.count("0")
-    digits = (("628" if plus else "8") + "1" * count)[: count - zeros] + "0" * zeros
+    digits = (("628" if plus else "8") + "1" * count)[: count - tail] + "0" * tail
     national, why = parse_phone(filled(layout, digits), max_digits=ENDLESS)
     if national is not None:
-        return _reading("62" * plus + national, digits, zeros, int(plus))
+        return _reading("62" * plus + national, digits, tail, int(plus))
     if why == "too_short" and not marked and 0 < count <= MOST:
         return -1, count, int(plus)
     return _by_layout(str(why))

@@ -82,6 +82,7 @@ _DOUBLED_PLUS = re.compile(r"(?<!\d)(?<!\d[ -])(?:\(\+62\)|\+62[ -]?|62)?\+{1,2}
 _PIECES = re.compile(r"\+?\d[\d .()-]*\d", re.ASCII)
 # Area 628 may be a mobile number with its 62 twice.
 _LANDLINE = re.compile(r"(?:0|62|0062)(?!628)[2-79]\d{7,10}", re.ASCII)
+_LONE_ZERO = re.compile(r"[(\[]?0(?!\d)", re.ASCII)
 _WITHIN = re.compile(r"\d\D+0\d{8}", re.ASCII)  # a landline behind other digits
 _CARRIERS = ("00162", "00762", "00862")  # call abroad through a carrier of one's choice
 SEVERAL: Parsed = (None, "several_numbers")
@@ -340,9 +341,7 @@ def _parse_two(body: str, had_tail: bool, max_digits: int) -> Parsed | None:
         return None
     found = set()
     for first, second in groups.splits(body):
-        if _may_go_on(first, second) or groups.count_digits(first) < MIN_DIGITS:
-            continue
-        if groups.digits_of(second).startswith(("0", "62")):
+        if _may_be_two(first, second):
             parsed = [
                 _parse_beside(*groups.without_tail(first), max_digits, may_split=False),
                 _parse_beside(second, had_tail, max_digits, may_split=False),
@@ -353,10 +352,15 @@ def _parse_two(body: str, had_tail: bool, max_digits: int) -> Parsed | None:
     return SEVERAL if len(found) > 1 else next(iter(found), None)
 
 
-def _may_go_on(first: str, second: str) -> bool:
-    """Return True where a second number's digits may be decimals, or its 0 the first one's last."""
+def _may_be_two(first: str, second: str) -> bool:
+    """Return False where the second begins without a prefix, or its digits may be the first one's.
+
+    As decimals, or a lone 0 that touches it.
+    """
+    begins = groups.digits_of(second).startswith(("0", "62"))
     decimals = first.endswith(".") and not first.lstrip("([ ").startswith(("0", "+"))
-    return decimals or second.startswith(("(0)", "[0]"))
+    touches = _LONE_ZERO.match(second) is not None
+    return begins and not (decimals or touches) and groups.count_digits(first) >= MIN_DIGITS
 
 
 def _parse_beside(part: str, had_tail: bool, max_digits: int, may_split: bool = True) -> Parsed:

@@ -415,7 +415,7 @@ def _is_date(text: str) -> bool:
             return True
         behind = [group for group in groups[3:] if group]
         pairs = {len(group) for group in groups if group} == {2} and len(set(marks)) == 1
-        pairs = pairs and (len(groups) != 5 or month > 12)
+        pairs = (pairs and len(groups) != 5) or (month > 12 and len(set(marks)) == 1)
         if (
             small
             and min(day, month) <= 12
