@@ -121,8 +121,12 @@ def date_in(text: str) -> str:
     """Return what may be a date: from the first digit to the last, without brackets and gaps."""
     if _MAY_BE_DATE.search(text) is None:
         return ""
-    body = _GLUED_BRACKETS.sub(r"\1", cut(text)[1])
-    return _GAPS.sub("", body.translate(_BLANKED)).strip(" ")
+    return _GAPS.sub("", with_glued_digits(cut(text)[1]).translate(_BLANKED)).strip(" ")
+
+
+def with_glued_digits(body: str) -> str:
+    """Return [0]8 as 08: a digit in brackets that touches the next one."""
+    return _GLUED_BRACKETS.sub(r"\1", body)
 
 
 def has_pairs_of_one_mark(text: str) -> bool:
@@ -181,6 +185,11 @@ def spare_of_thousands(text: str) -> int:
 def without_brackets(body: str) -> str:
     """Return a number with its marks, as `cut` gives it, without brackets around it."""
     return body.strip("()[] ")
+
+
+def without_any_brackets(body: str) -> str:
+    """Return a number with its marks, without brackets around it and within."""
+    return body.translate(_NO_HALVES).strip(" ")
 
 
 def without_thousands(text: str) -> str:
@@ -265,9 +274,8 @@ def is_document_number(body: str) -> bool:
     A year behind a lone 08 is the group of no mobile number, nor are two digits before five: an
     account's.
     """
-    unbracketed = body.translate(_NO_HALVES)
-    led = _LED_BY_YEAR.match(body) or _LED_BY_YEAR.match(unbracketed)
-    return led is not None or _SERIAL.fullmatch(bare_groups(body)) is not None
+    led = _LED_BY_YEAR.match(with_glued_digits(body)) is not None
+    return led or _SERIAL.fullmatch(bare_groups(body)) is not None
 
 
 def bare_groups(body: str) -> str:

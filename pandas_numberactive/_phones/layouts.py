@@ -37,7 +37,8 @@ from pandas_numberactive._phones.groups import (
     is_cut_off,
     is_decimal,
     spare_of_thousands,
-    without_brackets,
+    with_glued_digits,
+    without_any_brackets,
     without_tail,
     without_thousands,
 )
@@ -282,7 +283,7 @@ def _is_unlike_zeros(text: str, rule: Rule) -> bool:
 def _spare(text: str) -> int:
     """Return how many zeros at the end of a layout show that thousands were rounded."""
     parts = filled_parts(text)
-    return spare_of_thousands(without_brackets(cut(parts[0])[1]) if len(parts) == 1 else text)
+    return spare_of_thousands(without_any_brackets(cut(parts[0])[1]) if len(parts) == 1 else text)
 
 
 def _rule_of_first(layout: str, bare: str, tail: int) -> Rule:
@@ -323,8 +324,8 @@ def _may_be_date(text: str) -> bool:
 def _is_part_read_by_digits(part: str) -> bool:
     """Return True for what may be a document's number, a customer's or another country's."""
     head, body, _ = cut(part)
-    grouped = _BY_GROUPS.match(body) or _BY_GROUPS.match(bare_groups(body))
-    return grouped is not None or names_owner(head) or (body.count(".") > 1 and has_cents(body))
+    grouped = any(map(_BY_GROUPS.match, (body, bare_groups(body), with_glued_digits(body))))
+    return grouped or names_owner(head) or (body.count(".") > 1 and has_cents(body))
 
 
 def _has_link(text: str) -> bool:

@@ -293,7 +293,7 @@ def _parse_part(part: str, had_tail: bool, max_digits: int, may_split: bool = Tr
         marked := _parse_marks(body, tail, had_tail, read, max_digits, may_split)
     ):
         return marked
-    bare = groups.without_brackets(body)
+    bare = groups.without_any_brackets(body)
     if is_rounded(digits) if had_tail else groups.is_round_amount(bare):
         return None, "precision_lost"
     return read(digits)

@@ -245,6 +245,7 @@ REFUSED = {  # with a reason that is true of the cell
     "HP 8.123.450.000 (WA)": "precision_lost",
     "8.500.000.000,": "precision_lost",
     "8 500 000 000": "precision_lost",
+    "(8 500 000) 000": "precision_lost",
     "(8. 500. 000. 000)": "precision_lost",
     # amounts
     "8123456789.00-": "not_a_number",
@@ -276,6 +277,7 @@ REFUSED = {  # with a reason that is true of the cell
     "821345-821346": "several_numbers",
     "08-22-0001234": "bad_characters",
     "[0]8-2021-001234 0215550123": "bad_characters",
+    "[0]8(2021-001234) 0215550123": "bad_characters",
     "[0]8-2-21-001234 0215550123": "several_numbers",
     "0812345678.0-9  0215550123": "not_a_number",
     "0815 17-08-2021": "not_a_number",

@@ -327,7 +327,8 @@ def _card(text: str) -> str:
     while at >= 0:
         kind, _, value = text[at:].partition(":")
         words = "".join(c if c.isalpha() else " " for c in kind.lower()).split()
-        if words[:1] == ["tel"] and not set(words) <= set(KINDS):
+        field = text[at + 3 : at + 4] in tuple(";:")
+        if field and not set(words) <= set(KINDS):
             return ""
         end = min((value.find(mark) for mark in ";\r\n" if mark in value), default=len(value))
         values += [] if "FAX" in kind.upper() else [value[:end]]
@@ -680,6 +681,8 @@ def _two(phrase: Phrase) -> str | None:
     for at in range(1, len(phrase.groups)):
         first, second = phrase.cut(0, at), phrase.cut(at, None)
         if second.digits[:1] not in ("0", "6") or any(map(_is_round_amount, (first, second))):
+            continue
+        if phrase.groups[at] == "0" and " " not in phrase.gaps[at] and not phrase.opened[at]:
             continue
         if phrase.inside[at] and not (phrase.opened[0] and all(phrase.inside[1:])):
             continue
