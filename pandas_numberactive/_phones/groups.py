@@ -7,6 +7,7 @@ from collections.abc import Callable
 from itertools import pairwise
 
 MIN_DIGITS = 9  # of a national number
+_FEWEST_OF_SMALL_LINE = 6  # a small town's, its area behind it in brackets: 812345 (0721)
 FEWEST_OF_LINE = 7  # digits of a landline, its area left out: Jakarta's have eight, too
 FEWEST_BEFORE = 7  # digits: from here on a mark begins decimals
 
@@ -245,7 +246,8 @@ def has_bracket_behind(body: str) -> bool:
     A landline has fewer digits than a mobile number.
     """
     return any(
-        count_digits(body[: found.start()]) >= FEWEST_OF_LINE for found in _OPENING.finditer(body)
+        count_digits(body[: found.start()]) >= _FEWEST_OF_SMALL_LINE
+        for found in _OPENING.finditer(body)
     )
 
 

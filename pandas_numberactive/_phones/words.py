@@ -79,7 +79,7 @@ _KINDS = frozenset(  # of a telephone in a card
 _OF_OTHERS = re.compile(r"[;=]X-|;ext=|(?:^|[\r\n;.])\s*NOTE[^:\r\n]*:[^;\r\n]", re.I)
 _ANOTHER = re.compile(r"(?<!\d)(?:\+?62|0)8\d{7}", re.ASCII)  # number, in another field
 _LABELS = re.compile(r"X-ABLabel:([^\r\n]*)", re.I)
-_MORE = re.compile(r"(?<![^\W\d])TELP?\d*\b|END:VCARD\s*\S", re.I)
+_MORE = re.compile(r"(?<![^\W\d_])TELP?\d*\b|END:VCARD\s*\S", re.I)
 
 
 def is_blank(text: str) -> bool:

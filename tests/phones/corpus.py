@@ -273,6 +273,7 @@ REFUSED = {  # with a reason that is true of the cell
     # other kinds
     "82.165.99.210": "bad_characters",
     "8312345-101": "several_numbers",
+    "812345 (0721)": "several_numbers",
     "83123456 021": "several_numbers",
     "821345-821346": "several_numbers",
     "08-22-0001234": "bad_characters",

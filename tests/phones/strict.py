@@ -323,6 +323,7 @@ def _card(text: str) -> str:
         if name.upper().endswith("X-ABLABEL") and not _is_aside(value):
             return ""
     values = []
+    faxes = 0
     at = text.upper().find("TEL")
     while at >= 0:
         kind, _, value = text[at:].partition(":")
@@ -332,8 +333,9 @@ def _card(text: str) -> str:
             return ""
         end = min((value.find(mark) for mark in ";\r\n" if mark in value), default=len(value))
         values += [] if "FAX" in kind.upper() else [value[:end]]
+        faxes += "FAX" in kind.upper()
         at = text.upper().find("TEL", at + len(kind) + 1 + end)
-    others = sum(_is_mobile(group) for group in _groups(text)[0]) - len(values)
+    others = sum(_is_mobile(group) for group in _groups(text)[0]) - len(values) - faxes
     return ";".join(values) if others <= text.lower().count("waid=") else ""
 
 
@@ -728,7 +730,7 @@ def _is_behind(phrase: Phrase) -> bool:
     for at in range(1, len(phrase.groups)):
         before = "".join(phrase.groups[:at])
         rest = phrase.groups[at:]
-        if phrase.opened[at] and len(before) >= 7:
+        if phrase.opened[at] and len(before) >= 6:
             return True
         if national(before, phrase.plus) is None:
             continue
