@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import secrets
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -35,7 +36,12 @@ from pandas_numberactive._jupyter.views import (
     still_holds,
 )
 from pandas_numberactive._pandas import api
-from pandas_numberactive._pandas.formats import for_excel, without_formulas, write_excel
+from pandas_numberactive._pandas.formats import (
+    for_excel,
+    why_unwritten,
+    without_formulas,
+    write_excel,
+)
 from pandas_numberactive._pandas.job import Job, JobView, outcome_of
 from pandas_numberactive._phones.mask import mask_cell
 from pandas_numberactive._phones.parse import parse_phone
@@ -312,10 +318,9 @@ class EnrichPanel(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no t
 
     def _save(self, frame: pd.DataFrame, name: str, kind: str) -> None:
         try:
-            path = _free_path(name, kind)
-            _write(frame, path)
+            path = _write_whole(frame, name, kind)
         except Exception as error:
-            self._say(f"Not saved: {error}")
+            self._say(f"Not saved: {why_unwritten(error)}.")
             return
         self._say(f"Saved {len(frame):,} rows as {path}.", decided=True)
 
@@ -342,6 +347,16 @@ def _free_path(name: str, kind: str) -> Path:
         path = Path(f"{stem}-{at}.{kind}")
         at += 1
     return path
+
+
+def _write_whole(frame: pd.DataFrame, name: str, kind: str) -> Path:
+    """Write a frame under a free name, which the file gets only once it is whole."""
+    part = Path(f".{secrets.token_hex(8)}.part.{kind}")
+    try:
+        _write(frame, part)
+        return part.replace(_free_path(name, kind))
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def _write(frame: pd.DataFrame, path: Path) -> None:

@@ -15,7 +15,7 @@ from pandas_numberactive._config.settings import settings
 from pandas_numberactive._display.public import public
 from pandas_numberactive._pandas.columns import COLUMNS, DETAILS, SIGNAL_DTYPES, SOURCE
 from pandas_numberactive._phones.column import TEXT
-from pandas_numberactive._phones.mask import mask_label
+from pandas_numberactive._phones.mask import hide_numbers, mask_label
 from pandas_numberactive.errors import ConfigurationError
 
 _TRUTHS = {"true": True, "false": False, "1": True, "0": False, "1.0": True, "0.0": False}
@@ -255,3 +255,12 @@ def write_excel(df: pd.DataFrame, path: Path, *, index: bool) -> None:
                 for cell in row:
                     if cell.data_type == "f":
                         cell.data_type = "s"
+
+
+def why_unwritten(error: Exception) -> str:
+    """Return the reason why a table was not written, without the cell that a writer quotes."""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    if type(error).__name__ == "IllegalCharacterError":
+        return "a cell holds a control character, which Excel refuses: choose a .csv"
+    return hide_numbers(f"{type(error).__name__}: {error}")[:200]

@@ -16,6 +16,7 @@ import pytest
 import pandas_numberactive as pna
 from pandas_numberactive import _bridge as bridge
 from pandas_numberactive._display import live
+from pandas_numberactive._jupyter import panel as panel_module
 from pandas_numberactive._jupyter import views
 from pandas_numberactive._jupyter.choosing import choose
 from pandas_numberactive._jupyter.panel import EnrichPanel
@@ -920,6 +921,43 @@ def test_a_saved_table_executes_nothing(as_production, tmp_path, monkeypatch, ki
         return
     sheet = openpyxl.load_workbook(tmp_path / "enriched.xlsx").active
     assert {cell.data_type for row in sheet.iter_rows() for cell in row} <= {"s", "n", "d"}
+
+
+def pressed_save(panel, kind):
+    """Press Save of one kind, once there is something to save."""
+    until(lambda: panel._saving.children)
+    panel._saving.children[{"csv": 1, "xlsx": 2}[kind]].click()
+
+
+def test_a_file_that_cannot_be_whole_is_not_there(as_production, frame, tmp_path, monkeypatch):
+    """Excel refuses a control character: the message repeated the cell, and half a file stayed."""
+    as_production()
+    folder = tmp_path / "notebooks"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    panel = EnrichPanel(frame.assign(note="tel 08118899533\x0b"))  # made up
+    bought(panel)
+    pressed_save(panel, "xlsx")
+    assert "Not saved: a cell holds a control character" in panel._said.value
+    assert "8118899533" not in panel._said.value
+    assert list(folder.iterdir()) == []
+    pressed_save(panel, "csv")
+    assert [path.name for path in folder.iterdir()] == ["enriched.csv"]
+
+
+def test_a_failed_save_names_no_number(as_production, frame, tmp_path, monkeypatch):
+    """Writers have errors of their own, and quote the cell."""
+    as_production()
+    monkeypatch.chdir(tmp_path)
+
+    def write(*_, **__):
+        raise ValueError("0811 8899 533 cannot be written")
+
+    monkeypatch.setattr(panel_module, "_write", write)
+    panel = EnrichPanel(frame)
+    bought(panel)
+    pressed_save(panel, "csv")
+    assert "Not saved: ValueError: *** cannot be written." in panel._said.value
 
 
 @pytest.mark.parametrize("kind", ["csv", "xlsx"])
