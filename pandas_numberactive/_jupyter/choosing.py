@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
 from pandas_numberactive._config.settings import Settings, settings
+from pandas_numberactive._phones.mask import mask_label
 from pandas_numberactive._phones.parse import parse_phone
 from pandas_numberactive.errors import ConfigurationError
 
@@ -85,7 +88,23 @@ def _told(
 
 
 def _listed(names: pd.Index[Any], places: list[int]) -> str:
-    return ", ".join(str(names[place]) for place in places)
+    return ", ".join(mask_label(names[place], quoted=False) for place in places)
+
+
+def offered_labels(names: Iterable[object]) -> list[str]:
+    """Return the labels of columns in a field, masked where they may be phones.
+
+    Those that look alike get their place in the table.
+
+    >>> offered_labels(["hp", "08118899532", "08118899533"])
+    ['hp', '0811******* (column 2)', '0811******* (column 3)']
+    """
+    shown = [mask_label(name, quoted=False) for name in names]
+    count = Counter(shown)
+    return [
+        f"{label} (column {at})" if count[label] > 1 else label
+        for at, label in enumerate(shown, start=1)
+    ]
 
 
 def names_phone(name: object) -> bool:

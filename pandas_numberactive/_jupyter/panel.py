@@ -26,7 +26,7 @@ from pandas_numberactive._display.html import (
 )
 from pandas_numberactive._display.live import Live
 from pandas_numberactive._display.text import money
-from pandas_numberactive._jupyter.choosing import choose, filled, max_digits
+from pandas_numberactive._jupyter.choosing import choose, filled, max_digits, offered_labels
 from pandas_numberactive._jupyter.views import (
     REOPENED,
     frame_preview,
@@ -43,7 +43,7 @@ from pandas_numberactive._pandas.formats import (
     write_excel,
 )
 from pandas_numberactive._pandas.job import Job, JobView, outcome_of
-from pandas_numberactive._phones.mask import mask_cell
+from pandas_numberactive._phones.mask import mask_cell, mask_label, safe_label
 from pandas_numberactive._phones.parse import parse_phone
 from pandas_numberactive._run.plan import Plan, cap_for
 from pandas_numberactive.errors import ConfigurationError
@@ -78,8 +78,9 @@ class Wanted:
         return {name: value for name, value in given.items() if value is not None}
 
     def call(self) -> str:
-        """Return the line of code that does the same."""
-        column = self.columns[0] if len(self.columns) == 1 else list(self.columns)
+        """Return the line of code that does the same, a name masked where it may be a phone."""
+        names = [safe_label(name) for name in self.columns]
+        column = names[0] if len(names) == 1 else names
         options = "".join(f", {name}={value!r}" for name, value in self.options().items())
         return f"df.numberactive.enrich({column!r}{options})"
 
@@ -123,8 +124,9 @@ class EnrichPanel(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no t
 
     def _make_children(self) -> list[ipywidgets.Widget]:
         found = choose(self._df)
+        labels = offered_labels(self._df.columns)
         self._choice = ipywidgets.SelectMultiple(
-            options=[(str(self._df.columns[place]), place) for place in found.places],
+            options=[(labels[place], place) for place in found.places],
             value=found.preselected,
             rows=min(6, max(2, len(found.places))),
             description="Phone columns",
@@ -166,8 +168,9 @@ class EnrichPanel(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no t
 
     def __repr__(self) -> str:
         rows = f"{len(self._df):,} rows"
+        names = [safe_label(name) for name in self.columns]
         return (
-            f"EnrichPanel({list(self.columns)!r}, {rows}; a panel in Jupyter, elsewhere use "
+            f"EnrichPanel({names!r}, {rows}; a panel in Jupyter, elsewhere use "
             "df.numberactive.enrich)"
         )
 
@@ -401,7 +404,7 @@ def _examples(df: pd.DataFrame, places: tuple[int, ...]) -> str:
         for cell in filled(df.iloc[:, place], EXAMPLES):
             national, reason = parse_phone(cell, max_digits=limit)
             read = mask_cell(national) if national else f"refused: {reason}"
-            rows.append((df.columns[place], mask_cell(cell), read))
+            rows.append((mask_label(df.columns[place], quoted=False), mask_cell(cell), read))
     if rows:
         return table([("column", "cell", "read as"), *rows])
     return note("There is nothing in this column.") if places else ""

@@ -48,9 +48,13 @@ def frame_summary(frame: pd.DataFrame, prefixes: Iterable[str]) -> str:
         by_level = [(name, int((active == name).sum())) for name in _LEVELS]
         by_level.append(("no level", int(active.isna().sum())))
         rows = f"{len(frame):,} rows"
-        out.append(block(f"{prefix}lookup_status", bar(by_state, f"lookup status: {rows}")))
-        out.append(block(f"{prefix}active_level", bar(by_level, f"active level: {rows}")))
+        out.append(_column_block(f"{prefix}lookup_status", bar(by_state, f"lookup status: {rows}")))
+        out.append(_column_block(f"{prefix}active_level", bar(by_level, f"active level: {rows}")))
     return "".join(out)
+
+
+def _column_block(name: str, body: str) -> str:
+    return block(mask_label(name, quoted=False), body)
 
 
 def frame_preview(frame: pd.DataFrame, columns: Iterable[Any]) -> str:
@@ -68,7 +72,8 @@ def frame_preview(frame: pd.DataFrame, columns: Iterable[Any]) -> str:
             [mask_label(head.index[at], quoted=False), *cells, *(_cell(row[x]) for x in added)]
         )
     caption = f"The first {len(rows)} of {len(frame):,} rows"
-    shown = table([["", *map(str, chosen), *added], *rows], caption)
+    names = [mask_label(name, quoted=False) for name in (*chosen, *added)]
+    shown = table([["", *names], *rows], caption)
     return f'<div class="numberactive-preview">{shown}</div>'
 
 

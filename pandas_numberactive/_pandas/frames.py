@@ -13,7 +13,7 @@ from pandas_numberactive._display.text import said
 from pandas_numberactive._pandas import columns
 from pandas_numberactive._phones.column import MISSING, PANDAS_3, Normalized, normalize_column
 from pandas_numberactive._phones.doubts import Doubts
-from pandas_numberactive._phones.mask import mask_cell, mask_example, mask_label
+from pandas_numberactive._phones.mask import mask_cell, mask_example, mask_label, safe_label
 from pandas_numberactive._phones.parse import REASONS
 from pandas_numberactive._run.options import Options
 from pandas_numberactive._run.report import Shape
@@ -283,13 +283,17 @@ def refuse_invalid(shape: Shape, bad: pd.DataFrame) -> None:
 
 
 def problems(prepared: Prepared, most: int = MAX_PROBLEMS) -> pd.DataFrame:
-    """Return the first cells that were refused: index label, column, masked cell, reason."""
-    rows: list[tuple[Any, Hashable, str, str]] = []
+    """Return the first cells that were refused: index label, column, masked cell, reason.
+
+    A column's name is masked where it may be a phone. The row is found by its label, which stays.
+    """
+    rows: list[tuple[Any, object, str, str]] = []
     for name, reason in zip(prepared.names, prepared.reasons, strict=True):
         at = np.flatnonzero((reason >= 0) & (reason != MISSING))[: most - len(rows)]
         column = prepared.frame[name]
         index = prepared.frame.index
-        rows += [(index[i], name, mask_cell(column.iloc[i]), REASONS[reason[i]]) for i in at]
+        shown = safe_label(name)
+        rows += [(index[i], shown, mask_cell(column.iloc[i]), REASONS[reason[i]]) for i in at]
     return pd.DataFrame(rows, columns=["row", "column", "cell", "reason"])
 
 

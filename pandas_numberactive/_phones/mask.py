@@ -132,3 +132,13 @@ def mask_label(label: object, *, quoted: bool = True) -> str:
         return repr(shown) if quoted and isinstance(plain, str) else shown
     except Exception:  # a label may be any object
         return f"<{type(label).__name__}>"
+
+
+def safe_label(label: object) -> object:
+    """Return the label of a row or a column itself, or its masked text where it may be a phone.
+
+    >>> safe_label("08118899532"), safe_label("phone"), safe_label(7)
+    ('0811*******', 'phone', 7)
+    """
+    shown = mask_label(label, quoted=False)
+    return label if shown == str(label) else shown

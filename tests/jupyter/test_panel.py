@@ -1026,6 +1026,54 @@ def test_a_panel_is_widgets_for_input_and_html_that_stays(as_production, frame, 
     assert "run this cell again" in reopened["text/html"]
 
 
+# --- what a saved notebook keeps
+
+
+def saved_state(panel):
+    """All that a notebook can save of the panel: its text, its widgets, the HTML below them."""
+    widgets = [panel]
+    for widget in widgets:  # grows as it goes
+        widgets += getattr(widget, "children", ())
+    states = " ".join(str(widget.get_state()) for widget in widgets)
+    return f"{panel!r} {states} {panel._picture.value} {panel._summary.value}"
+
+
+def test_a_name_that_is_a_phone_is_masked_in_the_file(as_production):
+    """A table without a header has phones for names."""
+    as_production()
+    names = ["08118899532", "08118899533", "note"]  # made up
+    panel = EnrichPanel(pd.DataFrame([PHONES[:2] + ["x"]], columns=names))
+    assert [label for label, _ in panel._choice.options] == [
+        "0811******* (column 1)",
+        "0811******* (column 2)",
+        "note",
+    ]
+    assert "Several columns look like phones (0811*******, 0811*******)" in panel._said.value
+    for places in ((), (0,), (0, 1)):
+        panel._choice.value = places
+        assert "811889953" not in saved_state(panel)
+    planned(panel)
+    assert "811889953" not in saved_state(panel)
+    bought(panel)
+    until(lambda: "panel.result" in panel._said.value)
+    assert "0811*******_lookup_status" in panel._summary.value
+    assert "enrich(['0811*******', '0811*******'], max_charges=2)" in panel._summary.value.replace(
+        "&#x27;", "'"
+    )
+    assert "811889953" not in saved_state(panel)
+    assert panel.columns == tuple(names[:2])
+    assert "08118899532_lookup_status" in panel.result
+
+
+def test_other_names_stay_as_they_are_in_the_code(as_production):
+    """Only a phone is masked: the line is there to be copied."""
+    as_production()
+    names = pd.Index([7], dtype=object)
+    panel = EnrichPanel(pd.DataFrame([[phone] for phone in PHONES], columns=names))
+    assert "EnrichPanel([7], 3 rows" in repr(panel)
+    assert "enrich(7, max_charges=2)" in bought(panel)
+
+
 # --- other pages than Jupyter's
 
 
