@@ -29,6 +29,7 @@ ONLY_IN = {
         "_config/readiness.py",
         "_pandas/api.py",
         "_jupyter/form.py",  # locks: the page's messages come on several threads
+        "_jupyter/panel.py",
         "_pandas/job.py",
     ),
     "pandas": (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import secrets
+import threading
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -116,7 +117,9 @@ class EnrichPanel(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no t
 
     def __init__(self, df: pd.DataFrame) -> None:
         self._df = df
+        self._lock = threading.RLock()  # clicks and edits come on different threads
         self._job: Job | None = None
+        self._starting = False  # a button was taken, and there is no job yet
         self._plan_asked = 0
         super().__init__(self._make_children())
         self._picture = Live()  # the plan, then the progress
@@ -180,26 +183,30 @@ class EnrichPanel(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no t
 
     @property
     def _busy(self) -> bool:
-        return self._job is not None and not self._job.done()
+        return self._starting or (self._job is not None and not self._job.done())
 
     # --- planning
 
     def _on_choice(self, _: object) -> None:
-        """Withdraw the plan of another choice."""
-        self._plan_asked += 1
-        if self._busy:  # its bar and its Stop stay
-            return
-        self._place.children = ()
-        self._running.children = ()
-        self._saving.children = ()
+        self._withdraw()
+
+    def _withdraw(self) -> bool:
+        """Withdraw the plan of another choice. Return False during a purchase, which goes on."""
+        with self._lock:
+            self._plan_asked += 1
+            if self._busy:  # its bar and its Stop stay
+                return False
+            self._place.children = ()
+            self._running.children = ()
+            self._saving.children = ()
         self._picture.value = ""
         self._summary.value = _examples(self._df, self._places)
         self._say(_READY)
+        return True
 
     def _start_plan(self) -> None:
-        if self._busy:
+        if not self._withdraw():
             return
-        self._on_choice(None)
         if not self._places:
             self._say("Choose at least one column.")
             return
@@ -228,7 +235,7 @@ class EnrichPanel(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no t
         if asked == self._plan_asked:
             self._offer(plan, wanted, given, cells)
             if asked != self._plan_asked:  # another thread changed the choice meanwhile
-                self._on_choice(None)
+                self._withdraw()
 
     def _planned(self, wanted: Wanted) -> tuple[pd.DataFrame, Plan]:
         """Return the cells that are planned, which the user may change later, and their plan."""
@@ -263,7 +270,7 @@ class EnrichPanel(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no t
     def _on_buy(
         self, pressed: ipywidgets.Button, wanted: Wanted, given: Settings, cells: pd.DataFrame
     ) -> None:
-        if (pressed,) != tuple(self._place.children) or self._busy:
+        if not self._take(pressed):
             return
         try:
             if not still_holds(given):
@@ -276,14 +283,24 @@ class EnrichPanel(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no t
         except Exception as error:
             self._refuse(error)
             return
+        finally:
+            self._starting = False
         self._enable(False)
-        self._place.children = ()
         self._summary.value = ""
         self._say("")
         view = JobView(self._job, self._picture, lambda job: self._end(job, wanted))
         self._job.view = view
         if view.stop is not None:
             self._running.children = (view.stop.widget,)
+
+    def _take(self, pressed: ipywidgets.Button) -> bool:
+        """Claim the button for one purchase: one press can arrive on several threads."""
+        with self._lock:
+            if (pressed,) != tuple(self._place.children) or self._busy:
+                return False
+            self._starting = True
+            self._place.children = ()
+            return True
 
     def _enable(self, on: bool) -> None:
         for widget in (*self._inputs, self._look):

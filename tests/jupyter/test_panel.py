@@ -683,6 +683,58 @@ def test_while_it_buys_stop_stays_and_nothing_else_can_be_pressed(tmp_path, fram
         assert 3 < vendor.ledger.total < 60
 
 
+def beside(act):
+    """Do something on another thread, as a handler of the page may, and wait for its end."""
+    thread = threading.Thread(target=act)
+    thread.start()
+    thread.join()
+
+
+def test_a_press_on_two_threads_makes_one_job(as_production, vendor, frame, monkeypatch):
+    """Stop reaches one job only, and older answers would be bought again by each."""
+    as_production()
+    panel = EnrichPanel(frame)
+    planned(panel)
+    buy = panel._place.children[0]
+    presses, started, start = [], [], api.start
+
+    def holds(given):
+        presses.append(given)
+        if len(presses) == 1:
+            beside(buy.click)
+        return True
+
+    monkeypatch.setattr(panel_module, "still_holds", holds)
+    monkeypatch.setattr(api, "start", lambda *a, **o: started.append(start(*a, **o)) or started[-1])
+    buy.click()
+    until(lambda: panel.result is not None)
+    assert started == [panel._job]
+    assert vendor.ledger.total == 60
+
+
+def test_what_is_pressed_while_a_job_begins_leaves_its_stop(as_production, frame, monkeypatch):
+    """The table is read before there is a job, and a page can send more meanwhile."""
+    as_production()
+    panel = EnrichPanel(frame)
+    planned(panel)
+    start, seen = api.start, []
+    offered = panel._said.value
+    assert "Nothing has been bought yet" in offered
+
+    def meanwhile(*args, **options):
+        beside(panel._look.click)
+        beside(lambda: setattr(panel._cap, "value", "7"))
+        seen.append(panel._said.value)
+        return start(*args, **options)
+
+    monkeypatch.setattr(api, "start", meanwhile)
+    panel._place.children[0].click()
+    assert seen == [offered]
+    until(lambda: "panel.result" in panel._said.value)
+    assert panel._place.children == ()
+    assert "hp_active_level" in panel._summary.value
+
+
 @pytest.mark.filterwarnings("ignore::pandas_numberactive.errors.IncompleteRunWarning")
 def test_stop_before_the_first_call_buys_nothing(as_production, vendor, frame):
     as_production()

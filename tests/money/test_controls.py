@@ -21,7 +21,7 @@ from pandas_numberactive._cli import files as tables
 from pandas_numberactive._config import checks, used_stores
 from pandas_numberactive._config import settings as settings_module
 from pandas_numberactive._display import live
-from pandas_numberactive._jupyter import choosing, form
+from pandas_numberactive._jupyter import choosing, form, panel
 from pandas_numberactive._pandas import formats, frames, job, lookup_store, lookup_store_inputs
 from pandas_numberactive._phones import doubts, groups, parse
 from pandas_numberactive._purchase import drive, flow, purchase
@@ -543,6 +543,17 @@ def test_an_offer_that_enter_buys_at_once(fails, monkeypatch):
 
     monkeypatch.setattr(form.LookupForm, "_confirm", confirm)
     fails(forms.test_enter_before_the_offer_stood_for_half_a_second_checks_again)
+
+
+def test_a_button_that_two_presses_take(fails, monkeypatch):
+    def take(self, pressed):
+        return (pressed,) == tuple(self._place.children) and not self._busy
+
+    monkeypatch.setattr(panel.EnrichPanel, "_take", take)
+    fails(
+        panels.test_a_press_on_two_threads_makes_one_job,
+        frame=pd.DataFrame({"hp": [f"0811{i:07d}" for i in range(60)]}),
+    )
 
 
 def test_a_forgotten_number_that_collides(fails, monkeypatch):
