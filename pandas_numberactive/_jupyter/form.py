@@ -48,7 +48,7 @@ from pandas_numberactive._pandas.lookup import OPEN_STATUSES, Lookup, alookup, a
 from pandas_numberactive._phones.column import TEXT
 from pandas_numberactive._phones.mask import mask
 from pandas_numberactive._phones.parse import explain, operator_of, parse_phone
-from pandas_numberactive.errors import ConfigurationError
+from pandas_numberactive.errors import ConfigurationError, VendorError
 
 STILL_SECONDS = 0.5  # without a change before an offer is made, and before Enter buys it
 QUIET_SECONDS = 60.0  # without an action before numbers, offers and answers leave the page
@@ -124,7 +124,8 @@ class LookupForm(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no ty
     ----------
     max_charges
         The most answers this form may buy; no limit by default. A look-up that is pending or held
-        counts, because it may be charged. Its answer is fetched without another count.
+        counts, because it may be charged. Its answer is fetched without another count. One that
+        failed without a charge does not count.
 
     Attributes
     ----------
@@ -427,8 +428,7 @@ class LookupForm(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no ty
             found = await self._ask(offer)
         except Exception as error:
             clock.cancel()
-            if getattr(error, "charged", "maybe") == "no" and not offer.counted:
-                self._refund(offer)
+            self._settle_error(offer, error)
             self._fail(error)
             if not self._field.value:
                 self._field.value = offer.text
@@ -463,6 +463,12 @@ class LookupForm(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no ty
         if found.charged is False or bought_elsewhere:
             self._refund(offer)
         self._open.discard(offer.place)
+
+    def _settle_error(self, offer: Offer, error: Exception) -> None:
+        """Refund a purchase that raised, where nothing of it can have been charged."""
+        nothing_sent = getattr(error, "charged", "maybe") == "no" and not offer.counted
+        if nothing_sent or _ended_free(error):
+            self._refund(offer)
 
     def _refund(self, offer: Offer) -> None:
         self._charges -= 1
@@ -597,6 +603,19 @@ def _is_final(stored: Lookup) -> bool:
     return stored.status in ("answered", "no_data", "quarantined") or (
         stored.status == "failed" and stored.charged is not False
     )
+
+
+def _ended_free(error: Exception) -> bool:
+    """Return True where the run that raised has read its look-up back as free and at its end.
+
+    One that could not be read back has neither code nor reason, and is as it stood before.
+    """
+    if not isinstance(error, VendorError) or not isinstance(error.partial, Lookup):
+        return False
+    found = error.partial
+    over = found.status in ("failed", "not_bought") and bool(found.code or found.reason)
+    may_be_charged = error.report is None or error.report.charged or found.charged is not False
+    return over and not may_be_charged
 
 
 def _past(lookups: list[Lookup]) -> str:

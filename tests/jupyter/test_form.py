@@ -829,6 +829,120 @@ def test_a_failure_without_charge_leaves_the_cap(as_production):
     armed(form, OTHER)
 
 
+@pytest.mark.parametrize("again", [False, True])
+def test_what_was_never_sent_leaves_the_cap(as_production, again):
+    """The vendor refuses the connection: the card says that nothing was sent or charged."""
+    with Simulator(stand_in=True, app_key="made-up-key", secret="made-up-secret") as vendor:
+        as_production()
+        pna.configure(base_url=vendor.base_url)
+        if again:
+            pna.lookup(PHONE)
+    form = LookupForm(still=0.01, max_charges=1)
+    armed(form).click()
+    idle(form)
+    assert "Nothing was sent or charged" in form._shown.value
+    assert form._charges == 0
+    armed(form, OTHER)
+
+
+@pytest.fixture
+def refused(tmp_path, request):
+    """Give a form with a cap of one, whose look-up of PHONE the vendor refuses at one step."""
+    faults = Faults(script={request.param: ["http_403"]})
+    with Simulator(stand_in=True, app_key="k", secret="s", faults=faults) as vendor:
+        pna.configure(
+            environment="production",
+            base_url=vendor.base_url,
+            app_key="k",
+            secret="s",
+            store=str(tmp_path / "s.sqlite3"),
+        )
+        form = LookupForm(still=0.01, max_charges=1)
+        armed(form).click()
+        idle(form)
+        assert "http_403" in form._shown.value
+        yield form
+
+
+@pytest.mark.parametrize("refused", ["handle"], indirect=True)
+def test_a_refused_key_leaves_the_cap(refused):
+    """The look-up was not begun."""
+    armed(refused, OTHER)
+
+
+@pytest.mark.parametrize("refused", ["query"], indirect=True)
+def test_a_begun_lookup_counts_after_an_error(refused):
+    """It has a requestId, so it may be charged. Its answer is fetched without another count."""
+    assert refused._charges == 1
+    armed(refused).click()
+    until(lambda: refused.value is not None)
+    idle(refused)
+    refused._field.value = OTHER
+    press_enter(refused)
+    until(lambda: "all that max_charges allows" in said(refused))
+
+
+def failing(found, kind=pna.errors.VendorError, charged=0):
+    """Return a purchase that ends with an error, and leaves this look-up and these charges."""
+
+    async def buy(national, **_):
+        error = kind("The run stopped.")
+        error.partial = found
+        error.report = pna.RunReport(charged=charged)
+        raise error
+
+    return buy
+
+
+@pytest.mark.parametrize(
+    "buy",
+    [
+        failing(answer(status="pending", charged=None, reason="poll_for")),
+        failing(answer(status="uncertain", charged=None, reason="lost_reply")),
+        failing(answer(status="failed", charged=True, code="100401")),
+        failing(answer(status="failed", charged=None, code="100401")),
+        failing(answer(status="quarantined", charged=False, reason="wrong_phone")),
+        failing(answer(status="failed", charged=False)),  # from before: the store was not read
+        failing(answer(status="not_bought", charged=False)),
+        failing(None),
+        failing(answer(status="failed", charged=False, reason="x"), charged=1),
+        failing(answer(status="failed", charged=False, reason="x"), pna.errors.StoreError),
+        failing(answer(status="failed", charged=False, reason="x"), RuntimeError),
+    ],
+)
+def test_what_may_be_charged_counts_after_an_error(as_production, buy):
+    """Only a look-up that its own run read back as free is refunded."""
+    as_production()
+    form = LookupForm(buy=buy, peek=nothing, still=0.01, max_charges=1)
+    armed(form).click()
+    idle(form)
+    form._field.value = OTHER
+    press_enter(form)
+    until(lambda: "all that max_charges allows" in said(form))
+
+
+def test_a_begun_lookup_that_ends_free_with_an_error_leaves_the_cap(as_production):
+    """It was counted while it was open, and is counted no more."""
+    as_production()
+    begun = answer(status="pending", charged=None, source=None)
+    ends = failing(answer(status="failed", charged=False, code="100402"))
+    seen = []
+
+    async def buy(national):
+        seen.append(national)
+        return begun if len(seen) == 1 else await ends(national)
+
+    async def peek(national):
+        return begun if seen and national == PHONE else None
+
+    form = LookupForm(buy=buy, peek=peek, still=0.01, max_charges=1)
+    for times in (1, 2):
+        armed(form).click()
+        until(lambda count=times: len(seen) == count)
+        idle(form)
+    armed(form, OTHER)
+
+
 @pytest.fixture
 def held(tmp_path, monkeypatch, request):
     """Give a form with a cap of one, whose first look-up of PHONE ends without a reply to query."""

@@ -545,6 +545,20 @@ def test_an_offer_that_enter_buys_at_once(fails, monkeypatch):
     fails(forms.test_enter_before_the_offer_stood_for_half_a_second_checks_again)
 
 
+def test_an_error_that_is_always_counted(fails, monkeypatch):
+    monkeypatch.setattr(form, "_ended_free", lambda _: False)
+    fails(forms.test_what_was_never_sent_leaves_the_cap, again=False)
+
+
+def test_an_error_that_is_never_counted(fails, monkeypatch):
+    monkeypatch.setattr(form, "_ended_free", lambda _: True)
+    begun = forms.answer(status="pending", charged=None)
+    fails(
+        forms.test_what_may_be_charged_counts_after_an_error,
+        buy=forms.failing(begun),
+    )
+
+
 def test_a_button_that_two_presses_take(fails, monkeypatch):
     def take(self, pressed):
         return (pressed,) == tuple(self._place.children) and not self._busy
