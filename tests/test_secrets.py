@@ -16,6 +16,7 @@ import pytest
 
 import pandas_numberactive as pna
 from pandas_numberactive._cli import verify
+from pandas_numberactive._jupyter import form, panel, risk_panel
 from pandas_numberactive._purchase.flow import RetryPolicy
 from pandas_numberactive._store import claims as store_claims
 from pandas_numberactive._store import ledger as store_ledger
@@ -268,6 +269,51 @@ def test_a_traceback_with_locals_shows_no_secret_and_no_number_where_the_vendor_
         with pytest.raises(NumberActiveError) as caught:
             call()
     assert_clean(as_shown(caught.value))
+
+
+PLAIN = pd.DataFrame({"phone": [f"0{number}" for number in NUMBERS]})
+WIDGETS = {
+    "a panel of a Series": lambda: pna.EnrichPanel(PLAIN["phone"]),
+    "a panel of a list": lambda: pna.EnrichPanel(PLAIN["phone"].tolist()),
+    "a panel of a dict": lambda: pna.EnrichPanel(PLAIN.to_dict()),
+    "a risk panel of a Series": lambda: pna.RiskPanel(PLAIN["phone"]),
+    "a risk panel of a list": lambda: pna.RiskPanel(PLAIN["phone"].tolist()),
+    "a form with a phone for a cap": lambda: pna.LookupForm(max_charges=PLAIN["phone"][0]),
+}
+
+
+@pytest.mark.parametrize("make", WIDGETS.values(), ids=WIDGETS)
+def test_a_widget_that_is_not_made_shows_no_number(make):
+    """Crash reporters print the locals, and the widget among them: its repr raised."""
+    with pytest.raises(NumberActiveError) as caught:
+        make()
+    assert_clean(as_shown(caught.value))
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "make"),
+    [
+        (panel, "choose", lambda: pna.EnrichPanel(PLAIN)),
+        (risk_panel, "columns_of", lambda: pna.RiskPanel(PLAIN)),
+        (form, "_trouble", lambda: pna.LookupForm()),
+    ],
+    ids=["EnrichPanel", "RiskPanel", "LookupForm"],
+)
+def test_a_widget_that_breaks_shows_no_number(monkeypatch, module, name, make):
+    def broken(*_):
+        raise LookupError(f"no place for {NUMBERS[0]}")
+
+    monkeypatch.setattr(module, name, broken)
+    with pytest.raises(LookupError) as caught:
+        make()
+    assert "in broken\n" in "".join(caught.value.__notes__)
+    assert_clean(as_shown(caught.value))
+
+
+@pytest.mark.parametrize("kind", [pna.EnrichPanel, pna.RiskPanel, pna.LookupForm])
+def test_a_widget_that_is_not_made_prints(kind):
+    """A subclass's own frame holds one whose __init__ has raised."""
+    assert repr(kind.__new__(kind)) == f"{kind.__name__}(not made)"
 
 
 def labelled(phone):

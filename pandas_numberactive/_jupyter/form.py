@@ -36,6 +36,7 @@ from pandas_numberactive._display.html import (
 )
 from pandas_numberactive._display.live import Live
 from pandas_numberactive._display.text import money, said, when, words
+from pandas_numberactive._display.tracebacks import without_frames
 from pandas_numberactive._jupyter.views import REOPENED, show_widget, still_holds
 from pandas_numberactive._pandas.columns import (
     ACTIVE_LEVEL,
@@ -143,6 +144,7 @@ class LookupForm(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no ty
 
     value = traitlets.Any(None, allow_none=True)
 
+    @without_frames
     def __init__(
         self,
         *,
@@ -201,6 +203,8 @@ class LookupForm(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no ty
         return frame.astype(_DTYPES)
 
     def __repr__(self) -> str:  # a widget's own would show the field
+        if not hasattr(self, "_lookups"):  # a traceback may show one that was not made
+            return "LookupForm(not made)"
         return (
             f"LookupForm({len(self._lookups)} look-ups; a form in Jupyter, elsewhere use "
             "pna.lookup)"

@@ -27,6 +27,7 @@ from pandas_numberactive._display.html import (
 )
 from pandas_numberactive._display.live import Live
 from pandas_numberactive._display.text import money
+from pandas_numberactive._display.tracebacks import without_frames
 from pandas_numberactive._jupyter.choosing import choose, filled, max_digits, offered_labels
 from pandas_numberactive._jupyter.views import (
     REOPENED,
@@ -43,6 +44,7 @@ from pandas_numberactive._pandas.formats import (
     without_formulas,
     write_excel,
 )
+from pandas_numberactive._pandas.frames import need_frame
 from pandas_numberactive._pandas.job import Job, JobView, outcome_of
 from pandas_numberactive._phones.mask import mask_cell, mask_label, safe_label
 from pandas_numberactive._phones.parse import parse_phone
@@ -105,6 +107,11 @@ class EnrichPanel(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no t
     result
         The enriched frame, None before.
 
+    Raises
+    ------
+    ConfigurationError
+        Where this is no DataFrame.
+
     Examples
     --------
     >>> import pandas as pd
@@ -115,7 +122,9 @@ class EnrichPanel(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no t
 
     result = traitlets.Any(None, allow_none=True)
 
+    @without_frames
     def __init__(self, df: pd.DataFrame) -> None:
+        need_frame(df, "EnrichPanel takes a frame")
         self._df = df
         self._lock = threading.RLock()  # clicks and edits come on different threads
         self._job: Job | None = None
@@ -170,6 +179,8 @@ class EnrichPanel(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no t
         return tuple(self._choice.value)
 
     def __repr__(self) -> str:
+        if not hasattr(self, "_choice"):  # a traceback may show one that was not made
+            return "EnrichPanel(not made)"
         rows = f"{len(self._df):,} rows"
         names = [safe_label(name) for name in self.columns]
         return (

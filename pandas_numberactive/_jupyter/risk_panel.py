@@ -11,6 +11,7 @@ import traitlets
 
 from pandas_numberactive._display.html import WRAPS, error_card, status
 from pandas_numberactive._display.live import Live
+from pandas_numberactive._display.tracebacks import without_frames
 from pandas_numberactive._jupyter.risk_choices import Candidates, columns_of
 from pandas_numberactive._jupyter.risk_looks import Looks, Question, answer, remember_customers
 from pandas_numberactive._jupyter.risk_pictures import picture
@@ -76,6 +77,7 @@ class RiskPanel(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no typ
 
     table = traitlets.Any(None, allow_none=True)
 
+    @without_frames
     def __init__(self, df: pd.DataFrame) -> None:
         need_frame(df)
         self._rows = len(df)
@@ -112,6 +114,8 @@ class RiskPanel(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no typ
         return self._looks.frame()
 
     def __repr__(self) -> str:  # a widget's own would show its fields
+        if not hasattr(self, "_rows"):  # a traceback may show one that was not made
+            return "RiskPanel(not made)"
         return (
             f"RiskPanel({self._rows:,} rows; a panel in Jupyter, elsewhere use "
             "pna.risk.risk_table and pna.risk.segments)"

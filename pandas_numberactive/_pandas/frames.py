@@ -55,6 +55,12 @@ class Prepared:
     shape: Shape
 
 
+def need_frame(given: object, takes: str) -> None:
+    """Raise ConfigurationError for anything else than a pandas frame."""
+    if not isinstance(given, pd.DataFrame):
+        raise ConfigurationError(f"{takes}, not {said(given)}: {_way_to_a_frame(given)}.")
+
+
 def _way_to_a_frame(given: object) -> str:
     """Return what to do with something that is no pandas frame."""
     if isinstance(given, pd.Series):
@@ -85,11 +91,7 @@ def prepare(
     max_digits: int,
 ) -> Prepared:
     """Read the phone columns and check everything that can be checked before a call is made."""
-    if not isinstance(frame, pd.DataFrame):
-        raise ConfigurationError(
-            "This takes a frame and the name of its phone column, not "
-            f"{said(frame)}: {_way_to_a_frame(frame)}."
-        )
+    need_frame(frame, "This takes a frame and the name of its phone column")
     names = phone_columns(frame, column)
     prefixes = columns.prefixes(names, options.prefix)
     _check_output(frame, prefixes, options)
