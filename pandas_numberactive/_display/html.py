@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import CancelledError
 
+from pandas_numberactive._phones.mask import hide_numbers
 from pandas_numberactive.errors import NumberActiveError
 
 # Where no Jupyter theme is (Colab, an exported page), the page's own colours: they are legible on
@@ -186,9 +187,8 @@ def error_card(error: BaseException) -> str:
         )
     if not isinstance(error, NumberActiveError):
         told = note("Nothing that was paid is lost. Try again, and report this if it stays.")
-        return card(
-            f"Unexpected: {type(error).__name__}", f"<div>{esc(error)}</div>{told}", accent=RED
-        )
+        text = esc(hide_numbers(str(error)))  # pandas quotes cells and names
+        return card(f"Unexpected: {type(error).__name__}", f"<div>{text}</div>{told}", accent=RED)
     code = getattr(error, "code", None)
     said = note(f"code {code}: {getattr(error, 'msg', '')}") if code is not None else ""
     charged = "" if "Nothing was sent" in str(error) else note(_CHARGED[error.charged])

@@ -311,6 +311,18 @@ def test_numbers_in_names_and_values_are_masked(loans):
     assert_frame_equal(panel.table, run(panel.code, odd))
 
 
+def test_an_unforeseen_error_names_no_number(panel, monkeypatch):
+    """pandas quotes cells and names, and the card stays in a saved notebook."""
+
+    def broken(*_):
+        raise KeyError("08118899532")  # made up
+
+    monkeypatch.setattr("pandas_numberactive._jupyter.risk_panel.answer", broken)
+    panel._segment.value = "city"
+    assert "Unexpected: KeyError" in panel._picture.value
+    assert "8118899532" not in panel._picture.value
+
+
 def test_the_panel_as_text_holds_no_cell(panel):
     """A terminal shows it."""
     assert repr(panel).startswith("RiskPanel(2,000 rows; a panel in Jupyter")
