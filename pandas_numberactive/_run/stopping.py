@@ -7,7 +7,7 @@ import re
 from pandas_numberactive._config.settings import RunSettings, Settings, from_variable
 from pandas_numberactive._purchase.purchase import SETTLED, LookupState, Purchase
 from pandas_numberactive._vendor.client import Reach, Trouble
-from pandas_numberactive._vendor.protocol import shown_code
+from pandas_numberactive._vendor.protocol import names_phone, parse, shown_code
 from pandas_numberactive._vendor.verdicts import (
     CONNECT_ERROR,
     NO_USER_PHONE,
@@ -26,6 +26,7 @@ PROBES = 5  # until the first good answer: a wrong key must not be asked 64 time
 SAME_IN_A_ROW = 10
 UNREACHABLE_IN_A_ROW = 20
 NAMELESS_IN_A_ROW = 3
+USELESS_IN_A_ROW = 10  # paid, and of no use for whatever reason
 BARREN_IN_A_ROW = 20  # bad answers of several kinds, beside those in flight
 REMEMBERED = 2000  # bad answers, the latest: more than can be in flight
 
@@ -33,6 +34,9 @@ HELD = "held"
 UNREACHABLE = "unreachable"
 UNUSABLE = "unusable"  # paid, and no signal in it can be used
 NAMELESS = "nameless"  # an answer that does not say about which number it is
+CHARGED = "charged"  # a code that the user has explained as a failure, and that was paid
+SILENT = "silent"  # no data, and no number named: neither good nor bad
+USELESS = "useless"  # paid, and bad in one of these ways
 
 _GOOD = (LookupState.ANSWERED, LookupState.NO_DATA)
 _LIMITS = {UNREACHABLE: UNREACHABLE_IN_A_ROW, NAMELESS: NAMELESS_IN_A_ROW}
@@ -55,6 +59,7 @@ class Streaks:
         self._begun = 0
         self._ended = 0
         self._bad: dict[int, str] = {}  # place in the order of beginning: what was wrong
+        self._useless: dict[int, str] = {}  # in the same order: paid, and bad
         self._last: str | None = None
         self._same = 0
         self._barren = 0  # bad answers, of whatever kind, since the last good one
@@ -82,16 +87,20 @@ class Streaks:
         """
         self._ended += 1
         kind = self._kind_of(lookup)
+        if kind == SILENT:
+            self.proven = True
+            _remember(self._bad, place, kind)
+            return None
         self._same = self._same + 1 if kind == self._last else 1
         self._last = kind
         if kind is None:
             self._note_good(lookup)
             return None
         self._barren += 1
-        self._bad[place] = kind
-        if len(self._bad) > REMEMBERED:
-            del self._bad[next(iter(self._bad))]
-        return self._verdict(lookup, kind, self._row(place, kind), in_flight)
+        _remember(self._bad, place, kind)
+        if _is_paid(lookup):
+            _remember(self._useless, place, USELESS)
+        return self._verdict(place, lookup, in_flight)
 
     def _note_good(self, lookup: Purchase) -> None:
         self._same = 0
@@ -100,40 +109,36 @@ class Streaks:
         if lookup.state in _GOOD or lookup.state is LookupState.PENDING:
             self.proven = True
 
-    def _row(self, place: int, kind: str) -> int:
-        """Return the length of the current row of equal failures, this one included."""
-        first = last = place
-        while self._bad.get(first - 1) == kind:
-            first -= 1
-        while self._bad.get(last + 1) == kind:
-            last += 1
-        return last - first + 1
-
     def _kind_of(self, lookup: Purchase) -> str | None:
         state = lookup.state
-        if state is LookupState.ANSWERED:
+        if state in _GOOD:
             return _kind_of_answer(lookup)
         if state is LookupState.QUARANTINED:
             return HELD
         if state not in (LookupState.FAILED, LookupState.FAILED_CHARGED, LookupState.UNCERTAIN):
             return None
         if lookup.reason == "code":
-            return None if lookup.code in self._explained else f"code {lookup.code}"
+            return self._kind_of_code(lookup)
         return HELD if state is LookupState.UNCERTAIN else UNREACHABLE
 
-    def _verdict(
-        self,
-        lookup: Purchase,
-        kind: str,
-        row: int,
-        in_flight: int,
-    ) -> VendorError | None:
+    def _kind_of_code(self, lookup: Purchase) -> str | None:
+        if lookup.code not in self._explained:
+            return f"code {lookup.code}"
+        return CHARGED if _is_paid(lookup) else None
+
+    def _verdict(self, place: int, lookup: Purchase, in_flight: int) -> VendorError | None:
+        kind = self._bad[place]
+        row = _row(self._bad, place)
         if _is_auth(lookup) and self._ended == row == min(PROBES, self.expected):
             return _unaccepted(self._settings.base_url or "The vendor", lookup)
         first = self._ended == row == PROBES and kind.startswith("code ")
         if row >= _LIMITS.get(kind, SAME_IN_A_ROW) or first:
             what = _WORDS.get(kind, f"were answered with {kind}")
             return _stopped(f"The last {row} look-ups {what}", lookup, self._hint(lookup, kind))
+        useless = _row(self._useless, place)
+        if useless >= USELESS_IN_A_ROW:
+            what = f"The last {useless} paid look-ups brought nothing that can be used"
+            return _stopped(what, lookup, _HINTS[USELESS])
         if self._barren >= BARREN_IN_A_ROW + in_flight:
             what = f"There was no good answer among the last {self._barren}"
             return _stopped(what, lookup, _MIXED)
@@ -149,8 +154,39 @@ class Streaks:
         return _HINTS.get(kind, _HINT)
 
 
+def _remember(seen: dict[int, str], place: int, kind: str) -> None:
+    """Note the kind of a look-up by its place, and forget the oldest of too many."""
+    seen[place] = kind
+    if len(seen) > REMEMBERED:
+        del seen[next(iter(seen))]
+
+
+def _row(seen: dict[int, str], place: int) -> int:
+    """Return the length of the row of one kind around a place, 0 where nothing is noted."""
+    kind = seen.get(place)
+    if kind is None:
+        return 0
+    length = 1
+    for step in (-1, 1):
+        at = place + step
+        while (other := seen.get(at)) == kind or (other == SILENT and kind == NAMELESS):
+            if other == kind:
+                length += 1
+            at += step
+    return length
+
+
+def _is_paid(lookup: Purchase) -> bool:
+    """Return True if a look-up was charged. In a final one, an unknown charge counts."""
+    if lookup.charged is None:
+        return lookup.state in SETTLED
+    return lookup.charged
+
+
 def _kind_of_answer(lookup: Purchase) -> str | None:
-    """Return what is wrong with an answer that was paid for: nothing, mostly."""
+    """Return what is wrong with an answer: nothing, mostly."""
+    if lookup.state is LookupState.NO_DATA:
+        return None if names_phone(parse(lookup.raw).data) else SILENT
     if lookup.reason == NO_USER_PHONE:
         return NAMELESS
     answer = lookup.answer
@@ -163,6 +199,7 @@ _WORDS = {
     UNREACHABLE: "got no answer from the vendor",
     UNUSABLE: "got answers in which no level can be read",
     NAMELESS: "got answers that do not say about which number they are",
+    CHARGED: "failed with a code that code_outcomes explains, and were charged",
 }
 
 
@@ -217,6 +254,9 @@ _HINTS = {
     UNUSABLE: "Ask the vendor what changed, and upgrade this package: LookupStore().reread() then "
     "judges the stored answers again, which costs nothing.",
     NAMELESS: "They may belong to other numbers. Ask the vendor before you call again.",
+    CHARGED: 'Ask the vendor why, or set the code to "no_data" if it means that, and call again.',
+    USELESS: "Ask the vendor what changed before you call again. A code that means that there is "
+    "no data is set with configure(code_outcomes={...}).",
 }
 
 

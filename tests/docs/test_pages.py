@@ -23,6 +23,7 @@ WORDS = {3: "three", 5: "five", 10: "ten", 20: "twenty"}
         ("{} look-ups in a row whose reply was lost", stopping.SAME_IN_A_ROW),
         ("{} paid answers in a row", stopping.SAME_IN_A_ROW),
         ("or {} that name no number", stopping.NAMELESS_IN_A_ROW),
+        ("{} paid look-ups in a row that brought nothing", stopping.USELESS_IN_A_ROW),
         ("{} look-ups in a row without an answer", stopping.UNREACHABLE_IN_A_ROW),
         ("{} bad look-ups of any kind", stopping.BARREN_IN_A_ROW),
     ],

@@ -456,6 +456,36 @@ def test_useless_answers_that_stop_nothing(fails, monkeypatch, bad, limit):
     fails(tally.test_paid_answers_of_no_use_end_the_run, bad=bad, limit=limit)
 
 
+@pytest.mark.parametrize("kinds", tally.USELESS)
+def test_useless_answers_that_are_told_apart(fails, monkeypatch, kinds):
+    monkeypatch.setattr(stopping, "USELESS_IN_A_ROW", 10**6)
+    fails(tally.test_paid_and_useless_answers_of_any_kind_end_the_run, kinds=tally.USELESS[kinds])
+
+
+def test_free_answers_that_count_as_paid(fails, monkeypatch):
+    monkeypatch.setattr(stopping, "_is_paid", lambda _: True)
+    fails(tally.test_useless_answers_that_were_free_are_no_row_of_paid_ones)
+
+
+def test_an_explained_code_that_may_be_charged_for_ever(fails, monkeypatch):
+    kind = stopping.Streaks._kind_of_code
+    free = {"state": purchase.LookupState.FAILED, "charged": False}
+    explained = lambda streaks, lookup: kind(streaks, lookup._replace(**free))  # noqa: E731
+    monkeypatch.setattr(stopping.Streaks, "_kind_of_code", explained)
+    fails(tally.test_an_explained_code_that_is_charged_ends_the_run)
+
+
+def test_no_data_of_nobody_that_is_good(fails, monkeypatch):
+    monkeypatch.setattr(stopping, "names_phone", lambda _: True)
+    fails(tally.test_silent_no_data_ends_no_row_of_nameless_answers)
+    fails(tally.test_silent_no_data_is_no_good_answer)
+
+
+def test_no_data_that_is_never_good(fails, monkeypatch):
+    monkeypatch.setattr(stopping, "names_phone", lambda _: False)
+    fails(tally.test_named_no_data_ends_a_row_of_nameless_answers)
+
+
 def test_a_decimal_that_is_a_phone(fails, monkeypatch):
     monkeypatch.setattr(groups, "is_decimal", lambda _: False)
     fails(corpus.test_a_cell_in_doubt_is_refused_with_a_true_reason, template="837.469082")

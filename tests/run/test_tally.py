@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import warnings
 
@@ -13,10 +14,12 @@ from pandas_numberactive._config.settings import Settings
 from pandas_numberactive._purchase.purchase import LookupState, Purchase
 from pandas_numberactive._run.stopping import (
     BARREN_IN_A_ROW,
+    NAMELESS_IN_A_ROW,
     PROBES,
     REMEMBERED,
     SAME_IN_A_ROW,
     UNREACHABLE_IN_A_ROW,
+    USELESS_IN_A_ROW,
     Streaks,
 )
 from pandas_numberactive._run.tally import Tally
@@ -24,8 +27,8 @@ from pandas_numberactive.errors import IncompleteRunWarning, VendorError
 from pandas_numberactive.simulator import Faults, Simulator
 
 
-def ended(state, reason=None, code=None):
-    return Purchase("sandbox", 8110000001, state=state, reason=reason, code=code)
+def ended(state, reason=None, code=None, **more):
+    return Purchase("sandbox", 8110000001, state=state, reason=reason, code=code, **more)
 
 
 GOOD = ended(LookupState.ANSWERED)
@@ -168,6 +171,92 @@ def test_paid_answers_of_no_use_end_the_run(bad, limit):
     streaks = proven()
     verdicts = [streaks.see(streaks.begin(), bad) for _ in range(limit)]
     assert [v is not None for v in verdicts] == [False] * (limit - 1) + [True]
+
+
+def charged(code):
+    return ended(LookupState.FAILED_CHARGED, "code", code, charged=True)
+
+
+OTHERS = ended(LookupState.QUARANTINED, "wrong_phone", "200", charged=True)
+USELESS = {
+    "another number, unreadable": [OTHERS, UNUSABLE],
+    "all kinds": [OTHERS, charged("7"), UNUSABLE],
+    "codes that differ": [charged(str(1000 + i)) for i in range(USELESS_IN_A_ROW)],
+    "charged at handle, then lost": [UNUSABLE, HELD._replace(charged=True)],
+    "charge not known": [OTHERS._replace(charged=None), UNUSABLE._replace(charged=None)],
+}
+
+
+@pytest.mark.parametrize("kinds", USELESS.values(), ids=USELESS)
+def test_paid_and_useless_answers_of_any_kind_end_the_run(kinds):
+    """Whatever is wrong with each, ten in a row were paid for nothing."""
+    streaks = proven()
+    places = [streaks.begin() for _ in range(USELESS_IN_A_ROW)]
+    random.Random(3).shuffle(places)
+    verdicts = [streaks.see(place, kinds[place % len(kinds)], 64) for place in places]
+    assert [v is not None for v in verdicts] == [False] * (USELESS_IN_A_ROW - 1) + [True]
+    assert f"The last {USELESS_IN_A_ROW} paid look-ups" in str(verdicts[-1])
+
+
+def test_useless_answers_that_were_free_are_no_row_of_paid_ones():
+    free = [OTHERS._replace(charged=False), UNUSABLE._replace(charged=False)]
+    streaks = proven()
+    assert [streaks.see(streaks.begin(), free[i % 2], 64) for i in range(80)] == [None] * 80
+
+
+def test_a_good_answer_ends_a_row_of_paid_and_useless_ones():
+    streaks = proven()
+    for i in range(200):
+        assert (
+            streaks.see(streaks.begin(), GOOD if i % 10 == 9 else [OTHERS, UNUSABLE][i % 2]) is None
+        )
+
+
+def test_an_explained_code_that_is_charged_ends_the_run():
+    """`failed` says that nothing was found, not that each time may be paid."""
+    streaks = Streaks(Settings(code_outcomes={"query": {"100401": "failed"}}))
+    verdicts = [streaks.see(streaks.begin(), charged("100401")) for _ in range(USELESS_IN_A_ROW)]
+    assert [v is not None for v in verdicts] == [False] * (USELESS_IN_A_ROW - 1) + [True]
+    assert '"no_data"' in str(verdicts[-1])
+
+
+def no_data(**data):
+    data = {"telcoType": 0, "activeLevel": "NA", "frequencyGrade": "NA", **data}
+    body = json.dumps({"code": 200, "data": data, "isFee": 1}).encode()
+    return ended(LookupState.NO_DATA, code="200", charged=True, raw=body)
+
+
+SILENT = no_data()  # names no number
+
+
+def test_silent_no_data_ends_no_row_of_nameless_answers():
+    streaks = proven()
+    verdicts = [streaks.see(streaks.begin(), [NAMELESS, SILENT][i % 2]) for i in range(5)]
+    assert [v is not None for v in verdicts] == [False] * 4 + [True]
+    assert f"The last {NAMELESS_IN_A_ROW} look-ups" in str(verdicts[-1])
+
+
+def test_named_no_data_ends_a_row_of_nameless_answers():
+    streaks = proven()
+    named = no_data(userPhone="628110000001")
+    for i in range(200):
+        assert streaks.see(streaks.begin(), [NAMELESS, named][i % 2]) is None
+
+
+def test_silent_no_data_is_no_good_answer():
+    """Answers for other numbers end the run, though half of the replies say "no data"."""
+    streaks = proven()
+    verdicts = [
+        streaks.see(streaks.begin(), [SILENT, OTHERS][i % 2]) for i in range(2 * BARREN_IN_A_ROW)
+    ]
+    assert [v is not None for v in verdicts] == [False] * (2 * BARREN_IN_A_ROW - 1) + [True]
+
+
+def test_no_data_alone_ends_no_run():
+    """It lets the other numbers go, for it shows that the keys are accepted."""
+    streaks = Streaks(Settings())
+    assert [streaks.see(streaks.begin(), SILENT) for _ in range(200)] == [None] * 200
+    assert streaks.proven
 
 
 @pytest.mark.parametrize(
