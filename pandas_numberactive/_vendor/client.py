@@ -163,11 +163,18 @@ class Client:
         return self._credentials.fingerprint
 
     async def __aenter__(self) -> Self:
-        self._session = aiohttp.ClientSession(
+        if self._wants_lane:
+            self._session = self._make_session(keepalive_timeout=KEEP_ALIVE)
+            self._lane = self._make_lane(self._session)
+        if self._lane is None:
+            await self._close()
+            self._session = self._make_session(force_close=True)
+        return self
+
+    def _make_session(self, **pooling: Any) -> aiohttp.ClientSession:
+        return aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
-                limit=self.settings.max_concurrency,
-                keepalive_timeout=KEEP_ALIVE,
-                ttl_dns_cache=300,
+                limit=self.settings.max_concurrency, ttl_dns_cache=300, **pooling
             ),
             cookie_jar=aiohttp.DummyCookieJar(),
             headers=_HEADERS,
@@ -175,9 +182,6 @@ class Client:
             trust_env=False,
             proxy=self.settings.proxy,
         )
-        if self._wants_lane:
-            self._lane = self._make_lane(self._session)
-        return self
 
     def _make_lane(self, session: aiohttp.ClientSession) -> Lane | None:
         lane = make_lane(session, self._handle_url, _timeout(self.settings.handle_timeout))
@@ -192,6 +196,9 @@ class Client:
         return self._lane is not None
 
     async def __aexit__(self, *_: object) -> None:
+        await self._close()
+
+    async def _close(self) -> None:
         if self._session is not None:
             await self._session.close()
             self._session = self._lane = None
@@ -240,7 +247,8 @@ class Client:
     async def _by_session(self, session: aiohttp.ClientSession, call: Call) -> RawReply:
         """Send a POST through `session.post`, which a proxy needs, each on a new connection.
 
-        A pooled connection may hold unread bytes, which would be read as the next reply.
+        A pooled connection may hold unread bytes, which would be read as the next reply. aiohttp
+        pools it despite "Connection: close" where the peer leaves it open, so the session does not.
         """
         # POST is never re-sent by aiohttp. A redirect would carry the token to another host.
         async with session.post(

@@ -28,7 +28,7 @@ from pandas_numberactive._purchase import drive, flow, purchase
 from pandas_numberactive._run import ending, plan, run, stopping
 from pandas_numberactive._store import claims, ledger, runs, saves, store, workers
 from pandas_numberactive._store.engines import connection, files, journal, sqlite
-from pandas_numberactive._vendor import lane, verdicts
+from pandas_numberactive._vendor import client, lane, verdicts
 from pandas_numberactive.errors import ColumnNotFoundError, VendorError
 from tests.cli import test_commands as commands
 from tests.cli.test_commands import keys  # noqa: F401 - a fixture
@@ -426,6 +426,13 @@ def test_a_connection_with_unread_bytes_that_is_used(fails, monkeypatch):
 def test_bytes_in_the_socket_that_are_not_looked_for(fails, monkeypatch):
     monkeypatch.setattr(lane, "has_unread", lambda _: False)
     fails(reuse.test_a_second_reply_that_nobody_has_read_yet_is_seen)
+
+
+def test_a_session_that_keeps_its_connections(fails, monkeypatch):
+    make = client.aiohttp.TCPConnector
+    pooled = lambda *, force_close=False, **options: make(**options)  # noqa: E731
+    monkeypatch.setattr(client.aiohttp, "TCPConnector", pooled)
+    fails(reuse.test_without_the_lane_no_connection_is_used_again, why="proxy", send=reuse.kept)
 
 
 def test_a_mask_that_is_not_compared(fails, monkeypatch):

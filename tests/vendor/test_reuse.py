@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 
 import pandas_numberactive as pna
+from pandas_numberactive._vendor import client
 from pandas_numberactive._vendor.lane import Lane
 
 pytestmark = pytest.mark.filterwarnings("ignore::pandas_numberactive.errors.IncompleteRunWarning")
@@ -108,10 +109,10 @@ async def once_only(writer, reply, uses):
 
 @pytest.fixture
 def bought(tmp_path):
-    def buy(front, count=40, **options):
+    def buy(front, count=40, base_url=None, **options):
         pna.configure(
             environment="sandbox",
-            base_url=front.url,
+            base_url=base_url or front.url,
             app_key="made-up-key",
             secret="made-up-secret",
             store=str(tmp_path / "s.sqlite3"),
@@ -143,6 +144,26 @@ def test_a_second_reply_that_nobody_has_read_yet_is_seen(bought, monkeypatch):
     with Front(late) as front:
         assert bought(front, 6, max_concurrency=1) == 6
         assert Counter(front.charged.values()) == Counter(f"811{i:07d}" for i in range(6))
+
+
+async def kept(writer, reply, uses):
+    """The connection stays open, whatever the client said."""
+    writer.write(reply)
+    await writer.drain()
+
+
+@pytest.mark.parametrize("send", [kept, twice, late])
+@pytest.mark.parametrize("why", ["proxy", "unknown aiohttp"])
+def test_without_the_lane_no_connection_is_used_again(bought, monkeypatch, why, send):
+    """Nor where the front ignores "Connection: close" (A9)."""
+    with Front(send) as front:
+        options = {"base_url": "http://127.0.0.1:9", "proxy": front.url}
+        if why != "proxy":
+            monkeypatch.setattr(client, "make_lane", lambda *_: None)
+            options = {}
+        assert bought(front, 12, max_concurrency=2, **options) == 12
+        assert Counter(front.charged.values()) == Counter(f"811{i:07d}" for i in range(12))
+        assert front.connections == 24
 
 
 def test_reuse_ends_where_replies_are_lost_on_it(bought):
