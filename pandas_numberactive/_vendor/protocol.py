@@ -235,7 +235,8 @@ def _load(text: str) -> Any:
     return None
 
 
-_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s{}\[\],:"]+', re.S)
+# A string that never ends is one token, so that no text is read from each of its quotes again.
+_TOKEN = re.compile(r'"(?:[^"\\]|\\.?)*"?|[{}\[\],:]|[^\s{}\[\],:"]+', re.S)
 
 
 _OPENING = ("{", "[", ",", ":")

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from pandas_numberactive._config.credentials import Credentials
 from pandas_numberactive._purchase.purchase import LookupState, pack, unpack
-from pandas_numberactive._vendor.protocol import Answer, Reply, Signer, parse, sign, signed
+from pandas_numberactive._vendor.protocol import Answer, Message, Reply, Signer, parse, sign, signed
 from pandas_numberactive._vendor.verdicts import Outcome, judge_handle, judge_query
 
 N = 8118899532
@@ -113,6 +113,26 @@ def test_a_request_id_is_kept_as_its_literal_text(given, kept):
 )
 def test_a_body_that_is_no_message_is_an_empty_message(text):
     assert parse(text.encode("latin-1")).code is None
+
+
+CUT = {
+    "escaped quotes": b'{"code":200,"data":"' + b'\\"' * 2**20,
+    "packed object": b'{"code":200,"data":"' + b'{\\"a\\":\\"b\\"},' * 2**17,
+    "ends in a backslash": b'{"code":200,"data":"' + b'\\"' * 2**20 + b"\\",
+    "quotes": b'{"' + b'"' * 2**20,
+}
+
+
+@pytest.mark.parametrize("body", CUT.values(), ids=CUT)
+def test_a_body_cut_inside_a_string_is_read_once(body):
+    """Read from each quote to the end again, it would take hours."""
+    assert parse(body) == Message()
+
+
+@pytest.mark.parametrize("text", ['{"code":200,"msg":"1}', '{"code":200,"isFee":0}"'])
+def test_a_string_without_an_end_is_no_message(text):
+    """What is cut there may be anything, so no quote is left out to read the rest."""
+    assert parse(text.encode()) == Message()
 
 
 @pytest.mark.parametrize(
