@@ -28,6 +28,7 @@ from pandas_numberactive._run.tally import Tally
 from pandas_numberactive._store import claims, runs, saves, workers
 from pandas_numberactive._store.claims import Work, claim_size
 from pandas_numberactive._store.rescue import Rescue
+from pandas_numberactive._store.rows import MAX_KEPT_BODY
 from pandas_numberactive._store.runs import RunRow, Spending
 from pandas_numberactive._store.store import LookupStore
 from pandas_numberactive._vendor.client import Client, Reach
@@ -374,7 +375,7 @@ class Buyer:
 
     def _note_saved(self, lookup: Purchase, saved: saves.Saved) -> None:
         if lookup.state in SETTLED or saved == "kept":
-            self.saved[lookup.number] = lookup
+            self.saved[lookup.number] = _as_stored(lookup)
         if saved == "kept" and lookup.request_id:
             self.newest = lookup
 
@@ -488,6 +489,13 @@ def _may_cost(lookup: Purchase) -> bool:
     if lookup.state in SETTLED:
         return lookup.charged is not False
     return lookup.state in OPEN
+
+
+def _as_stored(lookup: Purchase) -> Purchase:
+    """Cut the body of a reply as the store does, or a run would hold them all."""
+    if len(lookup.raw) <= MAX_KEPT_BODY:
+        return lookup
+    return lookup._replace(raw=lookup.raw[:MAX_KEPT_BODY])
 
 
 async def _together(work: list[Awaitable[None]]) -> None:

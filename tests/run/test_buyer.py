@@ -5,8 +5,11 @@ from __future__ import annotations
 import pandas as pd
 
 import pandas_numberactive as pna
+from pandas_numberactive._run.run import Run
 from pandas_numberactive._store import claims as store_claims
 from pandas_numberactive._store.claims import MOST_AHEAD, claim_size
+from pandas_numberactive._store.rows import MAX_KEPT_BODY
+from pandas_numberactive._store.store import LookupStore
 
 LEAST = 64
 
@@ -58,3 +61,18 @@ def test_claims_grow_with_what_the_run_has_spent_and_the_cap_holds_to_the_number
     assert claimed[0] == 400
     assert claimed[-2] == 32
     assert pna.last_run().not_bought == 100
+
+
+def test_a_run_holds_no_more_of_a_body_than_the_store(as_production, vendor, monkeypatch):
+    """At 60 KB each, the bodies of a million numbers are 60 GB."""
+    answer, ended = vendor.answer, []
+    monkeypatch.setattr(vendor, "answer", lambda phone: {**answer(phone), "more": "x" * 60_000})
+    monkeypatch.setattr(Run, "_note_purchases", lambda _, buyer: ended.append(buyer))
+    as_production()
+    df = pd.DataFrame({"phone": [f"0811{i:07d}" for i in range(20)]})  # made up
+    df.numberactive.enrich("phone", progress=False)
+    held = [purchase.raw for purchase in ended[0].saved.values()]
+    with LookupStore.open(pna.settings().store) as store:
+        kept = store.do(lambda db: db.execute("SELECT body FROM events").fetchall())
+    assert {len(body) for body in held} == {MAX_KEPT_BODY}
+    assert set(held) == {bytes(body) for (body,) in kept if body is not None}
