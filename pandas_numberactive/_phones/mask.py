@@ -82,7 +82,9 @@ _DATE = (
 _HOST = rf"{_BYTE}(?:\.{_BYTE}){{3}}(?!\.)"
 
 
-_GROUPED = "[ \u00a0+\\-.()/_\u2010-\u2015]{0,3}"  # as people part the digits of a phone
+_GROUPED = (
+    "[ \u00a0\u00b7+\\-.()/_\u2010-\u2015\u2212]{0,3}"  # as people part the digits of a phone
+)
 
 
 _PHONE_LIKE = re.compile(
