@@ -556,7 +556,8 @@ class LookupStore:
         Parameters
         ----------
         phones
-            One phone, or a list, Series or other iterable of them. Blank cells are skipped.
+            One phone, or a list, Series or other iterable of them. Blank cells are skipped. Of a
+            table give the column: df["phone"].
 
         Returns
         -------
@@ -565,6 +566,8 @@ class LookupStore:
 
         Raises
         ------
+        ConfigurationError
+            `phones` is a table, such as a DataFrame or a dict. Nothing is forgotten.
         InvalidPhoneError
             A cell is no Indonesian mobile number. Nothing is forgotten.
         StoreError

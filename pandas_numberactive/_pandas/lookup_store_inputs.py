@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import date
 from typing import Any, cast
 
@@ -57,6 +57,8 @@ def since_micros(moment: object) -> int:
 
 def one_national(phone: object) -> int:
     """One valid number."""
+    if isinstance(phone, Iterable) and not isinstance(phone, (str, bytes)):
+        raise InvalidPhoneError(f"This takes one number, not {said(phone)}; nothing was changed.")
     national, reason = parse_phone(phone, max_digits=settings().max_digits)
     if national is None:
         raise InvalidPhoneError(
@@ -67,6 +69,7 @@ def one_national(phone: object) -> int:
 
 def all_nationals(phones: object) -> list[int]:
     """Return every number of some cells without the blanks. One bad cell refuses all."""
+    _refuse_table(phones)
     cells = (
         [phones]
         if isinstance(phones, (str, bytes)) or not isinstance(phones, Iterable)
@@ -87,6 +90,15 @@ def all_nationals(phones: object) -> list[int]:
             f"({reason}); nothing was changed."
         )
     return [int(number) for number, _ in read if number is not None]
+
+
+def _refuse_table(phones: object) -> None:
+    """Refuse a table, whose iteration gives the names of its columns in place of the cells."""
+    if isinstance(phones, Mapping) or getattr(phones, "ndim", 1) > 1:
+        raise ConfigurationError(
+            f"Give one column of phones, such as df['phone'], not {said(phones)}; "
+            "nothing was changed."
+        )
 
 
 def named_environment(given: str | None) -> str:

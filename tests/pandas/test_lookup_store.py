@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -536,6 +537,37 @@ def test_forget_takes_one_phone_or_a_column_and_all_or_none(as_production, frame
         assert len(store) == 2
         with pytest.raises(InvalidPhoneError, match="1 of 1 "):
             store.forget("x")
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        pd.DataFrame({"phone": PHONES[:2]}),
+        pd.DataFrame({"phone": PHONES[:2]}).groupby("phone"),
+        np.array([PHONES[:2]]),
+        {"phone": PHONES[:2]},
+        {},
+    ],
+    ids=["frame", "groups", "array of two dimensions", "dict", "empty dict"],
+)
+def test_forget_refuses_a_table(as_production, frame, table):
+    """Iterating it gives the names of its columns, and nothing would be forgotten."""
+    as_production()
+    enrich(frame)
+    with pna.LookupStore() as store:
+        with pytest.raises(ConfigurationError, match=r"one column.*df\[.phone.\]"):
+            store.forget(table)
+        assert len(store) == 6
+
+
+@pytest.mark.parametrize("phones", [pd.DataFrame({"phone": PHONES}), {"phone": 1}, PHONES])
+def test_resolve_refuses_many_phones(as_production, phones):
+    as_production()
+    with (
+        pna.LookupStore() as store,
+        pytest.raises(InvalidPhoneError, match="takes one number, not a"),
+    ):
+        store.resolve(phones, "release")
 
 
 def test_many_are_forgotten_in_groups_and_the_others_stay(on_either, frame, monkeypatch):
