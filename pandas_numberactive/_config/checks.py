@@ -152,6 +152,11 @@ def _store(name: str, value: Any) -> str:
         )
     if url:
         return Address(text)
+    if re.search(r":.*@", re.sub(r"^[A-Za-z]:(?=[/\\])", "", text), re.S):  # but for a drive
+        raise ConfigurationError(
+            f'{name} has ":" before "@", as an address with a password: write it as a '
+            "postgresql:// URL, or choose another path. Nothing was opened."
+        )
     # A notebook that changes its folder later goes on with the same file.
     return text if text == ":memory:" else os.path.abspath(os.path.expanduser(text))
 

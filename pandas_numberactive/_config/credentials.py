@@ -70,19 +70,38 @@ def masked_key(key: str) -> str:
     return f"{key[:2]}***" if len(key) > 6 else "***"
 
 
+_ONE_HOST = r"(?:\[[^\]@]*\]|[^][/?#:@,%\s]*)(?::\d*)?"
+# An address in which each colon stands before a port or within a host's brackets.
+_WITHOUT_PASSWORD = re.compile(
+    rf"(?:[^/?#:@]*@)?{_ONE_HOST}(?:,{_ONE_HOST})*(?:[/#][^:@?]*)?(?:\?[^@]*)?"
+)
+
+
 def masked_url(url: str | None) -> str | None:
-    """Mask what stands between a URL's user and its host, and any password among its parameters.
+    """Mask what follows a URL's user and is no port, and any password among its parameters.
 
     A password that should have been percent-encoded may hold anything, so all up to the last @ is
-    masked.
+    masked. Where the @ is missing or encoded, all to the end is.
 
     >>> masked_url("postgresql://me:pa/ss@host/db?sslpassword=x")
     'postgresql://me:***@host/db?sslpassword=***'
+    >>> masked_url("postgresql://me:pass%40host/db"), masked_url("postgresql://me@host:5432/db")
+    ('postgresql://me:***', 'postgresql://me@host:5432/db')
     """
     if url is None:
         return None
-    url = re.sub(r"(://[^/?#:]*):.*@", r"\1:***@", url, flags=re.S)
-    return re.sub(r"([?&])([^=&]*)=[^&]*", _masked_parameter, url)
+    scheme, mark, rest = url.partition("://")
+    shown = f"{scheme}{mark}{_masked_password(rest)}"
+    return re.sub(r"([?&])([^=&]*)=[^&]*", _masked_parameter, shown)
+
+
+def _masked_password(rest: str) -> str:
+    """Mask a URL's password, given without its scheme."""
+    if ":" not in rest or _WITHOUT_PASSWORD.fullmatch(rest):
+        return rest
+    user, _, password = rest.partition(":")
+    _, at, host = password.rpartition("@")
+    return f"{user}:***@{_masked_password(host)}" if at else f"{user}:***"
 
 
 def _masked_parameter(found: re.Match[str]) -> str:

@@ -357,6 +357,22 @@ def test_nothing_that_is_printed_gives_a_secret_away():
     assert "NUMBERACTIVE" not in found._repr_html_()
 
 
+@pytest.mark.parametrize(
+    "proxy", ["http://me:pa55%40h:9", "http://me:pa55/h", "http://me/x:pa55@h"]
+)
+def test_a_mistyped_proxy_shows_no_password(proxy):
+    found = settings(proxy=proxy)
+    assert found.proxy == proxy
+    for text in (repr(found), found._repr_html_(), found.shown()["proxy"]):
+        assert "pa55" not in text
+
+
+def test_a_drive_is_no_user():
+    """A path of Windows has a colon, and its user's folder may have an @."""
+    for path in (r"C:\Users\me@corp\s.sqlite3", "c:/me@corp/s.sqlite3"):
+        assert settings(store=path).store.endswith("s.sqlite3")
+
+
 def test_credentials_refuse_to_be_pickled():
     keys = Credentials("a", "b")
     for victim in (keys, settings(environment="sandbox", **KEYS)):

@@ -82,6 +82,16 @@ def told(error: BaseException) -> str:
         "postgresql://db/x?p%61ssword=pa55",
         "postgresql://me:pa55@/x?host=/run/postgresql",
         "postgresql://db/x?user=me;password=pa55",
+        "postgresql://me:pa55%40db/x",
+        "postgresql://me:55%40db/x",
+        "postgresql://me:pa55/x",
+        "postgresql://me:pa 55",
+        "postgresql://me/x:pa55@db/x",
+        "postgresql://me/x:pa55%40db/x",
+        "postgresql://me:55/x@db/x",
+        "postgresql://me:pa55@db:pa55/x",
+        "postgresql://me,you:pa55/x",
+        "postgresql://[me:pa55@db/x",
     ],
 )
 def test_a_password_is_masked_wherever_it_stands(url):
@@ -99,6 +109,9 @@ def test_an_address_without_a_password_is_shown_as_it_is():
         "postgresql://me@db:5432/x?sslmode=verify-full",
         "postgresql:///x?host=/run/postgresql",
         "http://proxy:3128",
+        "postgresql://db:5432,db2:5433/x",
+        "postgresql://me@[::1]:5432/x",
+        "postgresql://db:5432/x?sslrootcert=C:/team.pem",
     ):
         assert masked_url(url) == url
     assert pickle.loads(pickle.dumps(Address("postgresql://me@db/x"))) == "postgresql://me@db/x"
@@ -112,6 +125,10 @@ def test_an_address_without_a_password_is_shown_as_it_is():
         "host=db user=me password=pa55",
         "postgresql:/me:pa55@db/x",  # what pathlib makes of a URL
         "postgres:me:pa55@db/x",
+        "me:pa55@db/x",  # would be a folder of this name
+        "//me:pa55@db/x",
+        "sqlite:me:pa55@db/x",
+        "me:pa/ss@pa55@db/x",
     ],
 )
 def test_what_is_no_address_does_not_become_a_file(bad, tmp_path, monkeypatch, capsys):
@@ -145,6 +162,9 @@ def test_a_mistyped_command_is_repeated_without_the_password(capsys):
         f"postgresql://me:pa@{PASSWORD}@127.0.0.1:1/x",
         f"postgresql://me:123/{PASSWORD}@127.0.0.1:1/x",
         f"postgresql://me:{PASSWORD}%zz@127.0.0.1:1/x",
+        f"postgresql://me:{PASSWORD}%40127.0.0.1:1/x",
+        f"postgresql://me:{PASSWORD}/x",
+        f"postgresql://me/x:{PASSWORD}@127.0.0.1:1/x",
         f"postgresql://me:{PASSWORD}@127.0.0.1:port/x",
         f"postgresql://me:{PASSWORD}@127.0.0.1:1/x?no_such_option=1",
         f"postgresql://me:{PASSWORD}@[::1/x",
