@@ -7,9 +7,10 @@ import csv
 import io
 import os
 import sys
+import warnings
 import zipfile
 from collections import Counter
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -76,7 +77,9 @@ def read_table(name: str, *, sheet: str | None = None, header_row: int = 1) -> T
     if content.startswith(b"PAR1"):
         return Taken(_with_labels(pd.read_parquet(io.BytesIO(content))))
     if content.startswith(b"\xd0\xcf\x11\xe0"):
-        raise ConfigurationError(f"{name!r} is an old Excel file (.xls): save it as .xlsx or .csv.")
+        raise ConfigurationError(
+            f"{mask_label(name)} is an old Excel file (.xls): save it as .xlsx or .csv."
+        )
     return _read_text(name, content, header_row)
 
 
@@ -99,7 +102,9 @@ def _content(name: str) -> bytes:
     if not path.exists():
         raise ConfigurationError(f"There is no file {mask_label(name)}.")
     if path.suffix.lower() not in (*TEXT_ENDINGS, *EXCEL_ENDINGS, ".parquet", ".xls"):
-        raise ConfigurationError(f"{name!r} must be a .csv, .tsv, .txt, .xlsx or .parquet file.")
+        raise ConfigurationError(
+            f"{mask_label(name)} must be a .csv, .tsv, .txt, .xlsx or .parquet file."
+        )
     return path.read_bytes()
 
 
@@ -108,15 +113,37 @@ def _read_excel(name: str, content: bytes, sheet: str | None, header_row: int) -
     try:
         book = pd.ExcelFile(io.BytesIO(content), engine="openpyxl")
     except (zipfile.BadZipFile, KeyError, ValueError) as error:
-        raise ConfigurationError(f"{name!r} is no whole Excel file: save it again.") from error
+        raise ConfigurationError(
+            f"{mask_label(name)} is no whole Excel file: save it again."
+        ) from error
     sheets = [str(one) for one in book.sheet_names]
     chosen = sheets[0] if sheet is None else _sheet(name, sheet, sheets)
-    frame = pd.read_excel(
-        book, sheet_name=chosen, dtype=str, keep_default_na=False, header=header_row - 1
-    )
+    with _refused_dates(name, chosen):
+        frame = pd.read_excel(
+            book, sheet_name=chosen, dtype=str, keep_default_na=False, header=header_row - 1
+        )
     heading = _excel_heading(book, chosen, header_row)
-    parts = [f"sheet {chosen!r} of {len(sheets)}"] if len(sheets) > 1 else []
+    parts = [f"sheet {mask_label(chosen)} of {len(sheets)}"] if len(sheets) > 1 else []
     return Taken(frame, _said(name, [*parts, *_header(header_row)]), heading=heading)
+
+
+@contextlib.contextmanager
+def _refused_dates(name: str, sheet: str) -> Iterator[None]:
+    """Refuse a sheet with a number in the format of a date, which openpyxl reads as an error.
+
+    It warns with the whole number, and the cell is blank in the result.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", "Cell .* is marked as a date", UserWarning)
+        try:
+            yield
+        except UserWarning as warning:
+            cell = str(warning).split()[1]
+            raise ConfigurationError(
+                f"Cell {cell} in sheet {mask_label(sheet)} of {mask_label(name)} has the format of "
+                "a date and a number that is none, such as a phone: format it as a number or as "
+                "text, and save the file again. Nothing was sent."
+            ) from None
 
 
 def _excel_heading(book: pd.ExcelFile, sheet: str, row: int) -> tuple[str, ...]:
@@ -144,8 +171,8 @@ def _sheet(name: str, wanted: str, sheets: list[str]) -> str:
     if wanted.isdigit() and 0 < int(wanted) <= len(sheets):
         return sheets[int(wanted) - 1]
     raise ConfigurationError(
-        f"{name!r} has no sheet {mask_label(wanted)}. Its sheets are: "
-        f"{', '.join(map(repr, sheets))}."
+        f"{mask_label(name)} has no sheet {mask_label(wanted)}. Its sheets are: "
+        f"{', '.join(map(mask_label, sheets))}."
     )
 
 
@@ -154,7 +181,7 @@ def _read_text(name: str, content: bytes, header_row: int) -> Taken:
     lines = text.splitlines(keepends=True)[header_row - 1 :]
     whole = "".join(lines)
     if not whole.strip():
-        raise ConfigurationError(f"{name!r} is empty.")
+        raise ConfigurationError(f"{mask_label(name)} is empty.")
     separator = _separator(lines[:SAMPLED_LINES])
     frame = _cells(name, whole, separator)
     parts = [] if encoding.startswith("UTF-8") else [encoding]
@@ -176,11 +203,11 @@ def _cells(name: str, text: str, separator: str) -> pd.DataFrame:
     try:
         frame = pd.read_csv(io.StringIO(text), sep=separator, dtype=str, keep_default_na=False)
     except pd.errors.ParserError as error:
-        raise ConfigurationError(f"{name!r} cannot be read: {error}.") from None
+        raise ConfigurationError(f"{mask_label(name)} cannot be read: {error}.") from None
     if not isinstance(frame.index, pd.RangeIndex):
         raise ConfigurationError(
-            f"{name!r} has a row with more cells than the heading: quote cells that hold the "
-            "separator, or remove the mark at the end of the lines. Nothing was sent."
+            f"{mask_label(name)} has a row with more cells than the heading: quote cells "
+            "that hold the separator, or remove the mark at the end of the lines. Nothing was sent."
         )
     return frame
 
@@ -198,7 +225,7 @@ def _header(row: int) -> list[str]:
 
 
 def _said(name: str, parts: list[str]) -> str:
-    shown = "Standard input" if name == STANDARD else name
+    shown = "Standard input" if name == STANDARD else mask_label(name, quoted=False)
     return f"{shown} was read as: {', '.join(parts)}." if parts else ""
 
 
@@ -220,7 +247,8 @@ def _decoded(name: str, content: bytes) -> tuple[str, str]:
         except UnicodeDecodeError as error:
             at = error.start
     raise ConfigurationError(
-        f'{name!r} is no UTF-8 text (byte {at:,}): save it again, in Excel as "CSV UTF-8".'
+        f"{mask_label(name)} is no UTF-8 text (byte {at:,}): save it again, in Excel as "
+        '"CSV UTF-8".'
     )
 
 
@@ -246,7 +274,7 @@ def check_target(name: str, source: str) -> None:
     _check_kind(path, name)
     if path.exists() and Path(source).exists() and path.samefile(source):
         raise ConfigurationError(
-            f"--out {name!r} is the file that is read: name another, so that it is kept."
+            f"--out {mask_label(name)} is the file that is read: name another, so that it is kept."
         )
     if not path.absolute().parent.is_dir():
         raise ConfigurationError(f"There is no folder for --out {mask_label(name)}.")
@@ -255,7 +283,7 @@ def check_target(name: str, source: str) -> None:
         _part(path).unlink()
     except OSError as error:
         raise ConfigurationError(
-            f"--out {name!r} cannot be written ({error.strerror}): name another file."
+            f"--out {mask_label(name)} cannot be written ({error.strerror}): name another file."
         ) from error
 
 

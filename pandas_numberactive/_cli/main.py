@@ -14,11 +14,10 @@ from typing import Any
 
 import click
 
+from pandas_numberactive import errors
 from pandas_numberactive._cli import books, single, tables
 from pandas_numberactive._cli.codes import Exit
-from pandas_numberactive._cli.words import print_error, tell
-from pandas_numberactive._config.credentials import masked_url
-from pandas_numberactive._phones.mask import hide_numbers
+from pandas_numberactive._cli.words import foreign, print_error, tell
 from pandas_numberactive.errors import IncompleteRunWarning, NumberActiveError
 
 _SHOWS = {"-h", "--help", "--version"}
@@ -62,14 +61,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
             )
     except click.ClickException as error:
         # An address may hold a password, and a word that was no option may be a number.
-        safe = hide_numbers(masked_url(error.format_message()) or "")
+        safe = foreign(error.format_message())
         click.UsageError(safe, getattr(error, "ctx", None)).show()
         raise SystemExit(Exit.USAGE) from None
     except NumberActiveError as error:
         print_error(error)
         return Exit.USAGE if error.report is None else Exit.INCOMPLETE
     except (OSError, ValueError) as error:
-        tell(f"Error: {error}")
+        tell(f"Error: {foreign(str(error))}")
         return Exit.USAGE
     except (KeyboardInterrupt, click.Abort):
         tell("Interrupted: what was paid is stored; the same command goes on where this ended.")
@@ -82,5 +81,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _one_line(
     message: Warning | str, category: type[Warning], filename: str, lineno: int, *_: Any, **__: Any
 ) -> None:
-    """Print a warning without the source line, which is none of the user's."""
-    tell(f"Warning: {message}")
+    """Print a warning without the source line, which is none of the user's.
+
+    A library's may quote a cell. Our own have their numbers masked, and counts of millions.
+    """
+    ours = category.__module__ == errors.__name__
+    tell(f"Warning: {message if ours else foreign(str(message))}")

@@ -242,8 +242,9 @@ def _keep(df: pd.DataFrame, name: str, layout: Layout) -> None:
         if report is not None:
             tell(report_text(report))
         raise UnwrittenTableError(
-            f"The table could not be written to --out {name!r} ({_why(error)}). Every answer is "
-            "stored: the same command with another --out writes it, and buys nothing twice."
+            f"The table could not be written to --out {mask_label(name)} ({_why(error)}). "
+            "Every answer is stored: the same command with another --out writes it, and buys "
+            "nothing twice."
         ) from None
 
 

@@ -9,8 +9,10 @@ from typing import Any
 import click
 import pandas as pd
 
+from pandas_numberactive._config.credentials import masked_url
 from pandas_numberactive._config.settings import settings
 from pandas_numberactive._display.html import text_table
+from pandas_numberactive._phones.mask import hide_numbers
 from pandas_numberactive._run.plan import Plan, cap_for
 from pandas_numberactive._run.report import Ending as RunEnding
 from pandas_numberactive._run.report import RunReport, ending_of, verdict
@@ -41,6 +43,11 @@ def example(line: str) -> str:
 def tell(text: str) -> None:
     """Print a line that is no result to stderr."""
     click.echo(text, err=True)
+
+
+def foreign(text: str) -> str:
+    """Return a text of somebody else without numbers and passwords."""
+    return hide_numbers(masked_url(text) or "")
 
 
 def put_json(value: object) -> None:

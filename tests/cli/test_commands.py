@@ -8,6 +8,7 @@ import os
 import re
 import subprocess
 import sys
+import warnings
 from collections.abc import Iterator
 
 import click
@@ -345,6 +346,42 @@ def test_excel_shows_formulas_of_a_table_as_text(tmp_path, keys):
     assert [cell.value for cell in sheet["B"]] == ["note", *FORMULAS]
 
 
+@pytest.mark.parametrize("command", ["plan", "enrich"])
+def test_a_phone_with_a_date_format_is_refused(command, tmp_path, keys, vendor, capsys):
+    """The cell counted as blank, its number was printed, and the result had lost it."""
+    import openpyxl
+
+    book = openpyxl.Workbook()
+    book.active.append(["phone"])
+    book.active.append([628118899532])
+    book.active["A2"].number_format = "yyyy-mm-dd"
+    book.save(tmp_path / "in.xlsx")
+    out = [] if command == "plan" else ["--out", str(tmp_path / "out.csv")]
+    assert main([command, str(tmp_path / "in.xlsx"), *out]) == 2
+    said = capsys.readouterr().err
+    assert "Cell A2" in said
+    assert "Nothing was sent." in said
+    assert "8899532" not in said
+    assert not (tmp_path / "out.csv").exists()
+    assert vendor.calls == []
+
+
+def test_a_foreign_warning_shows_no_number(book, keys, monkeypatch, capsys):
+    """A library may quote a cell. Our own warnings count in millions."""
+
+    def warned() -> list[str]:
+        warnings.simplefilter("always")
+        warnings.warn("cell 0811 8899 532 is odd", UserWarning, stacklevel=1)
+        warnings.warn("1,234,567 cells", pna.errors.PhoneColumnWarning, stacklevel=1)
+        return []
+
+    monkeypatch.setattr("pandas_numberactive._cli.tables.unknown_variables", warned)
+    assert main(["plan", book]) == 0
+    said = capsys.readouterr().err
+    assert "Warning: cell *** is odd" in said
+    assert "Warning: 1,234,567 cells" in said
+
+
 def test_excel_takes_a_table_with_a_time_zone(tmp_path, keys):
     """It raised once everything was bought, and no file stood there."""
     day = pd.Timestamp("2026-01-31 14:00", tz="Asia/Jakarta")
@@ -512,6 +549,32 @@ def test_a_number_given_as_a_file_is_not_repeated(words, book, keys, capsys):
     said = capsys.readouterr().err
     assert "567890" not in said
     assert "0812" in said
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["plan", "081234567890 " * 40],
+        ["enrich", "BOOK", "--out", "081234567890 " * 40 + ".csv"],
+        ["import", "081234567890 " * 40 + ".csv"],
+        ["reconcile", "081234567890\0.csv"],
+    ],
+    ids=["file", "result", "import", "null byte"],
+)
+def test_numbers_given_as_a_name_of_no_file_are_not_repeated(words, book, keys, capsys):
+    """The system refuses such a name with an error that quotes it whole."""
+    assert main([book if word == "BOOK" else word for word in words]) == 2
+    said = capsys.readouterr().err
+    assert "Error: " in said
+    assert "567890" not in said
+
+
+@pytest.mark.parametrize("content", [b"PK\x03\x04", b"\xd0\xcf\x11\xe0", b"", b"a,b\n1,2,3\n"])
+def test_a_file_named_by_a_number_is_not_repeated(content, tmp_path, keys, capsys):
+    name = tmp_path / "081234567890.csv"
+    name.write_bytes(content)
+    assert main(["plan", str(name)]) == 2
+    assert "567890" not in capsys.readouterr().err
 
 
 def test_a_variable_that_is_not_read_is_warned_of(book, keys, capsys, monkeypatch):
