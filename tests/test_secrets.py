@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import copy
+import dataclasses
 import logging
 import pickle
 import sqlite3
@@ -256,6 +257,63 @@ def test_a_traceback_with_locals_shows_no_number_wherever_the_store_fails(
     if kind is LookupError:  # a bug: whoever mends it must find the place
         assert "in broken\n" in "".join(caught.value.__notes__)
     assert_clean(told)
+
+
+def table():
+    """A table whose cells show whole numbers."""
+    return pd.DataFrame({"phone": NUMBERS, "bad": [0, 1] * 20})
+
+
+RETRO = pna.risk.RetroTest(target="bad", as_of="decided", margin=5.0, loss=9.0, unit_price=1.0)
+DOORS = {
+    "a store on a server": lambda: pna.LookupStore(f"postgresql://me:{SECRET}@127.0.0.1:1/x"),
+    "a store of another kind": lambda: pna.LookupStore(f"mysql://me:{SECRET}@127.0.0.1:1/x"),
+    "a store that is a number": lambda: pna.LookupStore(int(NUMBERS[0])),
+    "override": lambda: pna.override(secret=f"{SECRET} ").__enter__(),
+    "override of a number": lambda: pna.override(**{NUMBERS[0]: 1}).__enter__(),
+    "override with a contradiction": lambda: pna.override(
+        environment="sandbox", base_url="http://api.digiscore.id", app_key=KEY, secret=SECRET
+    ).__enter__(),
+    "risk_table": lambda: pna.risk.risk_table(table(), by="level", target="bad"),
+    "iv_table": lambda: pna.risk.iv_table(table(), by=["level"], target="bad"),
+    "value": lambda: pna.risk.value(
+        table(), by="level", target="bad", decline="low", unit_price=500
+    ),
+    "stability": lambda: pna.risk.stability(table(), by="level", period="month"),
+    "coverage": lambda: pna.risk.coverage(table(), as_of="decided"),
+    "an unknown keyword": lambda: pna.risk.trend(table(), target="bad", bye="level"),
+    "a length of time": lambda: pna.risk.trend(
+        table(), target="bad", by="phone", within=NUMBERS[0]
+    ),
+    "a plot": lambda: pna.risk.plot_stability(table()),
+    "a retro test": lambda: RETRO.run(table()),
+    "the size of a retro test": lambda: RETRO.sample_size(table()[["phone"]]),
+    "a pilot": lambda: pna.risk.Pilot(table(), "number", target="bad", max_charges=9),
+    "the pilot of a retro test": lambda: RETRO.pilot(table(), "mobile", max_charges=9),
+}
+
+
+@pytest.mark.parametrize("call", DOORS.values(), ids=DOORS)
+def test_a_public_door_keeps_no_argument_in_a_traceback(call):
+    with pytest.raises(Exception, match=r".") as caught:
+        call()
+    assert_clean(as_shown(caught.value))
+
+
+def test_a_wrong_length_of_time_is_not_repeated():
+    with pytest.raises(pna.errors.RiskInputError, match="length of time") as caught:
+        dataclasses.replace(RETRO, within=int(NUMBERS[0]))
+    assert_clean(str(caught.value))
+
+
+def test_override_can_decorate_a_function():
+    """It is a context manager that makes itself anew for each call."""
+
+    @pna.override(max_rate=7)
+    def rate():
+        return pna.settings().max_rate
+
+    assert [rate(), pna.settings().max_rate, rate()] == [7, None, 7]
 
 
 @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)

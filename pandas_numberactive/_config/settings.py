@@ -12,8 +12,8 @@ import inspect
 import os
 import textwrap
 import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal, TypedDict, Unpack
 from urllib.parse import urlsplit
@@ -36,6 +36,7 @@ from pandas_numberactive._config.keyring import from_keyring
 from pandas_numberactive._config.used_stores import forget_used, mean_this_one
 from pandas_numberactive._display.html import html_table
 from pandas_numberactive._display.public import public
+from pandas_numberactive._display.tracebacks import without_frames
 from pandas_numberactive.errors import BridgeError, ConfigurationError, near_misses
 
 _bridge.error_class = BridgeError  # whoever calls over the bridge has read the settings
@@ -328,8 +329,7 @@ configure.__doc__ = inspect.cleandoc(configure.__doc__ or "").replace("SETTINGS"
 
 
 @public(options=_options)
-@contextmanager
-def override(**options: Unpack[SettingOptions]) -> Iterator[Settings]:
+def override(**options: Unpack[SettingOptions]) -> AbstractContextManager[Settings]:
     """Change settings inside a `with` block only, for this thread or task. Blocks nest.
 
     None lifts what `configure` or an outer block had set: `override(max_rate=None)` is without a
@@ -340,10 +340,10 @@ def override(**options: Unpack[SettingOptions]) -> Iterator[Settings]:
     **options
         As in `configure`.
 
-    Yields
-    ------
-    Settings
-        The settings that hold inside the block.
+    Returns
+    -------
+    contextlib.AbstractContextManager
+        Its `with` block is given the settings that hold inside. It decorates a function, too.
 
     Raises
     ------
@@ -358,9 +358,27 @@ def override(**options: Unpack[SettingOptions]) -> Iterator[Settings]:
     'simulator'
     """
     said = checked(options)
-    token = _overridden.set({**_overridden.get({}), **said})
+
+    @without_frames
+    def begin() -> tuple[contextvars.Token[dict[str, Any]], Settings]:
+        token = _overridden.set({**_overridden.get({}), **said})
+        try:
+            return token, settings()
+        except BaseException:
+            _overridden.reset(token)
+            raise
+
+    return _overriding(begin)
+
+
+@contextmanager
+def _overriding(
+    begin: Callable[[], tuple[contextvars.Token[dict[str, Any]], Settings]],
+) -> Iterator[Settings]:
+    """Change settings until the block ends. No local variable here holds a password."""
+    token, now = begin()
     try:
-        yield settings()
+        yield now
     finally:
         _overridden.reset(token)
 

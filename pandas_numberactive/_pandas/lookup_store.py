@@ -77,6 +77,7 @@ class LookupStore:
     0
     """
 
+    @without_frames
     def __init__(self, location: str | os.PathLike[str] | None = None) -> None:
         self._take(Journalled.open(store_location(settings()) if location is None else location))
 
@@ -105,6 +106,7 @@ class LookupStore:
         store = getattr(self, "_store", None)  # a traceback may show one that was not opened
         return "LookupStore(not open)" if store is None else repr(store)
 
+    @without_frames
     def __len__(self) -> int:
         return self._store.count()
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import pandas as pd
 
+from pandas_numberactive._display.tracebacks import without_frames
 from pandas_numberactive.errors import RiskInputError
 from pandas_numberactive.risk._engine.book.dates import late_rows, period_codes
 from pandas_numberactive.risk._engine.book.inputs import (
@@ -39,6 +40,7 @@ BANDS = ((0.0, "stable"), (0.1, "look"), (0.25, "moved"))  # the usual rule of t
 READINGS = pd.CategoricalDtype([TOO_FEW, "stable", "look", "moved"], ordered=True)
 
 
+@without_frames
 def stability(
     df: pd.DataFrame,
     by: str | Sequence[str] | pd.DataFrame | None,

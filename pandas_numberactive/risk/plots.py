@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from pandas_numberactive._display.tracebacks import without_frames
 from pandas_numberactive.errors import RiskInputError, missing_extra
 from pandas_numberactive.risk._engine.views import BLUE, ORANGE, TOTAL, in_order
 from pandas_numberactive.risk.drift import BANDS
@@ -45,6 +46,7 @@ def _frame(
     return pd.DataFrame(table)
 
 
+@without_frames
 def plot_risk_table(
     table: pd.DataFrame,
     *,
@@ -150,6 +152,7 @@ def _legend_above(ax: Any, marks: list[Any], columns: int) -> None:
     )
 
 
+@without_frames
 def plot_cross_table(table: pd.DataFrame, *, ax: Any = None) -> Any:
     """Draw a `cross_table` as a heat map of bad rates, each with its count.
 
@@ -252,6 +255,7 @@ def _ink(ground: Any) -> str:
     return "white" if np.dot(linear, (0.2126, 0.7152, 0.0722)) < 0.179 else "black"
 
 
+@without_frames
 def plot_stability(table: pd.DataFrame, *, ax: Any = None) -> Any:
     """Draw the total PSI of a `stability` table: over periods, or a bar for each signal.
 
@@ -357,6 +361,7 @@ def _psi_bands(ax: Any, top: float) -> None:
     ax.set_ylabel("population stability index")
 
 
+@without_frames
 def plot_by_period(
     table: pd.DataFrame,
     *,
@@ -445,6 +450,7 @@ def _one_signal(data: pd.DataFrame, signal: str | None) -> pd.DataFrame:
     return pd.DataFrame(data.xs(signal or names[0], level="signal"))
 
 
+@without_frames
 def plot_odds_ratios(
     table: pd.DataFrame,
     *,
@@ -505,6 +511,7 @@ def plot_odds_ratios(
     return ax
 
 
+@without_frames
 def plot_coverage(table: pd.DataFrame, *, ax: Any = None) -> Any:
     """Draw a `coverage` table: the shares of rows answered, without data, failed and never asked.
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Unpack
 import numpy as np
 import pandas as pd
 
+from pandas_numberactive._display.tracebacks import without_frames
 from pandas_numberactive._purchase.purchase import STATUSES
 from pandas_numberactive.errors import RiskInputError
 from pandas_numberactive.risk._engine.book.checks import price_of
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 ASKED = ("answered", "no_data", "failed", "uncertain", "quarantined", "pending")
 
 
+@without_frames
 def coverage(
     df: pd.DataFrame,
     *,

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from pandas_numberactive._config.settings import settings
+from pandas_numberactive._display.tracebacks import without_frames
 from pandas_numberactive._pandas.api import enrich
 from pandas_numberactive._phones.column import normalize_column
 from pandas_numberactive.errors import RiskInputError
@@ -106,6 +107,7 @@ class Pilot:
     'significant'
     """
 
+    @without_frames
     def __init__(
         self,
         df: pd.DataFrame,
@@ -168,6 +170,7 @@ class Pilot:
         frame["verdict"] = frame["verdict"].astype(str)
         return Shown(frame.set_index(["look", "signal"]))
 
+    @without_frames
     def run(self) -> pd.DataFrame:
         """Buy batch by batch until a look stops the pilot, and return the rows bought.
 

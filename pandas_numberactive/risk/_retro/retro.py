@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from pandas_numberactive._display.tracebacks import without_frames
 from pandas_numberactive.risk._engine.book.inputs import outcomes
 from pandas_numberactive.risk._engine.retro_terms import RetroTerms
 from pandas_numberactive.risk._report.report import RetroReport, report_of
@@ -74,6 +75,7 @@ class RetroTest(RetroTerms):
     BUY
     """
 
+    @without_frames
     def sample_size(
         self,
         df: pd.DataFrame | None = None,
@@ -127,6 +129,7 @@ class RetroTest(RetroTerms):
             unit_price=self.price,
         )
 
+    @without_frames
     def pilot(
         self,
         df: pd.DataFrame,
@@ -199,6 +202,7 @@ class RetroTest(RetroTerms):
         )
         return pilot.run()
 
+    @without_frames
     def run(self, df: pd.DataFrame) -> RetroReport:
         """Return the report of an enriched table with outcomes. Nothing is charged.
 

@@ -10,6 +10,9 @@ from typing import Any, Literal, ParamSpec, TypedDict, TypeVar
 
 import pandas as pd
 
+from pandas_numberactive._display.text import said
+from pandas_numberactive._display.tracebacks import without_frames
+from pandas_numberactive._phones.mask import hide_numbers
 from pandas_numberactive.errors import RiskInputError, near_misses
 
 P = ParamSpec("P")
@@ -80,12 +83,17 @@ def length(value: object, name: str) -> pd.Timedelta:
     except (TypeError, ValueError):
         found = pd.NaT  # type: ignore[assignment]
     if isinstance(value, (int, float)) or pd.isna(found) or found < pd.Timedelta(0):
-        raise RiskInputError(f'{name} is a length of time, such as "1D" or "12h", not {value!r}.')
+        raise RiskInputError(
+            f'{name} is a length of time, such as "1D" or "12h", not {said(value)}.'
+        )
     return found
 
 
 def takes_terms(function: Callable[P, R]) -> Callable[P, R]:
-    """Show the shared keywords in help(), and answer a misspelled one with the nearest."""
+    """Show the shared keywords in help(), and answer a misspelled one with the nearest.
+
+    An exception leaves without our frames, because their locals hold the table.
+    """
     own = inspect.signature(function)
     kept = [one for one in own.parameters.values() if one.kind is not one.VAR_KEYWORD]
     keyword = inspect.Parameter.KEYWORD_ONLY
@@ -101,6 +109,7 @@ def takes_terms(function: Callable[P, R]) -> Callable[P, R]:
     ]
     known = {one.name for one in [*kept, *shared]}
 
+    @without_frames
     @functools.wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
         refuse_unknown(function.__name__, kwargs, known)
@@ -116,4 +125,4 @@ def refuse_unknown(name: str, given: dict[str, Any], known: set[str]) -> None:
         if word not in known:
             near = near_misses(word, sorted(known))
             hint = f" Did you mean {' or '.join(near)}?" if near else ""
-            raise TypeError(f"{name} has no keyword {word!r}.{hint}")
+            raise TypeError(f"{name} has no keyword {hide_numbers(repr(word))}.{hint}")
