@@ -6,7 +6,9 @@ import contextlib
 import csv
 import io
 import os
+import stat
 import sys
+import tempfile
 import warnings
 import zipfile
 from collections import Counter
@@ -279,8 +281,7 @@ def check_target(name: str, source: str) -> None:
     if not path.absolute().parent.is_dir():
         raise ConfigurationError(f"There is no folder for --out {mask_label(name)}.")
     try:
-        _part(path).touch()
-        _part(path).unlink()
+        _new_part(path).unlink()
     except OSError as error:
         raise ConfigurationError(
             f"--out {mask_label(name)} cannot be written ({error.strerror}): name another file."
@@ -317,15 +318,17 @@ def _need_openpyxl() -> None:
 def write_table(df: pd.DataFrame, name: str, layout: Layout = _PLAIN) -> None:
     """Write a table in the format that the name ends in, a CSV in this layout.
 
-    The file has its name only once it is whole.
+    The file has its name only once it is whole. It keeps the rights of the one that it replaces.
     """
     if name == STANDARD:
         _print_whole(without_formulas(df).to_csv(index=False, sep=layout.separator))
         return
     path = Path(name)
-    part = _part(path)
+    part = _new_part(path)
     try:
         _write(df, part, path.suffix.lower(), layout)
+        with contextlib.suppress(OSError):  # some file systems know no rights
+            part.chmod(_mode_of(path))
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
@@ -352,9 +355,20 @@ def _drop_output() -> None:
         os.close(nowhere)
 
 
-def _part(path: Path) -> Path:
-    """Return the name of a file while it is not whole."""
-    return path.with_name(f".{path.stem}.part{path.suffix}")
+def _new_part(path: Path) -> Path:
+    """Make a file beside `path` for a result that is not whole, which nobody else may read."""
+    handle, name = tempfile.mkstemp(path.suffix, ".numberactive-", path.absolute().parent)
+    os.close(handle)
+    return Path(name)
+
+
+def _mode_of(path: Path) -> int:
+    """Return the rights of a file, or those that a new one gets."""
+    with contextlib.suppress(FileNotFoundError):
+        return stat.S_IMODE(path.stat().st_mode)
+    mask = os.umask(0o077)  # it cannot be read without setting it
+    os.umask(mask)
+    return 0o666 & ~mask
 
 
 def _write(df: pd.DataFrame, path: Path, kind: str, layout: Layout) -> None:

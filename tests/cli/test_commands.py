@@ -6,10 +6,12 @@ import io
 import json
 import os
 import re
+import stat
 import subprocess
 import sys
 import warnings
 from collections.abc import Iterator
+from pathlib import Path
 
 import click
 import pandas as pd
@@ -17,6 +19,7 @@ import pytest
 
 import pandas_numberactive as pna
 from pandas_numberactive._cli.codes import Exit
+from pandas_numberactive._cli.files import write_table
 from pandas_numberactive._cli.main import cli, main
 from pandas_numberactive._store.store import LookupStore as Journalled
 from pandas_numberactive.simulator import Faults
@@ -502,14 +505,78 @@ def test_closed_output_is_refused_first(keys, book, vendor, monkeypatch, capsys)
     assert vendor.ledger.total == 0
 
 
-def test_a_folder_that_cannot_be_written_is_refused_first(tmp_path, keys, book, vendor, capsys):
-    """A folder stands where the unfinished file would: rights do not stop every user."""
-    (tmp_path / ".out.part.csv").mkdir()
+def test_a_folder_that_cannot_be_written_is_refused_first(
+    tmp_path, keys, book, vendor, capsys, monkeypatch
+):
+    """The maker of the unfinished file is refused: rights do not stop every user."""
+
+    def refused(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("tempfile.mkstemp", refused)
     assert main(["enrich", book, "--out", str(tmp_path / "out.csv")]) == 2
     said = capsys.readouterr().err
     assert "cannot be written" in said
     assert "Nothing was sent." in said
     assert vendor.calls == []
+
+
+@pytest.fixture
+def mask_of_027():
+    """Let new files be read by the group alone."""
+    before = os.umask(0o027)
+    yield
+    os.umask(before)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="rights of POSIX")
+@pytest.mark.parametrize("ending", ["csv", "xlsx", "parquet"])
+def test_a_result_keeps_the_rights_of_the_file_before(ending, tmp_path, keys, book, mask_of_027):
+    """It holds whole numbers. A new file has the rights of any other."""
+    private = tmp_path / f"private.{ending}"
+    private.touch(mode=0o600)
+    new = tmp_path / f"new.{ending}"
+    for out in (private, new):
+        assert main(["enrich", book, "--out", str(out)]) == 0
+    assert [stat.S_IMODE(out.stat().st_mode) for out in (private, new)] == [0o600, 0o640]
+    assert not [one.name for one in tmp_path.iterdir() if one.name.startswith(".")]
+
+
+def test_a_result_is_private_while_it_is_written(tmp_path, keys, book, monkeypatch):
+    """The file that is not whole yet could be read by anyone."""
+    modes = []
+    real = pd.DataFrame.to_csv
+
+    def seen(frame: pd.DataFrame, path: Path, **options: object) -> None:
+        modes.append(stat.S_IMODE(path.stat().st_mode))
+        real(frame, path, **options)
+
+    monkeypatch.setattr(pd.DataFrame, "to_csv", seen)
+    assert main(["enrich", book, "--out", str(tmp_path / "out.csv")]) == 0
+    assert sys.platform == "win32" or modes == [0o600]
+
+
+def test_two_results_of_one_name_share_no_file(tmp_path, monkeypatch):
+    """The second moved the unfinished file of the first away."""
+    out = tmp_path / "out.csv"
+    real = pd.DataFrame.to_csv
+
+    def overtaken(frame: pd.DataFrame, path: Path, **options: object) -> None:
+        monkeypatch.setattr(pd.DataFrame, "to_csv", real)
+        real(frame, path, **options)
+        write_table(pd.DataFrame({"of": ["the second"]}), str(out))
+
+    monkeypatch.setattr(pd.DataFrame, "to_csv", overtaken)
+    write_table(pd.DataFrame({"of": ["the first"]}), str(out))
+    assert out.read_text().split("\n")[1] == "the first"
+    assert [one.name for one in tmp_path.iterdir()] == ["out.csv"]
+
+
+def test_a_file_of_the_users_beside_the_result_stays(tmp_path, keys, book):
+    mine = tmp_path / ".out.part.csv"
+    mine.write_text("mine")
+    assert main(["enrich", book, "--out", str(tmp_path / "out.csv")]) == 0
+    assert mine.read_text() == "mine"
 
 
 def test_a_disk_that_fills_up_after_the_purchase_loses_nothing(
