@@ -11,7 +11,14 @@ import pandas as pd
 from pandas_numberactive._cli.codes import Exit
 from pandas_numberactive._cli.files import read_table, write_table
 from pandas_numberactive._cli.phones import one_phone
-from pandas_numberactive._cli.words import example, from_stdin, put_frame, put_json, tell
+from pandas_numberactive._cli.words import (
+    at_terminal,
+    example,
+    from_stdin,
+    put_frame,
+    put_json,
+    tell,
+)
 from pandas_numberactive._config.checks import VARIABLES
 from pandas_numberactive._config.credentials import masked_url
 from pandas_numberactive._config.settings import from_variable, settings
@@ -177,9 +184,13 @@ def _tell_store() -> None:
 @click.command(epilog=example("numberactive forget < numbers.txt"))
 def forget() -> int:
     """Remove numbers from the store. Give them on standard input, one a line."""
-    if sys.stdin.isatty():
+    if at_terminal():
         tell("One number a line, then Ctrl-D:")
-    phones = [line.strip() for line in sys.stdin if line.strip()]
+    phones = [line.strip() for line in sys.stdin or () if line.strip()]
+    if not phones:
+        raise ConfigurationError(
+            "Give the numbers on standard input, one a line. Nothing was forgotten."
+        )
     with LookupStore(named_store()) as store:
         count = store.forget(phones)
     click.echo(f"{count:,} of {len(phones):,} numbers were there and are forgotten.")

@@ -99,6 +99,8 @@ def _with_labels(frame: pd.DataFrame) -> pd.DataFrame:
 
 def _content(name: str) -> bytes:
     if name == STANDARD:
+        if sys.stdin is None:
+            raise ConfigurationError("Standard input is closed: name a file. Nothing was sent.")
         return sys.stdin.buffer.read()
     path = Path(name)
     if not path.exists():
@@ -184,7 +186,13 @@ def _read_text(name: str, content: bytes, header_row: int) -> Taken:
     whole = "".join(lines)
     if not whole.strip():
         raise ConfigurationError(f"{mask_label(name)} is empty.")
-    separator = _separator(lines[:SAMPLED_LINES])
+    try:
+        separator = _separator(lines[:SAMPLED_LINES])
+    except csv.Error as error:
+        raise ConfigurationError(
+            f"The first rows of {mask_label(name)} cannot be cut into cells ({error}): shorten the "
+            "longest cell, or close the quote that is open. Nothing was sent."
+        ) from None
     frame = _cells(name, whole, separator)
     parts = [] if encoding.startswith("UTF-8") else [encoding]
     if separator != ",":
@@ -205,7 +213,9 @@ def _cells(name: str, text: str, separator: str) -> pd.DataFrame:
     try:
         frame = pd.read_csv(io.StringIO(text), sep=separator, dtype=str, keep_default_na=False)
     except pd.errors.ParserError as error:
-        raise ConfigurationError(f"{mask_label(name)} cannot be read: {error}.") from None
+        raise ConfigurationError(
+            f"{mask_label(name)} cannot be read: {error}. Nothing was sent."
+        ) from None
     if not isinstance(frame.index, pd.RangeIndex):
         raise ConfigurationError(
             f"{mask_label(name)} has a row with more cells than the heading: quote cells "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from pandas_numberactive._cli.words import from_stdin
+from pandas_numberactive._cli.words import at_terminal, from_stdin
 from pandas_numberactive._config.settings import from_variable, settings
 from pandas_numberactive._phones.parse import parse_phone
 from pandas_numberactive.errors import ConfigurationError
@@ -22,7 +22,7 @@ def every_phone() -> list[str]:
     stated = _stated()
     if stated:
         return [stated]
-    if sys.stdin.isatty():
+    if at_terminal():
         return [from_stdin("Phone")]
     phones = _piped()
     if not phones:
@@ -48,7 +48,7 @@ def _stated() -> str:
 def _piped() -> list[str]:
     """Return the lines of standard input, of which a terminal and nohup have none."""
     try:
-        if sys.stdin is None or sys.stdin.isatty():
+        if sys.stdin is None or at_terminal():
             return []
         return [line.strip() for line in sys.stdin if line.strip()]
     except OSError:  # nohup opens it for writing alone

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import getpass
-import sys
 
 import click
 
 from pandas_numberactive._cli.codes import Exit
 from pandas_numberactive._cli.doctor import doctor as diagnose
 from pandas_numberactive._cli.phones import PHONE_VARIABLE, every_phone, one_phone
-from pandas_numberactive._cli.words import example, plain, put_json, tell
+from pandas_numberactive._cli.words import at_terminal, example, plain, put_json, tell
 from pandas_numberactive._config.checks import VARIABLES
 from pandas_numberactive._config.keyring import require_keyring, save_to_keyring
 from pandas_numberactive._config.settings import settings
@@ -101,7 +100,7 @@ def login() -> int:
     """Keep app key and secret in the system's keyring."""
     keys = f"{VARIABLES['app_key']} and {VARIABLES['secret']}"
     require_keyring()
-    if not sys.stdin.isatty():
+    if not at_terminal():
         raise ConfigurationError(
             f"login asks for the keys in a terminal, and there is none: set {keys} instead."
         )

@@ -116,11 +116,16 @@ def refuse_budget_without_price(budget: float | None) -> None:
         )
 
 
+def at_terminal() -> bool:
+    """Return True where a person types. A shell or a scheduler may have closed standard input."""
+    return sys.stdin is not None and sys.stdin.isatty()
+
+
 def from_stdin(name: str) -> str:
     """Read one line of standard input, such as a number or an address with a password."""
-    if sys.stdin.isatty():
+    if at_terminal():
         return str(click.prompt(name, err=True))
-    line = sys.stdin.readline().strip()
+    line = "" if sys.stdin is None else sys.stdin.readline().strip()
     if not line:
         raise ConfigurationError(f"Give the {name.lower()} on standard input. Nothing was sent.")
     return line

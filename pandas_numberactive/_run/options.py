@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -18,6 +19,7 @@ from pandas_numberactive.errors import ConfigurationError
 if TYPE_CHECKING:
     import numpy as np
 
+MOST_CAP = 2**63 - 1  # charges that a store can write down as a cap
 _FLAGS = ("details", "overwrite", "refresh", "retry_failed")
 
 
@@ -73,7 +75,10 @@ class Options:
         whole = isinstance(self.seed, Integral) and not isinstance(self.seed, bool)
         must = "a whole number of at least 0"
         _check(whole and self.seed >= 0, "seed", must, self.seed)
-        _check(_is_count(self.max_charges), "max_charges", must, self.max_charges)
+        cap = self.max_charges
+        above = isinstance(cap, Real) and _exact(cap) > MOST_CAP
+        _check(not above, "max_charges", f"at most {MOST_CAP:,}", cap)
+        _check(_is_count(cap), "max_charges", must, cap)
         _check(_is_amount(self.budget), "budget", "an amount of at least 0", self.budget)
         _one_of("rows", "random")("order", self.order)
         _one_of("coerce", "raise")("errors", self.errors)
@@ -97,6 +102,11 @@ def _check(fits: bool, name: str, must: str, value: object) -> None:
         raise ConfigurationError(f"{name} must be {must}, not {said(value)}.")
 
 
+def _exact(value: Real) -> float:
+    """Return Python's own number. A whole one may be larger than any float."""
+    return int(value) if isinstance(value, Integral) else float(value)
+
+
 def _is_count(value: object) -> bool:
     """Return True for None and for whole numbers of at least 0, such as 1000 and 1e3."""
     return _is_amount(value) and (not isinstance(value, Real) or float(value).is_integer())
@@ -108,7 +118,7 @@ def _is_amount(value: object) -> bool:
         return True
     if isinstance(value, bool) or not isinstance(value, Real):
         return False
-    return 0 <= float(value) < float("inf")
+    return 0 <= _exact(value) <= sys.float_info.max
 
 
 def is_flag(value: object) -> bool:

@@ -774,6 +774,53 @@ def test_a_variable_needs_no_standard_input(closed, monkeypatch, tmp_path, keys,
     assert vendor.ledger.total == 1
 
 
+@pytest.mark.parametrize(
+    "command",
+    ["forget", "lookup", "resolve release", "verify", "store init -", "plan -", "enrich -"],
+)
+def test_closed_standard_input_is_named(command, monkeypatch, keys, vendor, capsys):
+    """A shell closes it with `<&-`, and Python then has none."""
+    monkeypatch.setattr("sys.stdin", None)
+    assert main(command.split()) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("Error: ")
+    assert "tandard input" in said
+    assert vendor.calls == []
+
+
+def test_login_without_standard_input_says_so(monkeypatch, capsys):
+    monkeypatch.setattr("sys.stdin", None)
+    monkeypatch.setattr("pandas_numberactive._cli.single.require_keyring", lambda: None)
+    assert main(["login"]) == 2
+    assert "there is none" in capsys.readouterr().err
+
+
+def test_forget_needs_a_number(typed, keys, capsys):
+    """Nothing that was forgotten looked like something."""
+    typed("\n\n")
+    assert main(["forget"]) == 2
+    assert "Nothing was forgotten." in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("cell", ["x" * 140_000, "unclosed\n" * 20_000], ids=["long", "unclosed"])
+def test_a_cell_too_long_to_count_is_named(cell, tmp_path, keys, vendor, capsys):
+    """The reader's own error ended the command with a traceback."""
+    end = '"' if "x" in cell else ""
+    (tmp_path / "in.csv").write_text(f'note,phone\n"{cell}{end},{PHONES[0]}\n')
+    assert main(["plan", str(tmp_path / "in.csv")]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("Error: ")
+    assert "Nothing was sent." in said
+    assert vendor.calls == []
+
+
+def test_a_cap_beyond_any_store_is_refused_first(book, tmp_path, keys, vendor, capsys):
+    cap = "99999999999999999999"
+    assert main(["enrich", book, "--out", str(tmp_path / "o.csv"), "--max-charges", cap]) == 2
+    assert "at most 9,223,372,036,854,775,807" in capsys.readouterr().err
+    assert vendor.calls == []
+
+
 def test_spend_and_history_give_json(book, tmp_path, keys, capsys):
     main(["enrich", book, "--out", str(tmp_path / "o.csv")])
     capsys.readouterr()

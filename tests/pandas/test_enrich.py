@@ -657,6 +657,12 @@ def test_an_age_with_its_unit_is_read(age, seconds):
     assert Options(max_age=age).seconds == seconds
 
 
+@pytest.mark.parametrize("cap", [2**63 - 1, 1e18, np.int64(2**63 - 1)])
+def test_the_largest_cap_is_kept(play, cap):
+    pna.enrich(play, "phone", max_charges=cap)
+    assert pna.last_run().complete
+
+
 @pytest.mark.parametrize(
     ("options", "says"),
     [
@@ -666,6 +672,10 @@ def test_an_age_with_its_unit_is_read(age, seconds):
         ({"retry_failed": pd.NA}, "not a NAType"),
         ({"progress": "yes"}, """progress must be True, False or "auto", not 'yes' (str)"""),
         ({"max_charges": "5"}, "not '5' (str)"),
+        ({"max_charges": 2**63}, "at most 9,223,372,036,854,775,807"),
+        ({"max_charges": 1e19}, "at most 9,223,372,036,854,775,807"),
+        ({"max_charges": 10**400}, "at most 9,223,372,036,854,775,807"),
+        ({"budget": 10**400}, "an amount of at least 0"),
         ({"budget": "5"}, "not '5' (str)"),
         ({"prefix": 3}, "not 3 (int)"),
         (
