@@ -16,6 +16,7 @@ import pandas as pd
 import pytest
 
 import pandas_numberactive as pna
+from pandas_numberactive import _bridge as bridge
 from pandas_numberactive._cli import verify
 from pandas_numberactive._jupyter import form, panel, risk_panel
 from pandas_numberactive._purchase.flow import RetryPolicy
@@ -101,6 +102,46 @@ def test_whatever_the_vendor_says_nothing_leaks(kind, configured, caplog, monkey
         texts.append(repr(pickle.dumps(error)))
     for text in texts:
         assert_clean(text)
+
+
+@pytest.fixture
+def every_callback_logged():
+    """Let asyncio log each callback of our loop with its arguments, as its debug mode logs slow ones."""
+    before = []
+
+    async def debug():
+        loop = asyncio.get_running_loop()
+        before.append((loop.get_debug(), loop.slow_callback_duration))
+        loop.set_debug(True)
+        loop.slow_callback_duration = 0.0
+
+    async def undo():
+        loop = asyncio.get_running_loop()
+        loop.set_debug(before[0][0])
+        loop.slow_callback_duration = before[0][1]
+
+    bridge.call(debug, stop=lambda: None, drain=1)
+    yield
+    bridge.call(undo, stop=lambda: None, drain=1)
+
+
+@pytest.mark.usefixtures("every_callback_logged")
+@pytest.mark.parametrize("kind", ["code", "same_request_id"])
+def test_asyncios_debug_mode_logs_no_number(kind, configured, caplog):
+    """The results of a store's writes were arguments of a callback."""
+    caplog.set_level(logging.DEBUG)
+    df = pd.DataFrame({"phone": NUMBERS})
+    step = "query" if kind == "code" else "handle"
+    faults = Faults(**{step: {kind: 0.5}}, seed=1)
+    with Simulator(stand_in=True, app_key=KEY, secret=SECRET, faults=faults) as vendor:
+        configured(vendor, query_timeout=2.0)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with contextlib.suppress(NumberActiveError):
+                df.numberactive.enrich("phone")
+    told = [record.getMessage() for record in caplog.records]
+    assert any("Executing <Handle" in text for text in told)
+    assert_clean("\n".join(told))
 
 
 class Echo(Faults):

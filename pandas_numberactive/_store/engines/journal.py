@@ -493,7 +493,19 @@ def _deliver(group: list[_Job], done: list[_Done]) -> None:
         if loop is None:
             _resolve(some)
         elif not loop.is_closed():
-            loop.call_soon_threadsafe(_resolve, some)
+            loop.call_soon_threadsafe(_resolution(some))
+
+
+def _resolution(some: list[tuple[_Job, _Done]]) -> Callable[[], None]:
+    """Return the call that resolves some futures. It is logged without its arguments.
+
+    asyncio's debug mode logs slow calls with them, and results hold numbers.
+    """
+
+    def resolve() -> None:
+        _resolve(some)
+
+    return resolve
 
 
 def _resolve(some: list[tuple[_Job, _Done]]) -> None:
