@@ -27,7 +27,7 @@ from pandas_numberactive._phones import doubts, groups, parse
 from pandas_numberactive._purchase import drive, flow, purchase
 from pandas_numberactive._run import ending, plan, run, stopping
 from pandas_numberactive._store import claims, ledger, runs, saves, store, workers
-from pandas_numberactive._store.engines import connection, files, journal, sqlite
+from pandas_numberactive._store.engines import connection, files, journal, sqlite, stale_log
 from pandas_numberactive._vendor import client, lane, verdicts
 from pandas_numberactive.errors import ColumnNotFoundError, VendorError
 from tests.cli import test_commands as commands
@@ -53,7 +53,7 @@ from tests.store import test_forks as forks
 from tests.store import test_lost_stores as stores
 from tests.store import test_reread as rereading
 from tests.store import test_team_store as team
-from tests.store.test_lost_stores import emptied_between  # noqa: F401 - a fixture
+from tests.store.test_lost_stores import emptied_between, killed  # noqa: F401 - fixtures
 from tests.vendor import test_protocol as protocol
 from tests.vendor import test_reuse as reuse
 from tests.vendor.test_reuse import bought  # noqa: F401 - a fixture
@@ -277,6 +277,14 @@ def test_a_lost_store_that_is_made_anew(fails, monkeypatch, lose):
     monkeypatch.setattr(files, "_beside", lambda *_: [])
     monkeypatch.setattr(files, "was_made", lambda _: False)
     fails(stores.test_a_lost_store_is_not_made_anew, lose=lose)
+
+
+@pytest.mark.parametrize(
+    ("rule", "instead"), [("count_commit", lambda _: None), ("_count_in_file", lambda _: None)]
+)
+def test_a_log_that_is_taken_for_any_files_own(fails, monkeypatch, rule, instead):
+    monkeypatch.setattr(stale_log, rule, instead)
+    fails(stores.test_a_backup_beside_the_log_of_a_killed_run_is_refused)
 
 
 def test_a_link_to_nothing_that_is_followed(fails, monkeypatch):

@@ -189,6 +189,111 @@ def test_a_store_keeps_its_journal_mode(tmp_path, mode):
     assert (found == "wal") == (mode == "wal")
 
 
+def log_of(path: Path) -> Path:
+    return path.with_name(path.name + "-wal")
+
+
+def begin_new_log(path: Path) -> None:
+    """Have the next transaction begin a new log, as each full one does."""
+    with closing(sqlite3.connect(path)) as other:
+        other.execute("PRAGMA wal_checkpoint").fetchone()
+
+
+@pytest.fixture
+def killed(tmp_path, vendor):
+    """Yield a place, a backup with 2 answers, and the file and the log of a killed run with 9."""
+    path = tmp_path / "s.sqlite3"
+    with journal_mode("wal"), use(vendor, path):
+        book(2).numberactive.enrich("phone")
+        backup = path.read_bytes()
+        with LookupStore(path):  # it keeps the log that a killed run leaves
+            book(6).numberactive.enrich("phone")
+            begin_new_log(path)
+            book(9).numberactive.enrich("phone")
+            left = path.read_bytes(), log_of(path).read_bytes()
+        used_stores.forget_used()  # as a new process
+        yield path, backup, *left
+
+
+def test_a_backup_beside_the_log_of_a_killed_run_is_refused(killed, vendor):
+    """SQLite merged the two: 25,675 charges for 19,500 numbers, and a damaged file."""
+    path, backup, _, log = killed
+    path.write_bytes(backup)
+    log_of(path).write_bytes(log)
+    for _ in range(2):
+        with pytest.raises(StoreError, match="in the place of another copy") as caught:
+            book(12).numberactive.enrich("phone")
+    assert "Nothing was bought" in str(caught.value)
+    assert vendor.ledger.total == 9
+    assert path.read_bytes() == backup
+    assert log_of(path).read_bytes() == log
+
+
+def test_a_backup_serves_once_the_log_is_moved_away(killed, vendor):
+    path, backup, _, _ = killed
+    path.write_bytes(backup)
+    out = book(9).numberactive.enrich("phone")
+    assert out["phone_lookup_status"].isin(GOOD).all()
+    assert vendor.ledger.total == 9 + 7
+
+
+def test_the_log_of_a_killed_run_opens_with_its_own_file(killed, vendor):
+    path, _, file, log = killed
+    path.write_bytes(file)
+    log_of(path).write_bytes(log)
+    out = book(9).numberactive.enrich("phone")
+    assert out["phone_lookup_status"].isin(GOOD).all()
+    assert vendor.ledger.total == 9
+    assert vendor.ledger.double_charged() == []
+
+
+def note(name: str):
+    def write(db):
+        db.execute("INSERT INTO meta VALUES (?, '1')", (name,))
+
+    return write
+
+
+def test_what_a_kill_leaves_always_opens(tmp_path):
+    """After each commit, checkpoint and compaction, in the middle of them, and beside another."""
+    path = tmp_path / "s.sqlite3"
+    left: list[tuple[bytes, bytes]] = []
+    with journal_mode("wal"), LookupStore(path) as store:
+        steps = [
+            lambda: store.do(note("one")),
+            lambda: begin_new_log(path),
+            lambda: store.do(note("two")),
+            lambda: store.do(note("three")),
+            store.compact,
+            lambda: store.do(note("four")),
+            lambda: another_program_writes(path),
+            lambda: begin_new_log(path),
+            lambda: another_program_writes(path),
+            lambda: store.do(note("five")),
+        ]
+        left.append((path.read_bytes(), log_of(path).read_bytes()))
+        for step in steps:
+            file, log = left[-1]
+            step()
+            new_file, new_log = path.read_bytes(), log_of(path).read_bytes()
+            half = len(new_log) // 2
+            if new_log != log:
+                left.append((file, new_log[:half] + log[half:]))
+            left.append((new_file, new_log))
+    for number, (file, log) in enumerate(left):
+        place = tmp_path / f"{number}.sqlite3"
+        place.write_bytes(file)
+        log_of(place).write_bytes(log)
+        with LookupStore(place) as store:
+            assert store.count() == 0
+
+
+def another_program_writes(path: Path) -> None:
+    """It does not count its transaction."""
+    with closing(sqlite3.connect(path)) as other, other:
+        other.execute("INSERT INTO meta VALUES (hex(randomblob(8)), '1')")
+
+
 def full(*_):
     raise sqlite3.OperationalError("database or disk is full")
 

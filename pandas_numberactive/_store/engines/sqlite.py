@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pandas_numberactive._store.engines import files
+from pandas_numberactive._store.engines import files, stale_log
 from pandas_numberactive._store.engines.journal import Database
 from pandas_numberactive._store.engines.schema import MIGRATIONS
 from pandas_numberactive.errors import StoreError, StoreVersionError
@@ -40,8 +40,8 @@ def connect(path: Path | None, seconds: float | None = None) -> sqlite3.Connecti
 
     None is a store in memory. `seconds` (BUSY_SECONDS by default) are waited for another's lock.
 
-    Raises StoreError where the file cannot be used or a store was lost there, StoreVersionError
-    where a newer version made it.
+    Raises StoreError where the file cannot be used, a store was lost there or the log of another
+    copy lies there, StoreVersionError where a newer version made it.
     """
     seconds = BUSY_SECONDS if seconds is None else seconds
     if path is None:
@@ -50,6 +50,7 @@ def connect(path: Path | None, seconds: float | None = None) -> sqlite3.Connecti
     files.refuse_inherited(path)
     with files.creation_lock(path, seconds):
         files.refuse_emptied(path)
+        stale_log.refuse_stale_log(path)
         try:
             connection = _ready(_open(str(path), seconds), path)
         except sqlite3.DatabaseError as error:
@@ -260,6 +261,7 @@ class SQLiteEngine:
         if self._path is not None and files.takes_turns(self._path):
             self._turn = files.Turn(self._path)
         self._patient = True
+        self._changes = 0  # rows that the connection had changed when the transaction began
 
     def before_fork(self) -> None:
         """Close the file, in turn: a child that inherits a connection opens it without a lock."""
@@ -317,6 +319,7 @@ class SQLiteEngine:
         connection = self._opened()
         self._take_turn()
         self._wait_for("BEGIN IMMEDIATE")
+        self._changes = connection.total_changes
         return connection
 
     def _opened(self) -> sqlite3.Connection:
@@ -350,6 +353,9 @@ class SQLiteEngine:
     def commit(self) -> None:
         """Put the group on disk, in the file that was opened."""
         self._check_file()
+        connection = self._opened()
+        if connection.total_changes != self._changes:
+            stale_log.count_commit(connection)
         self._wait_for("COMMIT")
         self._set_patience(True)
         self._give_turn()
