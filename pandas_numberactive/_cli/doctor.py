@@ -154,7 +154,7 @@ def _file_line(path: Path, stops: list[str], warned: list[str]) -> str:
             "local disk."
         )
     folder = next(parent for parent in path.parents if parent.exists())
-    if not os.access(path if path.exists() else folder, os.W_OK):
+    if not path.exists() and not os.access(folder, os.W_OK):
         stops.append("The store cannot be written: name another place with store=.")
     return f"{path} ({', '.join(part for part in (size, system) if part)})"
 

@@ -24,6 +24,7 @@ from pandas_numberactive._store.engines.files import refuse_emptied, refuse_misp
 from pandas_numberactive._store.engines.journal import Database, Engine, Journal, Reading
 from pandas_numberactive._store.engines.postgres import PostgresEngine
 from pandas_numberactive._store.engines.sqlite import SQLiteEngine, of_parent
+from pandas_numberactive._store.engines.sqlite import check_use as check_file
 from pandas_numberactive._store.rescue import Rescue
 from pandas_numberactive._store.rows import (
     ENVIRONMENTS,
@@ -162,11 +163,13 @@ class LookupStore:
     def check_use(location: str | os.PathLike[str]) -> bool:
         """Return False where the first run will make the store. Make and change nothing.
 
-        Raises StoreError where no run could use the store.
+        Raises StoreError where no run could use the store. Damage inside a file is not looked for.
         """
         checked = CHECKS["store"]("store", location)
+        if checked == ":memory:":
+            return True
         if not isinstance(checked, Address):
-            return LookupStore.is_made(checked)
+            return check_file(resolved(os.fspath(checked).removeprefix("sqlite:")))
         engine = PostgresEngine(checked, migrate=False)
         engine.close()
         return engine.is_made

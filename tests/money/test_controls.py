@@ -287,6 +287,11 @@ def test_a_log_that_is_taken_for_any_files_own(fails, monkeypatch, rule, instead
     fails(stores.test_a_backup_beside_the_log_of_a_killed_run_is_refused)
 
 
+def test_a_store_that_doctor_does_not_open(fails, monkeypatch):
+    monkeypatch.setattr(sqlite, "_check_version", lambda _: None)
+    fails(stores.test_doctor_says_what_a_run_would_say, odd=stores.UNUSABLE["newer"])
+
+
 def test_a_link_to_nothing_that_is_followed(fails, monkeypatch):
     monkeypatch.setattr(Path, "is_symlink", lambda _: False)
     fails(stores.test_a_link_to_nothing_makes_no_store)

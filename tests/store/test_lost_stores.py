@@ -435,6 +435,112 @@ def test_an_odd_place_is_an_error_of_ours(path, vendor, odd):
     assert vendor.ledger.total == 0
 
 
+def made(path: Path, *statements: str) -> str:
+    """A closed store, changed by another program."""
+    LookupStore(path).close()
+    with closing(sqlite3.connect(path)) as db, db:
+        for statement in statements:
+            db.execute(statement)
+    return str(path)
+
+
+def no_database(path: Path) -> str:
+    path.write_bytes(b"made up" * 1000)
+    return str(path)
+
+
+def cut_short(path: Path) -> str:
+    made(path)
+    os.truncate(path, 4096)
+    return str(path)
+
+
+def another_programs(path: Path) -> str:
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("CREATE TABLE theirs (a)")
+    return str(path)
+
+
+def linked(path: Path) -> str:
+    os.link(made(path), path.with_name("other.sqlite3"))
+    return str(path)
+
+
+def emptied(path: Path) -> str:
+    empty(Path(made(path)))
+    return str(path)
+
+
+def turn_is_a_folder(path: Path) -> str:
+    made(path)
+    path.with_name("s.sqlite3.turn").unlink(missing_ok=True)
+    path.with_name("s.sqlite3.turn").mkdir()
+    return str(path)
+
+
+UNUSABLE = {
+    "newer": lambda path: made(path, "PRAGMA user_version=9"),
+    "no database": no_database,
+    "cut short": cut_short,
+    "another program's": another_programs,
+    "hard link": linked,
+    "folder": ODD["folder"],
+    "emptied": emptied,
+    "lock is a folder": lock_is_a_folder,
+    "turn is a folder": turn_is_a_folder,
+}
+
+
+def beside(path: Path) -> list[tuple[str, int]]:
+    """The names of all files in the store's folder, with their sizes."""
+    return sorted((one.name, one.stat().st_size) for one in path.parent.iterdir())
+
+
+@pytest.mark.parametrize("odd", UNUSABLE.values(), ids=UNUSABLE)
+def test_doctor_says_what_a_run_would_say(path, vendor, odd):
+    """It called each of these ready."""
+    with use(vendor, odd(path)):
+        before = beside(path)
+        found = pna.doctor()
+        assert not found.ready
+        assert beside(path) == before
+        with pytest.raises(NumberActiveError) as caught:
+            book(3).numberactive.enrich("phone")
+    assert str(caught.value) in found.warnings
+    assert vendor.calls == []
+
+
+def test_doctor_names_the_log_of_another_copy(killed):
+    path, backup, _, log = killed
+    path.write_bytes(backup)
+    log_of(path).write_bytes(log)
+    found = pna.doctor()
+    assert not found.ready
+    assert "in the place of another copy" in repr(found)
+
+
+def test_doctor_is_ready_and_makes_no_file(path, vendor):
+    """Before a store is made, while it is in use, and after."""
+    with use(vendor, path):
+        assert pna.doctor().ready
+        assert beside(path) == []
+        with LookupStore(path) as store:
+            store.do(note("one"))
+            before = beside(path)
+            assert pna.doctor().ready
+            assert beside(path) == before
+        before = beside(path)
+        assert pna.doctor().ready
+        assert beside(path) == before
+
+
+def test_doctor_is_ready_after_a_kill(killed):
+    path, _, file, log = killed
+    path.write_bytes(file)
+    log_of(path).write_bytes(log)
+    assert pna.doctor().ready
+
+
 def wipe(db):
     for table in ("lookups", "events"):
         db.execute(f"DELETE FROM {table}")

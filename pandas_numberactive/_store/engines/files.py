@@ -57,6 +57,11 @@ def make_private(path: Path) -> None:
             f"The store {path.name!r} cannot be created ({error.strerror}). Name a writable place "
             "with store=."
         ) from error
+    refuse_unusable(path)
+
+
+def refuse_unusable(path: Path) -> None:
+    """Raise StoreError where the store's file, or a lock beside it, cannot be used as it is."""
     if path.is_dir():
         raise StoreError(f"store= names the folder {path.name!r}. Name a file in it.")
     if not os.access(path, os.W_OK):
@@ -70,6 +75,21 @@ def make_private(path: Path) -> None:
             "used at the same time. Remove that name, or make a copy of the file in its place. "
             "Nothing was bought."
         )
+    for end in (".lock", ".turn"):
+        refuse_odd_lock(path.with_name(path.name + end))
+
+
+def refuse_odd_lock(lock: Path) -> None:
+    """Raise StoreError where a file that is locked is there, and cannot be opened for that."""
+    if lock.exists() and not (lock.is_file() and os.access(lock, os.W_OK)):
+        raise _odd_lock(lock, "it is a folder, or another user's")
+
+
+def _odd_lock(lock: Path, how: str) -> StoreError:
+    return StoreError(
+        f"{lock.name} beside the store cannot be opened ({how}). Make it a file that you may "
+        "write. Nothing was bought."
+    )
 
 
 def refuse_misplaced(path: Path) -> None:
@@ -104,6 +124,12 @@ def refuse_emptied(path: Path) -> None:
 def _beside(path: Path, ends: tuple[str, ...]) -> list[str]:
     names = [path.name + end for end in ends]
     return [name for name in names if os.path.lexists(path.with_name(name))]
+
+
+def holds_bytes(path: Path, end: str) -> bool:
+    """Return True where the file beside the store with this end is there, and not empty."""
+    beside = path.with_name(path.name + end)
+    return beside.exists() and beside.stat().st_size > 0
 
 
 def _lost(path: Path, how: str, found: list[str]) -> StoreError:
@@ -274,10 +300,7 @@ def creation_lock(path: Path, seconds: float) -> Iterator[None]:
     try:
         file = os.open(_lock_file(path), os.O_CREAT | os.O_RDWR, 0o600)
     except OSError as error:
-        raise StoreError(
-            f"{path.name}.lock beside the store cannot be opened ({error.strerror}). Make it a "
-            "file that you may write. Nothing was bought."
-        ) from error
+        raise _odd_lock(_lock_file(path), str(error.strerror)) from error
     _opening[file] = path
     try:
         if not wait_for_lock(file, seconds):

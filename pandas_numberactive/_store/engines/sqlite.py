@@ -54,10 +54,7 @@ def connect(path: Path | None, seconds: float | None = None) -> sqlite3.Connecti
         try:
             connection = _ready(_open(str(path), seconds), path)
         except sqlite3.DatabaseError as error:
-            raise StoreError(
-                f"The store {path.name!r} cannot be used: {error}. {_advice(error)}, and call "
-                "again. Nothing was bought."
-            ) from error
+            raise _unusable(path, error) from error
         files.close_to_others(path)  # now that it is known for a store of ours
         files.note_made(path)
         return connection
@@ -78,6 +75,45 @@ def _ready(connection: sqlite3.Connection, path: Path | None) -> sqlite3.Connect
         connection.close()
         raise
     return connection
+
+
+def _unusable(path: Path, error: sqlite3.Error) -> StoreError:
+    return StoreError(
+        f"The store {path.name!r} cannot be used: {error}. {_advice(error)}, and call again. "
+        "Nothing was bought."
+    )
+
+
+def check_use(path: Path) -> bool:
+    """Return False where the first run will make the store. Make and change nothing.
+
+    Raises StoreError or StoreVersionError like `connect`. Damage inside the file is not looked for.
+    """
+    files.refuse_misplaced(path)
+    if not path.exists():
+        return False
+    files.refuse_unusable(path)
+    files.refuse_inherited(path)
+    files.refuse_emptied(path)
+    stale_log.refuse_stale_log(path)
+    if path.stat().st_size == 0:
+        return False
+    if not files.holds_bytes(path, "-journal"):  # else a writer is at work, or was killed
+        _check_version(path)
+    return True
+
+
+def _check_version(path: Path) -> None:
+    """Raise StoreError where the file cannot be read, is not ours, or is newer.
+
+    Without a log the file is read as it is, because SQLite would make an empty log and leave it.
+    """
+    how = "mode=ro" if files.holds_bytes(path, "-wal") else "mode=ro&immutable=1"
+    try:
+        with contextlib.closing(sqlite3.connect(f"{path.as_uri()}?{how}", uri=True)) as file:
+            _version(file, path)
+    except sqlite3.Error as error:
+        raise _unusable(path, error) from error
 
 
 def look_into(path: Path, sql: str) -> int:

@@ -56,7 +56,7 @@ def _first_in_log(log: Path) -> int | None:
     The first transaction of a log has counted one more than the file held when the log began.
     """
     tail = b""
-    with contextlib.suppress(FileNotFoundError), log.open("rb") as file:
+    with contextlib.suppress(OSError), log.open("rb") as file:
         while chunk := file.read(_CHUNK):
             found = _IN_LOG.search(tail + chunk)
             if found is not None:
