@@ -53,6 +53,7 @@ from tests.store import test_forks as forks
 from tests.store import test_lost_stores as stores
 from tests.store import test_reread as rereading
 from tests.store import test_team_store as team
+from tests.store import test_turns as turns
 from tests.store.test_lost_stores import emptied_between, killed  # noqa: F401 - fixtures
 from tests.vendor import test_protocol as protocol
 from tests.vendor import test_reuse as reuse
@@ -369,6 +370,15 @@ def test_a_journal_mode_that_is_converted_in_use(fails, monkeypatch, mode):
 
     monkeypatch.setattr(sqlite, "_set_journal", convert)
     fails(stores.test_a_store_keeps_its_journal_mode, mode=mode)
+
+
+def test_a_mount_that_is_read_as_it_is_written(fails, monkeypatch):
+    monkeypatch.setattr(files, "_mount", lambda line: tuple(line.split()[1:3]))
+    fails(
+        turns.test_a_network_file_system_is_known_by_its_mount,
+        folder="/mnt/Team Share",
+        kind="nfs4",
+    )
 
 
 @pytest.mark.slow

@@ -88,3 +88,34 @@ def test_a_network_file_system_gets_no_wal(tmp_path, monkeypatch):
         assert store.count() == 0
     assert mode_of(tmp_path / "s.sqlite3") != "wal"
     assert not (tmp_path / "s.sqlite3.turn").exists()
+
+
+MOUNTED = r"""
+disk / ext4 rw 0 0
+server:/team /mnt/Team\040Share nfs4 rw 0 0
+systemd-1 /mnt/auto autofs rw 0 0
+server:/auto /mnt/auto nfs4 rw 0 0
+share /mnt/back\134slash\040 virtiofs rw 0 0
+gvfsd-fuse /run/user/1000/gvfs fuse.gvfsd-fuse rw 0 0
+"""
+
+
+@pytest.mark.parametrize(
+    ("folder", "kind"),
+    [
+        ("/home/me", "ext4"),
+        ("/mnt/Team Share", "nfs4"),
+        ("/mnt/Team Share/risk", "nfs4"),
+        ("/mnt/Team", "ext4"),
+        ("/mnt/auto", "nfs4"),
+        ("/mnt/back\\slash /risk", "virtiofs"),
+        ("/run/user/1000/gvfs/smb-share", "fuse.gvfsd-fuse"),
+    ],
+)
+def test_a_network_file_system_is_known_by_its_mount(tmp_path, monkeypatch, folder, kind):
+    """A blank is written as an octal number, and a later mount lies over an earlier one."""
+    monkeypatch.setattr(files, "MOUNTS", tmp_path / "mounts")
+    files.MOUNTS.write_text(MOUNTED.lstrip())
+    place = Path(folder) / "s.sqlite3"
+    assert files.file_system(place) == kind
+    assert files.takes_turns(place) == (kind == "ext4")

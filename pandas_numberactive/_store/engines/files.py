@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -171,28 +172,47 @@ NETWORK = {
     "cifs",
     "smb3",
     "smbfs",
+    "smb2",
     "fuse.sshfs",
+    "fuse.gvfsd-fuse",
+    "fuse.rclone",
+    "fuse.s3fs",
+    "fuse.gcsfuse",
+    "fuse.vmhgfs-fuse",  # folders of the machine around a virtual one
+    "virtiofs",
+    "vboxsf",
     "9p",
     "afs",
+    "beegfs",
     "ceph",
     "glusterfs",
+    "gpfs",
     "lustre",
 }
+MOUNTS = Path("/proc/mounts")
 
 
 def file_system(path: Path) -> str:
     """Return the type of the file system, where the system knows it (Linux)."""
     try:
-        mounts = [line.split()[1:3] for line in Path("/proc/mounts").read_text().splitlines()]
+        lines = MOUNTS.read_text(errors="surrogateescape").rstrip("\n").split("\n")
     except OSError:
         return ""
     text = str(path)
     inside = [
         (point, kind)
-        for point, kind in mounts
+        for point, kind in reversed(
+            [_mount(line) for line in lines if line]
+        )  # the last one is on top
         if text == point or text.startswith(point.rstrip("/") + "/")
     ]
     return max(inside, default=("", ""), key=lambda mount: len(mount[0]))[1]
+
+
+def _mount(line: str) -> tuple[str, str]:
+    """Return the point and the type of a mount. A blank in the point is written \\040."""
+    _, point, kind = line.split(" ", 3)[:3]
+    return re.sub(r"\\([0-7]{3})", lambda found: chr(int(found[1], 8)), point), kind
 
 
 def takes_turns(path: Path) -> bool:
