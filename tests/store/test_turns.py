@@ -63,6 +63,17 @@ def test_no_write_passes_another_ones_turn(tmp_path):
         store.compact()
 
 
+def test_a_turn_that_becomes_a_folder_ends_no_thread(tmp_path):
+    """Its store's thread died of it, with the connection open and the store never closed."""
+    path = tmp_path / "s.sqlite3"
+    with LookupStore(path) as store:
+        (tmp_path / "s.sqlite3.turn").mkdir()
+        with pytest.raises(StoreError, match="could not be read or written"):
+            store.count()
+    with pytest.raises(StoreError, match="turn beside the store cannot be opened"):
+        LookupStore(path)
+
+
 def test_an_old_store_is_converted_when_alone(old):
     """Its new version keeps out programs that take no turn."""
     with LookupStore(old) as store:

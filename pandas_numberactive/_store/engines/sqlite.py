@@ -470,7 +470,8 @@ class SQLiteEngine:
     def _close(self, connection: sqlite3.Connection) -> None:
         try:
             self._take_turn()
-        except files.TurnHeldError:  # a paused writer has it; ours ends with the process
+        except (files.TurnHeldError, OSError):
+            # A paused writer has the turn, or it cannot be opened: ours ends with the process.
             _left_open.append((connection, self._file))
         else:
             connection.close()
