@@ -254,6 +254,23 @@ def note(name: str):
     return write
 
 
+def test_a_backup_of_before_a_compaction_is_refused(tmp_path):
+    """A compaction moves all pages, and the log behind it names the new ones."""
+    path = tmp_path / "s.sqlite3"
+    with journal_mode("wal"):
+        with LookupStore(path) as store:
+            store.do(note("one"))
+        backup = path.read_bytes()
+        with LookupStore(path) as store:
+            store.compact()
+            store.do(note("two"))
+            log = log_of(path).read_bytes()
+    path.write_bytes(backup)
+    log_of(path).write_bytes(log)
+    with pytest.raises(StoreError, match="in the place of another copy"):
+        LookupStore(path)
+
+
 def test_what_a_kill_leaves_always_opens(tmp_path):
     """After each commit, checkpoint and compaction, in the middle of them, and beside another."""
     path = tmp_path / "s.sqlite3"

@@ -146,6 +146,7 @@ def _take_steps(connection: sqlite3.Connection, version: int) -> None:
     try:
         for step in MIGRATIONS[version:]:
             step(lambda sql: connection.execute(_dialect(sql)))
+        stale_log.count_commit(connection)
         connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
         connection.execute(f"PRAGMA user_version={len(MIGRATIONS)}")
         connection.execute("COMMIT")
@@ -447,6 +448,7 @@ class SQLiteEngine:
         connection = self._opened()
         self._take_turn()
         try:
+            stale_log.count_commit(connection)  # what follows changes all pages
             connection.execute("VACUUM")
             (busy, *_) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         finally:
