@@ -179,15 +179,13 @@ def _note_left(report: RunReport, notices: Notices) -> None:
     """
     held = report.uncertain + report.quarantined
     ending = ending_of(report)
-    pending = 0 if ending is Ending.STOPPED else report.pending
-    if ending.meant and not (pending or report.failures or held):
+    left_open = 0 if ending is Ending.STOPPED else report.open
+    if ending.meant and not (left_open or report.failures or held):
         return
     names = ("not_bought", "pending", "failed", "uncertain", "quarantined")
-    counts = ", ".join(
-        f"{getattr(report, name):,} {name.replace('_', ' ')}"
-        for name in names
-        if getattr(report, name)
-    )
+    told = [(getattr(report, name), name.replace("_", " ")) for name in names]
+    told.append((report.behind, "open behind an older answer"))
+    counts = ", ".join(f"{count:,} {what}" for count, what in told if count)
     why = "; ".join([*report.failures][:3])
     shown = f" ({why})" if why else ""
     text = f"{counts} of {report.distinct:,} numbers{shown}.{_advice(report, held)}"

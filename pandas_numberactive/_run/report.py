@@ -89,6 +89,9 @@ class RunReport:
         Cells in all, blank cells, and cells with a readable number.
     distinct, bought, stored, failed, uncertain, quarantined, pending, not_bought : int
         Distinct numbers, and how each of them ended.
+    open, behind : int
+        The numbers that are pending, held or failed without a charge, and those of them that an
+        older answer serves meanwhile: they count as stored, too.
     charged, charge_unknown, free : int
         The charges of this call, those of them where the vendor did not say isFee, and the answers
         without charge.
@@ -146,6 +149,7 @@ class RunReport:
     resumed: bool = False
     run_charged: int = 0  # by all calls of the run
     open: int = 0  # pending, held or failed free: what the same call goes on with, or a person
+    behind: int = 0  # of these: an older answer serves meanwhile
     stopped_by: str | None = None
     # `max_charges` or `budget` ended it: the same call buys nothing more today, a higher cap does
     capped: bool = False
@@ -194,7 +198,13 @@ class RunReport:
         rare = {name: int(getattr(self, name)) for name in RARE}
         out += [(name.replace("_", " "), f"{count:,}") for name, count in rare.items() if count]
         out += [(f"  {why}", f"{count:,}") for why, count in self.failures.items()]
+        if self.open:
+            out.append(("open", self._open()))
         return out + self._money_lines()
+
+    def _open(self) -> str:
+        behind = f" ({self.behind:,} behind an older answer)" if self.behind else ""
+        return f"{self.open:,}{behind}: the same call goes on"
 
     def _money_lines(self) -> list[tuple[str, str]]:
         unknown = f" ({self.charge_unknown:,} without isFee)" if self.charge_unknown else ""
@@ -290,8 +300,8 @@ class Ending(enum.Enum):
 
 
 def ending_of(report: RunReport) -> Ending:
-    """Return how a run ended."""
-    left = report.not_bought or report.pending
+    """Return how a run ended. It is complete if nothing is left, open numbers among it."""
+    left = report.not_bought or report.open
     if report.stopped_by == STOP:
         return Ending.STOPPED if left else Ending.COMPLETE
     if report.capped:
@@ -308,12 +318,14 @@ def verdict(report: RunReport) -> str:
     if ending is Ending.COMPLETE:
         bought = f"{report.bought:,} bought" if wanted else "nothing to buy"
         return _with_problems(f"{ending.value}: {bought}", report)
-    text = f"{ending.value}: {report.bought:,} of {wanted:,} bought"
+    parts = [f"{report.bought:,} of {wanted:,} bought"] if wanted or not report.behind else []
     if report.pending:
-        text += f"; {report.pending:,} pending"
+        parts.append(f"{report.pending:,} pending")
+    if report.behind:
+        parts.append(f"{report.behind:,} open behind an older answer")
     if report.not_bought:
-        text += f"; {report.not_bought:,} left"
-    return _with_problems(text, report)
+        parts.append(f"{report.not_bought:,} left")
+    return _with_problems(f"{ending.value}: {'; '.join(parts)}", report)
 
 
 def _with_problems(text: str, report: RunReport) -> str:

@@ -355,7 +355,7 @@ class Run:
             if error is None:
                 raise
         report = self._report(answers, settled, run)
-        report.open = int((~sorted_.stored).sum()) - report.not_bought
+        _count_open(report, answers, settled, sorted_)
         report.run_charged = report.charged
         report.stopped_by = str(error).splitlines()[0] if error else report.stopped_by
         self.report = report
@@ -423,6 +423,15 @@ def _answers(known: Stored, new: NDArray[np.bool_]) -> Answers:
     """Return what the store holds, a bought answer's time beside it."""
     bought_at = np.where(_settled(known), known.bought_at, 0)
     return Answers(_STATUS_CODES[state_codes(known.packed)], known.packed, bought_at, new)
+
+
+def _count_open(
+    report: RunReport, answers: Answers, settled: NDArray[np.bool_], sorted_: Sorted
+) -> None:
+    """Count the numbers without a final outcome, also where an older answer serves meanwhile."""
+    left = ~sorted_.stored
+    report.open = int(left.sum()) - report.not_bought
+    report.behind = int((left & settled & (answers.status != _NOT_BOUGHT)).sum())
 
 
 def _settled(known: Stored) -> NDArray[np.bool_]:

@@ -139,6 +139,14 @@ def test_an_older_answer_that_hides_a_newer_one(fails, monkeypatch):
     fails(ends.test_a_paid_answer_behind_an_older_one_is_fetched, kind="pending")
 
 
+def test_an_open_purchase_that_an_older_answer_hides(fails, monkeypatch):
+    def count(report, *_):
+        report.open = report.pending + report.uncertain + report.failed
+
+    monkeypatch.setattr(run, "_count_open", count)
+    fails(ends.test_what_is_open_behind_an_older_answer_is_told, kind="pending")
+
+
 def test_a_cap_that_forgets(fails, monkeypatch):
     monkeypatch.setattr(runs, "_spent_elsewhere", lambda *_: 0)
     fails(ends.test_forgetting_refunds_no_cap)

@@ -18,9 +18,11 @@ from pandas_numberactive._pandas import api, frames
 from pandas_numberactive._pandas import lookup as single
 from pandas_numberactive._purchase.purchase import LookupState
 from pandas_numberactive._run import ending
+from pandas_numberactive._run.report import verdict
 from pandas_numberactive._store import claims, runs, saves, workers
 from pandas_numberactive._store.runs import RESUMABLE
 from pandas_numberactive._store.store import LookupStore
+from pandas_numberactive.errors import IncompleteRunWarning
 from pandas_numberactive.simulator import Faults
 
 pytestmark = pytest.mark.filterwarnings("ignore::pandas_numberactive.errors.IncompleteRunWarning")
@@ -404,6 +406,36 @@ def test_an_older_answer_serves_while_the_newer_one_is_pending(ready, vendor):
     out = enrich(book(2))
     assert out["phone_lookup_status"][1] in ("answered", "no_data")
     assert (pna.last_run().open, pna.last_run().complete) == (1, False)
+
+
+@pytest.mark.parametrize("kind", ["pending", "code"])
+def test_what_is_open_behind_an_older_answer_is_told(ready, vendor, kind):
+    """Verdict, bill and warning say what `complete` says: a paid purchase is open."""
+    enrich(book(2))
+    script(vendor, n1=[kind] * 9)
+    enrich(book(2), refresh=True)
+    with pytest.warns(IncompleteRunWarning, match="^1 open behind an older answer of 2 .*Calling"):
+        enrich(book(2))
+    report = pna.last_run()
+    assert (report.open, report.behind, report.complete) == (1, 1, False)
+    assert verdict(report) == "Not finished: 1 open behind an older answer"
+    assert "the same call goes on" in dict(report.lines())["open"]
+
+
+def test_a_bill_tells_what_the_exit_code_tells(ready, vendor, tmp_path, capsys):
+    """The table is full of older answers, and the command still ends with 3."""
+    source, target = tmp_path / "in.csv", tmp_path / "out.csv"
+    book(2).to_csv(source, index=False)
+    command = ["enrich", str(source), "--out", str(target)]
+    assert main(command) == 0
+    script(vendor, n1=["pending"] * 9)
+    assert main([*command, "--refresh"]) == 3
+    capsys.readouterr()
+    assert main(command) == 3
+    assert "Not finished: 1 open behind an older answer" in capsys.readouterr().out
+    vendor.faults = Faults()
+    assert main(command) == 0
+    assert vendor.ledger.total == 4
 
 
 def test_forgetting_refunds_no_cap(ready, vendor, quiet_incomplete):

@@ -205,9 +205,19 @@ def test_one_row_of_no_phone_warns_too():
         ),
         ({"bought": 5, "stopped_by": "stop"}, "Complete: 5 bought"),
         ({"not_bought": 5, "stopped_by": "No key."}, "Stopped by an error: 0 of 5 bought; 5 left"),
-        ({"bought": 4, "pending": 1}, "Not finished: 4 of 5 bought; 1 pending"),
+        ({"bought": 4, "pending": 1, "open": 1}, "Not finished: 4 of 5 bought; 1 pending"),
         ({"bought": 3, "failed": 2}, "Ended: 3 bought; 2 failed"),
-        ({"bought": 4, "uncertain": 1}, "Ended: 4 bought; 1 held"),
+        ({"bought": 3, "failed": 2, "open": 2}, "Not finished: 3 of 5 bought; 2 failed"),
+        ({"bought": 4, "quarantined": 1}, "Ended: 4 bought; 1 held"),
+        ({"bought": 4, "uncertain": 1, "open": 1}, "Not finished: 4 of 5 bought; 1 held"),
+        (
+            {"stored": 5, "open": 2, "behind": 2},
+            "Not finished: 2 open behind an older answer",
+        ),
+        (
+            {"bought": 1, "stored": 4, "open": 2, "behind": 2},
+            "Not finished: 1 of 1 bought; 2 open behind an older answer",
+        ),
     ],
 )
 def test_a_run_has_one_verdict(counts, text):
