@@ -24,8 +24,9 @@ class Ending:
     """The last step of a call. Build its frame inside `with` or `async with`.
 
     The run ends if the block ends without an error and nothing was left open. In every other case,
-    a killed process included, it stays the same run for its day: the same call goes on with it and
-    buys nothing twice. Until its caller has returned, `abandon` takes the end back.
+    a killed process included, it stays the same run for a day after its last call: the same call
+    goes on with it and buys nothing twice. Until its caller has returned, `abandon` takes the end
+    back.
     """
 
     def __init__(

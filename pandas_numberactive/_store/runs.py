@@ -17,6 +17,7 @@ from pandas_numberactive.errors import StoreError
 
 Alive = Callable[[Database, int], bool]  # whether a worker lives; with its lease, or without
 RESUMABLE = 24 * 3600 * 1_000_000  # a run that is not over is the same run for a day
+PROLONGED = 7 * RESUMABLE  # calls prolong it for a week, or a nightly one would never begin another
 
 
 # Events that cost money, or may have. A release by hand is among them: what was held may have been
@@ -75,7 +76,7 @@ def begin_run(
     lives: Alive = _unknown,
     buyer: str | None = None,
 ) -> RunRow:
-    """Begin a run, or go on with an unfinished one of the same key.
+    """Begin a run, or go on with an unfinished one of the same key, whose day begins again.
 
     `started_at` is the moment at which the caller decided which answers are new enough. The default
     is now. `buyer` is the user who calls.
@@ -84,6 +85,8 @@ def begin_run(
     found = find_run(db, key=key, now=now, lives=lives)
     if found is not None:
         db.execute("UPDATE runs SET cap = ? WHERE run = ?", (cap, found.run))
+        if cap is None or found.charged + found.held < cap:  # else nothing more is bought
+            _prolong(db, found.run, now)
         if found.price is None and price is not None:
             db.execute(
                 "UPDATE runs SET price = ?, currency = ? WHERE run = ?",
@@ -112,6 +115,14 @@ def begin_again(db: Database, /, *, run: int, **terms: Any) -> RunRow | None:
         for table in ("lookups", "events"):
             db.execute(f"UPDATE {table} SET run = ? WHERE run = ?", (again.run, run))
     return again
+
+
+def _prolong(db: Database, run: int, now: int) -> None:
+    """Let the day of a run count from this call. The heartbeat of a long call does it again."""
+    db.execute(
+        "UPDATE runs SET seen_at = ? WHERE run = ? AND seen_at < ? AND started_at > ?",
+        (now, run, now, now - PROLONGED),
+    )
 
 
 def _add_buyer(db: Database, run: int, buyer: str | None) -> None:

@@ -42,7 +42,7 @@ from tests.money import test_open_files as limits
 from tests.money import test_run_ends as ends
 from tests.money.test_answers_at_handle import at_handle  # noqa: F401 - a fixture
 from tests.money.test_rare_orders import configured  # noqa: F401 - a fixture
-from tests.money.test_run_ends import ready  # noqa: F401 - a fixture
+from tests.money.test_run_ends import later, ready  # noqa: F401 - fixtures
 from tests.pandas import test_habits as habits
 from tests.pandas import test_lookup_store as lookups
 from tests.phones import test_corpus as corpus
@@ -145,6 +145,26 @@ def test_an_open_purchase_that_an_older_answer_hides(fails, monkeypatch):
 
     monkeypatch.setattr(run, "_count_open", count)
     fails(ends.test_what_is_open_behind_an_older_answer_is_told, kind="pending")
+
+
+def test_a_short_call_that_prolongs_no_run(fails, monkeypatch):
+    monkeypatch.setattr(runs, "_prolong", lambda *_: None)
+    fails(ends.test_a_runs_day_counts_from_its_last_call)
+
+
+def test_a_run_that_is_prolonged_for_ever(fails, monkeypatch):
+    monkeypatch.setattr(runs, "PROLONGED", 1000 * runs.RESUMABLE)
+    fails(ends.test_a_run_is_prolonged_for_a_week_at_most)
+
+
+def test_a_call_without_room_that_prolongs_its_run(fails, monkeypatch):
+    real = runs.find_run
+    monkeypatch.setattr(runs, "find_run", lambda *args, **terms: unspent(real(*args, **terms)))
+    fails(ends.test_a_call_without_room_prolongs_no_run)
+
+
+def unspent(row):
+    return row and replace(row, charged=0)
 
 
 def test_a_cap_that_forgets(fails, monkeypatch):

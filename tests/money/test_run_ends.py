@@ -383,6 +383,47 @@ def test_a_clock_jump_makes_a_live_run_no_new_one(place, monkeypatch):
     assert asyncio.run(work()) == (True, False)
 
 
+@pytest.fixture
+def later(monkeypatch):
+    """Put the store's clock this many hours forward."""
+    real = LookupStore.now
+
+    def put(hours):
+        monkeypatch.setattr(LookupStore, "now", lambda self: real(self) + round(hours * HOUR))
+
+    return put
+
+
+def test_a_runs_day_counts_from_its_last_call(ready, vendor, later):
+    """However short that was: a call of 20 s prolonged its run, and this one did not."""
+    script(vendor, n3=["code_free"] * 9)
+    for hours in (0, 23, 24.5, 48):
+        later(hours)
+        enrich(book(6), refresh=True)
+        assert vendor.ledger.total == 5
+
+
+def test_a_run_is_prolonged_for_a_week_at_most(ready, vendor, later):
+    """Else a nightly refresh with one number held would never buy again."""
+    script(vendor, n3=["code_free"] * 99)
+    for day in range(8):
+        later(23 * day)
+        enrich(book(6), refresh=True)
+        assert vendor.ledger.total == 5
+    for day in (8, 9):
+        later(23 * day)
+        enrich(book(6), refresh=True)
+    assert vendor.ledger.total == 10
+
+
+def test_a_call_without_room_prolongs_no_run(ready, vendor, later):
+    """Else the same nightly call under a cap would never buy again."""
+    for hours, charged in ((0, 2), (23, 2), (24.5, 4)):
+        later(hours)
+        enrich(book(6), max_charges=2)
+        assert vendor.ledger.total == charged
+
+
 @pytest.mark.parametrize("kind", ["pending", "code"])
 def test_a_paid_answer_behind_an_older_one_is_fetched(ready, vendor, kind):
     """The newest generation is to do whatever answer stands behind it (A3)."""
