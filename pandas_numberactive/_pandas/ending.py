@@ -195,7 +195,7 @@ def _note_left(report: RunReport, notices: Notices) -> None:
 def _advice(report: RunReport, held: int) -> str:
     """Return what to do about numbers without a final outcome."""
     advice = ""
-    if report.capped:
+    if report.capped and not report.complete:
         advice = (
             f" This run ended at {report.stopped_by}: the same call buys nothing more today, "
             "a higher cap goes on with it."

@@ -160,8 +160,8 @@ class RunReport:
 
     @property
     def complete(self) -> bool:
-        """Return True if every valid number has its final outcome."""
-        return not (self.open or self.not_bought or self.stopped_by)
+        """Return True if every valid number has its final outcome, and no error ended the run."""
+        return ending_of(self) is Ending.COMPLETE
 
     @property
     def cost(self) -> float | None:
@@ -215,7 +215,7 @@ class RunReport:
         if self.run_charged != self.charged:
             out.append(("charged by the whole run", f"{self.run_charged:,}"))
         out.append(("time", f"{self.wall_seconds:.1f} s"))
-        if self.stopped_by:
+        if self.stopped_by and not self.complete:
             out.append(("stopped by", self.stopped_by))
         return out
 
@@ -300,15 +300,17 @@ class Ending(enum.Enum):
 
 
 def ending_of(report: RunReport) -> Ending:
-    """Return how a run ended. It is complete if nothing is left, open numbers among it."""
-    left = report.not_bought or report.open
+    """Return how a run ended. A cap or Stop ends nothing where no number is left."""
+    meant = report.capped or report.stopped_by == STOP
+    if report.stopped_by and not meant:
+        return Ending.BROKEN
+    if not (report.not_bought or report.open):
+        return Ending.COMPLETE
     if report.stopped_by == STOP:
-        return Ending.STOPPED if left else Ending.COMPLETE
+        return Ending.STOPPED
     if report.capped:
         return Ending.SPENT if report.at_budget else Ending.CAPPED
-    if report.stopped_by:
-        return Ending.BROKEN
-    return Ending.OPEN if left else Ending.COMPLETE
+    return Ending.OPEN
 
 
 def verdict(report: RunReport) -> str:

@@ -25,7 +25,7 @@ from pandas_numberactive._jupyter import choosing, form, panel
 from pandas_numberactive._pandas import formats, frames, job, lookup_store, lookup_store_inputs
 from pandas_numberactive._phones import doubts, groups, parse
 from pandas_numberactive._purchase import drive, flow, purchase
-from pandas_numberactive._run import ending, plan, run, stopping
+from pandas_numberactive._run import ending, plan, report, run, stopping
 from pandas_numberactive._store import claims, ledger, runs, saves, store, workers
 from pandas_numberactive._store.engines import connection, files, journal, sqlite, stale_log
 from pandas_numberactive._vendor import client, lane, verdicts
@@ -140,8 +140,8 @@ def test_an_older_answer_that_hides_a_newer_one(fails, monkeypatch):
 
 
 def test_an_open_purchase_that_an_older_answer_hides(fails, monkeypatch):
-    def count(report, *_):
-        report.open = report.pending + report.uncertain + report.failed
+    def count(bill, *_):
+        bill.open = bill.pending + bill.uncertain + bill.failed
 
     monkeypatch.setattr(run, "_count_open", count)
     fails(ends.test_what_is_open_behind_an_older_answer_is_told, kind="pending")
@@ -165,6 +165,12 @@ def test_a_call_without_room_that_prolongs_its_run(fails, monkeypatch):
 
 def unspent(row):
     return row and replace(row, charged=0)
+
+
+def test_a_stop_that_leaves_a_run_incomplete(fails, monkeypatch):
+    stopped = property(lambda self: not (self.open or self.not_bought or self.stopped_by))
+    monkeypatch.setattr(report.RunReport, "complete", stopped)
+    fails(ends.test_a_stop_behind_the_last_answer_is_no_stop)
 
 
 def test_a_cap_that_forgets(fails, monkeypatch):

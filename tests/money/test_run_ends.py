@@ -19,6 +19,7 @@ from pandas_numberactive._pandas import lookup as single
 from pandas_numberactive._purchase.purchase import LookupState
 from pandas_numberactive._run import ending
 from pandas_numberactive._run.report import verdict
+from pandas_numberactive._run.run import Run
 from pandas_numberactive._store import claims, runs, saves, workers
 from pandas_numberactive._store.runs import RESUMABLE
 from pandas_numberactive._store.store import LookupStore
@@ -82,6 +83,22 @@ def test_a_refresh_that_is_over_is_followed_by_another(ready, vendor):
     for bought in (4, 8, 12):
         enrich(book(4), refresh=True)
         assert vendor.ledger.total == bought
+
+
+def test_a_stop_behind_the_last_answer_is_no_stop(ready, vendor, monkeypatch):
+    """Nothing is left: who calls until it is complete would buy the refresh once more."""
+    real = Run._read_back
+
+    async def stopped(run, *args):
+        run.stop()
+        return await real(run, *args)
+
+    monkeypatch.setattr(Run, "_read_back", stopped)
+    job = book(4).numberactive.start("phone", refresh=True)
+    job.result()
+    assert verdict(job.report) == "Complete: 4 bought"
+    assert job.report.complete is True
+    assert "stopped by" not in dict(job.report.lines())
 
 
 def lookup_twice(monkeypatch):

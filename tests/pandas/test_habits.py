@@ -204,6 +204,11 @@ def test_one_row_of_no_phone_warns_too():
             "Stopped by you: 2 of 5 bought; 3 left",
         ),
         ({"bought": 5, "stopped_by": "stop"}, "Complete: 5 bought"),
+        (
+            {"bought": 3, "stored": 2, "capped": True, "stopped_by": "the cap of 3 charges"},
+            "Complete: 3 bought",
+        ),
+        ({"bought": 5, "stopped_by": "No disk."}, "Stopped by an error: 5 of 5 bought"),
         ({"not_bought": 5, "stopped_by": "No key."}, "Stopped by an error: 0 of 5 bought; 5 left"),
         ({"bought": 4, "pending": 1, "open": 1}, "Not finished: 4 of 5 bought; 1 pending"),
         ({"bought": 3, "failed": 2}, "Ended: 3 bought; 2 failed"),
@@ -221,7 +226,9 @@ def test_one_row_of_no_phone_warns_too():
     ],
 )
 def test_a_run_has_one_verdict(counts, text):
-    assert verdict(RunReport(**{"distinct": 5, **counts})) == text
+    report = RunReport(**{"distinct": 5, **counts})
+    assert verdict(report) == text
+    assert report.complete == text.startswith(("Complete", "Ended"))
 
 
 def test_a_cap_that_was_meant_warns_of_nothing(as_production, caplog):
