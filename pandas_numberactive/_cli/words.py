@@ -12,6 +12,7 @@ import pandas as pd
 from pandas_numberactive._config.credentials import masked_url
 from pandas_numberactive._config.settings import settings
 from pandas_numberactive._display.html import text_table
+from pandas_numberactive._display.text import numbers
 from pandas_numberactive._phones.mask import hide_numbers
 from pandas_numberactive._run.plan import Plan, cap_for
 from pandas_numberactive._run.report import Ending as RunEnding
@@ -24,15 +25,7 @@ from pandas_numberactive.errors import (
 
 UNKNOWN_COST = "unknown: add --unit-price"
 _COSTS = ("cost", "cost at most")
-AGAIN = {
-    RunEnding.CAPPED: "The same command buys nothing more today; a higher --max-charges or "
-    "--budget goes on.",
-    RunEnding.SPENT: "The same command buys nothing more today; a higher --budget goes on.",
-    RunEnding.STOPPED: "The same command goes on where this ended.",
-    RunEnding.BROKEN: "The same command goes on where this ended.",
-    RunEnding.OPEN: "The same command goes on where this ended.",
-    RunEnding.COMPLETE: "The same command goes on where this ended.",
-}
+_LIMITS = {RunEnding.CAPPED: "--max-charges or --budget", RunEnding.SPENT: "--budget"}
 
 
 def example(line: str) -> str:
@@ -84,7 +77,23 @@ def report_text(report: RunReport) -> str:
 
 def again(report: RunReport) -> str:
     """Return what the same command would do."""
-    return AGAIN[ending_of(report)]
+    ending = ending_of(report)
+    limit = _LIMITS.get(ending)
+    if limit is not None:
+        return _under_the_cap(report, limit)
+    if report.goes_on_with or ending is RunEnding.BROKEN:
+        return "The same command goes on where this ended."
+    return "What is held waits for a decision: see numberactive held."
+
+
+def _under_the_cap(report: RunReport, limit: str) -> str:
+    """Return what the same command and a higher cap would do."""
+    if report.goes_on_with:
+        more = f"; a higher {limit} with more" if report.goes_on_with < report.left else ""
+        return f"The same command goes on with {numbers(report.goes_on_with)}{more}."
+    if report.open:
+        return f"A higher {limit} goes on."
+    return f"The same command buys nothing more today; a higher {limit} goes on."
 
 
 def error_text(error: NumberActiveError) -> str:

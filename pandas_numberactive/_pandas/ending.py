@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, TypeVar
 
-from pandas_numberactive._display.text import money
+from pandas_numberactive._display.text import money, numbers
 from pandas_numberactive._purchase.purchase import unlisted
 from pandas_numberactive._run.report import Ending, ending_of, verdict
 from pandas_numberactive.errors import (
@@ -175,12 +175,17 @@ def _note_ahead(report: RunReport, notices: Notices) -> None:
 def _note_left(report: RunReport, notices: Notices) -> None:
     """Warn once if numbers have no final outcome and the user did not ask for that.
 
-    A cap or Stop asks for numbers that are not bought. Stop also asks for unfinished ones.
+    A cap or Stop asks for numbers that are not bought. Stop also asks for unfinished ones, and
+    retry_failed=False for failed ones.
     """
     held = report.uncertain + report.quarantined
     ending = ending_of(report)
-    left_open = 0 if ending is Ending.STOPPED else report.open
-    if ending.meant and not (left_open or report.failures or held):
+    unmet = [held, len(report.failures)]
+    if ending is not Ending.STOPPED:
+        unmet += [report.pending, report.behind]
+    if not ending.meant:
+        unmet.append(report.goes_on_with)
+    if not any(unmet):
         return
     names = ("not_bought", "pending", "failed", "uncertain", "quarantined")
     told = [(getattr(report, name), name.replace("_", " ")) for name in names]
@@ -196,14 +201,22 @@ def _advice(report: RunReport, held: int) -> str:
     """Return what to do about numbers without a final outcome."""
     advice = ""
     if report.capped and not report.complete:
-        advice = (
-            f" This run ended at {report.stopped_by}: the same call buys nothing more today, "
-            "a higher cap goes on with it."
-        )
-    elif not report.complete:
+        advice = f" This run ended at {report.stopped_by}: {_under_the_cap(report)}."
+    elif report.goes_on_with:
         advice = " Calling again goes on where this ended."
-    elif report.failed:  # the run is over: the same refresh would buy the whole book again
+    elif (
+        report.failed and report.complete
+    ):  # the run is over: the same refresh would buy the whole book again
         advice = " What failed was charged, and is final: ask the vendor."
     if held:
         advice += " See pna.LookupStore().held() for what waits for a decision."
     return advice
+
+
+def _under_the_cap(report: RunReport) -> str:
+    """Return what the same call and a higher cap would do."""
+    if report.goes_on_with:
+        more = ", a higher cap with more" if report.goes_on_with < report.left else ""
+        return f"the same call goes on with {numbers(report.goes_on_with)}{more}"
+    nothing = "" if report.open else "the same call buys nothing more today, "
+    return f"{nothing}a higher cap goes on with it"

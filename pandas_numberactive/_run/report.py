@@ -92,6 +92,8 @@ class RunReport:
     open, behind : int
         The numbers that are pending, held or failed without a charge, and those of them that an
         older answer serves meanwhile: they count as stored, too.
+    goes_on_with : int
+        The numbers that the same call would ask for, as far as its cap has room.
     charged, charge_unknown, free : int
         The charges of this call, those of them where the vendor did not say isFee, and the answers
         without charge.
@@ -150,9 +152,9 @@ class RunReport:
     run_charged: int = 0  # by all calls of the run
     open: int = 0  # pending, held or failed free: what the same call goes on with, or a person
     behind: int = 0  # of these: an older answer serves meanwhile
+    goes_on_with: int = 0  # what the same call would ask for, within its cap
     stopped_by: str | None = None
-    # `max_charges` or `budget` ended it: the same call buys nothing more today, a higher cap does
-    capped: bool = False
+    capped: bool = False  # `max_charges` or `budget` ended it: a higher cap goes on
     at_budget: bool = False  # of the two it was `budget`
     failures: Mapping[str, int] = field(default_factory=dict)  # code and message: numbers
     problems: Any = None
@@ -162,6 +164,11 @@ class RunReport:
     def complete(self) -> bool:
         """Return True if every valid number has its final outcome, and no error ended the run."""
         return ending_of(self) is Ending.COMPLETE
+
+    @property
+    def left(self) -> int:
+        """Numbers without a final outcome: open, or not bought."""
+        return self.open + self.not_bought
 
     @property
     def cost(self) -> float | None:
@@ -204,7 +211,8 @@ class RunReport:
 
     def _open(self) -> str:
         behind = f" ({self.behind:,} behind an older answer)" if self.behind else ""
-        return f"{self.open:,}{behind}: the same call goes on"
+        person = ", or settle what is held" if self.uncertain else ""
+        return f"{self.open:,}{behind}: call again{person}"
 
     def _money_lines(self) -> list[tuple[str, str]]:
         unknown = f" ({self.charge_unknown:,} without isFee)" if self.charge_unknown else ""
@@ -304,7 +312,7 @@ def ending_of(report: RunReport) -> Ending:
     meant = report.capped or report.stopped_by == STOP
     if report.stopped_by and not meant:
         return Ending.BROKEN
-    if not (report.not_bought or report.open):
+    if not report.left:
         return Ending.COMPLETE
     if report.stopped_by == STOP:
         return Ending.STOPPED

@@ -228,8 +228,6 @@ class Run:
                 self._note_purchases(buyer)
             error = await self._keep_again(store, buyer, run, key) or error
             result = await self._read_back(store, known, sorted_, run, error)
-            if error is None:
-                result.report.run_charged = await store.write(runs.charged, run.run)
         except BaseException:
             await buyer.leave()
             raise
@@ -284,7 +282,21 @@ class Run:
                 raise
             return await self._result(None, known, sorted_, run, error)  # the error says more
         self._over = sorted_.over and error is None
-        return await self._result(store, known, sorted_, run, error)
+        result = await self._result(store, known, sorted_, run, error)
+        if error is None:
+            await self._count_all_calls(store, known, sorted_, run, result.report)
+        return result
+
+    async def _count_all_calls(
+        self, store: LookupStore, known: Stored, sorted_: Sorted, run: RunRow, report: RunReport
+    ) -> None:
+        """Count the charges of the whole run, and what the same call would go on with."""
+        charged = await store.write(runs.charged, run.run)
+        held = 0 if self._cap is None else await store.write(runs.held, run.run)
+        so_far = RunRow(run.run, run.started_at, True, charged, held)
+        again = make_plan(known, sorted_, self._shape, self._settings, self._options, so_far)
+        report.run_charged = charged
+        report.goes_on_with = again.purchases
 
     async def _read(self, store: LookupStore, since: int) -> tuple[Stored, Sorted]:
         return await look(store, self._numbers, self._settings, self._options, since)

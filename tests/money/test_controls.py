@@ -173,6 +173,14 @@ def test_a_stop_that_leaves_a_run_incomplete(fails, monkeypatch):
     fails(ends.test_a_stop_behind_the_last_answer_is_no_stop)
 
 
+def test_a_cap_that_is_taken_for_used_up(fails, monkeypatch):
+    async def nothing(*_):
+        return None
+
+    monkeypatch.setattr(run.Run, "_count_all_calls", nothing)
+    fails(ends.test_a_cap_tells_what_the_same_call_would_do, kind="pending")
+
+
 def test_a_cap_that_forgets(fails, monkeypatch):
     monkeypatch.setattr(runs, "_spent_elsewhere", lambda *_: 0)
     fails(ends.test_forgetting_refunds_no_cap)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import warnings
 from concurrent.futures import CancelledError
 from dataclasses import replace
 
@@ -477,7 +478,7 @@ def test_what_is_open_behind_an_older_answer_is_told(ready, vendor, kind):
     report = pna.last_run()
     assert (report.open, report.behind, report.complete) == (1, 1, False)
     assert verdict(report) == "Not finished: 1 open behind an older answer"
-    assert "the same call goes on" in dict(report.lines())["open"]
+    assert "call again" in dict(report.lines())["open"]
 
 
 def test_a_bill_tells_what_the_exit_code_tells(ready, vendor, tmp_path, capsys):
@@ -514,6 +515,38 @@ def test_the_same_cap_within_the_day_buys_nothing_more(ready, vendor):
     assert vendor.ledger.total == 4
     assert (report.capped, report.charged, report.run_charged, report.resumed) == (True, 0, 4, True)
     assert "the cap of 4 charges" in report.stopped_by
+
+
+@pytest.mark.parametrize("kind", ["pending", "code_free", "code"])
+def test_a_cap_tells_what_the_same_call_would_do(ready, vendor, kind):
+    """It said that the same call buys nothing more, and that call was charged twice."""
+    script(vendor, n0=[kind], n1=[kind])
+    said = "the same call goes on with 2 numbers, a higher cap with more"
+    with pytest.warns(IncompleteRunWarning, match=said):
+        enrich(book(6), max_charges=3)
+    assert pna.last_run().goes_on_with == 2
+    before = vendor.ledger.total
+    enrich(book(6), max_charges=3)
+    assert vendor.ledger.total - before == 2
+    assert pna.last_run().goes_on_with == 0
+
+
+def test_a_cap_that_is_used_up_says_so(ready, vendor):
+    script(vendor, n0=["code_charged"])
+    with pytest.warns(IncompleteRunWarning, match="the same call buys nothing more today, a high"):
+        enrich(book(6), max_charges=3)
+    enrich(book(6), max_charges=3)
+    assert vendor.ledger.total == 3
+
+
+def test_a_command_tells_what_it_would_do_again(ready, vendor, tmp_path, capsys):
+    source = tmp_path / "in.csv"
+    book(6).to_csv(source, index=False)
+    script(vendor, n0=["pending"], n1=["pending"])
+    command = ["enrich", str(source), "--out", str(tmp_path / "out.csv"), "--max-charges", "3"]
+    for said in ("goes on with 2 numbers; a higher", "buys nothing more today; a higher"):
+        assert main(command) == 3
+        assert f"The same command {said} --max-charges or --budget" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("raised", [{"max_charges": 6}, {"budget": 3000}])
@@ -662,6 +695,29 @@ def test_a_held_lookup_of_yesterday_is_in_no_price(ready, vendor, monkeypatch):
     monkeypatch.setattr(LookupStore, "now", lambda self: real(self) + RESUMABLE + 1)
     plan = pna.plan(book(1), "phone")
     assert (plan.held, plan.asked_again, plan.purchases) == (1, 0, 0)
+
+
+def test_what_waits_for_a_person_asks_for_no_call(ready, vendor, monkeypatch, tmp_path, capsys):
+    """Calling again does nothing for a requestId of yesterday."""
+    script(vendor, n0=["code"])
+    enrich(book(1))
+    real = LookupStore.now
+    monkeypatch.setattr(LookupStore, "now", lambda self: real(self) + RESUMABLE + 1)
+    with pytest.warns(IncompleteRunWarning, match=r"^1 uncertain of 1 numbers. See .*held\(\)"):
+        enrich(book(1))
+    source = tmp_path / "in.csv"
+    book(1).to_csv(source, index=False)
+    assert main(["enrich", str(source), "--out", str(tmp_path / "out.csv")]) == 3
+    assert "numberactive held" in capsys.readouterr().err
+
+
+def test_failures_that_are_not_to_be_retried_warn_of_nothing(ready, vendor):
+    script(vendor, n0=["code_free"])
+    enrich(book(2))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        enrich(book(2), retry_failed=False)
+    assert (pna.last_run().open, pna.last_run().goes_on_with) == (1, 0)
 
 
 def test_a_plan_tells_what_an_interrupted_run_was_charged(ready, vendor, monkeypatch):
