@@ -279,7 +279,7 @@ class LookupStore:
         pandas.DataFrame
             One row a group and currency: charged (charges), charge_unknown (those of them where the
             vendor did not say isFee), cost (in `currency`, missing if a charge of the group has no
-            unit price) and currency.
+            unit price) and currency. A run keeps its first price.
 
         Raises
         ------

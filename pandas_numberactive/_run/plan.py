@@ -27,7 +27,7 @@ from pandas_numberactive._purchase.purchase import (
     todo,
 )
 from pandas_numberactive._run.options import Options
-from pandas_numberactive._run.report import Shape
+from pandas_numberactive._run.report import Shape, books_line
 from pandas_numberactive._store.elsewhere import refuse_paid_elsewhere
 from pandas_numberactive._store.rows import Asker
 from pandas_numberactive._store.runs import RunRow, find_run
@@ -176,21 +176,28 @@ def make_plan(
         warnings=shape.warnings,
         store=short_location(settings.store),
         examples=dict(shape.examples),
+        price_in_books=price_in_books(settings, earlier),
     )
 
 
 def _refuse_two_prices(settings: RunSettings, options: Options, earlier: RunRow | None) -> None:
-    if options.budget is None or earlier is None or not earlier.price or not settings.unit_price:
-        return
-    before = (earlier.currency, earlier.price)
-    now = (settings.currency, settings.unit_price)
-    if before == now:
+    before = price_in_books(settings, earlier)
+    if options.budget is None or not before:
         return
     raise ConfigurationError(
-        f"This call goes on with a run that was begun at {before[0]} {before[1]:,g} a charge, and "
-        f"the price is {now[0]} {now[1]:,g} now: a budget cannot count both. Use max_charges= in "
-        "place of budget=, or set unit_price and currency back. Nothing was sent."
+        f"This call goes on with a run that was begun at {before} a charge, and the price is "
+        f"{settings.currency} {settings.unit_price:,g} now: a budget cannot count both. Use "
+        "max_charges= in place of budget=, or set unit_price and currency back. Nothing was sent."
     )
+
+
+def price_in_books(settings: RunSettings, earlier: RunRow | None) -> str:
+    """Return the price of a run that was begun at another one than today's, or no text."""
+    if earlier is None or not earlier.price or not settings.unit_price:
+        return ""
+    if (earlier.currency, earlier.price) == (settings.currency, settings.unit_price):
+        return ""
+    return f"{earlier.currency} {earlier.price:,g}"
 
 
 def short_location(location: str) -> str:
@@ -280,6 +287,8 @@ class Plan:
         it may have been charged besides.
     unit_price, currency : float or None, str
         The price of a charge.
+    price_in_books : str
+        The price of the run that the call goes on with, where it was begun at another one.
     seconds : float or None
         A guess of the time: 0.25 s a call, less on the simulator.
     store : str
@@ -321,6 +330,7 @@ class Plan:
     run_charged: int = 0  # what that run has been charged
     run_held: int = 0  # what it holds, perhaps charged, and asks no more: its cap counts that, too
     examples: Mapping[str, str] = field(default_factory=dict)  # reason: a masked cell
+    price_in_books: str = ""  # of the run that the call goes on with, where it is another one
 
     @property
     def duplicates(self) -> int:
@@ -379,6 +389,7 @@ class Plan:
             ("to buy", self._wanted() + self._allowed()),
             ("cost at most", money(self.cost, self.currency)),
         ]
+        out += books_line(self.price_in_books)
         if self.seconds is not None:
             out.append(("likely time", f"about {duration(self.seconds)}"))
         return out + [("store", self.store)] * bool(self.store)

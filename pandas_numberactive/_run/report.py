@@ -75,6 +75,11 @@ class Progress:
     seconds_left: float | None = None
 
 
+def books_line(price: str) -> list[tuple[str, str]]:
+    """Return the line that tells the price of a run in the books, where it is another one."""
+    return [("price in the books", f"{price} a charge, as the run was begun")] * bool(price)
+
+
 # Counts that the bill shows only where they are not 0.
 RARE = ("uncertain", "quarantined", "pending", "not_bought", "requeried", "orphaned_handles")
 
@@ -104,6 +109,8 @@ class RunReport:
         handle whose reply was lost. The vendor may know a requestId for these that we do not.
     unit_price, currency : float or None, str
         The price of a charge.
+    price_in_books : str
+        The price at which `spend` counts the run, where it was begun at another one.
     wall_seconds : float
         The time that the call took.
     stopped_by : str or None
@@ -148,6 +155,7 @@ class RunReport:
     stored_newest: datetime | None = None
     unit_price: float | None = None
     currency: str = "IDR"
+    price_in_books: str = ""  # of the whole run, where it was begun at another price
     resumed: bool = False
     run_charged: int = 0  # by all calls of the run
     open: int = 0  # pending, held or failed free: what the same call goes on with, or a person
@@ -220,6 +228,7 @@ class RunReport:
             ("charged", f"{self.charged:,}{unknown}"),
             ("cost", money(self.cost, self.currency)),
         ]
+        out += books_line(self.price_in_books)
         if self.run_charged != self.charged:
             out.append(("charged by the whole run", f"{self.run_charged:,}"))
         out.append(("time", f"{self.wall_seconds:.1f} s"))

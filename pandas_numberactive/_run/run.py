@@ -34,6 +34,7 @@ from pandas_numberactive._run.plan import (
     look,
     make_plan,
     paid_by_budget,
+    price_in_books,
     run_key,
 )
 from pandas_numberactive._run.plan import plan as plan
@@ -408,6 +409,7 @@ class Run:
             report.run = run.run
             report.started_at = utc(run.started_at)
             report.resumed = run.resumed
+            report.price_in_books = price_in_books(self._settings, run)
         self._shape.count_into(report)
         self._tally.count_into(report)
         answers.count_into(report, settled)

@@ -43,6 +43,7 @@ def test_each_line_of_the_bill_is_explained() -> None:
         "failed",
         "open",
         "charged",
+        "price in the books",
         *(name.replace("_", " ") for name in RARE),
     ]
     assert [line for line in lines if f"| {line} |" not in page] == []

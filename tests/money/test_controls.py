@@ -181,6 +181,18 @@ def test_a_cap_that_is_taken_for_used_up(fails, monkeypatch):
     fails(ends.test_a_cap_tells_what_the_same_call_would_do, kind="pending")
 
 
+@pytest.mark.parametrize(
+    "test",
+    [
+        ends.test_a_price_that_changed_in_a_run_is_told,
+        ends.test_a_budget_is_not_counted_at_two_prices,
+    ],
+)
+def test_a_price_in_the_books_that_nobody_tells(fails, monkeypatch, test):
+    monkeypatch.setattr(plan, "price_in_books", lambda *_: "")
+    fails(test)
+
+
 def test_a_cap_that_forgets(fails, monkeypatch):
     monkeypatch.setattr(runs, "_spent_elsewhere", lambda *_: 0)
     fails(ends.test_forgetting_refunds_no_cap)

@@ -575,6 +575,19 @@ def test_a_budget_is_not_counted_at_two_prices(on_either, vendor):
     assert vendor.ledger.total == 7
 
 
+def test_a_price_that_changed_in_a_run_is_told(on_either, vendor):
+    """The books keep the run's first price: plan and bill say so, as their costs are at the new."""
+    on_either(progress=False, unit_price=500.0)
+    enrich(book(4), max_charges=2)
+    assert "price in the books" not in dict(pna.last_run().lines())
+    on_either(progress=False, unit_price=700.0)
+    told = ("price in the books", "IDR 500 a charge, as the run was begun")
+    assert told in pna.plan(book(4), "phone", max_charges=4).lines()
+    enrich(book(4), max_charges=4)
+    assert told in pna.last_run().lines()
+    assert (pna.last_run().cost, pna.spend("run")["cost"].tolist()) == (1400.0, [2000.0])
+
+
 def test_a_price_named_late_is_the_price_of_its_run(on_either, vendor):
     """The first call had none: the bill of the whole run is known from the second on."""
     on_either(progress=False, unit_price=None)
