@@ -138,8 +138,9 @@ def enrich(df: pd.DataFrame, column: Columns, **options: Unpack[EnrichOptions]) 
         The most charges (a count), or the most money (in the settings' currency, needs unit_price),
         that this call may make. At the cap nothing raises: the rest is `not_bought`, with one
         IncompleteRunWarning. A cap holds for a day: once used up, it lets the same call buy nothing
-        more, however that ended. A raised cap goes on and counts what was charged before. With
-        other numbers, even one row more, it is another call with a cap of its own.
+        more, however that ended. A raised cap goes on and counts what was charged before. A lowered
+        cap holds for open requestIds, too: those without room stay pending. With other numbers,
+        even one row more, it is another call with a cap of its own.
     max_age, refresh
         Buy again what is older, or everything. Without them a stored answer serves at any age. An
         age is a Timedelta, timedelta or timedelta64, or text with its unit: "180D", "26W", "12h",

@@ -6,7 +6,7 @@ Numbers are claimed in sorted order. The SQL is plain, for any engine. Times are
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from functools import cache, partial
 
@@ -19,6 +19,7 @@ from pandas_numberactive._store.rows import (
     Row,
     chunks,
     pairs,
+    reserved,
     standing,
     to_lookup,
 )
@@ -95,13 +96,19 @@ def claim(db: Database, work: Work, numbers: Sequence[int]) -> Claims:
     """
     charges = handle_can_charge(db, work.environment, work.worker)
     claims = Claims(handle_can_charge=charges)
+    spending = work.spending or Spending(work.run)
     if work.cap is not None:
-        claims.spent = (work.spending or Spending(work.run)).count(db)
+        claims.spent = spending.count(db)
     found = _look(db, work, numbers)
     claims.settled, claims.busy, wanted = _sort(numbers, found)
     taken = wanted
     if work.cap is not None:
-        taken = _affordable(wanted, found, work, work.cap - claims.spent)
+        room = work.cap - claims.spent
+        begun = frozenset(number for number in wanted if _reserved(found[number], work))
+        if room < 0:
+            begun &= _within(db, work, spending, room)
+        taken = _affordable(wanted, begun, room)
+        spending.taken.update(taken)
         claims.over = sorted(set(wanted).difference(taken))
     claims.mine = [(_lookup(work, number, found[number]), _lost(found[number])) for number in taken]
     _write(db, work, {number: found[number] for number in sorted(taken)})
@@ -162,21 +169,36 @@ def _lost(found: _Found) -> LostHandle:
     return LostHandle.read(found.row.state, found.row.reason)
 
 
-def _affordable(
-    numbers: Sequence[int], found: dict[int, _Found], work: Work, room: int
-) -> list[int]:
-    """Return the numbers for which the cap has room.
-
-    Those that this run has already reserved need none.
-    """
+def _affordable(numbers: Sequence[int], begun: Collection[int], room: int) -> list[int]:
+    """Return the numbers for which the cap has room. Those of `begun` are counted already."""
     taken = []
     for number in numbers:
-        if _reserved(found[number], work):
+        if number in begun:
             taken.append(number)
         elif room > 0:
             taken.append(number)
             room -= 1
     return taken
+
+
+def _within(db: Database, work: Work, spending: Spending, room: int) -> frozenset[int]:
+    """Return the begun purchases that this call may finish where the run is over its cap.
+
+    The cap was lowered, or another call of the run has a higher one. The same purchases come first
+    in each call, those with a requestId before the others: what an earlier call has asked may have
+    been charged, so it must not be left for another. They are chosen once a call.
+    """
+    if spending.within is None:
+        alive = cache(partial(work.alive, db))
+        idle = [
+            row.number
+            for row in reserved(db, work.run)
+            if row.number not in spending.taken
+            and _todo(row, False, work) is Todo.RESUME
+            and not _busy(row, work, alive)
+        ]
+        spending.within = frozenset(idle[: max(0, room + len(idle))])
+    return spending.within.union(spending.taken)
 
 
 def _reserved(found: _Found, work: Work) -> bool:

@@ -14,7 +14,9 @@ import numpy as np
 
 from pandas_numberactive._purchase.flow import unsafe_to_resume
 from pandas_numberactive._purchase.purchase import (
+    OPEN,
     SETTLED,
+    STATE_SQL,
     LookupState,
     Purchase,
     pack,
@@ -76,6 +78,17 @@ def latest(db: Database, environment: int, number: int) -> Row | None:
         (environment, number),
     ).fetchone()
     return Row(*row) if row else None
+
+
+def reserved(db: Database, run: int) -> list[Row]:
+    """Return what a run has reserved and not settled: held rows, then those with a requestId."""
+    rows = db.execute(
+        f"SELECT {_COLUMNS} FROM lookups WHERE run = ? AND spend = 1 "
+        f"AND {STATE_SQL} IN ({', '.join(str(int(state)) for state in sorted(OPEN))}) "
+        f"ORDER BY {STATE_SQL} DESC, number",
+        (run,),
+    ).fetchall()
+    return [Row(*row) for row in rows]
 
 
 def newest(db: Database, environment: int, numbers: Sequence[int]) -> dict[int, Row]:

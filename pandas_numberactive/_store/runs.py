@@ -264,6 +264,8 @@ class Spending:
 
     def __init__(self, run: int) -> None:
         self.least = 0  # what the caller knows of: a store put back to an older copy counts less
+        self.taken: set[int] = set()  # numbers that the caller has claimed under its cap
+        self.within: frozenset[int] | None = None  # what it may finish where the run is over it
         self._run = run
         self._mark: object = self  # unlike any mark of a store
         self._elsewhere = 0

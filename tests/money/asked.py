@@ -40,6 +40,13 @@ class Caller:
     call: Call
     lease_until: float = 0.0
     dead: bool = False
+    spent: set[str] = field(default_factory=set)  # known as charged when it began, and by it
+
+    def spends(self, request_id: str) -> None:
+        """Compare a charge with the cap of this very call."""
+        self.spent.add(request_id)
+        if self.call.cap is not None and len(self.spent) > self.call.cap:
+            raise ViolationError(f"{len(self.spent)} charges in a call under a cap: {self.call}")
 
     def gone(self, now: float) -> bool:
         """Return True where it is dead, or has slept past its lease."""
@@ -54,6 +61,7 @@ class Asking:
     started: float
     caps: list[int | None] = field(default_factory=list)
     charged: set[str] = field(default_factory=set)
+    known: set[str] = field(default_factory=set)  # of the charged: those whose answer is stored
     places: list[Caller] = field(default_factory=list)  # calls that have not handed back
 
     @property
@@ -114,6 +122,7 @@ class Asked:
             self.allowed[number] = max(self.allowed[number], 1)
         self.unwanted.difference_update(call.numbers)
         asking.caps.append(call.cap)
+        caller.spent = set(asking.known)
         return asking
 
     def joins(self, asking: Asking, caller: Caller, now: float) -> None:
@@ -138,10 +147,17 @@ class Asked:
         if not asking.places and self.open.get(asking.call.key) is asking:
             del self.open[asking.call.key]
 
-    def charge(self, request_id: str, number: int, askings: Sequence[Asking], now: float) -> None:
+    def charge(
+        self,
+        request_id: str,
+        number: int,
+        askings: Sequence[Asking],
+        caller: Caller,
+        now: float,
+    ) -> None:
         """Compare a charge with what was asked.
 
-        `askings` are the one that opened the requestId and the one that queried it.
+        `askings` are the one that opened the requestId and the one that queried it, by `caller`.
         """
         self.charges[number] += 1
         self.last_charge[number] = now
@@ -157,6 +173,13 @@ class Asked:
                 raise ViolationError(
                     f"{len(asking.charged)} charges under a cap of {asking.most}: {asking.call}"
                 )
+        caller.spends(request_id)
+
+    def stored(self, request_id: str | None) -> None:
+        """Note that an answer is stored: calls that begin from now on must count it."""
+        for asking in self.all:
+            if request_id in asking.charged:
+                asking.known.add(str(request_id))
 
     def forgets(self, number: int) -> None:
         """Begin anew for a number: a call that is open or still runs may buy it once more."""

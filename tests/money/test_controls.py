@@ -203,6 +203,13 @@ def test_a_cap_that_loses_what_another_call_finished(fails, monkeypatch):
     fails(ends.test_a_cap_counts_what_another_call_finished)
 
 
+def test_a_lowered_cap_that_counts_no_begun_purchase(fails, monkeypatch):
+    monkeypatch.setattr(
+        claims, "_within", lambda *_: frozenset(range(8_110_000_000, 8_110_000_009))
+    )
+    fails(ends.test_a_lowered_cap_holds_for_what_is_begun, earlier={}, cap=2)
+
+
 def test_a_cap_that_is_part_of_a_runs_name(fails, monkeypatch):
     real = plan.run_key
 

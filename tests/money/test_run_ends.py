@@ -562,6 +562,22 @@ def test_a_raised_cap_goes_on_with_the_run(ready, vendor, raised):
     assert vendor.ledger.total == 9
 
 
+@pytest.mark.parametrize(("earlier", "cap"), [({}, 2), ({"max_charges": 6}, 2), ({}, 0)])
+def test_a_lowered_cap_holds_for_what_is_begun(ready, vendor, earlier, cap):
+    """Open requestIds are asked within the cap alone, which is what the plan says."""
+    script(vendor, **{f"n{at}": ["pending"] * 9 for at in range(8)})
+    enrich(book(8), **earlier)
+    vendor.faults = Faults()
+    plan = pna.plan(book(8), "phone", max_charges=cap)
+    assert (plan.purchases, plan.cost) == (cap, 500.0 * cap)
+    for _ in range(2):
+        enrich(book(8), max_charges=cap)
+        assert vendor.ledger.total == cap
+        assert pna.last_run().capped
+    enrich(book(8))
+    assert vendor.ledger.total == 8
+
+
 def test_a_budget_is_not_counted_at_two_prices(on_either, vendor):
     """At a lower price the same budget paid for 24 more charges, and 5,400 were spent of 3,000."""
     on_either(progress=False, unit_price=500.0)

@@ -164,6 +164,14 @@ RULES = {
         name="keep_spent",
         replacement=lambda *_: None,
     ),
+    "a lowered cap holds for what is begun": Rule(
+        {"numbers": 2, "calls": [TWO, replace(TWO, cap=1)]},
+        switches=1,
+        restarts=0,
+        owner=claims,
+        name="_within",
+        replacement=lambda *_: frozenset(TWO.numbers),
+    ),
     "an open number is not forgotten": Rule(
         {}, switches=1, forgets=1, owner=ledger, name="OPEN", replacement=frozenset()
     ),

@@ -31,7 +31,7 @@ from pandas_numberactive._purchase.flow import (
     Save,
     Wait,
 )
-from pandas_numberactive._purchase.purchase import OPEN, LookupState, Purchase, Todo
+from pandas_numberactive._purchase.purchase import OPEN, SETTLED, LookupState, Purchase, Todo
 from pandas_numberactive._run.options import Options
 from pandas_numberactive._store import claims, ledger, runs, saves
 from pandas_numberactive._store.engines.sqlite import connect
@@ -476,7 +476,7 @@ class World:
         if fault == "pause":  # past the lease: the others see it dead, and it wakes up later
             self.time += LEASE + 1
             yield False
-        result = self._do(step, fault, asking, work, held_back)
+        result = self._do(step, fault, caller, asking, work, held_back)
         if isinstance(step, Save) or self.each_step:
             yield False
         return result
@@ -485,6 +485,7 @@ class World:
         self,
         step: real.Step,
         fault: str,
+        caller: Caller,
         asking: Asking,
         work: claims.Work,
         held_back: list[Purchase],
@@ -495,7 +496,7 @@ class World:
             held_back.append(step.lookup)
             return True
         assert isinstance(step, Handle | Query)
-        reply = Reply() if fault == "lost before" else self._ask(step, asking)
+        reply = Reply() if fault == "lost before" else self._ask(step, caller, asking)
         return Reply() if fault == "lost after" else reply
 
     def _die(self, caller: Caller, worker: int) -> None:
@@ -505,16 +506,18 @@ class World:
 
     def _save(self, lookup: Purchase, work: claims.Work) -> bool:
         saved = self.variant.save(self.db, lookup, worker=work.worker, run=work.run, now=self.now())
+        if lookup.state in SETTLED:
+            self.asked.stored(lookup.request_id)
         return saved == "kept"
 
-    def _ask(self, step: Handle | Query, asking: Asking) -> Reply:
+    def _ask(self, step: Handle | Query, caller: Caller, asking: Asking) -> Reply:
         if isinstance(step, Query):
-            return self._query(step.request_id, asking)
+            return self._query(step.request_id, caller, asking)
         reply = self.vendor.handle(step.number)
         self.opened_by[f"r{len(self.vendor.ids)}"] = asking
         return reply
 
-    def _query(self, request_id: str, asking: Asking) -> Reply:
+    def _query(self, request_id: str, caller: Caller, asking: Asking) -> Reply:
         """Ask, and compare a new charge with what was asked.
 
         RULE: no second requestId is queried where the first may still be charged.
@@ -524,7 +527,7 @@ class World:
         number = self.vendor.ids[request_id]
         if len(self.vendor.charged) > before:
             askings = {self.opened_by[request_id]: None, asking: None}
-            self.asked.charge(request_id, number, list(askings), self.time)
+            self.asked.charge(request_id, number, list(askings), caller, self.time)
         return reply
 
     def _served_at(self, number: int) -> float | None:

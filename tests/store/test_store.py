@@ -362,6 +362,53 @@ def test_a_cap_counts_rows_of_the_run_reserved_and_bought(store, clock):
     assert spent == 3
 
 
+@pytest.mark.parametrize("size", [2, 3, 8])
+def test_a_lowered_cap_holds_over_claims_of_any_size(store, clock, size):
+    """An uncapped call died; the same call with a cap finishes that many, the opened ones first."""
+
+    async def claims_of(row, worker, cap, numbers):
+        work = terms(store, row, worker, cap=cap, spending=runs.Spending(row.run))
+        mine, over = [], []
+        for at in range(0, len(numbers), size):
+            got = await store.write(claim, work, numbers[at : at + size])
+            mine += [lookup.number for lookup, _ in got.mine]
+            over += got.over
+            for lookup, _ in got.mine:  # its reply was lost, so it stays as it was
+                done = opened(lookup, clock, f"r{lookup.number}")
+                await save(store, done, worker, row.run)
+                await store.write(saves.unclaim, done, worker=worker)
+        return sorted(mine), len(over)
+
+    async def work():
+        row, dead = await begin(store)
+        first = await store.write(claim, terms(store, row, dead), list(range(8)))
+        for lookup, _ in first.mine[5:7]:
+            await save(store, opened(lookup, clock, f"r{lookup.number}"), dead, row.run)
+        clock.time += 61
+        row, worker = await begin(store, cap=3)
+        return [
+            await claims_of(row, worker, 3, numbers)
+            for numbers in (list(range(10)), list(range(9, -1, -1)))
+        ]
+
+    assert run(work()) == [([0, 5, 6], 7)] * 2
+
+
+def test_a_lowered_cap_counts_what_another_call_has_in_flight(store, clock):
+    async def work():
+        row, dead = await begin(store)
+        await store.write(claim, terms(store, row, dead), [1, 2, 3, 4])
+        clock.time += 61
+        row, living = await begin(store)
+        await store.write(claim, terms(store, row, living), [3])
+        row, worker = await begin(store, cap=2)
+        return await store.write(claim, terms(store, row, worker, cap=2), [4, 3, 2, 1, 5])
+
+    found = run(work())
+    assert [lookup.number for lookup, _ in found.mine] == [1]
+    assert (found.busy, found.over) == ([3], [2, 4, 5])
+
+
 def test_a_claim_is_one_statement_of_each_kind_in_sorted_order(store, clock):
     """Fresh numbers, given back ones, open ones of a dead worker, and answers to be bought again."""
 
