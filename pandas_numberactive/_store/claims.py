@@ -111,7 +111,7 @@ def claim(db: Database, work: Work, numbers: Sequence[int]) -> Claims:
         spending.taken.update(taken)
         claims.over = sorted(set(wanted).difference(taken))
     claims.mine = [(_lookup(work, number, found[number]), _lost(found[number])) for number in taken]
-    _write(db, work, {number: found[number] for number in sorted(taken)})
+    _write(db, work, {number: found[number] for number in sorted(taken)}, charges)
     return claims
 
 
@@ -221,7 +221,7 @@ def _lookup(work: Work, number: int, found: _Found) -> Purchase:
     return to_lookup(row, work.environment, row.epoch + 1)
 
 
-def _write(db: Database, work: Work, found: dict[int, _Found]) -> None:
+def _write(db: Database, work: Work, found: dict[int, _Found], charges: bool) -> None:
     """Store the claims in sorted order, one statement for all of a kind, or several."""
     fresh = [
         (number, one.row.generation + 1 if one.row else 1)
@@ -231,7 +231,8 @@ def _write(db: Database, work: Work, found: dict[int, _Found]) -> None:
     _begin(db, work, fresh)
     _retake(db, work, _rows_to(Todo.RETRY, found), _AFRESH)
     resumed = _rows_to(Todo.RESUME, found)
-    keep_spent(db, [row for row in resumed if row.run != work.run], work.code, work.called_at)
+    moved = [row for row in resumed if row.run != work.run]
+    keep_spent(db, moved, work.code, work.called_at, unopened=charges)
     _retake(db, work, resumed, "")
 
 

@@ -306,12 +306,17 @@ def _spent_elsewhere(db: Database, run: int) -> int:
     return int(row[0])
 
 
-def keep_spent(db: Database, rows: Sequence[Row], environment: int, now: int) -> None:
+def keep_spent(
+    db: Database, rows: Sequence[Row], environment: int, now: int, *, unopened: bool
+) -> None:
     """Keep these look-ups in the account of the runs that opened them.
 
-    Another run finishes them.
+    Another run finishes them. `unopened` keeps those without a requestId, too: a vendor that
+    charges at handle may have charged them.
     """
-    moved = [row for row in rows if row.spend and row.run is not None and row.request_id]
+    moved = [
+        row for row in rows if row.spend and row.run is not None and (row.request_id or unopened)
+    ]
     for row in moved:
         db.execute(
             "INSERT INTO events (at, kind, environment, generation, run, request_id) "

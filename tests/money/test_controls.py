@@ -203,6 +203,16 @@ def test_a_cap_that_loses_what_another_call_finished(fails, monkeypatch):
     fails(ends.test_a_cap_counts_what_another_call_finished)
 
 
+def test_a_cap_that_loses_a_handle_which_another_call_holds(fails, monkeypatch):
+    real = claims.keep_spent
+
+    def keep(db, rows, *terms, unopened):
+        real(db, rows, *terms, unopened=False)
+
+    monkeypatch.setattr(claims, "keep_spent", keep)
+    fails(ends.test_a_cap_counts_a_handle_that_another_call_holds, can_charge=True)
+
+
 def test_a_lowered_cap_that_counts_no_begun_purchase(fails, monkeypatch):
     monkeypatch.setattr(
         claims, "_within", lambda *_: frozenset(range(8_110_000_000, 8_110_000_009))

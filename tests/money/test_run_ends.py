@@ -659,33 +659,38 @@ def test_the_cap_of_a_confirmation_buys_the_plan(on_either, vendor):
     assert vendor.ledger.total == 10
 
 
+def begun_as(db, worker, key):
+    """A worker joins the run of a key, under a cap of one. Everybody else is taken for dead."""
+    run = runs.begin_run(
+        db, key=key, environment="sandbox", now=9, cap=1, price=None, currency="IDR"
+    ).run
+    place = {"worker": worker, "run": run, "pid": 1, "host": "h", "token": f"t{worker}"}
+    runs.join(db, lease_until=HOUR, alive=lambda *_: False, **place)
+    return claims.Work(
+        environment="sandbox",
+        run=run,
+        worker=worker,
+        cap=1,
+        since=0,
+        called_at=9,
+        retry_failed=True,
+        host="h",
+        key="f",
+        max_id_age=HOUR,
+        alive=lambda *_: False,
+    )
+
+
 def test_a_new_generation_needs_room_under_the_cap(place):
     """An answer that its own run finds too old is one more charge."""
 
     def bought_again(db):
-        run = runs.begin_run(
-            db, key="k", environment="sandbox", now=9, cap=1, price=None, currency="IDR"
-        ).run
-        place = {"worker": 1, "run": run, "pid": 1, "host": "h", "token": "t"}
-        runs.join(db, lease_until=HOUR, alive=lambda *_: False, **place)
-        work = claims.Work(
-            environment="sandbox",
-            run=run,
-            worker=1,
-            cap=1,
-            since=0,
-            called_at=9,
-            retry_failed=True,
-            host="h",
-            key="f",
-            max_id_age=HOUR,
-            alive=lambda *_: False,
-        )
+        work = begun_as(db, 1, "k")
         ((first, _),) = claims.claim(db, work, [8_110_000_000]).mine
         paid = first._replace(
             state=LookupState.ANSWERED, request_id="r1", charged=True, bought_at=9e-6
         )
-        assert saves.save(db, paid, worker=1, run=run, now=9) == "kept"
+        assert saves.save(db, paid, worker=1, run=work.run, now=9) == "kept"
         return claims.claim(db, replace(work, since=HOUR), [8_110_000_000])
 
     with LookupStore.open(place) as store:
@@ -702,6 +707,22 @@ def test_a_cap_counts_what_another_call_finished(ready, vendor):
     enrich(book(1))
     enrich(book(6), max_charges=3)
     assert vendor.ledger.total == 3
+
+
+@pytest.mark.parametrize("can_charge", [True, False])
+def test_a_cap_counts_a_handle_that_another_call_holds(place, can_charge):
+    """A vendor that charges at handle may have been paid before the requestId was on disk."""
+
+    def taken_over(db):
+        if can_charge:
+            runs.set_flag(db, runs.handle_flag("sandbox"))
+        first, second = begun_as(db, 1, "a"), begun_as(db, 2, "b")
+        for work in (first, second):
+            assert len(claims.claim(db, work, [8_110_000_000]).mine) == 1
+        return runs.charged(db, first.run), runs.Spending(first.run).count(db)
+
+    with LookupStore.open(place) as store:
+        assert store.do(taken_over) == ((1, 1) if can_charge else (0, 0))
 
 
 def test_what_is_asked_again_is_in_count_and_price(ready, vendor):

@@ -162,7 +162,7 @@ RULES = {
         restarts=0,
         owner=claims,
         name="keep_spent",
-        replacement=lambda *_: None,
+        replacement=lambda *_, **__: None,
     ),
     "a lowered cap holds for what is begun": Rule(
         {"numbers": 2, "calls": [TWO, replace(TWO, cap=1)]},
