@@ -295,15 +295,31 @@ def note_moved(db: Database) -> None:
 
 
 def _spent_elsewhere(db: Database, run: int) -> int:
-    """Count what a run spent on numbers that were forgotten, or that another run went on with."""
-    kinds = ", ".join(f"'{kind}'" for kind in (*BOUGHT, "moved"))
+    """Count what a run spent on numbers that were forgotten, or that another run went on with.
+
+    What has come back is counted as a row, and what is known to be free is no charge.
+    """
     row = db.execute(
         "SELECT count(DISTINCT coalesce(request_id, CAST(id AS TEXT))) FROM events "
-        f"WHERE run = ? AND number IS NULL AND kind IN ({kinds}) "
+        f"WHERE run = ? AND number IS NULL AND (kind IN ({_BOUGHT}) OR (kind = 'moved' "
+        f"AND coalesce(request_id, '') NOT IN ({_CAME_BACK} UNION {_KNOWN_AS_FREE}))) "
         "AND (charged IS NULL OR charged = 1)",
-        (run,),
+        (run, run, run),
     ).fetchone()
     return int(row[0])
+
+
+_BOUGHT = ", ".join(f"'{kind}'" for kind in BOUGHT)
+_CAME_BACK = "SELECT request_id FROM lookups WHERE run = ? AND spend = 1 AND request_id IS NOT NULL"
+_KNOWN_AS_FREE = (
+    "SELECT request_id FROM events WHERE (environment, request_id) IN "
+    "(SELECT environment, request_id FROM events WHERE run = ? AND kind = 'moved') "
+    "GROUP BY request_id "
+    f"HAVING max(CASE WHEN kind = 'failed' OR (kind IN ({_BOUGHT}) AND charged = 0) "
+    "THEN 1 ELSE 0 END) = 1 AND "
+    f"max(CASE WHEN charged = 1 OR (kind IN ({_BOUGHT}) AND charged IS NULL) "
+    "THEN 1 ELSE 0 END) = 0"
+)
 
 
 def keep_spent(

@@ -213,6 +213,15 @@ def test_a_cap_that_loses_a_handle_which_another_call_holds(fails, monkeypatch):
     fails(ends.test_a_cap_counts_a_handle_that_another_call_holds, can_charge=True)
 
 
+@pytest.mark.parametrize("rule", ["_CAME_BACK", "_KNOWN_AS_FREE"])
+def test_a_cap_that_counts_what_is_no_further_charge(fails, monkeypatch, rule):
+    monkeypatch.setattr(runs, rule, "SELECT '' WHERE ? < 0")
+    if rule == "_CAME_BACK":
+        fails(ends.test_a_purchase_that_came_back_counts_once)
+    else:
+        fails(ends.test_a_free_failure_in_another_call_gives_its_place_back)
+
+
 def test_a_lowered_cap_that_counts_no_begun_purchase(fails, monkeypatch):
     monkeypatch.setattr(
         claims, "_within", lambda *_: frozenset(range(8_110_000_000, 8_110_000_009))

@@ -709,6 +709,32 @@ def test_a_cap_counts_what_another_call_finished(ready, vendor):
     assert vendor.ledger.total == 3
 
 
+def test_a_purchase_that_came_back_counts_once(ready, vendor):
+    """Another call went on with it meanwhile: it took two places under the cap."""
+    script(vendor, n0=["pending"] * 9, n1=["pending"] * 9)
+    enrich(book(3), max_charges=2)
+    enrich(book(1))
+    enrich(book(3), max_charges=3)
+    plan = pna.plan(book(3), "phone", max_charges=3)
+    assert (plan.run_charged, plan.purchases) == (0, 3)
+    vendor.faults = Faults()
+    enrich(book(3), max_charges=3)
+    assert vendor.ledger.total == pna.last_run().run_charged == 3
+
+
+def test_a_free_failure_in_another_call_gives_its_place_back(ready, vendor):
+    """The cap counts what another call went on with, until that is known to be free."""
+    script(vendor, n0=["pending", "code_free"])
+    enrich(book(3), max_charges=1)
+    enrich(book(1))
+    assert pna.last_run().failed == 1
+    assert pna.plan(book(3), "phone", max_charges=1).purchases == 1
+    enrich(book(3), max_charges=1)
+    assert vendor.ledger.total == 1
+    enrich(book(3), max_charges=1)
+    assert vendor.ledger.total == 1
+
+
 @pytest.mark.parametrize("can_charge", [True, False])
 def test_a_cap_counts_a_handle_that_another_call_holds(place, can_charge):
     """A vendor that charges at handle may have been paid before the requestId was on disk."""

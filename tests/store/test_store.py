@@ -251,6 +251,23 @@ def test_a_late_answer_counts_for_the_run_that_took_over(store, clock):
     assert run(work()) == (1, 1)
 
 
+def test_a_charge_after_a_free_failure_counts_under_both_caps(store, clock):
+    """A run's cap leaves out what another run found to be free, unless a charge of it comes late."""
+
+    async def work():
+        row, first, lookup = await opened_and_lapsed(store, clock)
+        other, second = await begin(store, key="other")
+        theirs = (await store.write(claim, terms(store, other, second), [NUMBER])).mine[0][0]
+        counts = [await store.write(runs.charged, row.run)]
+        free = theirs._replace(state=LookupState.FAILED, charged=False)
+        await save(store, free, second, other.run)
+        counts.append(await store.write(runs.charged, row.run))
+        await save(store, answered(lookup, clock), first, row.run)
+        return [*counts, await store.write(runs.charged, row.run)]
+
+    assert run(work()) == [1, 0, 1]
+
+
 def test_one_request_id_for_two_numbers_holds_both(store, clock):
     async def work():
         row, worker = await begin(store)
