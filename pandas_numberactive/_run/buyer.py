@@ -70,6 +70,8 @@ class Buyer:
             settings.max_concurrency
         )
         self._busy: list[int] = []
+        self._over: list[int] = []  # numbers that the cap had no room for
+        self._freed = 0  # look-ups that ended free since a claim found the cap reached
         self._in_flight = 0
         self._waiting = 0  # claimed, not begun
         self._unclaimed = 0
@@ -180,7 +182,8 @@ class Buyer:
     async def _feed(self, todo: list[int], workers: int) -> None:
         """Claim numbers ahead in chunks, one transaction each.
 
-        At the end, wait for the numbers that other processes have claimed.
+        At the end, give the places of free failures to numbers that the cap had no room for, and
+        wait for the numbers that other processes have claimed.
         """
         terms = self._terms()
         self._unclaimed = self._todo = len(todo)
@@ -190,13 +193,16 @@ class Buyer:
                     position = len(todo) - self._unclaimed
                     numbers = todo[position : position + self._claim_size]
                     self._unclaimed -= len(numbers)
-                elif self._busy and not self._in_flight and not self._waiting:
-                    await self._pause(BUSY_POLL)
-                    numbers = self._busy
-                    self._busy = []
                 elif self._in_flight or self._waiting:
                     await self._next_change()
                     continue
+                elif self._has_room:
+                    numbers = self._over[: self._freed]
+                    del self._over[: self._freed]
+                elif self._busy:
+                    await self._pause(BUSY_POLL)
+                    numbers = self._busy
+                    self._busy = []
                 else:
                     break
                 await self._claim(terms, numbers)
@@ -205,6 +211,11 @@ class Buyer:
         finally:
             for _ in range(workers):
                 await self._queue.put(None)
+
+    @property
+    def _has_room(self) -> bool:
+        """Return True if look-ups that ended free may have left room under the cap."""
+        return bool(self._freed and self._over)
 
     @property
     def _claim_size(self) -> int:
@@ -245,7 +256,9 @@ class Buyer:
         self._handle_can_charge |= got.handle_can_charge
         self._tally.done += len(got.settled)
         self._tally.elsewhere += len(got.settled)
-        self._tally.over += len(got.over)
+        self._over += got.over
+        self._tally.over = len(self._over)
+        self._freed = 0 if got.over else max(0, self._freed - len(got.mine))
         self._waiting += len(got.mine)
         self._reserved.update(lookup.number for lookup, _ in got.mine)
         for lookup, lost in got.mine:
@@ -439,6 +452,8 @@ class Buyer:
             self._reserved.discard(claimed.number)
             return
         self._tally.count(done, claimed)
+        if not _may_cost(done):
+            self._freed += 1
         if done.state is LookupState.RELEASED:
             return
         place = self._places.get(claimed.number) or self._streaks.begin()
@@ -478,6 +493,7 @@ class Buyer:
             or self._waiting
             or self._unqueried
             or self._busy
+            or self._has_room
         )
 
     def _halted(self, verdict: Verdict) -> None:

@@ -107,9 +107,8 @@ def claim(db: Database, work: Work, numbers: Sequence[int]) -> Claims:
         begun = frozenset(number for number in wanted if _reserved(found[number], work))
         if room < 0:
             begun &= _within(db, work, spending, room)
-        taken = _affordable(wanted, begun, room)
+        taken, claims.over = _affordable(wanted, begun, room)
         spending.taken.update(taken)
-        claims.over = sorted(set(wanted).difference(taken))
     claims.mine = [(_lookup(work, number, found[number]), _lost(found[number])) for number in taken]
     _write(db, work, {number: found[number] for number in sorted(taken)}, charges)
     return claims
@@ -169,16 +168,24 @@ def _lost(found: _Found) -> LostHandle:
     return LostHandle.read(found.row.state, found.row.reason)
 
 
-def _affordable(numbers: Sequence[int], begun: Collection[int], room: int) -> list[int]:
-    """Return the numbers for which the cap has room. Those of `begun` are counted already."""
-    taken = []
+def _affordable(
+    numbers: Sequence[int], begun: Collection[int], room: int
+) -> tuple[list[int], list[int]]:
+    """Return the numbers for which the cap has room, and the others.
+
+    Those of `begun` are counted already.
+    """
+    taken: list[int] = []
+    over: list[int] = []
     for number in numbers:
         if number in begun:
             taken.append(number)
         elif room > 0:
             taken.append(number)
             room -= 1
-    return taken
+        else:
+            over.append(number)
+    return taken, over
 
 
 def _within(db: Database, work: Work, spending: Spending, room: int) -> frozenset[int]:

@@ -25,7 +25,7 @@ from pandas_numberactive._jupyter import choosing, form, panel
 from pandas_numberactive._pandas import formats, frames, job, lookup_store, lookup_store_inputs
 from pandas_numberactive._phones import doubts, groups, parse
 from pandas_numberactive._purchase import drive, flow, purchase
-from pandas_numberactive._run import ending, plan, report, run, stopping
+from pandas_numberactive._run import buyer, ending, plan, report, run, stopping
 from pandas_numberactive._store import claims, ledger, runs, saves, store, workers
 from pandas_numberactive._store.engines import connection, files, journal, sqlite, stale_log
 from pandas_numberactive._vendor import client, lane, verdicts
@@ -220,6 +220,11 @@ def test_a_cap_that_counts_what_is_no_further_charge(fails, monkeypatch, rule):
         fails(ends.test_a_purchase_that_came_back_counts_once)
     else:
         fails(ends.test_a_free_failure_in_another_call_gives_its_place_back)
+
+
+def test_a_place_under_the_cap_that_is_never_given_again(fails, monkeypatch):
+    monkeypatch.setattr(buyer.Buyer, "_has_room", False)
+    fails(ends.test_a_free_failure_leaves_its_place_to_another, order="rows")
 
 
 def test_a_lowered_cap_that_counts_no_begun_purchase(fails, monkeypatch):

@@ -578,6 +578,20 @@ def test_a_lowered_cap_holds_for_what_is_begun(ready, vendor, earlier, cap):
     assert vendor.ledger.total == 8
 
 
+@pytest.mark.parametrize("order", ["rows", "random"])
+def test_a_free_failure_leaves_its_place_to_another(ready, vendor, order):
+    """The first numbers failed free in each call, so that the cap bought nothing for days."""
+    numbers = range(8_110_000_000, 8_110_000_010)
+    if order == "random":
+        numbers = np.random.default_rng(0).permutation(np.array(numbers))
+    vendor.faults = Faults(script={f"query:{number}": ["code_free"] * 9 for number in numbers[:3]})
+    for charged in (4, 0):
+        enrich(book(10), max_charges=4, order=order)
+        report = pna.last_run()
+        assert (vendor.ledger.total, report.charged, report.run_charged) == (4, charged, 4)
+        assert (report.failed, report.not_bought, report.capped) == (3, 3, True)
+
+
 def test_a_budget_is_not_counted_at_two_prices(on_either, vendor):
     """At a lower price the same budget paid for 24 more charges, and 5,400 were spent of 3,000."""
     on_either(progress=False, unit_price=500.0)

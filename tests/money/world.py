@@ -401,17 +401,24 @@ class World:
     def _buy(self, caller: Caller, asking: Asking, work: claims.Work) -> Generator[bool]:
         ahead = list(caller.call.numbers)
         left: list[int] = []
-        while left or ahead:
-            if not left:
+        over: list[int] = []
+        freed = 0
+        while left or ahead or (freed and over):
+            if not (left or ahead):
+                left, over, freed = over, [], 0
+            elif not left:
                 size = self.chunk or len(ahead)
                 left, ahead = ahead[:size], ahead[size:]
             got = claims.claim(self.db, work, left)
             left = got.busy
+            over += got.over
             yield bool(got.busy and not got.mine)
             for lookup, lost in got.mine:
                 done = yield from self._drive(lookup, lost, caller, asking, work)
                 if done is None:
                     left.append(lookup.number)
+                elif done.state is LookupState.FAILED:
+                    freed += 1
                 elif done.state in OPEN:
                     saves.unclaim(self.db, done, worker=work.worker)
 
