@@ -180,12 +180,14 @@ class LostHandle:
 def shows_handle_can_charge(lookup: Purchase) -> bool:
     """Return True if this step proves that the vendor answers or charges at handle."""
     if lookup.state is LookupState.PENDING:
-        return lookup.charged is True
+        return lookup.charged is True and lookup.reason != CHARGED_AT_QUERY
     return lookup.state in SETTLED and lookup.opened_at is None
 
 
 HANDLE_LOST = "handle_reply_lost"
+CHARGED_AT_QUERY = "charged_at_query"  # the vendor has said isFee 1, and no answer came yet
 _RETRIED = (Outcome.RETRY, Outcome.THROTTLED, Outcome.AMBIGUOUS)  # a set would hash an enum
+_LEFT_OPEN = (*_RETRIED, Outcome.PENDING, Outcome.STOP)
 
 _STATES = {
     Outcome.ANSWERED: LookupState.ANSWERED,
@@ -333,6 +335,10 @@ def _ask_query(lookup: Purchase, rules: Rules) -> Flow:
         verdict = judge_query(
             reply, lookup.number, codes=rules.query_codes, simulated=rules.simulated
         )
+        noted = yield from _note_charge(lookup, verdict)
+        if noted is None:
+            return None
+        lookup = noted
         if verdict.outcome is Outcome.PENDING:
             wait = Wait(rules.policy.poll_delay(polls))
             polls += 1
@@ -347,6 +353,17 @@ def _ask_query(lookup: Purchase, rules: Rules) -> Flow:
             return (yield from _after_query(lookup, verdict, reply, rules))
         if not (yield wait):
             return lookup
+
+
+def _note_charge(lookup: Purchase, verdict: Verdict) -> Flow:
+    """Store the charge of a requestId that is still open, before anything else happens.
+
+    A later isFee 0 does not undo it, after a stop or a crash neither.
+    """
+    if lookup.charged or not verdict.charged or verdict.outcome not in _LEFT_OPEN:
+        return lookup
+    paid = lookup._replace(state=LookupState.PENDING, charged=True, reason=CHARGED_AT_QUERY)
+    return paid if (yield Save(paid)) else None
 
 
 def _after_query(lookup: Purchase, verdict: Verdict, reply: Reply, rules: Rules) -> Flow:
@@ -370,7 +387,7 @@ def _backoff(verdict: Verdict, attempt: int, rules: Rules) -> Wait:
 
 
 def _settle(lookup: Purchase, verdict: Verdict, reply: Reply, rules: Rules) -> Flow:
-    """Store the outcome and its charge. A charge made at handle is kept."""
+    """Store the outcome and its charge. A charge that was seen before is kept."""
     state = _STATES.get(verdict.outcome, LookupState.FAILED)
     charged = True if lookup.charged else verdict.charged
     if state is LookupState.FAILED and charged:

@@ -379,7 +379,8 @@ class Buyer:
         if saved == "collision":
             self._halt(collision(lookup.state))
             return lookup.state in SETTLED  # such an answer is kept
-        if lookup.state is LookupState.PENDING:
+        # One that is being asked has its place.
+        if lookup.state is LookupState.PENDING and lookup.number not in self._asking:
             if saved == "kept" and self._opened and self._streaks.proven:
                 self._note_query(lookup.number)  # nearly always: nothing to wait for
             else:

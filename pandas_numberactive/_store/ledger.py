@@ -57,7 +57,7 @@ CHARGE_COLUMNS = (
 _CHARGED = (
     "FROM events e LEFT JOIN runs r ON r.run = e.run "
     f"WHERE (e.kind IN ({', '.join(repr(kind) for kind in BOUGHT)}) "
-    "OR (e.kind = 'opened' AND e.charged = 1)) "  # charged at handle
+    "OR (e.kind = 'opened' AND e.charged = 1)) "  # before its answer
     "AND (e.charged IS NULL OR e.charged = 1 OR e.reason = 'by_hand') "
 )
 _ONCE = (

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any, Literal
 
-from pandas_numberactive._purchase.flow import shows_handle_can_charge
+from pandas_numberactive._purchase.flow import CHARGED_AT_QUERY, shows_handle_can_charge
 from pandas_numberactive._purchase.purchase import (
     OPEN,
     SETTLED,
@@ -64,8 +64,8 @@ def _save_opened(
         set_flag(db, handle_flag(lookup.environment))
     kept = _update(db, lookup, opened_columns(lookup), _OURS, worker, lookup.epoch)
     again = (lookup.number, lookup.generation) in others
-    if not (kept and again):
-        log(db, now, "opened" if kept else "orphaned", lookup, code, run)
+    if not (kept and again) or lookup.reason == CHARGED_AT_QUERY:  # the bill counts the event
+        log(db, now, "opened" if kept or again else "orphaned", lookup, code, run)
     return "kept" if kept else "fenced"
 
 
@@ -77,7 +77,7 @@ def opened_columns(lookup: Purchase) -> dict[str, object]:
         "opened_at": round((lookup.opened_at or 0) * 1e6),
         "host": lookup.host,
         "app_key": lookup.key,
-        "reason": None,
+        "reason": lookup.reason,
     }
 
 

@@ -109,10 +109,22 @@ def judge_query(
 ) -> Verdict:
     """Judge a reply to query by the outcome table, read from the top.
 
-    A 201 is pending whatever its isFee says: the same requestId is asked again, so nothing paid is
-    given up.
+    isFee 1 is a charge of the requestId under every code and status, also where the same requestId
+    is asked again.
     """
     message = parse(reply.body, reply.keys)
+    verdict = _judge_second_step(reply, message, number, codes, simulated)
+    if not message.is_fee or verdict.charged is not False:
+        return verdict
+    if verdict.reason == SIMULATOR_ANSWER:  # its charges are made up
+        return verdict
+    return verdict._replace(charged=True)
+
+
+def _judge_second_step(
+    reply: Reply, message: Message, number: int, codes: CodeOutcomes | None, simulated: bool
+) -> Verdict:
+    """Judge a reply to query as if it were free unless it ends the look-up."""
     early = _judge_transport(reply, message, simulated)
     if early:
         return early

@@ -36,11 +36,13 @@ from tests.config import test_settings_table as settings
 from tests.jupyter import test_form as forms
 from tests.jupyter import test_panel as panels
 from tests.money import test_answers_at_handle as handle
+from tests.money import test_fees_at_query as fees
 from tests.money import test_forgetting as forgetting
 from tests.money import test_lost_handles as lost
 from tests.money import test_open_files as limits
 from tests.money import test_run_ends as ends
 from tests.money.test_answers_at_handle import at_handle  # noqa: F401 - a fixture
+from tests.money.test_fees_at_query import at_query  # noqa: F401 - a fixture
 from tests.money.test_rare_orders import configured  # noqa: F401 - a fixture
 from tests.money.test_run_ends import later, ready  # noqa: F401 - fixtures
 from tests.pandas import test_habits as habits
@@ -287,6 +289,32 @@ def test_a_charge_at_handle_that_is_no_charge(fails, monkeypatch):
 def test_a_charge_under_another_code_that_is_none(fails, monkeypatch):
     monkeypatch.setattr(verdicts, "_WITHOUT_ANSWER", set())
     fails(handle.test_a_charge_under_any_code_at_handle_is_billed, meaning="retry")
+
+
+def test_a_fee_at_query_that_a_later_0_undoes(fails, monkeypatch):
+    real = flow.judge_query
+
+    def judge(*args, **options):
+        verdict = real(*args, **options)
+        left_open = verdict.outcome in flow._LEFT_OPEN
+        return verdict._replace(charged=False) if left_open else verdict
+
+    monkeypatch.setattr(flow, "judge_query", judge)
+    fails(fees.test_a_fee_seen_at_query_stands, early="201", later=fees.REFUSED)
+
+
+def test_a_fee_at_query_that_only_memory_keeps(fails, monkeypatch):
+    def note(lookup, verdict):
+        yield from ()
+        return lookup._replace(charged=verdict.charged or lookup.charged)
+
+    monkeypatch.setattr(flow, "_note_charge", note)
+    fails(fees.test_a_fee_of_a_pending_answer_is_billed_once)
+
+
+def test_a_fee_at_query_that_is_taken_for_one_at_handle(fails, monkeypatch):
+    monkeypatch.setattr(saves, "shows_handle_can_charge", lambda lookup: bool(lookup.charged))
+    fails(fees.test_a_fee_seen_at_query_stands, early="201", later=fees.REFUSED)
 
 
 def test_a_gateway_that_is_taken_for_a_refusal(fails, monkeypatch):

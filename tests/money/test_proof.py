@@ -47,6 +47,11 @@ def test_one_worker_with_four_faults_in_every_place_resumes_from_the_store():
     assert explore(Variant(), Bounds(faults=4, switches=0, restarts=4), workers=1) > 1000
 
 
+def test_a_fee_before_the_answer_is_billed_in_every_interleaving():
+    """isFee 1 beside a 201, isFee 0 beside the answer."""
+    assert explore(Variant(), Bounds(faults=2, switches=2, restarts=2), early_fees=True) > 1000
+
+
 @pytest.mark.parametrize("name", RULES)
 def test_small_worlds_of_a_rule_charge_what_was_asked(name):
     assert RULES[name].explore() > 1

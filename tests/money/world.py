@@ -95,10 +95,12 @@ class Drawn:
 class Vendor:
     """The vendor by its contract: handle gives ids, query charges an id once.
 
-    The first `free_failures` queries fail free.
+    The first `free_failures` queries fail free. With `early_fees` the first reply to an id is a
+    201 with isFee 1, and the answer comes with isFee 0.
     """
 
     free_failures: int = 0
+    early_fees: bool = False
     ids: dict[str, int] = field(default_factory=dict)
     charged: dict[str, int] = field(default_factory=dict)
     free: set[str] = field(default_factory=set)
@@ -117,9 +119,13 @@ class Vendor:
                 self.free_failures -= 1
             self.free.add(request_id)
             return Reply(200, b'{"code": 11008, "msg": "x", "data": null, "isFee": 0}')
+        early = self.early_fees and request_id not in self.charged
         self.charged[request_id] = number
+        if early:
+            return Reply(200, b'{"code": 201, "msg": "x", "data": null, "isFee": 1}')
         data = f'{{"userPhone": "62{number}", "telcoType": 1, "activeLevel": "high", "frequencyGrade": "low"}}'
-        return Reply(200, f'{{"code": 200, "data": {data}, "isFee": 1}}'.encode())
+        fee = int(not self.early_fees)
+        return Reply(200, f'{{"code": 200, "data": {data}, "isFee": {fee}}}'.encode())
 
 
 @dataclass(frozen=True)
@@ -192,6 +198,7 @@ class World:
         abandoned: bool = False,
         each_step: bool = False,
         free_failures: int = 0,
+        early_fees: bool = False,
         vendor: Vendor | None = None,
         database: Callable[[], Any] | None = None,
     ) -> None:
@@ -199,12 +206,13 @@ class World:
         self.joined: list[int] = []
         self.choices, self.variant = choices, variant
         self.bounds = Bounds(0, 0, 0)
-        self.vendor = vendor or Vendor(free_failures)
+        self.vendor = vendor or Vendor(free_failures, early_fees)
         self.asked = Asked()
         self.numbers = [FIRST + i for i in range(numbers)]
         self.time = 1_800_000_000.0
         self.dead: set[int] = set()
         self.opened_by: dict[str, Asking] = {}
+        self.fees: set[str | None] = set()  # requestIds of which a worker has heard isFee 1
         self.stopping = False
         self.chunk = chunk
         self.abandoned = abandoned
@@ -512,6 +520,8 @@ class World:
         raise CrashError
 
     def _save(self, lookup: Purchase, work: claims.Work) -> bool:
+        if lookup.charged:
+            self.fees.add(lookup.request_id)
         saved = self.variant.save(self.db, lookup, worker=work.worker, run=work.run, now=self.now())
         if lookup.state in SETTLED:
             self.asked.stored(lookup.request_id)
@@ -554,6 +564,9 @@ class World:
         ).fetchall()
         if lost := set(self.vendor.charged) - {request_id for request_id, _ in books}:
             raise ViolationError(f"paid answers are lost: {sorted(lost)}")
+        billed = {row[5] for row in ledger.charges(self.db, "sandbox")}
+        if unbilled := self.fees - billed:
+            raise ViolationError(f"charges are not on the bill: {sorted(unbilled)}")
 
 
 def _seconds(max_age: float | None) -> str | None:
