@@ -28,7 +28,7 @@ from pandas_numberactive._purchase.purchase import Purchase
 from pandas_numberactive._vendor.client import Client
 from pandas_numberactive._vendor.limiter import nap
 from pandas_numberactive._vendor.protocol import Reply
-from pandas_numberactive._vendor.verdicts import Verdict
+from pandas_numberactive._vendor.verdicts import OpenedFor, Verdict
 
 log = logging.getLogger(__name__)
 
@@ -64,6 +64,8 @@ class Driver:
         Whether any call was ever sent: until then one try to connect is enough.
     handle_can_charge
         Whether this vendor was seen to answer at handle; asked when a reply is judged.
+    opened_for
+        The number for which a requestId was opened, or None: its replies may go astray.
     """
 
     def __init__(
@@ -74,6 +76,7 @@ class Driver:
         chance: Callable[[], float] = random.random,
         reached: Callable[[], bool] = lambda: True,
         handle_can_charge: Callable[[], bool] = lambda: False,
+        opened_for: OpenedFor = lambda _: None,
     ) -> None:
         self._client = client
         settings = client.settings
@@ -89,6 +92,7 @@ class Driver:
             simulated=settings.simulated,
             handle_can_charge=handle_can_charge,
             reached=reached,
+            opened_for=opened_for,
         )
 
     async def drive(

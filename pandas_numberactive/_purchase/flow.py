@@ -19,6 +19,8 @@ from pandas_numberactive._vendor.verdicts import (
     CONNECT_ERROR,
     LOST_REPLY,
     UNREADABLE,
+    WRONG_REQUEST_ID,
+    OpenedFor,
     Outcome,
     Verdict,
     judge_handle,
@@ -138,6 +140,7 @@ class Rules:
     handle_can_charge: Callable[[], bool] = lambda: False  # see `shows_handle_can_charge`
     reached: Callable[[], bool] = lambda: True  # was any call of this run sent?
     lost: LostHandle = field(default_factory=lambda: LostHandle())  # by an earlier call
+    opened_for: OpenedFor = lambda _: None  # in this run
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +159,9 @@ class LostHandle:
         """Return what a look-up on disk, without a requestId, says of its last handle."""
         if state is LookupState.RESERVED:  # its earlier owner may have sent one
             return cls(LOST_REPLY)
-        known = reason in (LOST_REPLY, UNREADABLE) or (reason or "").startswith("http_5")
+        known = reason in (LOST_REPLY, UNREADABLE, WRONG_REQUEST_ID) or (reason or "").startswith(
+            "http_5"
+        )
         return cls(reason if known and state is LookupState.FAILED else None)
 
     def after(self, verdict: Verdict, reply: Reply) -> LostHandle:
@@ -247,7 +252,11 @@ def _ask_handle(lookup: Purchase, rules: Rules) -> Flow:
         if not isinstance(reply, Reply):
             return (yield from _give_back(lookup, "stopped", lost, rules))
         verdict = judge_handle(
-            reply, lookup.number, codes=rules.handle_codes, simulated=rules.simulated
+            reply,
+            lookup.number,
+            codes=rules.handle_codes,
+            simulated=rules.simulated,
+            opened_for=rules.opened_for,
         )
         if verdict.outcome not in _RETRIED:
             return (yield from _after_handle(lookup, verdict, reply, lost, rules))
@@ -333,7 +342,11 @@ def _ask_query(lookup: Purchase, rules: Rules) -> Flow:
         if not isinstance(reply, Reply):
             return lookup
         verdict = judge_query(
-            reply, lookup.number, codes=rules.query_codes, simulated=rules.simulated
+            reply,
+            lookup.number,
+            codes=rules.query_codes,
+            simulated=rules.simulated,
+            opened_for=rules.opened_for,
         )
         noted = yield from _note_charge(lookup, verdict)
         if noted is None:

@@ -36,6 +36,7 @@ from pandas_numberactive._vendor.verdicts import Verdict
 from pandas_numberactive.errors import NumberActiveError, VendorError
 
 BUSY_POLL = 0.2  # seconds between looks at what another process has claimed
+REQUEST_IDS_REMEMBERED = 10_000  # more than are open at once; a stray reply comes soon
 
 
 class Buyer:
@@ -83,6 +84,7 @@ class Buyer:
         self._emergencies: dict[str, None] = {}  # notes on answers that the store did not take
         self._handle_can_charge = False
         self._opened = False  # a requestId of this run is on disk
+        self._opened_for: dict[str, int] = {}  # numbers by requestId, the latest
         self._asking: set[int] = set()  # numbers that may be queried, until they end
         self._places: dict[int, int] = {}  # of the look-ups in flight, as `Streaks` counts them
         self._lease = lease
@@ -140,6 +142,7 @@ class Buyer:
                     policy=self._policy,
                     reached=lambda: client.reach.reached,
                     handle_can_charge=lambda: self._handle_can_charge,
+                    opened_for=self._opened_for.get,
                 )
                 # The client's gate holds the calls in flight to max_concurrency; the rest wait for
                 # the disk meanwhile.
@@ -332,6 +335,7 @@ class Buyer:
     ) -> Purchase | None:
         if lookup.request_id is not None:
             self.saved[lookup.number] = lookup
+            self._note_request_id(lookup)
             await self._may_query(lookup.number)
         done = await driver.drive(
             lookup,
@@ -374,6 +378,8 @@ class Buyer:
             self._keep_unsaved(lookup, as_ours(error))
             return False
         self._note_saved(lookup, saved)
+        if saved == "kept":
+            self._note_request_id(lookup)
         if saved == "fenced":
             await self._check_known()
         if saved == "collision":
@@ -392,6 +398,14 @@ class Buyer:
             self.saved[lookup.number] = _as_stored(lookup)
         if saved == "kept" and lookup.request_id:
             self.newest = lookup
+
+    def _note_request_id(self, lookup: Purchase) -> None:
+        """Note whose requestId it is, to know its replies where they reach another number."""
+        if lookup.request_id is None:
+            return
+        self._opened_for[lookup.request_id] = lookup.number
+        if len(self._opened_for) > REQUEST_IDS_REMEMBERED:
+            del self._opened_for[next(iter(self._opened_for))]
 
     async def _check_known(self) -> None:
         """Stop where a claim was lost because the store does not know this worker any more."""

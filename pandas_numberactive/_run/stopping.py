@@ -336,7 +336,7 @@ def collision(state: LookupState) -> VendorError:
     """Two numbers have one requestId, seen as a look-up came to this state."""
     what = "Neither was queried, both are held as uncertain"
     if state in SETTLED:
-        what = "The later one was answered at handle, which may be charged, and is stored"
+        what = "The later one was answered at handle, which may be charged: it is quarantined"
     return VendorError(
         f"The vendor gave one requestId to two numbers. {what}; ask the vendor before you go on."
     )

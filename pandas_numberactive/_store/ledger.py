@@ -19,7 +19,7 @@ from pandas_numberactive._store.engines.journal import Database
 from pandas_numberactive._store.rows import ENVIRONMENTS, EVENT, latest, log, standing
 from pandas_numberactive._store.runs import BOUGHT, RESUMABLE, note_moved
 from pandas_numberactive._vendor.protocol import Answer
-from pandas_numberactive._vendor.verdicts import UNKNOWN_VALUE, Outcome, Verdict
+from pandas_numberactive._vendor.verdicts import UNKNOWN_VALUE, WRONG_REQUEST_ID, Outcome, Verdict
 from pandas_numberactive.errors import StoreError
 
 HISTORY_COLUMNS = EVENT[:-1]  # without the body, which holds a person's data
@@ -319,7 +319,7 @@ _ANSWERS = {
 
 
 _OPEN_TO_JUDGEMENT = (
-    "AND coalesce(l.reason, '') <> 'by_hand' "
+    f"AND coalesce(l.reason, '') NOT IN ('by_hand', '{WRONG_REQUEST_ID}') "
     "AND coalesce(e.request_id, '') = coalesce(l.request_id, '')"
 )
 
@@ -328,7 +328,7 @@ def reread(db: Database, judge: Judge, now: int) -> tuple[int, int]:
     """Judge every stored body again, and return the counts of rows read and changed.
 
     Charges stay as they are, and so do answers that today's rules do not accept. What a person has
-    settled stands, and a late reply to another requestId changes nothing.
+    settled stands, and a reply to another requestId changes nothing.
     """
     settled = ", ".join(str(int(state)) for state in sorted(SETTLED))
     rows = db.execute(

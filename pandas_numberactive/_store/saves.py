@@ -21,6 +21,8 @@ from pandas_numberactive._purchase.purchase import (
 from pandas_numberactive._store.engines.journal import Database
 from pandas_numberactive._store.rows import ENVIRONMENTS, log, packed
 from pandas_numberactive._store.runs import BOUGHT, handle_flag, set_flag
+from pandas_numberactive._vendor.protocol import NO_ANSWER
+from pandas_numberactive._vendor.verdicts import WRONG_REQUEST_ID
 
 Saved = Literal["kept", "fenced", "collision"]
 
@@ -119,11 +121,11 @@ def _save_settled(
 ) -> Saved:
     """Store a paid answer. Nearly always the claim is still ours, and one statement confirms it.
 
-    The ledger counts one charge a requestId. So an answer at handle is stored without the one that
-    another number has.
+    An answer at handle with the requestId of another number may be about that one. It is kept as
+    paid and unusable, without the requestId, because the ledger counts one charge a requestId.
     """
     if _is_anothers(db, lookup, code):
-        _save_settled(db, lookup._replace(request_id=None), code, worker, run, now)
+        _save_settled(db, _quarantined(lookup), code, worker, run, now)
         return "collision"
     if shows_handle_can_charge(lookup):
         set_flag(db, handle_flag(lookup.environment))
@@ -138,6 +140,15 @@ def _save_settled(
         log(db, now, lookup.state.name.lower(), lookup, code, run)
         return "kept"
     return _save_late(db, lookup, code, run, now)
+
+
+def _quarantined(lookup: Purchase) -> Purchase:
+    return lookup._replace(
+        state=LookupState.QUARANTINED,
+        request_id=None,
+        answer=NO_ANSWER,
+        reason=WRONG_REQUEST_ID,
+    )
 
 
 def _is_anothers(db: Database, lookup: Purchase, code: int) -> bool:

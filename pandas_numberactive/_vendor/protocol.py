@@ -412,13 +412,24 @@ def names_other_phone(data: Any, number: int) -> bool:
         return False
     if not isinstance(said, str) or not said.strip():
         return False
-    ours = [f"{prefix}{number}" for prefix in ("", "0", "62", "0062", "620")]
+    ours = _forms(number)
     marked = _MARKS.sub("**", re.sub(r"\.0+$", "", plain(said)))
     text = re.sub(r"[^0-9*xX#]", "", marked)
     digits = re.sub(r"\D", "", text)
     if digits == text or digits in ours:
         return digits not in ours
     return not any(re.fullmatch(_mask_pattern(text), own) for own in ours)
+
+
+def names_whole_phone(data: Any, number: int) -> bool:
+    """Return True if the answer names the number asked, unmasked."""
+    said = data.get("userPhone") if isinstance(data, dict) else None
+    return isinstance(said, str) and re.sub(r"\D", "", plain(said)) in _forms(number)
+
+
+def _forms(number: int) -> list[str]:
+    """Return the digits by which a number may be written."""
+    return [f"{prefix}{number}" for prefix in ("", "0", "62", "0062", "620")]
 
 
 def _mask_pattern(text: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import Enum
 from typing import Any, NamedTuple
 
@@ -14,6 +15,7 @@ from pandas_numberactive._vendor.protocol import (
     Reply,
     names_other_phone,
     names_phone,
+    names_whole_phone,
     parse,
     read_answer,
 )
@@ -52,7 +54,9 @@ UNREADABLE = "unreadable_reply"
 CONNECT_ERROR = "connect_error"
 UNKNOWN_VALUE = "unknown_value"
 NO_USER_PHONE = "no_user_phone"
+WRONG_REQUEST_ID = "wrong_request_id"
 SIMULATOR_ANSWER = "simulator_answer"
+OpenedFor = Callable[[str], int | None]  # the number for which a requestId was opened, if known
 _STOP_STATUS = {401, 403, 404, 405, 415}
 
 
@@ -67,15 +71,28 @@ _WITHOUT_ANSWER = {
 
 
 def judge_handle(
-    reply: Reply, number: int, *, codes: CodeOutcomes | None = None, simulated: bool = False
+    reply: Reply,
+    number: int,
+    *,
+    codes: CodeOutcomes | None = None,
+    simulated: bool = False,
+    opened_for: OpenedFor = lambda _: None,
 ) -> Verdict:
     """Judge a reply to handle by the outcome table, read from the top.
 
     isFee 1 is a charge under every code and status, as is a value that is not clearly 0: the reply
-    is final, and never asked for again.
+    is final, and never asked for again. A reply to another number is lost. But where it only opens
+    a requestId, the vendor may have given one to two numbers, which the store sees.
     """
     message = parse(reply.body, reply.keys)
     verdict = _judge_first_step(reply, message, number, codes, simulated)
+    opens = verdict.outcome is Outcome.PENDING and not verdict.charged
+    if (
+        verdict.outcome is not Outcome.STOP
+        and not opens
+        and _is_astray(message, number, opened_for)
+    ):
+        return _verdict(message, Outcome.AMBIGUOUS, reason=WRONG_REQUEST_ID)
     if not message.charges_handle or verdict.outcome not in _WITHOUT_ANSWER:
         return verdict
     if verdict.reason == SIMULATOR_ANSWER:  # its charges are made up
@@ -105,20 +122,35 @@ def _judge_first_step(
 
 
 def judge_query(
-    reply: Reply, number: int, *, codes: CodeOutcomes | None = None, simulated: bool = False
+    reply: Reply,
+    number: int,
+    *,
+    codes: CodeOutcomes | None = None,
+    simulated: bool = False,
+    opened_for: OpenedFor = lambda _: None,
 ) -> Verdict:
     """Judge a reply to query by the outcome table, read from the top.
 
     isFee 1 is a charge of the requestId under every code and status, also where the same requestId
-    is asked again.
+    is asked again. A reply to another number is lost.
     """
     message = parse(reply.body, reply.keys)
     verdict = _judge_second_step(reply, message, number, codes, simulated)
+    if verdict.outcome is not Outcome.STOP and _is_astray(message, number, opened_for):
+        return _verdict(message, Outcome.AMBIGUOUS, reason=WRONG_REQUEST_ID)
     if not message.is_fee or verdict.charged is not False:
         return verdict
     if verdict.reason == SIMULATOR_ANSWER:  # its charges are made up
         return verdict
     return verdict._replace(charged=True)
+
+
+def _is_astray(message: Message, number: int, opened_for: OpenedFor) -> bool:
+    """Return True for a reply with the requestId of another number that does not name this one."""
+    if message.request_id is None:
+        return False
+    holder = opened_for(message.request_id)
+    return holder not in (None, number) and not names_whole_phone(message.data, number)
 
 
 def _judge_second_step(

@@ -9,6 +9,7 @@ import pytest
 
 import pandas_numberactive as pna
 from pandas_numberactive._purchase.flow import RetryPolicy
+from pandas_numberactive._run.buyer import Buyer
 from pandas_numberactive.simulator import Faults
 
 pytestmark = pytest.mark.filterwarnings("ignore::pandas_numberactive.errors.IncompleteRunWarning")
@@ -135,14 +136,35 @@ def test_an_answer_at_handle_keeps_its_request_id(ready, vendor, at_handle):
     assert known()
 
 
-def test_answers_with_one_request_id_are_all_on_the_bill(ready, vendor, at_handle):
-    """The ledger counts a charge a requestId, so such a run stops, and no charge is merged."""
+def test_answers_with_one_request_id_are_all_on_the_bill(ready, vendor, at_handle, monkeypatch):
+    """The ledger counts a charge a requestId, so such a run stops, and no charge is merged.
+
+    The later answers may be about the first number, so none of them is used.
+    """
+    monkeypatch.setattr(Buyer, "_note_request_id", lambda *_: None)  # as if others had opened it
     at_handle(True, code=200, requestId="0", data={**SKELETON, "telcoType": 1}, isFee=1)
     with pytest.raises(pna.errors.VendorError, match="one requestId to two numbers") as stopped:
         enrich(book(40))
-    answered = int(stopped.value.partial["phone_lookup_status"].eq("answered").sum())
-    assert 2 <= answered == pna.last_run().charged < 40
-    assert int(pna.spend()["charged"].sum()) == answered
+    out = stopped.value.partial
+    bought = out[out["phone_lookup_status"].isin(["answered", "quarantined"])]
+    kept = bought[bought["phone_lookup_status"] == "quarantined"]
+    assert 1 <= len(kept) == len(bought) - 1
+    assert set(kept["phone_reason"]) == {"wrong_request_id"}
+    assert kept["phone_telco_type"].isna().all()
+    assert int(pna.spend()["charged"].sum()) == len(bought) == pna.last_run().charged < 40
+    with pna.LookupStore() as books:
+        assert books.reread()["changed"] == 0
+
+
+def test_answers_with_one_request_id_are_used_once(ready, vendor, at_handle):
+    """A later one is a lost reply of a vendor that charges at handle: it is held."""
+    at_handle(True, code=200, requestId="0", data={**SKELETON, "telcoType": 1}, isFee=1)
+    with pytest.raises(pna.errors.VendorError) as stopped:
+        enrich(book(40))
+    statuses = stopped.value.partial["phone_lookup_status"]
+    assert statuses.eq("answered").sum() == 1
+    assert set(statuses) <= {"answered", "quarantined", "uncertain", "not_bought"}
+    assert vendor.ledger.charged_phones().most_common(1)[0][1] == 1
 
 
 def test_a_request_id_beside_a_skeleton_is_pending(ready, vendor, at_handle):

@@ -41,10 +41,12 @@ from tests.money import test_forgetting as forgetting
 from tests.money import test_lost_handles as lost
 from tests.money import test_open_files as limits
 from tests.money import test_run_ends as ends
+from tests.money import test_stray_replies as strays
 from tests.money.test_answers_at_handle import at_handle  # noqa: F401 - a fixture
 from tests.money.test_fees_at_query import at_query  # noqa: F401 - a fixture
 from tests.money.test_rare_orders import configured  # noqa: F401 - a fixture
 from tests.money.test_run_ends import later, ready  # noqa: F401 - fixtures
+from tests.money.test_stray_replies import stray  # noqa: F401 - a fixture
 from tests.pandas import test_habits as habits
 from tests.pandas import test_lookup_store as lookups
 from tests.phones import test_corpus as corpus
@@ -315,6 +317,17 @@ def test_a_fee_at_query_that_only_memory_keeps(fails, monkeypatch):
 def test_a_fee_at_query_that_is_taken_for_one_at_handle(fails, monkeypatch):
     monkeypatch.setattr(saves, "shows_handle_can_charge", lambda lookup: bool(lookup.charged))
     fails(fees.test_a_fee_seen_at_query_stands, early="201", later=fees.REFUSED)
+
+
+@pytest.mark.parametrize("step", ["handle", "query"])
+def test_a_reply_whose_request_id_nobody_reads(fails, monkeypatch, step):
+    monkeypatch.setattr(verdicts, "_is_astray", lambda *_: False)
+    fails(strays.test_a_reply_with_anothers_request_id_is_lost, step=step, reply="nameless")
+
+
+def test_an_answer_that_is_used_for_two_numbers(fails, monkeypatch):
+    monkeypatch.setattr(saves, "_quarantined", lambda lookup: lookup._replace(request_id=None))
+    fails(handle.test_answers_with_one_request_id_are_all_on_the_bill)
 
 
 def test_a_gateway_that_is_taken_for_a_refusal(fails, monkeypatch):

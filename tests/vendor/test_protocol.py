@@ -551,6 +551,32 @@ def test_nothing_beside_no_data_stays_no_data(fields):
     assert judge_query(Reply(200, body(code=200, isFee=1, **fields)), N).outcome is Outcome.NO_DATA
 
 
+@pytest.mark.parametrize("judge", [judge_handle, judge_query])
+@pytest.mark.parametrize(
+    ("said", "holder", "outcome"),
+    [
+        (None, N + 1, Outcome.AMBIGUOUS),
+        ("***", N + 1, Outcome.AMBIGUOUS),
+        ("62811****532", N + 1, Outcome.AMBIGUOUS),
+        (f"62{N + 1}", N + 1, Outcome.AMBIGUOUS),
+        (f"+62 {N}", N + 1, Outcome.ANSWERED),
+        (None, N, Outcome.ANSWERED),
+        (None, None, Outcome.ANSWERED),
+    ],
+)
+def test_a_reply_with_anothers_request_id_must_name_its_phone(judge, said, holder, outcome):
+    """A requestId that nobody opened is the rule: the vendor's page shows another one."""
+    reply = Reply(200, body(code=200, data=DATA | {"userPhone": said}, isFee=1, requestId="r"))
+    assert judge(reply, N, opened_for={"r": holder}.get).outcome is outcome
+
+
+@pytest.mark.parametrize("code", [200, 201])
+def test_a_request_id_opened_for_two_numbers_is_no_lost_reply(code):
+    """The store sees it, holds both and stops the run."""
+    reply = Reply(200, body(code=code, requestId="r"))
+    assert judge_handle(reply, N, opened_for={"r": N + 1}.get).outcome is Outcome.PENDING
+
+
 @pytest.mark.parametrize(
     ("said", "charged"),
     [
