@@ -326,7 +326,9 @@ _PAID = {True: "charged", False: "free", None: "charge unknown"}
 _FAILED_FREE = "The look-up failed and was not charged; try again."
 
 
-_FAILED_CHARGED = "The look-up failed and was charged: it is not asked again. Ask the vendor."
+_FAILED_CHARGED = (
+    "The look-up failed and was charged, or may have been: it is not asked again. Ask the vendor."
+)
 
 
 _WHY = {

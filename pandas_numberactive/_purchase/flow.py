@@ -286,9 +286,9 @@ def _after_handle(
         return (yield from _open(lookup, verdict, rules))
     if verdict.outcome is Outcome.STOP:
         yield Halt(verdict)
-    if verdict.outcome is Outcome.STOP and not verdict.charged:
+    if verdict.outcome is Outcome.STOP and verdict.charged is False:
         return (yield from _give_back(lookup, verdict.reason or "stopped", lost, rules))
-    if verdict.outcome is Outcome.FAILED and not verdict.charged:
+    if verdict.outcome is Outcome.FAILED and verdict.charged is False:
         return (yield from _fail(lookup, verdict, reply, lost, rules))
     return (yield from _settle(lookup, verdict, reply, rules))
 
@@ -403,7 +403,7 @@ def _settle(lookup: Purchase, verdict: Verdict, reply: Reply, rules: Rules) -> F
     """Store the outcome and its charge. A charge that was seen before is kept."""
     state = _STATES.get(verdict.outcome, LookupState.FAILED)
     charged = True if lookup.charged else verdict.charged
-    if state is LookupState.FAILED and charged:
+    if state is LookupState.FAILED and charged is not False:
         state = LookupState.FAILED_CHARGED
     if state in (LookupState.ANSWERED, LookupState.NO_DATA):
         rules.quota.give()

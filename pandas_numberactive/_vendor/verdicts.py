@@ -80,9 +80,11 @@ def judge_handle(
 ) -> Verdict:
     """Judge a reply to handle by the outcome table, read from the top.
 
-    isFee 1 is a charge under every code and status, as is a value that is not clearly 0: the reply
-    is final, and never asked for again. A reply to another number is lost. But where it only opens
-    a requestId, the vendor may have given one to two numbers, which the store sees.
+    isFee 1 is a charge under every code and status, as is a value that is not clearly 0. Signals
+    without isFee may be one. Such a reply is final, and never asked for again.
+
+    A reply to another number is lost. But where it only opens a requestId, the vendor may have
+    given one to two numbers, which the store sees.
     """
     message = parse(reply.body, reply.keys)
     verdict = _judge_first_step(reply, message, number, codes, simulated)
@@ -93,14 +95,22 @@ def judge_handle(
         and _is_astray(message, number, opened_for)
     ):
         return _verdict(message, Outcome.AMBIGUOUS, reason=WRONG_REQUEST_ID)
-    if not message.charges_handle or verdict.outcome not in _WITHOUT_ANSWER:
+    charge = _charge_at_handle(message)
+    if charge is False or verdict.outcome not in _WITHOUT_ANSWER:
         return verdict
     if verdict.reason == SIMULATOR_ANSWER:  # its charges are made up
         return verdict
-    paid = verdict._replace(charged=True, request_id=message.request_id)
+    paid = verdict._replace(charged=charge, request_id=message.request_id)
     if verdict.outcome is Outcome.STOP:
         return paid
     return paid._replace(outcome=Outcome.FAILED, reason=verdict.reason or "code")
+
+
+def _charge_at_handle(message: Message) -> bool | None:
+    """Return the charge of a reply to handle that has no good code. None is a possible one."""
+    if message.charges_handle:
+        return True
+    return None if message.is_fee is None and _has_signals(message.data) else False
 
 
 def _judge_first_step(

@@ -6,6 +6,7 @@ import contextlib
 
 import pandas as pd
 import pytest
+from aiohttp import web
 
 import pandas_numberactive as pna
 from pandas_numberactive._purchase.flow import RetryPolicy
@@ -42,12 +43,14 @@ def at_handle(vendor, monkeypatch):
     """Change what the vendor says at handle; `charges` has it paid there, and free at query."""
     real = vendor._after
 
-    def say(charges, **changes):
+    def say(charges, status=200, **changes):
         def after(request, kind, body):
             if request.path.endswith("handle"):
                 if charges:
                     vendor.ledger.charge(body["requestId"], vendor._ids[body["requestId"]].phone)
                 body = {**body, **changes}
+                if status != 200:
+                    return web.json_response(body, status=status)
             elif charges:
                 body = {**body, "isFee": 0}
             return real(request, kind, body)
@@ -182,6 +185,35 @@ def test_signals_beside_a_request_id_are_the_answer(ready, vendor, at_handle):
     out = enrich(book(2))
     assert out["phone_active_level"].tolist() == ["high"] * 2
     assert vendor.ledger.queries == 0
+
+
+SOLD = [(500, 200), (503, 201), (200, 0), (200, "00"), (200, 202), (200, None), (401, 200)]
+
+
+@pytest.mark.parametrize(("status", "code"), SOLD)
+def test_signals_under_an_error_are_not_asked_again(ready, vendor, at_handle, status, code):
+    """Each try was charged, and the bill said 0."""
+    at_handle(True, status=status, code=code, data={**SKELETON, "activeLevel": "high"})
+    for _ in range(3):
+        with contextlib.suppress(pna.errors.VendorError):
+            out = enrich(book(2))
+    assert set(vendor.ledger.charged_phones().values()) == {1}
+    assert int(pna.spend()["charged"].sum()) == vendor.ledger.total
+    assert out["phone_lookup_status"].tolist() == ["failed"] * 2
+    assert out["phone_charged"].isna().all()
+    assert known()
+    invoice = pd.DataFrame({"requestId": [charge.request_id for charge in vendor.ledger.charges()]})
+    with pna.LookupStore() as books:
+        assert books.reconcile(invoice)["verdict"].tolist() == ["matched"] * 2
+
+
+def test_signals_under_an_error_status_are_kept_to_be_read(ready, vendor, at_handle):
+    """The body is that of an answer, and a person may have it judged."""
+    at_handle(True, status=500, code=200, data={**SKELETON, "activeLevel": "high"})
+    enrich(book(2))
+    with pna.LookupStore() as books:
+        assert books.reread()["changed"] > 0
+    assert enrich(book(2))["phone_active_level"].tolist() == ["high"] * 2
 
 
 def test_a_skeleton_without_a_request_id_fails_free(ready, vendor, at_handle):

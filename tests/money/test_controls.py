@@ -330,6 +330,11 @@ def test_an_answer_that_is_used_for_two_numbers(fails, monkeypatch):
     fails(handle.test_answers_with_one_request_id_are_all_on_the_bill)
 
 
+def test_signals_under_an_error_that_are_free(fails, monkeypatch):
+    monkeypatch.setattr(verdicts, "_charge_at_handle", lambda message: message.charges_handle)
+    fails(handle.test_signals_under_an_error_are_not_asked_again, status=500, code=200)
+
+
 def test_a_gateway_that_is_taken_for_a_refusal(fails, monkeypatch):
     monkeypatch.setattr(flow, "_RETRIED", {verdicts.Outcome.RETRY})
     fails(lost.test_a_gateway_loses_a_handle_with_retry_after_too, status=504, after=1.0)

@@ -224,7 +224,18 @@ HANDLE = [
         of(Outcome.FAILED, charged=False, code="11008", msg="no", reason="code"),
     ),
     (Reply(200, body(code=11008, isFee=1)), of(Outcome.FAILED, charged=True)),
-    (Reply(500, body(code=200, data=DATA)), of(Outcome.RETRY)),
+    (Reply(500, body(code=200, data=DATA, isFee=0)), of(Outcome.RETRY, charged=False)),
+    (
+        Reply(500, body(code=200, data=DATA, requestId="r")),
+        of(Outcome.FAILED, charged=None, request_id="r", reason="http_500"),
+    ),
+    (
+        Reply(200, body(code=0, data=DATA, requestId="r")),
+        of(Outcome.FAILED, charged=None, request_id="r", reason="code"),
+    ),
+    (Reply(200, body(data=DATA)), of(Outcome.FAILED, charged=None, reason="unreadable_reply")),
+    (Reply(401, body(code=200, data=DATA)), of(Outcome.STOP, charged=None)),
+    (Reply(200, body(code=0, data={"telcoType": 0})), of(Outcome.FAILED, charged=False)),
 ]
 
 QUERY = [
