@@ -82,6 +82,7 @@ class Driver:
         settings = client.settings
         self._rules = Rules(
             clock=client.clock,
+            monotonic=client.monotonic,
             chance=chance,
             quota=RetryQuota(),
             host=client.host,

@@ -126,9 +126,10 @@ Flow = Generator[Step, Reply | bool | None, Purchase | None]
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """Everything else a flow needs: clock, retry policy, host and app key."""
+    """Everything else a flow needs: clocks, retry policy, host and app key."""
 
     clock: Callable[[], float]  # seconds since 1970
+    monotonic: Callable[[], float]  # seconds since any moment, whatever the clock is set to
     chance: Callable[[], float]  # uniform in [0, 1)
     quota: RetryQuota
     host: str
@@ -335,7 +336,7 @@ def _open(lookup: Purchase, verdict: Verdict, rules: Rules) -> Flow:
 def _ask_query(lookup: Purchase, rules: Rules) -> Flow:
     """Ask the same requestId until it answers, or leave it for the next run."""
     attempt = polls = 0
-    first_poll = rules.clock()
+    first_poll = rules.monotonic()
     while True:
         # RULE 2: whatever happens from here on, no new handle: this id may have been charged.
         reply = yield Query(lookup.request_id or "")
@@ -355,7 +356,7 @@ def _ask_query(lookup: Purchase, rules: Rules) -> Flow:
         if verdict.outcome is Outcome.PENDING:
             wait = Wait(rules.policy.poll_delay(polls))
             polls += 1
-            if rules.clock() - first_poll + wait.seconds > rules.policy.poll_for:
+            if rules.monotonic() - first_poll + wait.seconds > rules.policy.poll_for:
                 return lookup
         elif verdict.outcome in _RETRIED:
             attempt += 1

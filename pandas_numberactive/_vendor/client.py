@@ -143,6 +143,7 @@ class Client:
         self.host = settings.host
         self.sleep = sleep
         self.clock = clock
+        self.monotonic = monotonic
         self._session: aiohttp.ClientSession | None = None
         self._handle_url = URL(settings.base_url + HANDLE_PATH)
         self._query_url = URL(settings.base_url + QUERY_PATH)

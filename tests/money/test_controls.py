@@ -59,6 +59,7 @@ from tests.store import test_reread as rereading
 from tests.store import test_team_store as team
 from tests.store import test_turns as turns
 from tests.store.test_lost_stores import emptied_between, killed  # noqa: F401 - fixtures
+from tests.vendor import test_client as clients
 from tests.vendor import test_protocol as protocol
 from tests.vendor import test_reuse as reuse
 from tests.vendor.test_reuse import bought  # noqa: F401 - a fixture
@@ -333,6 +334,16 @@ def test_an_answer_that_is_used_for_two_numbers(fails, monkeypatch):
 def test_signals_under_an_error_that_are_free(fails, monkeypatch):
     monkeypatch.setattr(verdicts, "_charge_at_handle", lambda message: message.charges_handle)
     fails(handle.test_signals_under_an_error_are_not_asked_again, status=500, code=200)
+
+
+def test_polling_that_goes_by_the_wall_clock(fails, monkeypatch):
+    real = drive.lookup_flow
+
+    def by_the_clock(lookup, rules):
+        return real(lookup, replace(rules, monotonic=rules.clock))
+
+    monkeypatch.setattr(drive, "lookup_flow", by_the_clock)
+    fails(clients.test_a_clock_that_jumps_leaves_polling_as_long, jump=-3600.0)
 
 
 def test_a_gateway_that_is_taken_for_a_refusal(fails, monkeypatch):

@@ -447,6 +447,7 @@ class World:
     ) -> Generator[bool, None, Purchase | None]:
         rules = Rules(
             clock=lambda: self.time,
+            monotonic=lambda: self.time,
             chance=lambda: 0.0,
             quota=RetryQuota(),
             host="h",

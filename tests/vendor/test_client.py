@@ -95,6 +95,8 @@ class Run:
         self.policy = policy
         self.can_save = save
         self.lost = options.pop("lost", None)
+        self.elapsed = 0.0
+        self.jumps = options.pop("jumps", {})  # of the wall clock, by the number of sleeps before
         can_charge = options.pop("handle_can_charge", lambda: False)
         options = {"environment": "production", "base_url": BASE, **KEYS, **options}
         self.settings = settings(**options)
@@ -107,6 +109,7 @@ class Run:
             self.settings,
             clock=lambda: self.now,
             sleep=self.sleep,
+            monotonic=lambda: self.elapsed,
             lane=False,
         )
         with aioresponses() as mock:
@@ -131,7 +134,10 @@ class Run:
 
     async def sleep(self, seconds):
         self.slept.append(seconds)
-        self.now += seconds
+        self.elapsed += seconds
+        self.now += seconds + self.jumps.get(len(self.slept), 0.0)
+        if len(self.slept) > 1000:
+            pytest.fail("It waits for ever.")
         await asyncio.sleep(0)
 
     async def save(self, lookup):
@@ -370,6 +376,18 @@ def test_a_pending_answer_is_asked_for_at_once_then_ever_later_for_a_minute():
     assert run.calls[1] == 10
     assert 50 < sum(run.slept) <= 60
     assert run.stats.requeries == run.stats.queries - 1 == 9
+
+
+@pytest.mark.parametrize("jump", [-30.0, -3600.0, -2 * 86400.0, 3600.0])
+def test_a_clock_that_jumps_leaves_polling_as_long(jump):
+    """The wall clock says how old a requestId is, not how long it was polled for."""
+    run = Run(Vendor(query=[{"code": 201}]), poll_for=4, jumps={3: jump})
+    assert (run.state, run.calls) == ("PENDING", (1, 4))
+
+
+def test_a_look_up_resumed_is_polled_as_long_again():
+    run = Run(Vendor(query=[{"code": 201}]), lookup=open_lookup(), poll_for=4)
+    assert (run.state, run.calls) == ("PENDING", (0, 4))
 
 
 def test_how_long_to_poll_is_a_setting():
