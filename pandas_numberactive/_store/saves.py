@@ -16,6 +16,7 @@ from pandas_numberactive._purchase.purchase import (
     STATE_SQL,
     LookupState,
     Purchase,
+    charge_codes,
     pack,
 )
 from pandas_numberactive._store.engines.journal import Database
@@ -186,6 +187,7 @@ def _save_late(db: Database, lookup: Purchase, code: int, run: int, now: int) ->
         "WHERE environment = ? AND number = ? AND generation = ?",
         (code, lookup.number, lookup.generation),
     ).fetchone()
+    lookup = _with_known_charge(row, lookup)
     if row is not None and _is_replay(row, lookup):
         return "kept"
     if row is None and _is_forgotten(db, lookup, code):
@@ -204,6 +206,13 @@ def _save_late(db: Database, lookup: Purchase, code: int, run: int, now: int) ->
     owner = run if row is None or row[5] is None else row[5]
     log(db, now, lookup.state.name.lower(), lookup, code, owner)
     return "kept" if row is None else "fenced"
+
+
+def _with_known_charge(row: Any, lookup: Purchase) -> Purchase:
+    """Keep the isFee 1 that the worker which has the claim by now has heard of its requestId."""
+    if row is None or row[1] != lookup.request_id or charge_codes(row[0]) != 1:
+        return lookup
+    return lookup._replace(charged=True)
 
 
 def _fills(db: Database, row: Any, lookup: Purchase, now: int) -> bool:

@@ -40,6 +40,7 @@ from tests.money import test_fees_at_query as fees
 from tests.money import test_forgetting as forgetting
 from tests.money import test_lost_handles as lost
 from tests.money import test_open_files as limits
+from tests.money import test_proof as proof
 from tests.money import test_run_ends as ends
 from tests.money import test_stray_replies as strays
 from tests.money.test_answers_at_handle import at_handle  # noqa: F401 - a fixture
@@ -313,6 +314,11 @@ def test_a_fee_at_query_that_only_memory_keeps(fails, monkeypatch):
 
     monkeypatch.setattr(flow, "_note_charge", note)
     fails(fees.test_a_fee_of_a_pending_answer_is_billed_once)
+
+
+def test_a_fee_that_a_late_answer_undoes(fails, monkeypatch):
+    monkeypatch.setattr(saves, "_with_known_charge", lambda _, lookup: lookup)
+    fails(proof.test_a_fee_before_the_answer_counts_in_the_simulated_runs, proof.ViolationError)
 
 
 def test_a_fee_at_query_that_is_taken_for_one_at_handle(fails, monkeypatch):

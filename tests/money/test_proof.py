@@ -52,6 +52,11 @@ def test_a_fee_before_the_answer_is_billed_in_every_interleaving():
     assert explore(Variant(), Bounds(faults=2, switches=2, restarts=2), early_fees=True) > 1000
 
 
+def test_a_fee_before_the_answer_counts_in_the_simulated_runs():
+    """Two seeds among them charged more than the cap: a worker without its claim was told 0."""
+    simulate_all(range(3_111_700, 3_111_900), Variant(), early_fees=True)
+
+
 @pytest.mark.parametrize("name", RULES)
 def test_small_worlds_of_a_rule_charge_what_was_asked(name):
     assert RULES[name].explore() > 1

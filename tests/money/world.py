@@ -95,8 +95,8 @@ class Drawn:
 class Vendor:
     """The vendor by its contract: handle gives ids, query charges an id once.
 
-    The first `free_failures` queries fail free. With `early_fees` the first reply to an id is a
-    201 with isFee 1, and the answer comes with isFee 0.
+    The first `free_failures` queries fail free. With `early_fees` an id is answered by a 201 with
+    isFee 1 until a store has kept that, and then with isFee 0.
     """
 
     free_failures: int = 0
@@ -105,6 +105,7 @@ class Vendor:
     charged: dict[str, int] = field(default_factory=dict)
     free: set[str] = field(default_factory=set)
     queried: dict[str, int] = field(default_factory=dict)
+    kept_fees: set[str | None] = field(default_factory=set)
 
     def handle(self, number: int) -> Reply:
         request_id = f"r{len(self.ids) + 1}"
@@ -119,9 +120,8 @@ class Vendor:
                 self.free_failures -= 1
             self.free.add(request_id)
             return Reply(200, b'{"code": 11008, "msg": "x", "data": null, "isFee": 0}')
-        early = self.early_fees and request_id not in self.charged
         self.charged[request_id] = number
-        if early:
+        if self.early_fees and request_id not in self.kept_fees:
             return Reply(200, b'{"code": 201, "msg": "x", "data": null, "isFee": 1}')
         data = f'{{"userPhone": "62{number}", "telcoType": 1, "activeLevel": "high", "frequencyGrade": "low"}}'
         fee = int(not self.early_fees)
@@ -521,9 +521,10 @@ class World:
         raise CrashError
 
     def _save(self, lookup: Purchase, work: claims.Work) -> bool:
+        saved = self.variant.save(self.db, lookup, worker=work.worker, run=work.run, now=self.now())
         if lookup.charged:
             self.fees.add(lookup.request_id)
-        saved = self.variant.save(self.db, lookup, worker=work.worker, run=work.run, now=self.now())
+            self.vendor.kept_fees.update({lookup.request_id} if saved == "kept" else ())
         if lookup.state in SETTLED:
             self.asked.stored(lookup.request_id)
         return saved == "kept"
@@ -605,13 +606,13 @@ def drawn_call(rng: Random, numbers: int) -> Call:
     return Call(wanted, kind == "refresh", age, cap)
 
 
-def simulate(seed: int, variant: Variant, **options: object) -> None:
+def simulate(seed: int, variant: Variant, *, early_fees: bool = False, **options: object) -> None:
     """Run a bigger world by seed, which is named in the error."""
     rng = Random(seed)
     bounds = Bounds(
         faults=rng.randrange(12), switches=200, restarts=rng.randrange(6), forgets=rng.randrange(3)
     )
-    vendor = Vendor(free_failures=rng.randrange(3))
+    vendor = Vendor(free_failures=rng.randrange(3), early_fees=early_fees)
     numbers = rng.randrange(1, 5)
     calls = [drawn_call(rng, numbers) for _ in range(rng.randrange(1, 4))]
     if rng.random() < 0.3:
@@ -632,7 +633,7 @@ def simulate(seed: int, variant: Variant, **options: object) -> None:
         raise ViolationError(f"seed {seed}: {error}") from error
 
 
-def simulate_all(seeds: range, variant: Variant, **options: object) -> None:
+def simulate_all(seeds: range, variant: Variant, **options: Any) -> None:
     """Many runs, one after the other."""
     for seed in seeds:
         simulate(seed, variant, **options)
