@@ -517,7 +517,7 @@ def test_the_same_cap_within_the_day_buys_nothing_more(ready, vendor):
     assert "the cap of 4 charges" in report.stopped_by
 
 
-@pytest.mark.parametrize("kind", ["pending", "code_free", "code"])
+@pytest.mark.parametrize("kind", ["pending", "code"])
 def test_a_cap_tells_what_the_same_call_would_do(ready, vendor, kind):
     """It said that the same call buys nothing more, and that call was charged twice."""
     script(vendor, n0=[kind], n1=[kind])
@@ -529,6 +529,16 @@ def test_a_cap_tells_what_the_same_call_would_do(ready, vendor, kind):
     enrich(book(6), max_charges=3)
     assert vendor.ledger.total - before == 2
     assert pna.last_run().goes_on_with == 0
+
+
+def test_a_cap_that_others_used_up_offers_what_failed_free_to_a_higher_one(ready, vendor):
+    """The places of free failures are given to others: the same call has none left for them."""
+    script(vendor, n0=["code_free"], n1=["code_free"])
+    with pytest.warns(IncompleteRunWarning, match="of 3 charges: a higher cap goes on with it"):
+        enrich(book(6), max_charges=3)
+    assert vendor.ledger.total == 3
+    enrich(book(6), max_charges=3)
+    assert vendor.ledger.total == 3
 
 
 def test_a_cap_that_is_used_up_says_so(ready, vendor):
