@@ -32,6 +32,7 @@ from pandas_numberactive._vendor.lane import (
     make_lane,
 )
 from pandas_numberactive._vendor.limiter import Gate, Pacer, Sleep
+from pandas_numberactive._vendor.pool import CleanPool
 from pandas_numberactive._vendor.protocol import (
     HANDLE_PATH,
     MAX_BODY,
@@ -165,17 +166,19 @@ class Client:
 
     async def __aenter__(self) -> Self:
         if self._wants_lane:
-            self._session = self._make_session(keepalive_timeout=KEEP_ALIVE)
+            self._session = self._make_session(aiohttp.TCPConnector)
             self._lane = self._make_lane(self._session)
         if self._lane is None:
             await self._close()
-            self._session = self._make_session(force_close=True)
+            self._session = self._make_session(CleanPool)
         return self
 
-    def _make_session(self, **pooling: Any) -> aiohttp.ClientSession:
+    def _make_session(self, pool: type[aiohttp.TCPConnector]) -> aiohttp.ClientSession:
         return aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(
-                limit=self.settings.max_concurrency, ttl_dns_cache=300, **pooling
+            connector=pool(
+                limit=self.settings.max_concurrency,
+                keepalive_timeout=KEEP_ALIVE,
+                ttl_dns_cache=300,
             ),
             cookie_jar=aiohttp.DummyCookieJar(),
             headers=_HEADERS,
@@ -246,10 +249,10 @@ class Client:
         )
 
     async def _by_session(self, session: aiohttp.ClientSession, call: Call) -> RawReply:
-        """Send a POST through `session.post`, which a proxy needs, each on a new connection.
+        """Send a POST through `session.post`, which a proxy needs, on a new connection.
 
-        A pooled connection may hold unread bytes, which would be read as the next reply. aiohttp
-        pools it despite "Connection: close" where the peer leaves it open, so the session does not.
+        Where the peer leaves it open in spite of "Connection: close", aiohttp uses it again. The
+        pool sees to it that nothing unread waits on it then.
         """
         # POST is never re-sent by aiohttp. A redirect would carry the token to another host.
         async with session.post(

@@ -28,7 +28,7 @@ from pandas_numberactive._purchase import drive, flow, purchase
 from pandas_numberactive._run import buyer, ending, plan, report, run, stopping
 from pandas_numberactive._store import claims, ledger, runs, saves, store, workers
 from pandas_numberactive._store.engines import connection, files, journal, sqlite, stale_log
-from pandas_numberactive._vendor import client, lane, verdicts
+from pandas_numberactive._vendor import lane, pool, verdicts
 from pandas_numberactive.errors import ColumnNotFoundError, VendorError
 from tests.cli import test_commands as commands
 from tests.cli.test_commands import keys  # noqa: F401 - a fixture
@@ -63,7 +63,7 @@ from tests.store.test_lost_stores import emptied_between, killed  # noqa: F401 -
 from tests.vendor import test_client as clients
 from tests.vendor import test_protocol as protocol
 from tests.vendor import test_reuse as reuse
-from tests.vendor.test_reuse import bought  # noqa: F401 - a fixture
+from tests.vendor.test_reuse import bought, without_lane  # noqa: F401 - fixtures
 
 pytestmark = pytest.mark.filterwarnings("ignore::pandas_numberactive.errors.IncompleteRunWarning")
 
@@ -599,11 +599,9 @@ def test_bytes_in_the_socket_that_are_not_looked_for(fails, monkeypatch):
     fails(reuse.test_a_second_reply_that_nobody_has_read_yet_is_seen)
 
 
-def test_a_session_that_keeps_its_connections(fails, monkeypatch):
-    make = client.aiohttp.TCPConnector
-    pooled = lambda *, force_close=False, **options: make(**options)  # noqa: E731
-    monkeypatch.setattr(client.aiohttp, "TCPConnector", pooled)
-    fails(reuse.test_without_the_lane_no_connection_is_used_again, why="proxy", send=reuse.kept)
+def test_a_pool_that_looks_for_no_unread_bytes(fails, monkeypatch):
+    monkeypatch.setattr(pool.CleanPool, "_is_clean", lambda *_: True)
+    fails(reuse.test_without_the_lane_a_second_reply_is_never_the_next_numbers, why="proxy")
 
 
 def test_a_mask_that_is_not_compared(fails, monkeypatch):
