@@ -19,7 +19,7 @@ ONLY_IN = {
     "psycopg": ("_store/engines/connection.py",),
     # The host's name, for the worker table, the proxies, and a look for bytes that nobody asked for.
     "socket": ("_store/workers.py", "_vendor/client.py", "_vendor/lane.py"),
-    "aiohttp": ("_vendor/client.py", "_vendor/lane.py", "simulator/"),
+    "aiohttp": ("_vendor/client.py", "_vendor/lane.py", "_vendor/pool.py", "simulator/"),
     "keyring": ("_config/keyring.py",),
     "threading": (
         "_bridge.py",
