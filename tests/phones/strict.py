@@ -688,7 +688,8 @@ def _two(phrase: Phrase) -> str | None:
             continue
         if phrase.inside[at] and not (phrase.opened[0] and all(phrase.inside[1:])):
             continue
-        if any(_is_date(half.text) for half in (first, second)):
+        whole = [half.cut(0, -1) if _zero_tail(half) else half for half in (first, second)]
+        if any(_is_date(half.text) for half in whole):
             continue
         judged = [_judged(first), _judged(second)]
         if None not in judged:
