@@ -189,8 +189,8 @@ def without_brackets(body: str) -> str:
 
 
 def without_any_brackets(body: str) -> str:
-    """Return a number with its marks, without brackets around it and within."""
-    return body.translate(_NO_HALVES).strip(" ")
+    """Return a number with its marks, with a blank for the brackets within and none around it."""
+    return " ".join(body.translate(_BLANKED).split())
 
 
 def without_thousands(text: str) -> str:

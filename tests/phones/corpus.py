@@ -246,6 +246,7 @@ REFUSED = {  # with a reason that is true of the cell
     "8.500.000.000,": "precision_lost",
     "8 500 000 000": "precision_lost",
     "(8 500 000) 000": "precision_lost",
+    "(8 500 000)000": "precision_lost",
     "(8. 500. 000. 000)": "precision_lost",
     # amounts
     "8123456789.00-": "not_a_number",

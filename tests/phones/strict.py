@@ -610,7 +610,7 @@ def _phrase(text: str) -> Phrase | None:
     if plain.count("+") > 1 or (not plus and "+" in plain):
         return None
     plain = plain.replace("+ ", "").replace("+", "").replace("(0)", "0").replace("[0]", "0")
-    plain = plain.replace(" )", ")").replace(" ]", "]")
+    plain = plain.replace(" )", ")").replace(" ]", "]").replace("( ", "(").replace("[ ", "[")
     depth = 0
     groups = [""]
     gaps = [""]
