@@ -889,8 +889,11 @@ def link_elsewhere(folder: Path) -> None:
 
 
 def put_copy_back(folder: Path) -> None:
-    shutil.rmtree(folder)
-    shutil.copytree(folder.with_name("copy"), folder)
+    """Do it at once: a call that fails meanwhile makes the folder for the answers that wait."""
+    shutil.copytree(folder.with_name("copy"), folder.with_name("next"))
+    folder.rename(folder.with_name("gone"))
+    folder.with_name("next").rename(folder)
+    shutil.rmtree(folder.with_name("gone"))
 
 
 OTHERS = """
