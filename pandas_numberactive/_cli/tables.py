@@ -37,7 +37,8 @@ from pandas_numberactive._config.settings import (
     unknown_variables,
 )
 from pandas_numberactive._pandas import api, columns
-from pandas_numberactive._phones.mask import hide_numbers, mask_cell, mask_label
+from pandas_numberactive._pandas.formats import why_unwritten
+from pandas_numberactive._phones.mask import mask_cell, mask_label
 from pandas_numberactive._run.options import EnrichOptions
 from pandas_numberactive._run.report import RunReport
 from pandas_numberactive.errors import (
@@ -242,19 +243,10 @@ def _keep(df: pd.DataFrame, name: str, layout: Layout) -> None:
         if report is not None:
             tell(report_text(report))
         raise UnwrittenTableError(
-            f"The table could not be written to --out {mask_label(name)} ({_why(error)}). "
+            f"The table could not be written to --out {mask_label(name)} ({why_unwritten(error)}). "
             "Every answer is stored: the same command with another --out writes it, and buys "
             "nothing twice."
         ) from None
-
-
-def _why(error: Exception) -> str:
-    """Return the reason in words, without the cell that an Excel writer quotes."""
-    if isinstance(error, OSError):
-        return str(error.strerror)
-    if type(error).__name__ == "IllegalCharacterError":
-        return "a cell holds a control character, which Excel refuses: choose a .csv"
-    return hide_numbers(f"{type(error).__name__}: {error}")[:200]
 
 
 def _put_report(report: RunReport, *, as_json: bool, err: bool) -> None:

@@ -204,9 +204,7 @@ def _advice(report: RunReport, held: int) -> str:
         advice = f" This run ended at {report.stopped_by}: {_under_the_cap(report)}."
     elif report.goes_on_with:
         advice = " Calling again goes on where this ended."
-    elif (
-        report.failed and report.complete
-    ):  # the run is over: the same refresh would buy the whole book again
+    elif report.failed and report.complete:  # the same refresh would buy the whole book again
         advice = " What failed was charged, and is final: ask the vendor."
     if held:
         advice += " See pna.LookupStore().held() for what waits for a decision."
