@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 import threading
 import time
@@ -53,6 +54,21 @@ async def nothing(national):
 def form(as_production):
     as_production()
     return LookupForm(still=0.05)
+
+
+@contextlib.contextmanager
+def faulty_bank(tmp_path, faults, **options):
+    """Configure a stand-in for production that has these faults."""
+    with Simulator(stand_in=True, app_key="k", secret="s", faults=faults) as vendor:
+        pna.configure(
+            environment="production",
+            base_url=vendor.base_url,
+            app_key="k",
+            secret="s",
+            store=str(tmp_path / "s.sqlite3"),
+            **options,
+        )
+        yield vendor
 
 
 def until(condition):
@@ -166,16 +182,7 @@ def test_what_is_no_number_says_why(form, vendor, text, why):
 
 
 def test_an_error_is_a_card_with_code_and_words_escaped_and_without_a_traceback(tmp_path):
-    with Simulator(
-        stand_in=True, app_key="k", secret="s", faults=Faults(handle={"http_403": 1.0})
-    ) as vendor:
-        pna.configure(
-            environment="production",
-            base_url=vendor.base_url,
-            app_key="k",
-            secret="s",
-            store=str(tmp_path / "s.sqlite3"),
-        )
+    with faulty_bank(tmp_path, Faults(handle={"http_403": 1.0})):
         form = LookupForm(still=0.01)
         form._field.value = PHONE
         press_enter(form)
@@ -849,14 +856,7 @@ def test_what_was_never_sent_leaves_the_cap(as_production, again):
 def refused(tmp_path, request):
     """Give a form with a cap of one, whose look-up of PHONE the vendor refuses at one step."""
     faults = Faults(script={request.param: ["http_403"]})
-    with Simulator(stand_in=True, app_key="k", secret="s", faults=faults) as vendor:
-        pna.configure(
-            environment="production",
-            base_url=vendor.base_url,
-            app_key="k",
-            secret="s",
-            store=str(tmp_path / "s.sqlite3"),
-        )
+    with faulty_bank(tmp_path, faults):
         form = LookupForm(still=0.01, max_charges=1)
         armed(form).click()
         idle(form)
@@ -948,15 +948,7 @@ def held(tmp_path, monkeypatch, request):
     """Give a form with a cap of one, whose first look-up of PHONE ends without a reply to query."""
     monkeypatch.setattr(RetryPolicy, "delay", lambda *_: 0.0)
     faults = Faults(script={f"query:{PHONE}": [request.param] * RetryPolicy().query_attempts})
-    with Simulator(stand_in=True, app_key="k", secret="s", faults=faults) as vendor:
-        pna.configure(
-            environment="production",
-            base_url=vendor.base_url,
-            app_key="k",
-            secret="s",
-            store=str(tmp_path / "s.sqlite3"),
-            unit_price=500,
-        )
+    with faulty_bank(tmp_path, faults, unit_price=500) as vendor:
         form = LookupForm(still=0.01, max_charges=1)
         armed(form).click()
         until(lambda: form.value is not None)
